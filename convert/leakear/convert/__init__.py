@@ -1,0 +1,1 @@
+"""Keras in, one verified TFLite bundle out."""

@@ -1,0 +1,1 @@
+"""The web page that watches a fleet of nodes over MQTT."""

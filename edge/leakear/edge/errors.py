@@ -1,0 +1,39 @@
+"""Errors, grouped by what the daemon does about them.
+
+A configuration or model error ends the process with 78 (systemd does not restart it: only a person can heal it). An
+audio error is recovered from. A broker outage is not an error at all.
+"""
+
+
+class LeakearError(Exception):
+    """Root of all errors of this project; its text is one sentence a person can act upon."""
+
+    exit_code = 1
+
+
+class ConfigError(LeakearError, ValueError):
+    """A configuration that cannot work: the sentence names the file, the key and the remedy."""
+
+    exit_code = 78
+
+
+class ModelError(LeakearError, ValueError):
+    """A model file that is not one of ours, is damaged, or does not compute what it promised."""
+
+    exit_code = 78
+
+
+class InputDataError(LeakearError, ValueError):
+    """A recording or data set that cannot be used."""
+
+    exit_code = 65
+
+
+class AudioError(LeakearError, OSError):
+    """The sound device failed; capture reopens it."""
+
+
+class DeliveryError(LeakearError):
+    """A bounded run ended with events that no broker has acknowledged."""
+
+    exit_code = 69

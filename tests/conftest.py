@@ -1,0 +1,36 @@
+"""Fixtures every test may use."""
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "tests" / "edge"))  # `from broker import Broker, Subscriber` in every test
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Real recordings beside the project: LEAKEAR_DATA or ../shared/data."""
+    path = Path(os.environ.get("LEAKEAR_DATA", ROOT.parent / "shared" / "data"))
+    if not (path / "hk-noise-loggers").is_dir():
+        pytest.skip("the real recordings are not here: set LEAKEAR_DATA to the folder of hk-noise-loggers/")
+    return path
+
+
+@pytest.fixture(scope="session")
+def hk(shared_data: Path) -> Path:
+    """Folder of the Hong Kong noise-logger recordings (60 files, manifest.csv)."""
+    return shared_data / "hk-noise-loggers"
+
+
+@pytest.fixture
+def broker() -> Iterator[Any]:
+    """A real mosquitto on a free loopback port; tests/edge/broker.py has the options, and Subscriber."""
+    from broker import Broker
+
+    with Broker() as running:
+        yield running

@@ -1,0 +1,1 @@
+"""The workstation: recordings and simulated sound in, trained networks and honest figures out."""
