@@ -1,0 +1,130 @@
+"""Sound files and sample formats: whatever comes in leaves as mono float32 at the model's rate.
+
+A recording passes through the same resampler (soxr HQ, streaming, bit-equal to one call whatever the block size) and
+the same `Block` as the microphone. Malformed is never "end of file": an empty, truncated or unreadable recording, or
+one that holds a NaN, raises InputDataError with the file's name.
+"""
+
+import math
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, cast
+
+import numpy as np
+import soxr
+from numpy.typing import NDArray
+
+from leakear.edge.errors import InputDataError
+from leakear.edge.windows import Block
+
+if TYPE_CHECKING:
+    from leakear.edge.spectrogram import SpectrogramSpec
+
+RATES = (1000, 384_000)
+"""Sample rates in Hz that are accepted, lowest and highest."""
+_BLOCK_S = 1.0
+"""Seconds of a recording read at once."""
+_UNKNOWN_SIZE = 0xFFFFFFFF
+"""Size of a RIFF chunk whose writer did not know it: a recording that was piped."""
+
+
+class Resampler:
+    """Streams mono samples from one rate to another. Equal rates pass through untouched."""
+
+    def __init__(self, rate_in: float, rate_out: float) -> None:
+        self._stream = None if rate_in == rate_out else soxr.ResampleStream(rate_in, rate_out, 1, np.float32, soxr.HQ)
+
+    def push(self, samples: NDArray[np.float32], *, last: bool = False) -> NDArray[np.float32]:
+        """Resample what can be resampled so far, shape (n,) → (m,); `last` brings out the rest."""
+        if self._stream is None:
+            return samples
+        return cast("NDArray[np.float32]", self._stream.resample_chunk(samples, last=last))
+
+
+def to_int16(samples: NDArray[np.float32]) -> NDArray[np.int16]:
+    """Turn floats of full scale ±1, any shape, into PCM; what lies beyond is clipped, a NaN becomes 0."""
+    scaled = np.rint(np.nan_to_num(samples, nan=0.0, posinf=1.0, neginf=-1.0).astype(np.float64) * 32768)
+    return np.clip(scaled, -32768, 32767).astype(np.int16)
+
+
+def to_float(pcm: NDArray[np.int16]) -> NDArray[np.float32]:
+    """Turn PCM, any shape, into floats of full scale ±1. Inverse of `to_int16`."""
+    return pcm.astype(np.float32) / np.float32(32768)
+
+
+def blocks(path: Path, spec: "SpectrogramSpec", *, channel: int = 1, utc: float = 0.0) -> Iterator[Block]:
+    """Read a recording (WAV, FLAC, Ogg) as the microphone would deliver it.
+
+    `channel` counts from 1. `utc`: when the recording began, POSIX seconds. Raises InputDataError.
+    """
+    import soundfile
+
+    _refuse_truncated_wav(path)
+    position = 0
+    try:
+        with soundfile.SoundFile(path) as file:
+            _check(path, file.samplerate, file.channels, file.frames, channel)
+            resampler = Resampler(file.samplerate, spec.sample_rate)
+            left = True
+            while left:
+                read = file.read(math.ceil(file.samplerate * _BLOCK_S), dtype="float32", always_2d=True)
+                left = file.tell() < file.frames and len(read) > 0
+                samples = resampler.push(_finite(path, read[:, channel - 1]), last=not left)
+                if len(samples):
+                    at = position / spec.sample_rate
+                    yield Block(position, samples, utc + at, at)
+                position += len(samples)
+    except (soundfile.SoundFileError, OSError, RuntimeError) as error:
+        raise InputDataError(f"{path}: cannot be read as sound ({error}); use WAV, FLAC or Ogg Vorbis") from error
+
+
+def read_wav(path: Path, spec: "SpectrogramSpec", *, channel: int = 1) -> NDArray[np.float32]:
+    """Read a whole recording at the model's rate, shape (n,). Raises InputDataError."""
+    return np.concatenate([block.samples for block in blocks(path, spec, channel=channel)])
+
+
+def _check(path: Path, rate: int, channels: int, frames: int, channel: int) -> None:
+    if frames <= 0:
+        raise InputDataError(f"{path}: holds no samples; record it again")
+    if not RATES[0] <= rate <= RATES[1]:
+        raise InputDataError(
+            f"{path}: sample rate {rate} Hz is outside {RATES[0]} to {RATES[1]} Hz; is the header damaged?"
+        )
+    if not 1 <= channel <= channels:
+        raise InputDataError(f"{path}: has no channel {channel}, only 1 to {channels}")
+
+
+def _finite(path: Path, samples: NDArray[np.float32]) -> NDArray[np.float32]:
+    if not np.isfinite(samples).all():
+        raise InputDataError(f"{path}: holds samples that are no numbers (NaN or infinity); convert it to PCM")
+    return np.ascontiguousarray(samples)
+
+
+def _refuse_truncated_wav(path: Path) -> None:
+    """Refuse a cut WAV, of which libsndfile would play what is left without a word."""
+    try:
+        with path.open("rb") as file:
+            size = path.stat().st_size
+            if size == 0:
+                raise InputDataError(f"{path}: is empty; record it again")
+            promised = _data_end(file)
+    except OSError as error:
+        raise InputDataError(f"{path}: cannot be opened ({error.strerror})") from error
+    if promised is not None and promised > size:
+        raise InputDataError(
+            f"{path}: is truncated: its header promises {promised} bytes, the file has {size}; copy it again"
+        )
+
+
+def _data_end(file: BinaryIO) -> int | None:
+    """Byte behind the sample data of a RIFF/WAVE file; None for other formats and unknown sizes."""
+    head = file.read(12)
+    if head[:4] != b"RIFF" or head[8:] != b"WAVE":
+        return None
+    while len(chunk := file.read(8)) == 8:
+        name, size = struct.unpack("<4sI", chunk)
+        if name == b"data":
+            return None if size == _UNKNOWN_SIZE else file.tell() + size
+        file.seek(size + size % 2, 1)
+    return None
