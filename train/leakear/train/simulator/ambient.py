@@ -1,0 +1,97 @@
+"""The surroundings: traffic, room or soil noise, rain, wind, and short sounds that come and go."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import numpy as np
+
+from leakear.train.simulator.units import RATE, Array, loguniform, power, ratio, scaled
+
+Short = Literal["footsteps", "knocks", "speech", "drops"]
+SHORTS: tuple[Short, ...] = get_args(Short)
+
+
+@dataclass(frozen=True)
+class Ambient:
+    """The steady part of a site's surroundings, at night."""
+
+    level_dbfs: float
+    """Level at the sensor."""
+    traffic_hz: float
+    """Hertz above which distant traffic falls as f^-2."""
+    room_db: float
+    """Decibels of the wide room noise against traffic."""
+    room_slope: float
+    """The room's noise falls as f^-slope from 50 Hz."""
+    day_db: float
+    """Decibels by which the middle of the day is louder than the night."""
+    rings: bool
+    """Whether the surroundings reach the sensor through the pipe's resonances."""
+
+    @classmethod
+    def draw(cls, rng: np.random.Generator, noise_dbfs: float) -> Ambient:
+        """Draw surroundings between the sensor's own noise and 30 dB over it."""
+        return cls(
+            level_dbfs=min(noise_dbfs + float(rng.uniform(0, 30)), -38.0),
+            traffic_hz=loguniform(rng, 30, 200),
+            room_db=float(rng.uniform(-25, 0)),
+            room_slope=float(rng.uniform(0.7, 2)),
+            day_db=float(rng.uniform(3, 15)),
+            rings=bool(rng.random() < 0.5),
+        )
+
+    def noise(self, f: Array, ringing: Array, response: Array) -> Array:
+        """Mean-square power per bin at night, as the sensor gives it."""
+        traffic = scaled(1 / (1 + (f / self.traffic_hz) ** 2), 1.0)
+        room = scaled(1 / (1 + (f / 50) ** self.room_slope), ratio(self.room_db))
+        shape = (traffic + room) * response * (ringing if self.rings else 1)
+        return scaled(np.asarray(shape, np.float32), power(self.level_dbfs))
+
+    def rise_db(self, hour: float) -> float:
+        """Decibels over the night at this hour: a smooth day between 05:00 and 23:00."""
+        return float(self.day_db * max(0.0, np.sin(np.pi * (hour - 5) / 18)))
+
+
+def rain(f: Array) -> Array:
+    """Power density of rain on a cover: a hump at 6 to 11 kHz over a wide floor. Unscaled."""
+    return np.asarray(1 / (1 + ((f - 8000) / 2200) ** 4) + 0.05 / (1 + (f / 900) ** 1.0), np.float32)
+
+
+def wind(f: Array) -> Array:
+    """Power density of wind over an opening, f^-2.5 above 40 Hz. Unscaled."""
+    return np.asarray(1 / (1 + (f / 40) ** 2.5), np.float32)
+
+
+def short_sound(kind: Short, peak: float, rng: np.random.Generator) -> Array:
+    """Samples (n,) of one footstep, knock, syllable or drop with about this peak in full scale."""
+    return {"footsteps": _thump, "knocks": _knock, "speech": _syllable, "drops": _drop}[kind](peak, rng)
+
+
+def _ring(hz: float, decay_s: float, seconds: float, rng: np.random.Generator) -> Array:
+    t = np.arange(int(seconds * RATE)) / RATE
+    return np.asarray(np.exp(-t / decay_s) * np.sin(2 * np.pi * hz * t + rng.uniform(0, 6.28)), np.float32)
+
+
+def _thump(peak: float, rng: np.random.Generator) -> Array:
+    return np.float32(peak) * _ring(rng.uniform(20, 110), 0.05, 0.25, rng)
+
+
+def _knock(peak: float, rng: np.random.Generator) -> Array:
+    return np.float32(peak) * _ring(loguniform(rng, 150, 4000), loguniform(rng, 0.003, 0.04), 0.12, rng)
+
+
+def _drop(peak: float, rng: np.random.Generator) -> Array:
+    return np.float32(peak) * _ring(rng.uniform(800, 6000), 0.004, 0.02, rng)
+
+
+def _syllable(peak: float, rng: np.random.Generator) -> Array:
+    """Harmonics of a voice under two formants, swelling and fading."""
+    t = np.arange(int(rng.uniform(0.08, 0.3) * RATE)) / RATE
+    pitch = rng.uniform(90, 260) * (1 + rng.uniform(-0.2, 0.2) * t / t[-1])
+    formants = rng.uniform(300, 900), rng.uniform(900, 2600)
+    k = np.arange(1, 21)[:, None]
+    weight = sum(np.exp(-(((k * pitch[0] - hz) / 250) ** 2)) for hz in formants) + 0.02
+    voice = np.sum(weight * np.sin(2 * np.pi * k * np.cumsum(pitch) / RATE), axis=0)
+    return np.asarray(peak * voice / max(np.abs(voice).max(), 1e-9) * np.sin(np.pi * t / t[-1]) ** 2, np.float32)

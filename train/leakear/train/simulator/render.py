@@ -1,0 +1,172 @@
+"""From a site and a scene to samples."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import numpy as np
+import scipy.fft
+
+from leakear.train.simulator import ambient
+from leakear.train.simulator.flow import Flow, band
+from leakear.train.simulator.noise import NoiseStream
+from leakear.train.simulator.scene import Scene
+from leakear.train.simulator.site import Site
+from leakear.train.simulator.tones import Tones
+from leakear.train.simulator.units import BLOCK, HOP, RATE, Array, frequencies, power, ratio, scaled
+
+
+class Spectra:
+    """A site's sounds as mean-square power per bin, each worked out once when first needed."""
+
+    def __init__(self, site: Site) -> None:
+        self.site = site
+        self.f = frequencies()
+        self.response = site.sensor.response(self.f)
+        self.ringing = site.pipe.ringing(self.f)
+        self.self_noise = site.sensor.self_noise(self.f)
+        self.ambient = site.ambient.noise(self.f, self.ringing, self.response)
+        self.machines = tuple(machine.noise(self.f) * self.response for machine in site.machines)
+        self.tones = tuple(tuple(self._heard(t) for t in machine.tones) for machine in site.machines)
+        self.stationary = self._stationary()
+
+    @cached_property
+    def leak(self) -> Array:
+        """The leak at 0 dB in its band against the night's stationary sounds."""
+        return self.outlet(self.site.leak)
+
+    @cached_property
+    def fixtures(self) -> tuple[Array, ...]:
+        """Each fixture at full flow."""
+        pairs = zip(self.site.fixtures, self.site.fixture_db, strict=True)
+        return tuple(self.outlet(flow) * np.float32(ratio(db)) for flow, db in pairs)
+
+    @cached_property
+    def rain(self) -> Array:
+        """Rain of unit power."""
+        return scaled(ambient.rain(self.f) * self.response, 1.0)
+
+    @cached_property
+    def wind(self) -> Array:
+        """Wind of unit power."""
+        return scaled(ambient.wind(self.f) * self.response, 1.0)
+
+    def outlet(self, flow: Flow) -> Array:
+        """Power per bin of an outlet at 0 dB in its band against the night's stationary sounds."""
+        shape = flow.shape(self.f, self.site.pipe) * self.response
+        where = band(shape)
+        return np.asarray(shape * np.float32(self.stationary[where].sum() / shape[where].sum()), np.float32)
+
+    def at(self, hz: float) -> int:
+        """Bin of a frequency."""
+        return int(min(round(hz * BLOCK / RATE), BLOCK // 2))
+
+    def _heard(self, tones: Tones) -> Tones:
+        """Return tones as the sensor passes them."""
+        gains = [float(np.sqrt(self.response[self.at(k * tones.hz)])) for k in range(1, len(tones.amplitudes) + 1)]
+        heard = tuple(a * g for a, g in zip(tones.amplitudes, gains, strict=True))
+        return Tones(tones.hz, heard, tones.wander_hz, tones.period_s, tones.phase)
+
+    def _stationary(self) -> Array:
+        """Everything that never stops: surroundings at night, self-noise, machines that are never off."""
+        total = self.self_noise + self.ambient
+        for machine, noise, tones in zip(self.site.machines, self.machines, self.tones, strict=True):
+            if machine.on_s < 86400:
+                continue
+            total = total + noise
+            for tone in tones:
+                for k, amplitude in enumerate(tone.amplitudes, 1):
+                    total[self.at(k * tone.hz)] += amplitude**2 / 2
+        return np.asarray(total, np.float32)
+
+
+class Renderer:
+    """Samples of one site, stretch by stretch. Streams keep no history: any stretch can be asked for."""
+
+    def __init__(self, site: Site, seed: int) -> None:
+        self.site = site
+        self.spectra = Spectra(site)
+        self._seed = seed
+        self._noise = NoiseStream(seed)
+        self._flutter = NoiseStream(seed + 1_000_003)
+
+    def render(self, index: int, scene: Scene) -> Array:
+        """Samples (HOP,) of stretch `index` under this scene, full scale ±1."""
+        rng = np.random.Generator(np.random.SFC64([self._seed, index, 7]))
+        if scene.dropout:
+            return np.zeros(HOP, np.float32)
+        total = self.power(index, scene)
+        out = self._noise.render(index, total)
+        for wave in self._waves(index, scene):
+            out = out + wave
+        shorts = self._shorts(scene, rng)
+        if shorts is not None:
+            out = out + shorts
+        gain = np.float32(self.site.sensor.gain(float(total.sum())))
+        return self.site.sensor.convert(out * gain, rng)
+
+    def power(self, index: int, scene: Scene) -> Array:
+        """Mean-square power per bin of the steady noises of a stretch."""
+        s = self.spectra
+        total = s.self_noise + s.ambient * np.float32(ratio(scene.ambient_db))
+        for k in self._running(scene):
+            if not self.site.machines[k].flutter_hz:
+                total += s.machines[k]
+        for flow, noise, db in self._flows(scene):
+            total += noise * np.float32(ratio(db + flow.swell(index * HOP / RATE)))
+        if scene.rain_dbfs is not None:
+            total += s.rain * np.float32(power(scene.rain_dbfs))
+        if scene.wind_dbfs is not None:
+            gust = 6 * np.sin(2 * np.pi * index * HOP / RATE / 47)
+            total += s.wind * np.float32(power(scene.wind_dbfs + gust))
+        return np.asarray(total, np.float32)
+
+    def _flows(self, scene: Scene) -> list[tuple[Flow, Array, float]]:
+        flows = [(self.site.fixtures[k], self.spectra.fixtures[k], db) for k, db in scene.uses]
+        if scene.leak_db is not None:
+            flows.append((self.site.leak, self.spectra.leak, scene.leak_db))
+        return flows
+
+    def _running(self, scene: Scene) -> list[int]:
+        always = {k for k, machine in enumerate(self.site.machines) if machine.on_s >= 86400}
+        return sorted(always | set(scene.machines))
+
+    def _waves(self, index: int, scene: Scene) -> list[Array]:
+        """Tones of machines and whistles, and noise that flutters."""
+        waves = []
+        for k in self._running(scene):
+            waves += [tone.render(index) for tone in self.spectra.tones[k]]
+            flutter = self.site.machines[k].flutter_hz
+            if flutter:
+                t = (index * HOP + np.arange(HOP)) / RATE
+                envelope = (1 + 0.6 * np.sin(2 * np.pi * flutter * t)).astype(np.float32)
+                waves.append(self._flutter.render(index, self.spectra.machines[k]) * envelope)
+        for flow, noise, db in self._flows(scene):
+            if flow.whistle is not None:
+                hiss = np.sqrt(noise.sum() * ratio(db) * self.spectra.response[self.spectra.at(flow.whistle.hz)])
+                waves.append(flow.whistle.render(index) * np.float32(hiss))
+        return waves
+
+    def _shorts(self, scene: Scene, rng: np.random.Generator) -> Array | None:
+        """Short sounds of the scene and bubbles of its flows, as the sensor passes them; None when there are none."""
+        out = np.zeros(BLOCK, np.float32)
+        seconds = HOP / RATE
+        found = 0
+        for shorts in scene.shorts:
+            for _ in range(rng.poisson(shorts.per_s * seconds)):
+                found += _place(out, ambient.short_sound(shorts.kind, shorts.peak * rng.uniform(0.3, 1), rng), rng)
+        for flow, noise, db in self._flows(scene):
+            peak = 3 * float(np.sqrt(noise.sum() * ratio(db)))
+            for _ in range(rng.poisson(flow.bubbles_per_s * seconds)):
+                found += _place(out, ambient.short_sound("drops", peak * rng.uniform(0.5, 2), rng), rng)
+        if not found:
+            return None
+        spectrum = scipy.fft.rfft(out) * np.sqrt(self.spectra.response)
+        return np.asarray(scipy.fft.irfft(spectrum, BLOCK)[:HOP], np.float32)
+
+
+def _place(out: Array, sound: Array, rng: np.random.Generator) -> int:
+    """Add a sound at a random place where it fits; returns 1."""
+    at = int(rng.integers(HOP - min(sound.size, HOP - 1)))
+    out[at : at + sound.size] += sound[: HOP - at]
+    return 1

@@ -1,0 +1,72 @@
+"""A site: everything that stays the same where one sensor hangs. Train on some sites, test on others."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from leakear.train.simulator.ambient import Ambient
+from leakear.train.simulator.flow import Flow
+from leakear.train.simulator.machines import KINDS, Machine
+from leakear.train.simulator.pipe import Pipe
+from leakear.train.simulator.sensor import Sensor
+
+FIXTURE_MM = (1.5, 10.0)
+"""Millimetres: the openings of taps, showers and cisterns' valves."""
+
+
+@dataclass(frozen=True)
+class Site:
+    """One place, drawn once."""
+
+    seed: int
+    """What it was drawn from."""
+    mains_hz: float
+    """Hertz of the electric grid."""
+    sensor: Sensor
+    """The ear."""
+    pipe: Pipe
+    """The wall it hangs on."""
+    ambient: Ambient
+    """Surroundings."""
+    machines: tuple[Machine, ...]
+    """Stationary sounds near it, none to three."""
+    leak: Flow
+    """The hole that opens when there is a leak."""
+    fixtures: tuple[Flow, ...]
+    """Taps and showers."""
+    fixture_db: tuple[float, ...]
+    """Decibels in its own band of each fixture at full flow over the stationary noise."""
+
+    @classmethod
+    def draw(cls, seed: int) -> Site:
+        """Draw a site; equal seeds give equal sites."""
+        rng = np.random.default_rng([seed, 0x517E])
+        mains = 50.0 if rng.random() < 0.7 else 60.0
+        sensor = Sensor.draw(rng)
+        pipe = Pipe.draw(rng)
+        ambient = Ambient.draw(rng, sensor.noise_dbfs)
+        fixtures = int(rng.integers(2, 5))
+        return cls(
+            seed=seed,
+            mains_hz=mains,
+            sensor=sensor,
+            pipe=pipe,
+            ambient=ambient,
+            machines=_machines(rng, ambient.level_dbfs, mains),
+            leak=Flow.draw(rng, pipe),
+            fixtures=tuple(Flow.draw(rng, pipe, FIXTURE_MM) for _ in range(fixtures)),
+            fixture_db=tuple(rng.uniform(0, 35, fixtures).tolist()),
+        )
+
+    @property
+    def name(self) -> str:
+        """The site's name in manifests and truth files."""
+        return f"sim-{self.seed:06d}"
+
+
+def _machines(rng: np.random.Generator, ambient_dbfs: float, mains: float) -> tuple[Machine, ...]:
+    count = int(rng.choice([0, 1, 2, 3], p=[0.2, 0.4, 0.3, 0.1]))
+    kinds = rng.choice(len(KINDS), count, replace=False)
+    return tuple(Machine.draw(rng, KINDS[k], min(ambient_dbfs + rng.uniform(0, 25), -18.0), mains) for k in kinds)

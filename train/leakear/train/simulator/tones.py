@@ -1,0 +1,55 @@
+"""Sounds with a pitch: motors, transformers, whistles. One period in a table, read at a wandering rate."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from leakear.train.simulator.units import HOP, RATE, Array
+
+TABLE = 8192
+"""Points of one period: nearest-point reading errs by −70 dB and less."""
+
+
+@dataclass(frozen=True)
+class Tones:
+    """A fundamental and its harmonics."""
+
+    hz: float
+    """Hertz of the fundamental."""
+    amplitudes: tuple[float, ...]
+    """Full-scale amplitude of harmonic 1, 2, …"""
+    wander_hz: float
+    """Hertz, the amplitude of the fundamental's slow wander."""
+    period_s: float
+    """Seconds of one swing of the wander."""
+    phase: float
+    """Radians at the start of the day, of tone and wander."""
+
+    @cached_property
+    def table(self) -> Array:
+        """One period, samples (TABLE,)."""
+        turn = 2 * np.pi * np.arange(TABLE) / TABLE
+        audible = [a for k, a in enumerate(self.amplitudes, 1) if k * self.hz < 0.48 * RATE]
+        waves = [a * np.sin(k * turn + self.phase * k * k) for k, a in enumerate(audible, 1)]
+        return np.asarray(np.sum(waves, axis=0) if waves else np.zeros(TABLE), np.float32)
+
+    def turns(self, index: int) -> tuple[float, float]:
+        """Turns of the fundamental (whole ones removed) at the first sample of stretch `index`, and turns a sample."""
+        starts = np.array([index, index + 1], np.float64) * HOP / RATE
+        swing = self.wander_hz * self.period_s / (2 * np.pi)
+        total = self.hz * starts - swing * np.cos(2 * np.pi * starts / self.period_s + self.phase)
+        return float(total[0] % 1), float(total[1] - total[0]) / HOP
+
+    def render(self, index: int) -> Array:
+        """Samples (HOP,) of stretch `index`; neighbouring stretches join without a step."""
+        start, rate = self.turns(index)
+        places = (start + rate * np.arange(HOP)) * TABLE
+        return np.asarray(self.table[places.astype(np.int64) & (TABLE - 1)], np.float32)
+
+    @property
+    def mean_square(self) -> float:
+        """Power of the tones that lie below the Nyquist frequency."""
+        return float(np.mean(self.table.astype(np.float64) ** 2))
