@@ -1,4 +1,4 @@
-"""Score: a spectrogram becomes P(leak). The one place that knows a TFLite runtime, and the one that knows quantisation."""
+"""Score: a spectrogram becomes P(leak). The one place that knows a TFLite runtime, and that knows quantisation."""
 
 import math
 from dataclasses import dataclass

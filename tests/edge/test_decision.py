@@ -1,0 +1,143 @@
+"""The rule: use of water never alarms, a leak does, quiet clears, a fault is said, a restart changes nothing."""
+
+import json
+
+import pytest
+
+from leakear.edge.decision import Decision, DecisionRule, Observation, State, rule_from
+from leakear.edge.errors import ConfigError
+
+STEP = 10.0
+
+
+def run(decision: Decision, *parts: tuple[float | None, float], start: float = 0.0) -> list[tuple[str, float]]:
+    """Feed (score, minutes) one after the other; return the states entered with their minute."""
+    time, entered = start, []
+    for score, minutes in parts:
+        for _ in range(round(minutes * 60 / STEP)):
+            time += STEP
+            change = decision.update(Observation(time, time, STEP, score, -40.0))
+            if change:
+                entered.append((change.target.value, (time - start) / 60))
+    return entered
+
+
+def test_a_leak_warns_then_alarms_then_clears() -> None:
+    states = run(Decision(DecisionRule()), (0.1, 60), (0.9, 120), (0.1, 60))
+    assert [s for s, _ in states] == ["WARNING", "LEAK", "OK"]
+    assert 60 + 25 < states[0][1] <= 60 + 30
+    assert states[1][1] <= 60 + 60
+    assert 180 < states[2][1] <= 190
+
+
+@pytest.mark.parametrize("minutes", [0.2, 5, 20, 25])
+def test_use_of_water_never_alarms(minutes: float) -> None:
+    assert run(Decision(DecisionRule()), (0.1, 40), (0.99, minutes), (0.1, 40)) == []
+
+
+def test_use_never_alarms_though_its_pauses_could_not_be_judged() -> None:
+    decision = Decision(DecisionRule())
+    assert run(decision, (0.1, 40), (None, 2), (0.99, 25), (None, 3), (0.1, 40)) == []
+
+
+def test_a_leak_is_heard_though_a_third_of_the_windows_is_lost() -> None:
+    decision = Decision(DecisionRule())
+    parts = [(score, 1 / 6) for _ in range(180) for score in (0.9, None, 0.9)]
+    assert [s for s, _ in run(decision, (0.1, 40), *parts)] == ["WARNING", "LEAK"]
+
+
+def test_an_interrupted_sound_is_no_leak() -> None:
+    parts = [(0.9, 20), (0.1, 10)] * 10
+    assert run(Decision(DecisionRule()), *parts) == []
+
+
+def test_a_warning_that_ebbs_ends_without_leak() -> None:
+    assert [s for s, _ in run(Decision(DecisionRule()), (0.9, 32), (0.1, 30))] == ["WARNING", "OK"]
+
+
+def test_use_on_top_of_a_leak_changes_nothing() -> None:
+    assert [s for s, _ in run(Decision(DecisionRule()), (0.8, 90), (0.99, 10), (0.8, 90))] == ["WARNING", "LEAK"]
+
+
+def test_the_level_gate_mutes_what_is_too_quiet_to_be_a_leak() -> None:
+    assert run(Decision(DecisionRule(level_gate_dbfs=-30)), (0.99, 120)) == []
+
+
+def test_a_fault_is_shown_and_ends_with_the_first_good_window_leaving_the_leak_standing() -> None:
+    decision = Decision(DecisionRule())
+    run(decision, (0.9, 90))
+    assert decision.state is State.LEAK
+    change = decision.update(Observation(5500, 5500, STEP, None, None, "no_frames"))
+    assert change is not None
+    assert (change.target, change.reason) == (State.SENSOR_FAULT, "no_frames")
+    assert decision.update(Observation(5510, 5510, STEP, None)) is None
+    change = decision.update(Observation(5520, 5520, STEP, 0.9))
+    assert change is not None
+    assert change.target is State.LEAK
+
+
+def test_faulty_windows_count_neither_way() -> None:
+    decision = Decision(DecisionRule())
+    run(decision, (0.1, 40))
+    time = 2400.0
+    for _ in range(600):
+        time += STEP
+        decision.update(Observation(time, time, STEP, 0.99, -10.0, "clipping"))
+    assert decision.update(Observation(time + STEP, time, STEP, 0.1)).target is State.OK  # type: ignore[union-attr]
+
+
+def test_too_many_lost_windows_make_noisy_with_hysteresis() -> None:
+    decision = Decision(DecisionRule())
+    lost = [(score, 1 / 6) for _ in range(120) for score in (0.1, None, None)]
+    half = [(score, 1 / 6) for _ in range(60) for score in (0.1, 0.1, 0.1, None, None)]
+    assert [s for s, _ in run(decision, (0.1, 20), *lost, *half)] == ["NOISY"]
+    assert [s for s, _ in run(decision, (0.1, 20), start=20000)] == ["OK"]
+
+
+def test_confirmation_may_wait_for_the_quiet_hours() -> None:
+    decision = Decision(DecisionRule(quiet_hours="02:00-04:00"))
+    states = run(decision, (0.9, 240))
+    assert [s for s, _ in states] == ["WARNING", "LEAK"]
+    assert states[1][1] == pytest.approx(120, abs=0.5)
+
+
+def test_the_fast_path_takes_only_loud_and_sure() -> None:
+    rule = DecisionRule(fast_s=120, fast_level_dbfs=-45)
+    assert run(Decision(rule), (0.999, 3))[0][0] == "LEAK"
+    assert run(Decision(rule), (0.98, 20)) == []
+
+
+def test_a_restart_changes_nothing() -> None:
+    whole, first = Decision(DecisionRule()), Decision(DecisionRule())
+    expected = run(whole, (0.1, 30), (0.9, 20), (0.9, 60))
+    before = run(first, (0.1, 30), (0.9, 20))
+    second = Decision(DecisionRule())
+    second.restore(json.loads(json.dumps(first.snapshot())), time_s=1_000_000, gap_s=0)
+    after = run(second, (0.9, 60), start=1_000_000)
+    assert before + [(s, t + 50) for s, t in after] == [(s, pytest.approx(t)) for s, t in expected]
+
+
+def test_a_foreign_snapshot_is_refused() -> None:
+    with pytest.raises(ValueError, match="unusable"):
+        Decision(DecisionRule()).restore({"heard": "OK"}, 0, 0)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"clear_fraction": 0.6},
+        {"on_fraction": 0.4},
+        {"threshold": 0.0},
+        {"coverage": 0.0},
+        {"quiet_hours": "2-4"},
+        {"quiet_hours": "25:00-26:00"},
+    ],
+)
+def test_impossible_rules_are_refused(fields: dict[str, object]) -> None:
+    with pytest.raises(ConfigError, match="decision"):
+        rule_from({}, fields)
+
+
+def test_a_span_of_too_few_windows_is_refused() -> None:
+    with pytest.raises(ConfigError, match="span_s"):
+        DecisionRule(span_s=20).check_step(10)
