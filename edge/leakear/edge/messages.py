@@ -123,6 +123,7 @@ class State(Message):
     threshold: float = wire("score at and above which a window counts as leak-like", minimum=0, maximum=1)
     muted_until: str | None = wire("no alert is announced before this time; null when not muted", pattern=UTC_TIME)
     model: ModelRef = wire("the model in use")
+    staged_model: ModelRef | None = wire("a verified model that waits for cmd/model install", default=None)
     firmware: str = wire("version of the daemon", max_length=64)
     window_end: str | None = wire("end of the last window; null before the first", pattern=UTC_TIME)
     window_s: float = wire("length of a window, s", minimum=0.1, maximum=3600)
