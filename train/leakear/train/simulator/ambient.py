@@ -44,8 +44,8 @@ class Ambient:
 
     def noise(self, f: Array, ringing: Array, response: Array) -> Array:
         """Mean-square power per bin at night, as the sensor gives it."""
-        traffic = scaled(1 / (1 + (f / self.traffic_hz) ** 2), 1.0)
-        room = scaled(1 / (1 + (f / 50) ** self.room_slope), ratio(self.room_db))
+        traffic = scaled(np.asarray(1 / (1 + (f / self.traffic_hz) ** 2), np.float32), 1.0)
+        room = scaled(np.asarray(1 / (1 + (f / 50) ** self.room_slope), np.float32), ratio(self.room_db))
         shape = (traffic + room) * response * (ringing if self.rings else 1)
         return scaled(np.asarray(shape, np.float32), power(self.level_dbfs))
 
@@ -65,7 +65,7 @@ def wind(f: Array) -> Array:
 
 
 def short_sound(kind: Short, peak: float, rng: np.random.Generator) -> Array:
-    """Samples (n,) of one footstep, knock, syllable or drop with about this peak in full scale."""
+    """Make samples (n,) of one footstep, knock, syllable or drop with about this peak in full scale."""
     return {"footsteps": _thump, "knocks": _knock, "speech": _syllable, "drops": _drop}[kind](peak, rng)
 
 

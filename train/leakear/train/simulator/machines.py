@@ -1,4 +1,7 @@
-"""Stationary sounds that are not leaks: the hard negatives. Hum, blades, compressors and valves, each with broadband noise."""
+"""Stationary sounds that are not leaks: the hard negatives.
+
+Hum, blades, compressors and valves, each with broadband noise of its own.
+"""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ FALL = np.cos(_ANGLE)
 
 
 def stretch(power: Array, rng: np.random.Generator) -> Array:
-    """Samples (BLOCK,) of Gaussian noise with mean-square `power` per bin, shape (BLOCK // 2 + 1,)."""
+    """Make samples (BLOCK,) of Gaussian noise with mean-square `power` per bin, shape (BLOCK // 2 + 1,)."""
     white = rng.standard_normal(2 * power.size, dtype=np.float32).view(np.complex64)
     white *= np.sqrt(power) * np.float32(BLOCK / 2)
     return np.asarray(scipy.fft.irfft(white, BLOCK), np.float32)
@@ -34,7 +34,7 @@ class NoiseStream:
         self._tail = np.zeros(FADE, np.float32)
 
     def render(self, index: int, power: Array) -> Array:
-        """Samples (HOP,) of stretch `index`. After a jump the stretch before is made again, with this power."""
+        """Make samples (HOP,) of stretch `index`. After a jump the stretch before is made again, with this power."""
         if index != self._next:
             self._tail = self._make(index - 1, power)[HOP:] * FALL
         whole = self._make(index, power)

@@ -91,7 +91,7 @@ class Renderer:
         self._flutter = NoiseStream(seed + 1_000_003)
 
     def render(self, index: int, scene: Scene) -> Array:
-        """Samples (HOP,) of stretch `index` under this scene, full scale ±1."""
+        """Make samples (HOP,) of stretch `index` under this scene, full scale ±1."""
         rng = np.random.Generator(np.random.SFC64([self._seed, index, 7]))
         if scene.dropout:
             return np.zeros(HOP, np.float32)
@@ -106,7 +106,7 @@ class Renderer:
         return self.site.sensor.convert(out * gain, rng)
 
     def power(self, index: int, scene: Scene) -> Array:
-        """Mean-square power per bin of the steady noises of a stretch."""
+        """Sum the mean-square power per bin of the steady noises of a stretch."""
         s = self.spectra
         total = s.self_noise + s.ambient * np.float32(ratio(scene.ambient_db))
         for k in self._running(scene):

@@ -37,14 +37,14 @@ class Tones:
         return np.asarray(np.sum(waves, axis=0) if waves else np.zeros(TABLE), np.float32)
 
     def turns(self, index: int) -> tuple[float, float]:
-        """Turns of the fundamental (whole ones removed) at the first sample of stretch `index`, and turns a sample."""
+        """Count turns of the fundamental at the start of stretch `index` (whole ones removed), and turns a sample."""
         starts = np.array([index, index + 1], np.float64) * HOP / RATE
         swing = self.wander_hz * self.period_s / (2 * np.pi)
         total = self.hz * starts - swing * np.cos(2 * np.pi * starts / self.period_s + self.phase)
         return float(total[0] % 1), float(total[1] - total[0]) / HOP
 
     def render(self, index: int) -> Array:
-        """Samples (HOP,) of stretch `index`; neighbouring stretches join without a step."""
+        """Make samples (HOP,) of stretch `index`; neighbouring stretches join without a step."""
         start, rate = self.turns(index)
         places = (start + rate * np.arange(HOP)) * TABLE
         return np.asarray(self.table[places.astype(np.int64) & (TABLE - 1)], np.float32)
