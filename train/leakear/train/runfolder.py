@@ -10,14 +10,14 @@
     RUN/history.png, confusion.png, roc.png, reliability.png, classification_report.txt, report.html
     RUN/tensorboard/       logs for `tensorboard --logdir`
 
-run.json (schema 1) holds: schema, name, created, preset, spectrogram{SpectrogramSpec}, labels, positive, output, temperature,
-threshold, decision{}, seed, split{by, seed, fold, train_files, validation_files, train_sites[], validation_sites[]},
-data{sha256, files{}, windows{}, skipped[{path, reason}]}, metrics{}, training{}, licences[], attribution[].
+run.json (schema 1) holds: schema, name, created, preset, spectrogram{SpectrogramSpec}, labels, positive, output,
+temperature, threshold, decision{}, seed, split{by, seed, fold, train_files, validation_files, train_sites[],
+validation_sites[]}, data{sha256, files{}, windows{}, skipped[{path, reason}]}, metrics{}, training{}, licences[],
+attribution[].
 """
 
 import dataclasses
 import json
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -67,7 +67,7 @@ class RunInfo:
     def from_json(cls, values: dict[str, Any], source: str = "run.json") -> Self:
         """Read the JSON object of `run.json`; InputDataError where it is not one of ours."""
         if values.get("schema") != SCHEMA:
-            raise InputDataError(f"{source} has schema {values.get('schema')!r}, this version reads {SCHEMA}: train again")
+            raise InputDataError(f"{source} has schema {values.get('schema')!r}, not {SCHEMA}: train again")
         names = {f.name for f in dataclasses.fields(cls)}
         known = {key: value for key, value in values.items() if key in names}
         try:
@@ -118,7 +118,7 @@ def load_run(path: Path) -> Run:
     try:
         values = json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise InputDataError(f"{path} is not a finished run: it holds no run.json (finish `leakear-train fit`)") from error
+        raise InputDataError(f"{path} is no finished run, it lacks run.json: finish `leakear-train fit`") from error
     except (OSError, ValueError) as error:
         raise InputDataError(f"{file} cannot be read: {error}") from error
     run = Run(path, RunInfo.from_json(values, str(file)))
@@ -131,9 +131,10 @@ def save_info(path: Path, info: RunInfo) -> None:
     """Write `run.json` in one step, so that a run folder with it is a finished one."""
     temporary = path / "run.json.part"
     temporary.write_text(json.dumps(info.to_json(), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    os.replace(temporary, path / "run.json")
+    temporary.replace(path / "run.json")
 
 
 def save_examples(path: Path, name: str, examples: Examples) -> None:
     """Write `calibration.npz` or `heldout.npz`."""
-    np.savez_compressed(path / name, codes=examples.codes, labels=examples.labels, files=np.array(examples.files, dtype=str))
+    files = np.array(examples.files, dtype=str)
+    np.savez_compressed(path / name, codes=examples.codes, labels=examples.labels, files=files)
