@@ -1,0 +1,53 @@
+"""Tell systemd how the daemon does: ready, alive, status line (sd_notify(3): datagrams to $NOTIFY_SOCKET).
+
+The watchdog is fed by the main loop when a window was judged or a fault was deliberately reported, never by a timer: a
+wedged pipeline must be killed.
+"""
+
+import os
+import socket
+import time
+
+
+class Notifier:
+    """Speaks to the service manager; silent where there is none."""
+
+    def __init__(self) -> None:
+        address = os.environ.get("NOTIFY_SOCKET", "")
+        self._address = "\0" + address[1:] if address.startswith("@") else address
+        self._status = ""
+        self._fed = 0.0
+
+    def ready(self) -> None:
+        """Say that the start is over."""
+        self._send("READY=1")
+
+    def reloading(self) -> None:
+        """Say that the configuration is being read again; `ready` ends it."""
+        self._send(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
+
+    def stopping(self) -> None:
+        """Say that the end has begun."""
+        self._send("STOPPING=1")
+
+    def alive(self) -> None:
+        """Feed the watchdog, at most once a second."""
+        now = time.monotonic()
+        if now - self._fed >= 1:
+            self._fed = now
+            self._send("WATCHDOG=1")
+
+    def status(self, text: str) -> None:
+        """Set the line that `systemctl status` shows, when it changed."""
+        if text != self._status:
+            self._status = text
+            self._send(f"STATUS={text}")
+
+    def _send(self, message: str) -> None:
+        if not self._address:
+            return
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as channel:
+            try:
+                channel.sendto(message.encode(), self._address)
+            except OSError:  # the manager is gone or restarting: it will ask again with its watchdog
+                self._status = ""

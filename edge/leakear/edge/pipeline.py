@@ -1,0 +1,147 @@
+"""Where a sample becomes an alert: blocks → windows → health → spectrogram → score → decision.
+
+Pure: no I/O and no clock of its own. A microphone, a WAV replay and the workstation's evaluation of whole days run this
+very code, so what is measured is what is deployed.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from leakear.edge.decision import Decision, DecisionRule, Observation, State, Transition
+from leakear.edge.health import Health, HealthMonitor, HealthOptions
+from leakear.edge.model import Model
+from leakear.edge.spectrogram import Decibels, IncrementalSpectrogram, SpectrogramSpec
+from leakear.edge.windows import Block, SensorFault, Window, Windower, WindowOptions
+
+
+class Scorer(Protocol):
+    """What turns a spectrogram, shape (rows, frames), dB, into P(leak)."""
+
+    def score(self, spectrogram: Decibels) -> float:
+        """Return P(leak), 0 to 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What became of one window, or of one second of deafness."""
+
+    state: State
+    transition: Transition | None
+    start_utc: float
+    """s since 1970"""
+    end_utc: float
+    """s since 1970"""
+    window: Window | None = None
+    """None: lost, or the sensor is deaf"""
+    health: Health | None = None
+    spectrogram: Decibels | None = None
+    """shape (rows, frames), dB; None when not judged"""
+    score: float | None = None
+    """P(leak); None when not judged"""
+    fault: SensorFault | None = None
+
+    @property
+    def faults(self) -> tuple[str, ...]:
+        """Named faults of this moment."""
+        if self.fault is not None:
+            return (self.fault.name,)
+        return self.health.faults if self.health else ()
+
+
+class Pipeline:
+    """One node's ear and judgement."""
+
+    def __init__(
+        self,
+        model: Scorer,
+        spec: SpectrogramSpec,
+        rule: DecisionRule,
+        window: WindowOptions | None = None,
+        health: HealthOptions | None = None,
+    ) -> None:
+        options = window or WindowOptions()
+        self.model = model
+        self.spec = spec
+        self.windower = Windower(spec, options.step_s, options.max_lag_s)
+        self.step_s = self.windower.step_samples / spec.sample_rate
+        rule.check_step(self.step_s)
+        self.decision = Decision(rule)
+        self.health = HealthMonitor(health or HealthOptions(), spec)
+        self.scored = 0
+        """windows that got a score"""
+        self.faulty = 0
+        """windows whose health forbade a score"""
+        self._spectrogram = IncrementalSpectrogram(spec)
+        self._unbroken = False
+        self._lost = 0
+
+    @classmethod
+    def of(cls, model: Model, rule: DecisionRule, window: WindowOptions, health: HealthOptions) -> "Pipeline":
+        """Build the pipeline of a loaded model."""
+        return cls(model, model.info.spec, rule, window, health)
+
+    @property
+    def discarded(self) -> int:
+        """Windows that a gap or a fault spoiled: produced = scored + discarded + dropped."""
+        return self.windower.discarded + self.faulty
+
+    def push(self, item: Block | SensorFault, now: float | None = None) -> Iterator[Result]:
+        """Take what the source gave and yield a result for everything it completes.
+
+        `now`: the monotonic clock, for a live source that may be late; None for recordings.
+        """
+        if isinstance(item, SensorFault):
+            yield self._deaf(item)
+            return
+        windows = self.windower.push(item, now)
+        yield from self._losses(item)
+        for window in windows:
+            yield self._judge(window)
+
+    def _judge(self, window: Window) -> Result:
+        health = self.health.check(window)
+        spectrogram = score = None
+        if health.ok:
+            advance = window.step_samples if self._unbroken else None
+            spectrogram = self._spectrogram.update(window.samples, advance)
+            score = self.model.score(spectrogram)
+            self.scored += 1
+        else:
+            self.faulty += 1
+        self._unbroken = health.ok
+        end_s = self.spec.window_seconds
+        seen = Observation(
+            window.start_monotonic + end_s,
+            window.start_utc + end_s,
+            self.step_s,
+            score,
+            health.l05,
+            ", ".join(health.faults) or None,
+        )
+        transition = self.decision.update(seen)
+        start = window.start_utc
+        return Result(self.decision.state, transition, start, start + end_s, window, health, spectrogram, score)
+
+    def _losses(self, block: Block) -> Iterator[Result]:
+        """Tell the decision of windows that nobody will judge."""
+        lost = self.windower.discarded + self.windower.dropped
+        for _ in range(lost - self._lost):
+            transition = self.decision.update(Observation(block.monotonic, block.utc, self.step_s, None))
+            yield Result(self.decision.state, transition, block.utc - self.spec.window_seconds, block.utc)
+        self._lost = lost
+
+    def _deaf(self, fault: SensorFault) -> Result:
+        transition = self.decision.update(Observation(fault.monotonic, fault.utc, 0.0, None, None, fault.name))
+        return Result(self.decision.state, transition, fault.utc, fault.utc, fault=fault)
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return what must survive a restart, as JSON."""
+        return {"decision": self.decision.snapshot(), "health": self.health.snapshot()}
+
+    def restore(self, saved: Mapping[str, Any], time_s: float, gap_s: float) -> None:
+        """Go on from a snapshot taken `gap_s` seconds before the monotonic time `time_s`. Raises ValueError."""
+        if "decision" in saved:
+            self.decision.restore(saved["decision"], time_s, gap_s)
+        if "health" in saved:
+            self.health.restore(saved["health"])
