@@ -5,13 +5,13 @@ Unknown keys are refused, so that a misspelt `treshold` is an answer and not a s
 
 import base64
 import binascii
+from typing import Any
 
 from leakear.edge.messages import REQUEST_ID, SHA256, UUID7
 from leakear.edge.wire import UTC_TIME, Message, MessageError, message, wire
 
 PART_BYTES = 48 * 1024
 """Most bytes of a clip or model in one message; base64 makes 64 KiB of it, which every broker's defaults carry."""
-ID_DOC = "chosen by the asker and repeated in the answer"
 
 
 @message
@@ -20,7 +20,11 @@ class Request(Message):
 
     SCHEMA = None
     CLOSED = True
-    id: str = wire(ID_DOC, pattern=REQUEST_ID)
+    id: str = wire("chosen by the asker and repeated in the answer", pattern=REQUEST_ID, max_length=64)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Keys that ask for something; an absent key and null mean the same."""
+        return {key: value for key, value in super().to_dict().items() if value is not None}
 
 
 @message
@@ -66,7 +70,10 @@ class ModelRequest(Request):
     size: int | None = wire("put: bytes of the whole bundle file", minimum=1, maximum=64 * 1024**2, default=None)
     part: int | None = wire("put: which part, from 0, in order", minimum=0, maximum=4095, default=None)
     data: str | None = wire(
-        "put: the part's bytes in base64, 48 KiB each but the last", max_length=PART_BYTES * 4 // 3, default=None
+        "put: the part's bytes in base64, 48 KiB each but the last",
+        pattern="[A-Za-z0-9+/]*={0,2}",
+        max_length=PART_BYTES * 4 // 3,
+        default=None,
     )
     stage: bool = wire("put: only check and keep it, to be installed later", default=False)
 

@@ -1,0 +1,231 @@
+"""Write the MQTT contract from the code: `docs/asyncapi.yaml` (AsyncAPI 3) and `docs/schemas/*.json`.
+
+    python docs/contract.py            # writes them
+    python docs/contract.py --check    # exit 1 when they are not what the code says
+
+The message classes are the one source; a test runs the check.
+"""
+
+import argparse
+import json
+import sys
+import types
+from pathlib import Path
+from typing import Any, Union, get_args, get_origin
+
+import yaml
+
+from leakear.edge import requests as rq
+from leakear.edge.messages import (
+    NAME,
+    Availability,
+    CommandResult,
+    Event,
+    Message,
+    ModelRef,
+    Spectrum,
+    State,
+    Telemetry,
+)
+from leakear.edge.wire import MAX_INTEGER, Rule, slots
+
+FOLDER = Path(__file__).resolve().parent
+PRINTABLE = r"^[^\u0000-\u001f\u007f-\u009f\u2028\u2029]*$"
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+MODEL = ModelRef(id="leakear-factory-1", sha256="5f" * 32)
+MOMENT, START, END = "2026-11-22T14:43:23.120Z", "2026-11-22T14:43:13.000Z", "2026-11-22T14:43:23.000Z"
+EVENT_ID = "019ab2c4-5d6e-7f80-9a1b-2c3d4e5f6071"
+
+EXAMPLES: dict[str, list[Message]] = {
+    "state": [
+        State(
+            site="hillside", node="pit-7", state="LEAK", since="2026-11-22T14:13:23.000Z", score=0.97,
+            level_dbfs=-48.2, noise_floor_dbfs=-51.9, faults=(), threshold=0.5, muted_until=None, model=MODEL,
+            firmware="0.1.0", window_end=END, window_s=10.0, step_s=10.0, clock_synced=True, seq=41, queue_depth=0,
+        ),
+        State(
+            site="hillside", node="pit-7", state="SENSOR_FAULT", since=START, score=None, level_dbfs=None,
+            noise_floor_dbfs=None, faults=("no-audio",), threshold=0.5, muted_until=MOMENT, model=MODEL,
+            staged_model=ModelRef(id="leakear-factory-2", sha256="a0" * 32), firmware="0.1.0", window_end=None,
+            window_s=10.0, step_s=10.0, clock_synced=False, seq=0, queue_depth=3,
+        ),
+    ],
+    "event": [
+        Event(
+            id=EVENT_ID, seq=41, site="hillside", node="pit-7", kind="state", from_state="WARNING", to_state="LEAK",
+            reason="97 % of the windows of 30 minutes sounded like a leak.", window_start=START, window_end=END,
+            clock_synced=True, score=0.97, on_fraction=0.97, level_dbfs=-48.2, model=MODEL, evidence=True,
+        ),
+        Event(
+            id="019ab2c4-5d6e-7f80-8a1b-2c3d4e5f6072", seq=42, site="hillside", node="pit-7", kind="dropped",
+            from_state="LEAK", to_state="LEAK", reason="The outbox was full.", window_start=START, window_end=END,
+            model=MODEL, dropped=12,
+        ),
+    ],
+    "telemetry": [
+        Telemetry(
+            time=MOMENT, uptime_s=86400.0, level_dbfs=-48.2, noise_floor_dbfs=-51.9, noise_floor_drift_db=0.4,
+            score=0.03, windows_produced=8640, windows_scored=8638, windows_discarded=2, windows_dropped=0,
+            overruns=1, reconnects=2, real_time_factor=0.01, queue_depth=0, queue_bytes=4096, temperature_c=41.5,
+            disk_free_bytes=9_000_000_000, rss_bytes=96_000_000, certificate_expires="2027-11-22T00:00:00.000Z",
+            clock_synced=True,
+        ),
+    ],
+    "spectrum": [Spectrum(time=END, low_hz=0.0, high_hz=11025.0, db=tuple(-60.0 - 0.5 * i for i in range(64)))],
+    "command-result": [
+        CommandResult(id="ask-1", ok=True, result={"threshold": 0.6, "step_s": 10.0, "muted_until": None}),
+        CommandResult(id="ask-2", ok=False, error="SetRequest.threshold is 7; allowed is 0.01 to 0.99.", result={}),
+    ],
+    "cmd-identify": [rq.Request(id="ask-1")],
+    "cmd-status": [rq.Request(id="ask-1")],
+    "cmd-selftest": [rq.Request(id="ask-1")],
+    "cmd-set": [rq.SetRequest(id="ask-1", threshold=0.6), rq.SetRequest(id="ask-2", mute_until=MOMENT)],
+    "cmd-clip": [rq.ClipRequest(id="ask-1", event_id=EVENT_ID)],
+    "cmd-calibrate": [rq.CalibrateRequest(id="ask-1", action="start", hours=8.0)],
+    "cmd-model": [
+        rq.ModelRequest(id="ask-1", sha256="c4" * 32, size=5, part=0, data="aGVsbG8="),
+        rq.ModelRequest(id="ask-2", action="install"),
+    ],
+    "cmd-watch": [rq.WatchRequest(id="ask-1", seconds=60.0)],
+}  # fmt: skip
+REPORTS = {
+    "availability": "retained, QoS 1; the last will says offline",
+    "state": "retained, QoS 1",
+    "event": "QoS 1 from the outbox, never retained",
+    "telemetry": "QoS 0",
+    "spectrum": "QoS 0, only while watched",
+}
+
+
+def schema_of(cls: type[Message]) -> dict[str, Any]:
+    """JSON Schema of one message class."""
+    head = {} if cls.SCHEMA is None else {"schema": {"const": cls.SCHEMA, "description": "version of this message"}}
+    table = slots(cls)
+    always = cls.SCHEMA is not None or not cls.CLOSED  # what we send carries every key; a request may leave some out
+    return {
+        "type": "object",
+        "properties": head | {s.key: {"description": s.rule.doc} | _kind(s.kind, s.rule) for s in table},
+        "required": [*head, *(s.key for s in table if s.required or always)],
+        "additionalProperties": False,
+    }
+
+
+def _kind(kind: Any, rule: Rule) -> dict[str, Any]:
+    origin = get_origin(kind)
+    if origin in (Union, types.UnionType):
+        return {"anyOf": [_kind(get_args(kind)[0], rule), {"type": "null"}]}
+    if origin is tuple:
+        low, high = rule.items
+        return {"type": "array", "items": _kind(get_args(kind)[0], rule), "minItems": low, "maxItems": high}
+    if kind is str:
+        return {"type": "string", "maxLength": rule.max_length} | _text_limits(rule)
+    if kind in (int, float):
+        ends = {"minimum": rule.minimum, "maximum": rule.maximum if kind is float else rule.maximum or MAX_INTEGER}
+        return {"type": "integer" if kind is int else "number"} | {k: v for k, v in ends.items() if v is not None}
+    if isinstance(kind, type) and issubclass(kind, Message):
+        return schema_of(kind)
+    return {"type": "boolean"} if kind is bool else {"type": "object"}
+
+
+def _text_limits(rule: Rule) -> dict[str, Any]:
+    limits: dict[str, Any] = {"pattern": f"^(?:{rule.pattern})$" if rule.pattern else PRINTABLE}
+    return limits if rule.choices is None else {"enum": list(rule.choices)}
+
+
+def schema_files() -> dict[str, dict[str, Any]]:
+    """File name → schema with its examples."""
+    word: dict[str, Any] = {
+        "type": "string",
+        "enum": [str(w) for w in Availability],
+        "examples": [str(w) for w in Availability],
+    }
+    head: dict[str, Any] = {"$schema": DIALECT}
+    about = "the bare word, not JSON text: retained, QoS 1; the last will says offline"
+    files = {"availability.json": head | {"title": "availability", "description": about} | word}
+    for name, examples in EXAMPLES.items():
+        cls = type(examples[0])
+        text = " ".join((cls.__doc__ or "").split())
+        body = schema_of(cls) | {"examples": [example.to_dict() for example in examples]}
+        files[f"{name}.json"] = head | {"title": name, "description": text} | body
+    return files
+
+
+def asyncapi() -> dict[str, Any]:
+    """Build the AsyncAPI 3 document; its payloads are the schema files."""
+    channels = {name: _channel(name, how, name) for name, how in REPORTS.items()}
+    operations = {f"send-{name}": _operation("send", name, how) for name, how in REPORTS.items()}
+    for name in rq.REQUESTS:
+        asked, answered = f"QoS 1, never retained; asks `{name}`", f"QoS 1; the answer to `{name}`"
+        channels[f"cmd-{name}"] = _channel(f"cmd/{name}", asked, f"cmd-{name}")
+        channels[f"cmd-{name}-result"] = _channel(f"cmd/{name}/result", answered, "command-result")
+        operations[f"receive-cmd-{name}"] = _operation("receive", f"cmd-{name}", asked)
+        operations[f"send-cmd-{name}-result"] = _operation("send", f"cmd-{name}-result", answered)
+    messages = {"availability": _message("availability", "text/plain")}
+    messages |= {name: _message(name, "application/json") for name in EXAMPLES}
+    return {
+        "asyncapi": "3.0.0",
+        "info": {
+            "title": "leakear node",
+            "version": "1.0.0",
+            "description": "What a leakear node sends over MQTT and what it may be asked. `schema` is the version of a"
+            " message: readers ignore keys they do not know and refuse other numbers. Commands are closed:"
+            " an unknown key is refused. Written by docs/contract.py from the code.",
+            "license": {"name": "Apache-2.0"},
+        },
+        "defaultContentType": "application/json",
+        "channels": channels,
+        "operations": operations,
+        "components": {"messages": messages},
+    }
+
+
+def _message(name: str, content_type: str) -> dict[str, Any]:
+    return {"name": name, "contentType": content_type, "payload": {"$ref": f"./schemas/{name}.json"}}
+
+
+def _channel(address: str, how: str, message: str) -> dict[str, Any]:
+    parameters = {
+        "site": {"description": f"installation, {NAME}"},
+        "node": {"description": f"node within the site, {NAME}"},
+    }
+    messages = {message: {"$ref": f"#/components/messages/{message}"}}
+    return {
+        "address": f"leakear/{{site}}/{{node}}/{address}",
+        "description": how,
+        "parameters": parameters,
+        "messages": messages,
+    }
+
+
+def _operation(action: str, channel: str, how: str) -> dict[str, Any]:
+    return {"action": action, "channel": {"$ref": f"#/channels/{channel}"}, "summary": how}
+
+
+def rendered() -> dict[Path, str]:
+    """Path → text of every generated file."""
+    files = {
+        FOLDER / "schemas" / name: json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
+        for name, schema in schema_files().items()
+    }
+    text = yaml.safe_dump(asyncapi(), sort_keys=False, allow_unicode=True, width=110)
+    return {FOLDER / "asyncapi.yaml": "# Written by docs/contract.py: do not edit.\n" + text, **files}
+
+
+def main() -> int:
+    """Write or check."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 when a file differs")
+    check = parser.parse_args().check
+    stale = [path for path, text in rendered().items() if not path.exists() or path.read_text() != text]
+    if check:
+        for path in stale:
+            print(f"{path.name} is not what the code says: run python docs/contract.py", file=sys.stderr)
+        return 1 if stale else 0
+    for path, text in rendered().items():
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
