@@ -50,17 +50,18 @@ class Sensor:
             "contact": (rng.uniform(20, 120), loguniform(rng, 3000, 10000)),
             "microphone": (loguniform(rng, 20, 440), rng.uniform(8000, 10900)),
         }[kind]
+        noise = float(rng.uniform(-90, -60))
         return cls(
             kind=kind,
             low_hz=float(low),
             high_hz=float(high),
             tilt_db=float(rng.uniform(-6, 6)),
-            noise_dbfs=float(rng.uniform(-90, -60)),
+            noise_dbfs=noise,
             pink=float(rng.uniform(0, 1)),
             dc=float(rng.normal(0, 0.004)) if rng.random() < 0.5 else 0.0,
             agc=bool(rng.random() < 0.05),
             emi_per_hour=loguniform(rng, 0.5, 60),
-            bits=16 if rng.random() < 0.8 else 12,
+            bits=24 if noise < -78 else 16,  # a converter whose steps drown its own noise would be a poor buy
         )
 
     def response(self, f: Array) -> Array:

@@ -1,0 +1,129 @@
+"""A node-day: a site's events as an endless-looking stream of blocks, never held in memory, with its truth."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from leakear.edge.windows import Block
+from leakear.train.simulator import timeline
+from leakear.train.simulator.flow import band
+from leakear.train.simulator.jet import level_change_db
+from leakear.train.simulator.render import Renderer
+from leakear.train.simulator.scene import Scene, Shorts
+from leakear.train.simulator.site import Site
+from leakear.train.simulator.timeline import DAY_S, START_HOUR, Event
+from leakear.train.simulator.units import HOP, RATE, Array, dbfs
+
+
+class Day:
+    """One day at one site. Equal arguments give equal days, sample for sample."""
+
+    def __init__(self, site: Site, seed: int, *, leak: bool, snr_db: float | None = None) -> None:
+        self.site = site
+        self.seed = seed
+        rng = np.random.default_rng([site.seed, seed, 0xDA1])
+        self.events = timeline.draw_events(site, rng, leak=leak, snr_db=snr_db)
+        self._renderer = Renderer(site, int(rng.integers(2**40)))
+        self._active: dict[int, list[Event]] = defaultdict(list)
+        for event in self.events:
+            for index in range(int(event.start_s * RATE / HOP), int(event.end_s * RATE / HOP) + 1):
+                self._active[index].append(event)
+
+    @property
+    def leak(self) -> Event | None:
+        """The leak of this day."""
+        return next((event for event in self.events if event.kind == "leak"), None)
+
+    @property
+    def stretches(self) -> int:
+        """How many stretches make the day."""
+        return -(-round(DAY_S * RATE) // HOP)
+
+    def scene(self, index: int) -> Scene:
+        """Say what is to be heard in stretch `index`."""
+        seconds = index * HOP / RATE
+        scene = Scene(ambient_db=self.site.ambient.rise_db((START_HOUR + seconds / 3600) % 24))
+        for event in self._active.get(index, ()):
+            scene = _with(scene, event, seconds)
+        return scene
+
+    def render(self, index: int) -> Array:
+        """Make samples (HOP,) of stretch `index`, valve thumps included."""
+        out = self._renderer.render(index, self.scene(index))
+        begun = [e for e in self._active.get(index, ()) if e.kind == "use" and e.detail["began_s"] == e.start_s]
+        for event in begun:
+            if int(event.start_s * RATE / HOP) == index:
+                out = out + self._thump(event)
+        return out
+
+    def blocks(self, *, utc: float = 0.0, window_s: float = 10.0, step_s: float = 10.0) -> Iterator[Block]:
+        """Stream the day. `utc`: POSIX seconds of its beginning.
+
+        Where a node listens to `window_s` of every `step_s` seconds, the sound in between is never judged and is
+        given as zeros instead of being made.
+        """
+        silence = np.zeros(HOP, np.float32)
+        for index in range(self.stretches):
+            start = index * HOP / RATE
+            heard = step_s <= window_s or start % step_s < window_s or start % step_s + HOP / RATE > step_s
+            samples = self.render(index) if heard else silence
+            yield Block(index * HOP, samples, utc + start, start)
+
+    def truth(self) -> dict[str, Any]:
+        """Describe the day for people and for scoring: the site, the leak's own band, all events."""
+        spectra = self._renderer.spectra
+        where = band(spectra.leak)
+        return {
+            "schema": 1,
+            "site": self.site.name,
+            "seed": self.seed,
+            "seconds": DAY_S,
+            "start_hour": START_HOUR,
+            "sensor": self.site.sensor.kind,
+            "material": self.site.pipe.material,
+            "self_noise_dbfs": round(self.site.sensor.noise_dbfs, 1),
+            "stationary_dbfs": round(dbfs(float(spectra.stationary.sum())), 1),
+            "leak_band_hz": [round(float(spectra.f[where][0])), round(float(spectra.f[where][-1]))],
+            "jet": {"pressure_bar": self.site.leak.jet.pressure_bar, "hole_mm": self.site.leak.jet.hole_mm},
+            "machines": [machine.kind for machine in self.site.machines],
+            "events": [event.to_json() for event in self.events],
+        }
+
+    def _thump(self, event: Event) -> Array:
+        """Make the water hammer of a tap that opens, samples (HOP,)."""
+        fixture = event.detail["fixture"]
+        rms = float(np.sqrt(self._renderer.spectra.fixtures[fixture].sum()))
+        t = np.arange(HOP) / RATE
+        ring = np.exp(-t / 0.06) * np.sin(2 * np.pi * (40 + 30 * fixture) * t)
+        return np.asarray(min(6 * rms, 0.5) * ring, np.float32)
+
+
+def _with(scene: Scene, event: Event, seconds: float) -> Scene:
+    """Add an event to a scene."""
+    return replace(scene, **_CHANGES[event.kind](scene, event.detail, seconds))
+
+
+def _leak(_: Scene, detail: dict[str, Any], seconds: float) -> dict[str, Any]:
+    ratio = timeline.pressure(seconds, detail["pressure_dip"])
+    return {"leak_db": detail["snr_db"] + level_change_db(ratio)}
+
+
+def _shorts(scene: Scene, detail: dict[str, Any], _: float) -> dict[str, Any]:
+    return {"shorts": (*scene.shorts, Shorts(detail["name"], detail["per_s"], detail["peak"]))}
+
+
+_CHANGES: Mapping[str, Callable[[Scene, dict[str, Any], float], dict[str, Any]]] = {
+    "leak": _leak,
+    "short": _shorts,
+    "use": lambda scene, detail, _: {"uses": (*scene.uses, (detail["fixture"], detail["flow_db"]))},
+    "machine": lambda scene, detail, _: {"machines": (*scene.machines, detail["machine"])},
+    "vehicle": lambda scene, detail, _: {"ambient_db": scene.ambient_db + detail["db"]},
+    "rain": lambda _, detail, __: {"rain_dbfs": detail["level_dbfs"]},
+    "wind": lambda _, detail, __: {"wind_dbfs": detail["level_dbfs"]},
+    "dropout": lambda _, __, ___: {"dropout": True},
+}

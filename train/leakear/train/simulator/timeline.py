@@ -1,0 +1,158 @@
+"""What happens at a site in a day, drawn as a list of events: the truth against which a detector is measured."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from leakear.train.simulator.scene import SNR_DB, draw_shorts
+from leakear.train.simulator.site import Site
+from leakear.train.simulator.units import loguniform
+
+DAY_S = 86400.0
+"""Seconds of a node-day."""
+START_HOUR = 12.0
+"""Local hour at which a node-day begins: noon, so that its night is whole."""
+LONGEST_USE_S = 1500.0
+"""Seconds of the longest legitimate use of water."""
+ONSET_S = (900.0, 14 * 3600.0)
+"""Seconds after noon between which a leak begins: 12:15 to 02:00."""
+_BUSY = np.array([1, 0.5, 0.3, 0.2, 0.3, 1.5, 5, 7, 5, 3, 2.5, 2.5, 3, 2.5, 2, 2, 3, 4.5, 6, 6, 5, 4, 3, 2])
+"""How busy a household is, by hour of the day."""
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that begins and ends."""
+
+    kind: str
+    """leak, use, short, rain, wind, vehicle, dropout, or machine."""
+    start_s: float
+    """Seconds after the day began."""
+    end_s: float
+    """Seconds after the day began."""
+    detail: dict[str, Any] = field(default_factory=dict)
+    """What the kind needs: snr_db, fixture, flow_db, machine, name, level_dbfs, db, per_s, peak."""
+
+    def to_json(self) -> dict[str, Any]:
+        """As it stands in a truth file."""
+        flat = asdict(self)
+        detail = flat.pop("detail")
+        return {key: round(v, 3) if isinstance(v, float) else v for key, v in (flat | detail).items()}
+
+
+def draw_events(site: Site, rng: np.random.Generator, *, leak: bool, snr_db: float | None = None) -> list[Event]:
+    """Draw a day's events in order of their beginning."""
+    events = [
+        *_uses(site, rng),
+        *_machines(site, rng),
+        *_shorts(site, rng),
+        *_vehicles(rng),
+        *_weather(site, rng),
+        *_dropouts(rng),
+    ]
+    if leak:
+        events.append(_leak(rng, snr_db))
+    return sorted(events, key=lambda event: event.start_s)
+
+
+def pressure(seconds: float, dip: float) -> float:
+    """Pressure against the night's, 1 − dip at the busiest hours: the grid's pressure falls when people draw."""
+    hour = (START_HOUR + seconds / 3600) % 24
+    day = max(0.0, float(np.sin(np.pi * (hour - 5) / 18)))
+    return 1 - dip * day
+
+
+def _leak(rng: np.random.Generator, snr_db: float | None) -> Event:
+    """Draw a leak that stays to the end of the day, or, one in five, is mended after six hours or more."""
+    onset = float(rng.uniform(*ONSET_S))
+    end = float(rng.uniform(onset + 6 * 3600, DAY_S)) if rng.random() < 0.2 else DAY_S
+    level = float(rng.uniform(*SNR_DB)) if snr_db is None else snr_db
+    return Event("leak", onset, end, {"snr_db": level, "pressure_dip": float(rng.uniform(0, 0.3))})
+
+
+def _busy_time(rng: np.random.Generator) -> float:
+    """Draw a moment, seconds after noon, as busy hours have it."""
+    hour = rng.choice(24, p=_BUSY / _BUSY.sum()) + rng.random()
+    return float((hour - START_HOUR) % 24 * 3600)
+
+
+def _uses(site: Site, rng: np.random.Generator) -> list[Event]:
+    """Draw 10 to 60 uses: mostly under a minute, one to five of 5 to 25 minutes, the flow changed in the midst of some.
+
+    The outlet and its valve thump stay the same; only how far it is opened differs.
+    """
+    lengths = [loguniform(rng, 5, 240) for _ in range(rng.integers(10, 56))]
+    lengths += [loguniform(rng, 300, LONGEST_USE_S) for _ in range(rng.integers(1, 6))]
+    events = []
+    for length in lengths:
+        start, fixture = _busy_time(rng), int(rng.integers(len(site.fixtures)))
+        events += _flow_steps(rng, start, min(start + length, DAY_S), fixture)
+    return events
+
+
+def _flow_steps(rng: np.random.Generator, start: float, end: float, fixture: int) -> list[Event]:
+    """Cut one use into one to three openings of the tap."""
+    cuts = np.sort(rng.uniform(start, end, rng.integers(0, 3)))
+    edges = [start, *cuts.tolist(), end]
+    return [
+        Event(
+            "use", a, b, {"fixture": fixture, "flow_db": float(rng.uniform(-12, 0)), "began_s": start, "ended_s": end}
+        )
+        for a, b in pairwise(edges)
+    ]
+
+
+def _machines(site: Site, rng: np.random.Generator) -> list[Event]:
+    """Draw the runs of each machine that is not always on; each run and pause within a fifth of its usual length."""
+    events = []
+    for k, machine in enumerate(site.machines):
+        t = 0.0 if machine.on_s >= DAY_S else float(rng.uniform(-machine.on_s, machine.off_s))
+        while t < DAY_S:
+            end = t + machine.on_s * rng.uniform(0.8, 1.2) if machine.on_s < DAY_S else DAY_S
+            if end > 0:
+                events.append(Event("machine", max(t, 0.0), min(end, DAY_S), {"machine": k, "name": machine.kind}))
+            t = end + machine.off_s * rng.uniform(0.8, 1.2)
+    return events
+
+
+def _shorts(site: Site, rng: np.random.Generator) -> list[Event]:
+    events = []
+    for _ in range(rng.integers(10, 60)):
+        start, shorts = _busy_time(rng), draw_shorts(site, rng)
+        detail = {"name": shorts.kind, "per_s": shorts.per_s, "peak": shorts.peak}
+        events.append(Event("short", start, min(start + loguniform(rng, 5, 900), DAY_S), detail))
+    return events
+
+
+def _vehicles(rng: np.random.Generator) -> list[Event]:
+    """Draw vehicles that pass: 3 to 15 dB more traffic noise for 4 to 20 seconds."""
+    events = []
+    for _ in range(int(loguniform(rng, 10, 600))):
+        start = _busy_time(rng)
+        events.append(
+            Event("vehicle", start, min(start + rng.uniform(4, 20), DAY_S), {"db": float(rng.uniform(3, 15))})
+        )
+    return events
+
+
+def _weather(site: Site, rng: np.random.Generator) -> list[Event]:
+    events = []
+    for kind, top in (("rain", 20), ("wind", 20)):
+        if rng.random() < 0.2:
+            start = float(rng.uniform(0, DAY_S))
+            level = min(site.ambient.level_dbfs + rng.uniform(0, top), -22.0)
+            end = min(start + loguniform(rng, 600, 14400), DAY_S)
+            events.append(Event(kind, start, end, {"level_dbfs": float(level)}))
+    return events
+
+
+def _dropouts(rng: np.random.Generator) -> list[Event]:
+    """Draw, one day in ten, a cable that fails for 10 seconds to 20 minutes."""
+    if rng.random() > 0.1:
+        return []
+    start = float(rng.uniform(0, DAY_S))
+    return [Event("dropout", start, min(start + loguniform(rng, 10, 1200), DAY_S))]
