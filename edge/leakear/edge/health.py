@@ -35,7 +35,7 @@ FAULTS: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class HealthOptions:
-    """When a window is not to be trusted. Each fault is lifted at a fraction of the limit that raised it."""
+    """[health]: when a window is not to be trusted. A fault is lifted at a fraction of its limit."""
 
     clip_ratio: float = option(
         0.001, "share of samples at the converter's limits that is a fault", minimum=0, maximum=1

@@ -6,6 +6,7 @@ second spectrogram would cost as much as the score.
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -139,7 +140,7 @@ def _welch(x: "Samples", spec: "SpectrogramSpec") -> NDArray[np.float64]:
     """Mean power of sixteen spectra spread over the window, shape (bins,), 1 = a full-scale sine in its bin."""
     starts = np.linspace(0, max(0, len(x) - spec.n_fft), _SPECTRA).astype(int)
     frames = np.stack([x[start : start + spec.n_fft] for start in starts])
-    spectra = scipy.fft.rfft(frames * np.hanning(frames.shape[1]).astype(np.float32), n=spec.n_fft, axis=-1)
+    spectra = scipy.fft.rfft(frames * _hann(frames.shape[1]), n=spec.n_fft, axis=-1)
     power: NDArray[np.float64] = (np.abs(spectra).astype(np.float64) ** 2).mean(axis=0) / spec.full_scale**2
     return power
 
@@ -152,7 +153,7 @@ def _plateau(x: "Samples", welch: NDArray[np.float64]) -> float:
     """
     if np.sort(welch)[-5:].sum() > _TONAL * welch.sum():
         return 0.0
-    some = np.abs(x[::8])
+    some = np.abs(x[::16])
     top = np.partition(some, -(len(some) // 1000 + 1))[-(len(some) // 1000 + 1)]
     share = float(np.mean(some > _PLATEAU * top)) if top > 0 else 0.0
     return share if share > 0.1 else 0.0
@@ -160,17 +161,30 @@ def _plateau(x: "Samples", welch: NDArray[np.float64]) -> float:
 
 def _mains(x: "Samples", power: float, rate: int) -> float:
     """Share of the power within 1 Hz of the first twenty multiples of 50 or of 60 Hz, whichever holds more."""
-    decimated = _segments(x, _DECIMATION / rate, rate).mean(axis=1)
-    spectrum = scipy.fft.rfft(decimated * np.hanning(len(decimated)).astype(np.float32))
-    lines = np.abs(spectrum).astype(np.float64) ** 2
+    decimated = np.einsum("ij->i", _segments(x, _DECIMATION / rate, rate)) / np.float32(_DECIMATION)
+    decimated = decimated[: scipy.fft.prev_fast_len(len(decimated), real=True)]
+    spectrum = scipy.fft.rfft(decimated * _hann(len(decimated)))
+    lines = spectrum.real * spectrum.real + spectrum.imag * spectrum.imag
     scale = 2 / (len(decimated) ** 2 * 0.375)  # Parseval, and the mean square of the Hann window
-    frequencies = np.arange(len(lines)) * rate / _DECIMATION / len(decimated)
-    shares = []
+    strongest = max(float(lines[on].sum()) for on in _on_lines(len(decimated), rate / _DECIMATION))
+    return min(1.0, strongest * scale / power) if power > 0 else 0.0
+
+
+@lru_cache(maxsize=2)
+def _hann(n: int) -> "Samples":
+    return np.hanning(n).astype(np.float32)
+
+
+@lru_cache(maxsize=2)
+def _on_lines(n: int, rate: float) -> tuple[NDArray[np.intp], ...]:
+    """Bins of a transform of n points that lie on multiples of 50 Hz, and of 60 Hz."""
+    frequencies = np.arange(n // 2 + 1) * rate / n
+    bins = []
     for mains in (50.0, 60.0):
         order = np.rint(frequencies / mains)
         on_line = (np.abs(frequencies - order * mains) <= 1) & (order >= 1) & (order <= _LINES)
-        shares.append(float(lines[on_line].sum()) * scale / power if power > 0 else 0.0)
-    return min(1.0, max(shares))
+        bins.append(np.flatnonzero(on_line))
+    return tuple(bins)
 
 
 def _bandwidth(welch: NDArray[np.float64], spec: "SpectrogramSpec") -> float:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class WindowOptions:
-    """How often a window is judged, and how late that may become."""
+    """[window]: how often a window is judged, and how late that may become."""
 
     step_s: float = option(
         10.0,
@@ -141,6 +141,11 @@ class Windower:
                     self._previous = window.start
         return windows
 
+    def restart(self, start: int) -> None:
+        """Forget what was begun without counting it: another recording begins at `start`."""
+        self._origin = self._position = start
+        self._previous = None
+
     def _take(self, samples: NDArray[np.float32]) -> int:
         """Copy what the next window lacks (or skip what lies before it) and return how much that was."""
         filled = self._position - self._origin
@@ -184,8 +189,7 @@ class Windower:
         spoiled = -(-heard // self.step_samples) if heard > 0 else 0
         self.produced += spoiled
         self.discarded += spoiled
-        self._origin = self._position = start
-        self._previous = None
+        self.restart(start)
 
 
 def step_samples(spec: SpectrogramSpec, step_s: float) -> int:

@@ -1,0 +1,253 @@
+"""Capture: an endless stream of blocks from the microphone, and a named fault about once a second while it is deaf.
+
+"No frames for some seconds" is the only sign of a pulled plug that can be trusted: PortAudio raises nothing and calls
+its dead stream active. Then the stream is closed, PortAudio initialised anew and the device opened again with waits
+that double from 1 to 60 s, for ever. A device that is not there at boot is the same case.
+"""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from types import TracebackType
+from typing import TYPE_CHECKING, NamedTuple, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from leakear.edge.audio import Resampler
+from leakear.edge.errors import AudioError
+from leakear.edge.microphone import BLOCK_S, SoundDeviceSource, Source, Stream, choose
+from leakear.edge.options import option
+from leakear.edge.windows import Block, SensorFault
+
+if TYPE_CHECKING:
+    from leakear.edge.spectrogram import SpectrogramSpec
+
+NO_DEVICE = "no_device"
+"""Fault: the device is absent or does not open."""
+NO_FRAMES = "no_frames"
+"""Fault: the device is open and delivers nothing."""
+FAULTS = (NO_DEVICE, NO_FRAMES)
+_REPEAT_S = 1.0
+"""Seconds between two faults while deaf."""
+
+
+@dataclass(frozen=True, slots=True)
+class CaptureOptions:
+    """[audio]: which microphone, and when it counts as dead."""
+
+    device: str = option(
+        "",
+        "name, part of a name, pattern, ALSA card id or USB id of the microphone (`leakear-edge devices` lists "
+        "them); empty: the system's default",
+    )
+    channel: int = option(1, "channel that the sensor is wired to, counted from 1", minimum=1, maximum=64)
+    rate: int = option(0, "Hz at which to open the device; 0: its own rate", minimum=0, maximum=384000)
+    deaf_s: float = option(
+        3.0, "seconds without a sample after which the device is opened anew", minimum=0.5, maximum=10
+    )
+    retry_s: float = option(1.0, "seconds before the second try to open, doubled each time", minimum=0.1, maximum=60)
+    retry_max_s: float = option(60.0, "seconds between tries at most", minimum=1, maximum=600)
+    buffer_s: float = option(
+        45.0, "seconds of sound kept while judging lags; older sound is lost and counted", minimum=5, maximum=300
+    )
+
+
+@dataclass(slots=True)
+class CaptureStatus:
+    """What is being heard, and what went wrong so far."""
+
+    device: str = ""
+    """name of the open device; empty while deaf"""
+    native_rate: int = 0
+    """Hz at which the device delivers"""
+    channels: int = 0
+    """channels it delivers"""
+    duplicated_channels: bool = False
+    """all channels carry the same samples: it is a mono microphone"""
+    server: bool = False
+    """a sound server stands between, so the native rate is not the hardware's"""
+    overruns: int = 0
+    """times the driver lost samples"""
+    lost_blocks: int = 0
+    """blocks of 0.1 s given up because the main thread did not come for them"""
+    reconnects: int = 0
+    """times the device was opened again"""
+
+
+class _Frames(NamedTuple):
+    """What the source's thread leaves behind."""
+
+    number: int
+    """of the delivery; a jump means that older ones were overwritten"""
+    samples: NDArray[np.float32]
+    """Shape (n, channels)"""
+    lost_before: bool
+    """the driver lost samples just before these"""
+    monotonic: float
+    """when the last sample was heard, seconds"""
+    utc: float
+
+
+class _Ring:
+    """Bounded hand-over from the source's thread: the oldest frames are overwritten."""
+
+    def __init__(self, buffer_s: float) -> None:
+        self._deque: deque[_Frames] = deque(maxlen=max(2, round(buffer_s / BLOCK_S)))
+        self._arrived = threading.Event()
+        self._number = 0
+
+    def deliver(self, frames: NDArray[np.float32], lost_before: bool) -> None:
+        """Copy and return: this runs in the driver's real-time thread."""
+        self._deque.append(_Frames(self._number, frames.copy(), lost_before, time.monotonic(), time.time()))
+        self._number += 1
+        self._arrived.set()
+
+    def take(self, timeout_s: float) -> _Frames | None:
+        """Oldest frames, or None after `timeout_s`."""
+        if not self._deque:
+            self._arrived.wait(timeout_s)
+        self._arrived.clear()
+        return self._deque.popleft() if self._deque else None
+
+
+class _Segment:
+    """One unbroken stretch of sound: native frames in, blocks out."""
+
+    def __init__(self, rate: int, model_rate: int, start: int) -> None:
+        self._rate = rate
+        self._model_rate = model_rate
+        self._resampler = Resampler(rate, model_rate)
+        self._start = start
+        self._heard = 0
+        self._given = 0
+
+    def push(self, mono: NDArray[np.float32], monotonic: float, utc: float) -> Block | None:
+        """Resample frames whose last one was heard at `monotonic`; None while the resampler collects."""
+        self._heard += len(mono)
+        samples = self._resampler.push(mono)
+        age_s = self._heard / self._rate - self._given / self._model_rate
+        block = Block(self._start + self._given, samples, utc - age_s, monotonic - age_s)
+        self._given += len(samples)
+        return block if len(samples) else None
+
+
+class Capture:
+    """A microphone to iterate over for ever: yields Block, or SensorFault while it cannot be heard.
+
+    A context manager. `stop` ends the iteration, from a signal handler too.
+    """
+
+    def __init__(self, options: CaptureOptions, spec: "SpectrogramSpec", source: Source | None = None) -> None:
+        self.status = CaptureStatus()
+        self._options = options
+        self._model_rate = spec.sample_rate
+        self._source: Source = source or SoundDeviceSource()
+        self._stream: Stream | None = None
+        self._stopped = threading.Event()
+        self._deaf = False
+        self._stale = False  # the sound system must look anew for devices
+        self._waits = 0
+        self._end = 0  # position behind the last block, at the model's rate
+        self._end_monotonic: float | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._close()
+
+    def stop(self) -> None:
+        """End the iteration within a second."""
+        self._stopped.set()
+
+    def __iter__(self) -> Iterator[Block | SensorFault]:
+        while not self._stopped.is_set():
+            ring = _Ring(self._options.buffer_s)
+            try:
+                stream = self._open(ring)
+                yield from self._listen(stream, ring)
+                complaint = f"device {stream.device.name!r} delivers no sound: check its plug"
+                yield from self._recover(NO_FRAMES, complaint)
+            except AudioError as error:
+                yield from self._recover(NO_DEVICE, str(error))
+            finally:
+                self._close()
+
+    def _open(self, ring: _Ring) -> Stream:
+        if self._stale:
+            self._source.refresh()
+            self._stale = False
+        channel = self._options.channel
+        device = choose(self._source.devices(), self._options.device)
+        if channel > device.channels:
+            raise AudioError(f"device {device.name!r} has no channel {channel}: set [audio] channel to 1")
+        self._stream = stream = self._source.open(device, self._options.rate, max(2, channel), ring.deliver)
+        self.status.device = device.name
+        self.status.native_rate = stream.rate
+        self.status.channels = stream.channels
+        self.status.server = device.server
+        return stream
+
+    def _close(self) -> None:
+        if self._stream is not None:
+            self._stream.close()
+        self._stream = None
+        self.status.device = ""
+
+    def _recover(self, name: str, message: str) -> Iterator[SensorFault]:
+        """Complain while waiting for the next try."""
+        self._close()
+        self._deaf = self._stale = True
+        self.status.reconnects += 1
+        deadline = time.monotonic() + min(self._options.retry_max_s, self._options.retry_s * 2**self._waits)
+        self._waits = min(self._waits + 1, 16)
+        while not self._stopped.is_set() and (left := deadline - time.monotonic()) > 0:
+            yield _fault(name, message)
+            self._stopped.wait(min(_REPEAT_S, left))
+
+    def _listen(self, stream: Stream, ring: _Ring) -> Iterator[Block | SensorFault]:
+        """Yield blocks until the stream is dead."""
+        segment: _Segment | None = None
+        expected = 0
+        heard = time.monotonic()
+        while not self._stopped.is_set():
+            frames = ring.take(min(_REPEAT_S, self._options.deaf_s))
+            if frames is None:
+                if not stream.active or time.monotonic() - heard >= self._options.deaf_s:
+                    return
+                if self._deaf:
+                    yield _fault(NO_FRAMES, f"device {stream.device.name!r} is open and silent so far")
+                continue
+            heard = frames.monotonic
+            self.status.overruns += frames.lost_before
+            self.status.lost_blocks += frames.number - expected
+            if segment is None or frames.lost_before or frames.number != expected:
+                start = self._resume_at(frames.monotonic - len(frames.samples) / stream.rate)
+                segment = _Segment(stream.rate, self._model_rate, start)
+            expected = frames.number + 1
+            block = segment.push(self._mono(frames.samples), frames.monotonic, frames.utc)
+            if block is not None:
+                self._deaf, self._waits = False, 0
+                self._end = block.start + len(block.samples)
+                self._end_monotonic = frames.monotonic
+                yield block
+
+    def _resume_at(self, monotonic: float) -> int:
+        """Stream position of a sample heard at `monotonic`, behind everything given so far."""
+        if self._end_monotonic is None:
+            return 0
+        return self._end + max(1, round((monotonic - self._end_monotonic) * self._model_rate))
+
+    def _mono(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
+        if samples.shape[1] > 1 and samples.any():
+            self.status.duplicated_channels = bool((samples[:, 0] == samples[:, 1]).all())
+        return np.ascontiguousarray(samples[:, self._options.channel - 1])
+
+
+def _fault(name: str, message: str) -> SensorFault:
+    return SensorFault(name, message, time.monotonic(), time.time())
