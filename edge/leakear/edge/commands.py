@@ -42,7 +42,7 @@ class CommandRefused(LeakearError):  # noqa: N818 - it is an answer, not a failu
 
 @dataclass(frozen=True)
 class CommandOptions:
-    """Section `commands`: what may be asked of this node over MQTT."""
+    """[commands]: what may be asked of this node over MQTT."""
 
     enabled: bool = option(True, "whether the node listens to commands at all")
     allow_clip: bool = option(False, "whether `clip` may send sound off the site (speech may be heard in it)")
@@ -151,9 +151,11 @@ class Dispatcher:
     def _results(self, name: str, payload: bytes) -> Iterator[CommandResult]:
         request_id = ""
         try:
-            data = _object(name, payload)
+            limit = MODEL_REQUEST_BYTES if name == "model" else REQUEST_BYTES
+            data = parse_object(payload, f"cmd/{name}", limit)
             request_id = _readable_id(data)
-            outcome = getattr(self._controls, name)(self._request(name, data))
+            request = self._request(name, data)
+            outcome = getattr(self._controls, name)(request)
         except LeakearError as error:
             self.refused += 1
             yield CommandResult(id=request_id, ok=False, error=str(error)[:500], result={})
@@ -166,6 +168,8 @@ class Dispatcher:
             yield from _parts(request_id, outcome) if isinstance(outcome, Clip) else _whole(request_id, outcome)
 
     def _request(self, name: str, data: Mapping[str, Any]) -> Request:
+        if name not in REQUESTS:
+            raise CommandRefused(f"There is no command {name}; known are {', '.join(REQUESTS)}.")
         if name == "clip" and not self._options.allow_clip:
             raise CommandRefused("This site does not let sound leave it: set commands.allow_clip = true on the node.")
         if name == "model" and not self._options.allow_model:
@@ -174,13 +178,6 @@ class Dispatcher:
 
     def _answer(self, name: str, result: CommandResult) -> None:
         self._reply(f"cmd/{name}/result", result.to_json())
-
-
-def _object(name: str, payload: bytes) -> dict[str, Any]:
-    if name not in REQUESTS:
-        raise CommandRefused(f"There is no command {name}; known are {', '.join(REQUESTS)}.")
-    limit = MODEL_REQUEST_BYTES if name == "model" else REQUEST_BYTES
-    return parse_object(payload, f"cmd/{name}", limit)
 
 
 def _readable_id(data: Mapping[str, Any]) -> str:

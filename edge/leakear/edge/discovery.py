@@ -33,7 +33,7 @@ UPDATE = (
 
 @dataclass(frozen=True)
 class HomeassistantOptions:
-    """Section `homeassistant`: whether the node introduces itself to Home Assistant."""
+    """[homeassistant]: whether the node introduces itself to Home Assistant."""
 
     discovery: str = option(
         "on", "on: appear as a device; off: say nothing; remove: delete the device", choices=("on", "off", "remove")

@@ -1,0 +1,201 @@
+"""Models that came from afar: verified, staged, tried, confirmed or rolled back.
+
+`models/ledger.json` alone says which model is in use, and it is replaced atomically: a power cut leaves the old model
+or the new one, never neither. A bundle must be signed, must compute its golden vector here, and must be newer than any
+that was in use before, so that an old signed bundle cannot be sent again.
+"""
+
+import json
+import logging
+import math
+import zipfile
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from io import BytesIO
+from pathlib import Path
+
+from leakear.edge import bundle
+from leakear.edge.bundle import BundleInfo
+from leakear.edge.commands import CommandRefused
+from leakear.edge.errors import ModelError
+from leakear.edge.messages import ModelRef
+from leakear.edge.model import Model, ModelOptions
+from leakear.edge.spectrogram import Decibels
+
+log = logging.getLogger(__name__)
+
+TRIAL_STARTS = 2
+"""Starts of the daemon that a model on trial may use up before the one before it comes back."""
+UNPACKED_BYTES = 32 * 1024**2
+"""Most bytes a bundle's archive may unfold to: a small file must not eat the memory."""
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """What survives a restart."""
+
+    configured: str = ""
+    """hash of the configured model's network when the installed one took its place"""
+    installed: str = ""
+    """file name of the model in use; empty: the configured one"""
+    previous: str = ""
+    """file name of the one before it; empty: the configured one"""
+    staged: str = ""
+    """file name of the verified model that waits"""
+    trial: bool = False
+    starts: int = 0
+    """starts of the daemon during the trial"""
+    newest: float = 0.0
+    """creation time of the newest model that was ever in use, s since 1970"""
+
+
+class Trial:
+    """A model on its first windows: whatever goes wrong in it becomes a ModelError that the node can answer."""
+
+    def __init__(self, model: Model) -> None:
+        self.model = model
+
+    def score(self, spectrogram: Decibels) -> float:
+        """Return P(leak) of one window; ModelError for anything but a number."""
+        try:
+            score = self.model.score(spectrogram)
+        except Exception as error:
+            raise ModelError(f"{self.model.info.model_id} failed on a window: {error}") from error
+        if not math.isfinite(score):
+            raise ModelError(f"{self.model.info.model_id} gave no number for a window")
+        return score
+
+
+class ModelStore:
+    """The models of one node."""
+
+    def __init__(self, folder: Path, options: ModelOptions) -> None:
+        self.folder, self._options = folder, options
+        self.ledger = self._read()
+        self.returned = ""
+        """sentence why an installed model was given up at this start; empty: it was not"""
+
+    def load(self) -> Model:
+        """Load the model to start with. An installed one that does not load, or crashes, is given up for the last."""
+        configured = _flatbuffer_hash(self._options.file)
+        if self.ledger.installed and self.ledger.configured != configured:
+            log.info("the configured model has changed: it replaces the one that was installed over MQTT")
+            self._write(replace(Ledger(), newest=self.ledger.newest))
+        if self.ledger.trial:
+            self._write(replace(self.ledger, starts=self.ledger.starts + 1))
+            if self.ledger.starts > TRIAL_STARTS:
+                self._give_up("the daemon did not survive it")
+        try:
+            return self._load(self._file(self.ledger.installed))
+        except ModelError as error:
+            if not self.ledger.installed:
+                raise
+            self._give_up(str(error))
+            return self._load(self._file(self.ledger.installed))
+
+    def stage(self, data: bytes, current: BundleInfo) -> Model:
+        """Verify a bundle and keep it. ModelError or CommandRefused says why not."""
+        if not self._options.public_key:
+            raise CommandRefused("This node takes no model from afar: it has no [model] public_key to check one with.")
+        _check_unfolded(data)
+        info = bundle.parse(data, "the bundle").info
+        created = created_at(info)
+        if created <= max(self.ledger.newest, created_at(current)):
+            raise CommandRefused(f"{info.model_id} is not newer than a model that was in use here: it is refused.")
+        name = f"{info.flatbuffer_sha256[:16]}.tflite"
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            bundle.write(self.folder / f"new-{name}", data)
+            model = self._load(self.folder / f"new-{name}")
+            (self.folder / f"new-{name}").replace(self.folder / name)
+        finally:
+            (self.folder / f"new-{name}").unlink(missing_ok=True)
+        self._write(replace(self.ledger, staged=name))
+        return model
+
+    def staged(self) -> Model | None:
+        """Load the model that waits, if there is one."""
+        return self._load(self.folder / self.ledger.staged) if self.ledger.staged else None
+
+    def discard(self) -> None:
+        """Forget the model that waits."""
+        self._write(replace(self.ledger, staged=""))
+
+    def install(self, model: Model) -> None:
+        """Put the staged model to trial: from now on a restart uses it as well."""
+        now = self.ledger
+        base = now.configured if now.installed else _flatbuffer_hash(self._options.file)
+        newest = max(now.newest, created_at(model.info))
+        self._write(Ledger(base, now.staged, now.installed, "", trial=True, newest=newest))
+
+    def confirm(self) -> None:
+        """End the trial well."""
+        self._write(replace(self.ledger, trial=False, starts=0, previous=""))
+
+    def roll_back(self) -> Model:
+        """End the trial badly: the model before it is in use again."""
+        self._write(self._before())
+        return self._load(self._file(self.ledger.installed))
+
+    def _before(self) -> Ledger:
+        """Ledger without the installed model; `newest` stays, so that it cannot come back."""
+        return replace(self.ledger, installed=self.ledger.previous, previous="", trial=False, starts=0)
+
+    def _give_up(self, why: str) -> None:
+        self.returned = f"The installed model was given up for the one before it: {why}"
+        log.error("%s", self.returned)
+        self._write(self._before())
+
+    def _load(self, path: Path) -> Model:
+        options = self._options
+        return Model.load(path, options.runtime, options.threads, options.public_key or None)
+
+    def _file(self, name: str) -> Path:
+        return self.folder / name if name else self._options.file
+
+    def _read(self) -> Ledger:
+        try:
+            return Ledger(**json.loads((self.folder / "ledger.json").read_bytes()))
+        except FileNotFoundError:
+            return Ledger()
+        except (OSError, ValueError, TypeError) as error:
+            log.warning("%s is unreadable (%s): the configured model is used", self.folder / "ledger.json", error)
+            return Ledger()
+
+    def _write(self, ledger: Ledger) -> None:
+        """Say durably which model is in use, then delete the files that none needs any more."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        bundle.write(self.folder / "ledger.json", json.dumps(asdict(ledger)).encode())
+        self.ledger = ledger
+        kept = {ledger.installed, ledger.previous, ledger.staged}
+        for path in self.folder.glob("*.tflite"):
+            if path.name not in kept and not path.name.startswith("new-"):
+                path.unlink(missing_ok=True)
+
+
+def ref(info: BundleInfo) -> ModelRef:
+    """Name a model as messages do."""
+    return ModelRef(id=info.model_id, sha256=info.flatbuffer_sha256)
+
+
+def created_at(info: BundleInfo) -> float:
+    """When a model was made, s since 1970; 0 when its file does not say."""
+    try:
+        moment = datetime.fromisoformat(str(info.raw["model"]["created"]))
+    except (KeyError, TypeError, ValueError):
+        return 0.0
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+
+
+def _flatbuffer_hash(path: Path) -> str:
+    return bundle.read(path).info.flatbuffer_sha256
+
+
+def _check_unfolded(data: bytes) -> None:
+    try:
+        with zipfile.ZipFile(BytesIO(data)) as archive:
+            unfolded = sum(entry.file_size for entry in archive.infolist())
+    except (zipfile.BadZipFile, ValueError, EOFError, OSError, NotImplementedError) as error:
+        raise ModelError("the bundle is not a leakear model file") from error
+    if unfolded > UNPACKED_BYTES:
+        raise ModelError(f"the bundle would unfold to {unfolded} bytes; at most {UNPACKED_BYTES} are allowed")
