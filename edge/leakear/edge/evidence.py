@@ -8,7 +8,6 @@ that is not enough the new one is not written. A full disk is never an error of 
 import logging
 import os
 import re
-from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from io import BytesIO
@@ -25,11 +24,13 @@ from leakear.edge.picture import png
 
 if TYPE_CHECKING:
     from leakear.edge.spectrogram import Decibels, SpectrogramSpec
-    from leakear.edge.windows import Block, Window
+    from leakear.edge.windows import Window
 
 log = logging.getLogger(__name__)
 
 FLAC, PNG = "audio/flac", "image/png"
+NOT_KEPT = "evidence_not_kept"
+"""Fault: the newest alert found no room or no working disk for its evidence."""
 _SUFFIX = {FLAC: ".flac", PNG: ".png"}
 _KEEP = ".keep"
 """An empty file beside the evidence that protects it."""
@@ -50,31 +51,36 @@ class EvidenceOptions:
 
 
 class Evidence:
-    """The folder of evidence and the sound of the last seconds."""
+    """The folder of evidence, and in memory the sound of the last seconds."""
 
     def __init__(self, options: EvidenceOptions, spec: "SpectrogramSpec", directory: Path) -> None:
-        self.refused = 0
-        """recordings that found no room or no working disk"""
+        self._failed = False
         self._options = options
         self._spec = spec
         self._directory = Path(options.directory) if options.directory else directory
-        self._recent: deque[Block] = deque()
+        self._recent: NDArray[np.float32] = np.empty(0, np.float32)  # the sound up to position _recent_end
+        self._recent_end = 0
 
-    def hear(self, block: "Block") -> None:
-        """Remember a block for the pre-roll, in memory only."""
-        if not self._options.enabled:
-            return
-        if self._recent and self._recent[-1].start + len(self._recent[-1].samples) != block.start:
-            self._recent.clear()
-        self._recent.append(block)
-        kept_s = self._options.pre_roll_s + self._spec.window_seconds
-        oldest = block.start + len(block.samples) - round(kept_s * self._spec.sample_rate)
-        while self._recent[0].start + len(self._recent[0].samples) <= oldest:
-            self._recent.popleft()
+    @property
+    def enabled(self) -> bool:
+        """Whether this site keeps evidence at all."""
+        return self._options.enabled
+
+    @property
+    def faults(self) -> tuple[str, ...]:
+        """Name what keeps the newest evidence from the disk."""
+        return (NOT_KEPT,) if self._failed else ()
+
+    def remember(self, window: "Window") -> None:
+        """Keep the end of a window in memory, for the pre-roll of the next ones."""
+        wanted = round(self._options.pre_roll_s * self._spec.sample_rate)
+        if self.enabled and wanted:
+            self._recent = self._joined(window)[-(wanted + len(window.samples)) :]
+            self._recent_end = window.start + len(window.samples)
 
     def record(self, event_id: str, window: "Window", spectrogram: "Decibels") -> bool:
         """Keep the sound and the picture of an event. Tells whether they are on the disk."""
-        if not self._options.enabled:
+        if not self.enabled:
             return False
         try:
             self._directory.mkdir(parents=True, exist_ok=True)
@@ -87,9 +93,10 @@ class Evidence:
             for media_type, data in files.items():
                 _write(self._path(event_id, media_type), data)
         except (OSError, RuntimeError) as error:
-            self.refused += 1
+            self._failed = True
             log.warning("evidence of %s is not kept: %s", event_id, error)
             return False
+        self._failed = False
         return True
 
     def fetch(self, event_id: str, media_type: str = FLAC) -> bytes:
@@ -109,11 +116,15 @@ class Evidence:
             raise InputDataError(f"{event_id!r} is no event id")
         return self._directory / (event_id + _SUFFIX[media_type])
 
+    def _joined(self, window: "Window") -> NDArray[np.float32]:
+        """Return what was heard without a break up to the end of a window, shape (n,)."""
+        overlap = self._recent_end - window.start
+        before = self._recent[: max(0, len(self._recent) - overlap)] if overlap >= 0 else self._recent[:0]
+        return np.concatenate([before, window.samples])
+
     def _with_pre_roll(self, window: "Window") -> NDArray[np.float32]:
-        before = [block.samples[: max(0, window.start - block.start)] for block in self._recent]
         wanted = round(self._options.pre_roll_s * self._spec.sample_rate)
-        pre_roll = np.concatenate(before)[-wanted:] if before and wanted else window.samples[:0]
-        return np.concatenate([pre_roll, window.samples])
+        return self._joined(window)[-(wanted + len(window.samples)) :]
 
     def _make_room(self, needed: int) -> bool:
         """Drop the oldest unprotected evidence until `needed` bytes fit."""
