@@ -99,6 +99,10 @@ class Pipeline:
         for window in windows:
             yield self._judge(window)
 
+    def new_recording(self, start: int) -> None:
+        """Expect another recording from sample `start` on: no window may reach across the seam."""
+        self.windower.restart(start)
+
     def _judge(self, window: Window) -> Result:
         health = self.health.check(window)
         spectrogram = score = None

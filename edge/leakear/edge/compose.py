@@ -1,0 +1,56 @@
+"""Put a node together from its settings, and take it apart again."""
+
+import logging
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+
+from leakear.edge.controls import NodeControls
+from leakear.edge.mqtt import Link
+
+from leakear.edge.daemon import Node
+from leakear.edge.model import Model
+from leakear.edge.outbox import Outbox
+from leakear.edge.settings import Settings
+
+
+def log_to_stderr(level: str) -> None:
+    """Send log lines to standard error with the priorities journald reads (sd-daemon(3): `<4>…`)."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_JournalFormatter("%(message)s"))
+    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+
+
+class _JournalFormatter(logging.Formatter):
+    """Prefixes the syslog priority where journald listens."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        text = super().format(record)
+        if not _under_journald():
+            return text
+        priority = {logging.DEBUG: 7, logging.INFO: 6, logging.WARNING: 4}.get(record.levelno, 3)
+        return f"<{priority}>{text}"
+
+
+def _under_journald() -> bool:
+    import os
+
+    return "JOURNAL_STREAM" in os.environ
+
+
+@contextmanager
+def open_node(settings: Settings, synced: Callable[[], bool], *, connect: bool = True) -> Iterator[Node]:
+    """Yield a node ready to run; its link is stopped and its outbox closed at the end, whatever happens.
+
+    Raises ConfigError and ModelError before anything is started.
+    """
+    options = settings.model
+    model = Model.load(options.file, options.runtime, options.threads, options.public_key or None)
+    with ExitStack() as stack:
+        outbox = stack.enter_context(Outbox(settings.node.directory / "outbox.db", settings.outbox))
+        link = Link(settings.mqtt, settings.node.identity, outbox) if connect else None
+        node = Node(settings, model, outbox, link, synced=synced)
+        if link:
+            stack.callback(link.stop)
+            NodeControls.attach(node)
+        yield node

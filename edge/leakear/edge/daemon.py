@@ -1,0 +1,308 @@
+"""The node: everything composed, driven by whatever the source gives.
+
+One thread, one loop: a block or a second of deafness comes in, the pipeline judges what it completes, and what follows
+(event into the durable outbox, messages, evidence, service manager) is done before the next one is taken. PortAudio's
+and paho's threads stay inside capture and link.
+"""
+
+import logging
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from leakear.edge.evidence import Evidence
+from leakear.edge.mqtt import Link
+
+from leakear.edge.decision import DecisionRule, State, rule_from
+from leakear.edge.messages import Availability, Event, Telemetry, utc_text
+from leakear.edge.model import Model
+from leakear.edge.notify import Notifier
+from leakear.edge.outbox import Outbox
+from leakear.edge.pipeline import Pipeline, Result
+from leakear.edge.reports import Speaker, floor_of, level_of, rss_bytes, spectrum, temperature_c
+from leakear.edge.settings import Settings
+from leakear.edge.windows import Block, SensorFault
+
+log = logging.getLogger("leakear.node")
+
+STATE_EVERY_S = 60.0
+"""s; the retained state is said again this often, so that a watcher can tell a stale node"""
+SAVE_EVERY_S = 600.0
+"""s between writes of the node's memory while nothing happens: an SD card wears"""
+ALERTS = (State.WARNING, State.LEAK)
+
+
+@dataclass
+class Memory:
+    """What was changed from afar and must survive a restart."""
+
+    threshold: float | None = None
+    """P(leak); None: as configured"""
+    muted_until: float | None = None
+    """s since 1970; None: not muted"""
+
+
+class Node:
+    """One sensor, one model, one identity."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        model: Model,
+        outbox: Outbox,
+        link: Link | None,
+        *,
+        synced: Callable[[], bool],
+        notifier: Notifier | None = None,
+    ) -> None:
+        self.settings = settings
+        self.model = model
+        self.outbox = outbox
+        self.link = link
+        self.notifier = notifier or Notifier()
+        self.memory = Memory()
+        self.rule = rule_from(model.info.decision, settings.decision)
+        self.pipeline = Pipeline.of(model, self.rule, settings.window, settings.health)
+        self.evidence = Evidence(settings.evidence, model.info.spec, settings.node.directory / "evidence")
+        self.speaker = Speaker.of(settings.node.identity, model.info, self.pipeline.step_s)
+        self.last: Result | None = None
+        """the newest result, for commands and telemetry"""
+        self.watched_until = 0.0
+        """s, monotonic; spectra are published until then"""
+        self.observers: list[Callable[[Result, Event | None], None]] = []
+        """called with every result (replay prints, calibration learns)"""
+        self.tickers: list[Callable[[float], None]] = []
+        """called after every item with the monotonic time (commands)"""
+        self.stopping = False
+        self.capture_counts: Callable[[], dict[str, int]] = dict
+        """counters of a live capture: overruns"""
+        self._synced = synced
+        self._since_utc = 0.0
+        self._faults: tuple[str, ...] = ()
+        self._due = {"telemetry": 0.0, "state": 0.0, "save": 0.0}
+        self._started: float | None = None
+        self._now = (0.0, 0.0)  # monotonic and UTC of the newest item
+        self._worked_s = self._heard_s = 0.0
+
+    # ---- the loop
+
+    def run(self, source: Iterable[Block | SensorFault], *, live: Callable[[], float] | None = None) -> None:
+        """Take items until the source ends or `stopping` is set. `live`: the monotonic clock of a live source."""
+        self._open()
+        for item in source:
+            self.take(item, live() if live else None)
+            if self.stopping:
+                break
+        self.close()
+
+    def take(self, item: Block | SensorFault, now: float | None = None) -> None:
+        """Take one item and do everything that follows from it."""
+        if self._started is None:
+            self._start(item)
+        self._now = (item.monotonic, item.utc)
+        for result in self.pipeline.push(item, now):
+            self._follow(result)
+        if self.link:
+            self.link.pump()
+        self._tick(item.monotonic)
+
+    def _start(self, item: Block | SensorFault) -> None:
+        """Go on where the last run ended, as far as the clocks can tell how long ago that was."""
+        self._started = item.monotonic
+        self._since_utc = item.utc
+        saved = self.outbox.load_state()
+        if not saved:
+            return
+        try:
+            gap_s = max(0.0, item.utc - float(saved["utc"]))
+            self.pipeline.restore(saved["pipeline"], item.monotonic, gap_s)
+            self._since_utc = float(saved["since_utc"])
+        except (KeyError, TypeError, ValueError) as error:
+            log.warning("the node's memory of its last run is unusable (%s): it starts anew", error)
+
+    def _open(self) -> None:
+        """Recall what was set from afar and appear on the network."""
+        saved = self.outbox.load_state().get("memory", {})
+        self.memory = Memory(saved.get("threshold"), saved.get("muted_until"))
+        self._apply_threshold()
+        if self.link:
+            self.link.retain("availability", Availability.ONLINE.to_json())
+            self.link.start()
+        self.notifier.ready()
+
+    def _follow(self, result: Result) -> None:
+        """Tell the world what a result means, alerts first."""
+        self.last = result
+        event = self._event(result)
+        if event:
+            self._since_utc = result.end_utc if event.kind == "state" else self._since_utc
+            event = self.outbox.put(event, self._state_to_keep())  # both or neither survive a power cut
+            self._send_state()
+            log.warning("%s → %s: %s", event.from_state, event.to_state, event.reason)
+            self._record(event, result)
+        for observer in self.observers:
+            observer(result, event)
+        if result.window is not None:
+            self.evidence.remember(result.window)
+        self._watch(result)
+        if result.window is not None or result.fault is not None:
+            self.notifier.alive()
+        self._status_line(result)
+
+    def _event(self, result: Result) -> Event | None:
+        """Return the event of a change of state, else of a change of faults."""
+        faults = self.faults
+        came, went = set(faults) - set(self._faults), set(self._faults) - set(faults)
+        self._faults = faults
+        if result.transition:
+            change = (result.transition.source.value, result.transition.target.value)
+            return self._say("state", change, result.transition.reason, result, result.transition.target in ALERTS)
+        if not came and not went:
+            return None
+        reason = "; ".join(
+            f"{verb}: {', '.join(sorted(names))}" for verb, names in (("began", came), ("ended", went)) if names
+        )
+        return self._say("fault", (result.state.value, result.state.value), reason, result, keeps=False)
+
+    def _say(self, kind: str, change: tuple[str, str], reason: str, result: Result, keeps: bool) -> Event:
+        return self.speaker.event(
+            kind,
+            change,
+            reason,
+            result,
+            synced=self._synced(),
+            on_fraction=self.pipeline.decision.on_fraction,
+            faults=self._faults,
+            evidence=keeps and self.evidence.enabled,
+        )
+
+    def _record(self, event: Event, result: Result) -> None:
+        if event.evidence and result.window is not None and result.spectrogram is not None:
+            self.evidence.record(event.id, result.window, result.spectrogram)
+
+    # ---- what is said between windows
+
+    def _tick(self, now: float) -> None:
+        for ticker in self.tickers:
+            ticker(now)
+        if now >= self._due["state"]:
+            self._send_state()
+        if now >= self._due["telemetry"]:
+            self._due["telemetry"] = now + self.settings.node.telemetry_s
+            self.send("telemetry", self.telemetry().to_json())
+        if now >= self._due["save"]:
+            self.save()
+
+    def send(self, suffix: str, payload: bytes, qos: int = 0) -> None:
+        """Publish under this node's topic; without a broker nothing happens."""
+        if self.link:
+            self.link.send(suffix, payload, qos)
+
+    def _send_state(self) -> None:
+        self._due["state"] = self._now[0] + STATE_EVERY_S
+        if self.link:
+            self.link.retain("state", self.state().to_json())
+
+    def _watch(self, result: Result) -> None:
+        if self._now[0] < self.watched_until and result.spectrogram is not None:
+            self.send("spectrum", spectrum(result.spectrogram, self.model.info.spec, result.end_utc).to_json())
+
+    def _status_line(self, result: Result) -> None:
+        score = "not judged" if result.score is None else f"P(leak) {result.score:.2f}"
+        self.notifier.status(
+            f"{result.state.value}; window of {utc_text(result.end_utc)}: {score}; queue {self.outbox.depth}"
+        )
+
+    @property
+    def faults(self) -> tuple[str, ...]:
+        """Every named fault that holds now, of the sensor and of delivery."""
+        link = self.link.faults if self.link else ()
+        return (*(self.last.faults if self.last else ()), *self.outbox.faults, *link, *self.evidence.faults)
+
+    def state(self) -> Any:
+        """Return the state message."""
+        return self.speaker.state(
+            self.pipeline.decision.state.value,
+            self._since_utc,
+            self.last,
+            threshold=self.pipeline.decision.rule.threshold,
+            faults=self.faults,
+            muted_until=self.memory.muted_until,
+            synced=self._synced(),
+            seq=self.outbox.last_seq,
+            queue_depth=self.outbox.depth,
+        )
+
+    def telemetry(self) -> Telemetry:
+        """Return the telemetry message."""
+        pipeline, health = self.pipeline, self.last.health if self.last else None
+        return Telemetry(
+            time=utc_text(self._now[1]),
+            uptime_s=round(self._now[0] - (self._started or 0.0), 1),
+            level_dbfs=level_of(self.last),
+            noise_floor_dbfs=floor_of(self.last),
+            noise_floor_drift_db=health.noise_floor_drift_db if health else None,
+            score=self.last.score if self.last else None,
+            windows_produced=pipeline.windower.produced,
+            windows_scored=pipeline.scored,
+            windows_discarded=pipeline.discarded,
+            windows_dropped=pipeline.windower.dropped,
+            overruns=self.capture_counts().get("overruns", 0),
+            reconnects=self.link.reconnects if self.link else 0,
+            real_time_factor=None,
+            queue_depth=self.outbox.depth,
+            queue_bytes=self.outbox.bytes,
+            temperature_c=temperature_c(),
+            disk_free_bytes=_disk_free(self.settings.node.directory),
+            rss_bytes=rss_bytes(),
+            certificate_expires=self.link.certificate_expires if self.link else None,
+            clock_synced=self._synced(),
+        )
+
+    # ---- what may be changed while it runs
+
+    def set_threshold(self, threshold: float | None) -> None:
+        """Judge by another threshold from the next window on; None: as configured. Survives a restart."""
+        self.memory.threshold = threshold
+        self._apply_threshold()
+        self.save()
+        self._send_state()
+
+    def _apply_threshold(self) -> None:
+        chosen = self.memory.threshold
+        self.pipeline.decision.rule = self.rule if chosen is None else replace(self.rule, threshold=chosen)
+
+    def apply(self, rule: DecisionRule) -> None:
+        """Judge by another rule from the next window on (a reload, a calibration)."""
+        rule.check_step(self.pipeline.step_s)
+        self.rule = rule
+        self._apply_threshold()
+
+    def save(self) -> None:
+        """Write the node's memory now."""
+        self._due["save"] = self._now[0] + SAVE_EVERY_S
+        self.outbox.save_state(self._state_to_keep(), at_once=True)
+
+    def _state_to_keep(self) -> dict[str, Any]:
+        return {
+            "utc": self._now[1],
+            "since_utc": self._since_utc,
+            "pipeline": self.pipeline.snapshot(),
+            "memory": asdict(self.memory),
+        }
+
+    def close(self) -> None:
+        """Stop cleanly: memory written, `offline` said."""
+        self.notifier.stopping()
+        if self._started is not None:
+            self.save()
+
+
+def _disk_free(directory: Path) -> int | None:
+    import shutil
+
+    try:
+        return shutil.disk_usage(directory).free
+    except OSError:
+        return None

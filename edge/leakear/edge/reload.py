@@ -1,0 +1,29 @@
+"""SIGHUP: take what may change while listening (decision rule, log level, broker) without losing a window."""
+
+import logging
+from dataclasses import fields
+
+from leakear.edge.daemon import Node
+from leakear.edge.decision import rule_from
+from leakear.edge.settings import Settings
+
+log = logging.getLogger("leakear.reload")
+
+LIVE = ("decision", "log", "mqtt", "commands")
+"""sections that take effect at once; the others need a restart and are named in the log"""
+
+
+def reload(node: Node, fresh: Settings) -> None:
+    """Apply new settings to a running node. Raises ConfigError; then nothing has changed."""
+    old = node.settings
+    node.apply(rule_from(node.model.info.decision, fresh.decision))
+    logging.getLogger().setLevel(fresh.log.level.upper())
+    if node.link and fresh.mqtt != old.mqtt:
+        node.link.reconfigure(fresh.mqtt)
+    waiting = [
+        item.name
+        for item in fields(Settings)
+        if item.name not in LIVE and getattr(fresh, item.name) != getattr(old, item.name)
+    ]
+    node.settings = fresh
+    log.info("configuration reloaded%s", f"; restart to apply: {', '.join(waiting)}" if waiting else "")
