@@ -1,0 +1,200 @@
+"""The outbox's SQLite file: events until a broker has them, and what the daemon must remember over a restart.
+
+WAL; synchronous FULL where an event is put in, NORMAL where one is marked as acknowledged: losing such a mark in a
+power cut only means that the event is sent once more under the same id. Errors are sqlite3's; `Outbox` decides.
+"""
+
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+SETTLING = 1
+"""`status`: 0 not acknowledged; 1 acknowledged, kept a moment longer; 2 to be sent again, its connection was lost."""
+OVERHEAD = 64
+"""bytes a row costs beside its payload"""
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS events(
+    seq INTEGER PRIMARY KEY, kind TEXT NOT NULL, payload BLOB NOT NULL, status INTEGER NOT NULL DEFAULT 0, boot TEXT);
+CREATE TABLE IF NOT EXISTS memory(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+"""
+FIRST_TO_GO = """
+SELECT seq, kind, payload, status FROM events WHERE seq != (SELECT max(seq) FROM events)
+ORDER BY status != 1, kind = 'state', seq LIMIT 1
+"""
+"""What gives way when there is no room: what a broker has anyway, then the oldest that is no change of state."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One event as it is stored and sent."""
+
+    seq: int
+    kind: str
+    payload: bytes
+
+    @property
+    def size(self) -> int:
+        """Bytes it counts for."""
+        return len(self.payload) + OVERHEAD
+
+
+def is_corrupt(error: sqlite3.Error) -> bool:
+    """Whether SQLite says that the file is damaged, rather than that the disk is full or gone."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    return code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
+
+class Store:
+    """An open database. `depth` and `bytes` are kept as running sums."""
+
+    def __init__(self, path: Path, boot: str) -> None:
+        self.depth = self.bytes = 0
+        self._boot = boot
+        self._db = sqlite3.connect(path, isolation_level=None, timeout=1.0, check_same_thread=True)
+        try:
+            self._prepare()
+        except BaseException:
+            self._db.close()
+            raise
+
+    def close(self) -> None:
+        """Close; the WAL is folded into the database."""
+        self._db.close()
+
+    @contextmanager
+    def transaction(self, *, durable: bool) -> Iterator[None]:
+        """All or nothing; `durable` waits until the disk has it."""
+        before = self.depth, self.bytes
+        self._db.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self._db.execute("COMMIT")
+        except BaseException:
+            self.depth, self.bytes = before
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            raise
+
+    def add(self, row: Row) -> None:
+        """Append an event (within a transaction)."""
+        query = "INSERT OR IGNORE INTO events(seq, kind, payload) VALUES (?, ?, ?)"  # a commit may fail after the fact
+        if self._db.execute(query, (row.seq, row.kind, row.payload)).rowcount:
+            self.depth += 1
+            self.bytes += row.size
+
+    def pending(self, limit: int, after: int = 0) -> list[Row]:
+        """Give the oldest events that no broker has, in order of seq."""
+        query = "SELECT seq, kind, payload FROM events WHERE seq > ? AND status != 1 ORDER BY seq LIMIT ?"
+        return [Row(*found) for found in self._db.execute(query, (after, limit))]
+
+    def acknowledge(self, seqs: Iterable[int]) -> list[int]:
+        """Mark as delivered; gives those that now settle. One sent for the second time goes at once."""
+        settling = []
+        for seq in seqs:
+            self._remove("seq = ? AND status = 2", (seq,))
+            query = "UPDATE events SET status = 1, boot = ? WHERE seq = ? AND status = 0"
+            if self._db.execute(query, (self._boot, seq)).rowcount:
+                self.depth -= 1
+                settling.append(seq)
+        return settling
+
+    def forget(self, seqs: Iterable[int]) -> None:
+        """Delete events that have settled."""
+        for seq in seqs:
+            self._remove("seq = ? AND status = 1", (seq,))
+
+    def send_again(self) -> None:
+        """Make every settling event pending once more."""
+        changed = self._db.execute("UPDATE events SET status = 2 WHERE status = 1").rowcount
+        self.depth += changed
+
+    def make_room(self, limit: int) -> list[Row]:
+        """Delete until at most `limit` bytes are left; gives what no broker had yet."""
+        lost = []
+        while self.bytes > limit and (found := self._db.execute(FIRST_TO_GO).fetchone()):
+            seq, kind, payload, status = found
+            self._remove("seq = ?", (seq,))
+            if status != SETTLING:
+                lost.append(Row(seq, kind, payload))
+        return lost
+
+    def remember(self, key: str, value: Any) -> None:
+        """Keep a JSON value under a key; None removes it."""
+        if value is None:
+            self._db.execute("DELETE FROM memory WHERE key = ?", (key,))
+        else:
+            query = "INSERT INTO memory VALUES (?, ?) ON CONFLICT(key) DO UPDATE SET value = excluded.value"
+            self._db.execute(query, (key, json.dumps(value)))
+
+    def recall(self, key: str) -> Any:
+        """Give the value under a key, or None."""
+        found = self._db.execute("SELECT value FROM memory WHERE key = ?", (key,)).fetchone()
+        return json.loads(found[0]) if found else None
+
+    @property
+    def last_seq(self) -> int:
+        """Highest seq in the file; 0 when it is empty."""
+        return int(self._db.execute("SELECT coalesce(max(seq), 0) FROM events").fetchone()[0])
+
+    def _prepare(self) -> None:
+        self._db.execute("PRAGMA journal_mode=WAL")
+        self._db.execute("PRAGMA wal_autocheckpoint=64")
+        self._db.executescript(SCHEMA)
+        found = self._db.execute("PRAGMA quick_check(1)").fetchone()[0]
+        if found != "ok":
+            error = sqlite3.DatabaseError(found)
+            error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+            raise error
+        self._count()
+        self._settle_before_start()
+
+    def _settle_before_start(self) -> None:
+        """Drop what settled before a restart; after a reboot send it again: the broker may have lost power as well."""
+        query = "SELECT DISTINCT boot FROM events WHERE status = 1"
+        boots = {found[0] for found in self._db.execute(query)}
+        if boots:
+            with self.transaction(durable=False):
+                self._remove("status = 1 AND boot = ?", (self._boot,))
+                self.send_again()
+
+    def _count(self) -> None:
+        query = "SELECT count(*) FILTER (WHERE status != 1), coalesce(sum(length(payload) + ?), 0) FROM events"
+        self.depth, self.bytes = self._db.execute(query, (OVERHEAD,)).fetchone()
+
+    def _remove(self, where: str, values: Sequence[Any]) -> None:
+        query = f"DELETE FROM events WHERE {where} RETURNING length(payload), status"  # noqa: S608 (our own words)
+        for size, status in self._db.execute(query, values).fetchall():
+            self.bytes -= size + OVERHEAD
+            self.depth -= status != SETTLING
+
+
+@dataclass(frozen=True)
+class Salvage:
+    """What a damaged database still gave."""
+
+    rows: tuple[Row, ...]
+    memory: dict[str, Any]
+
+
+def salvage(path: Path) -> Salvage:
+    """Read a damaged database from both ends, up to the damage: undelivered events, and the memory."""
+    query = "SELECT seq, kind, payload FROM events WHERE status != 1 ORDER BY seq"
+    rows: dict[int, Row] = {}
+    memory: dict[str, Any] = {}
+    with suppress(sqlite3.Error), closing(sqlite3.connect(path)) as database:
+        for found in (*_until_error(database, query), *_until_error(database, query + " DESC")):
+            rows[found[0]] = Row(*found)
+        for key, value in _until_error(database, "SELECT key, value FROM memory"):
+            with suppress(ValueError, TypeError):
+                memory[key] = json.loads(value)
+    return Salvage(tuple(rows[seq] for seq in sorted(rows)), memory)
+
+
+def _until_error(database: sqlite3.Connection, query: str) -> Iterator[tuple[Any, ...]]:
+    with suppress(sqlite3.Error):
+        yield from database.execute(query)

@@ -1,0 +1,328 @@
+"""The outbox alone: order, restart, bounds, a full disk, a damaged database."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from factory import event
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from leakear.edge.errors import ConfigError
+from leakear.edge.messages import Event
+from leakear.edge.outbox import Outbox, OutboxOptions
+
+SMALL = OutboxOptions(max_bytes=2**14, memory_bytes=2**14, settle_s=10, retry_s=0.05)
+
+
+class Time:
+    """A monotonic clock that only the test moves."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def events(box: Outbox) -> list[Event]:
+    return [Event.from_json(row.payload) for row in box.pending(10_000)]
+
+
+def test_events_survive_a_restart_in_order_and_numbered_without_gap(tmp_path: Path) -> None:
+    sent = []
+    for _ in range(3):
+        with Outbox(tmp_path / "outbox.db") as box:
+            sent += [box.put(event()) for _ in range(5)]
+    with Outbox(tmp_path / "outbox.db") as box:
+        assert events(box) == sent
+        assert [e.seq for e in sent] == list(range(1, 16))
+        box.ack(*range(1, 16))
+        assert box.depth == 0
+    with Outbox(tmp_path / "outbox.db") as box:
+        assert box.pending(9) == []
+        assert box.put(event()).seq == 16  # an empty database does not start again at 1
+        assert box.counters == {"put": 16, "delivered": 15, "dropped": 0, "salvaged": 0}
+
+
+def test_a_process_killed_in_the_middle_loses_nothing_it_had_put(tmp_path: Path) -> None:
+    script = (
+        "import os, sys; from factory import event; from leakear.edge.outbox import Outbox\n"
+        f"box = Outbox({str(tmp_path / 'outbox.db')!r})\n"
+        "for _ in range(7): box.put(event(), state={'seq': box.last_seq + 1})\n"
+        "os.kill(os.getpid(), 9)"
+    )
+    for _ in range(3):
+        environment = os.environ | {"PYTHONPATH": str(Path(__file__).parent)}
+        assert subprocess.run([sys.executable, "-c", script], env=environment, check=False).returncode == -9
+    with Outbox(tmp_path / "outbox.db") as box:
+        assert [e.seq for e in events(box)] == list(range(1, 22))
+        assert box.load_state() == {"seq": 21}
+
+
+def test_an_acknowledged_event_settles_and_is_sent_once_more_after_a_lost_connection(tmp_path: Path) -> None:
+    now = Time()
+    with Outbox(tmp_path / "outbox.db", OutboxOptions(settle_s=10), now) as box:
+        for _ in range(3):
+            box.put(event())
+        box.ack(1)
+        now.now += 11
+        box.maintain()  # 1 has settled
+        box.ack(2)
+        box.connection_lost()
+        assert [row.seq for row in box.pending(9)] == [2, 3]
+        box.ack(2)
+        box.connection_lost()  # not a third time
+        assert [row.seq for row in box.pending(9)] == [3]
+        assert box.depth == 1
+
+
+def test_what_settled_is_not_sent_again_after_a_restart_but_after_a_reboot(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Outbox(tmp_path / "outbox.db") as box:
+        box.put(event())
+        box.ack(1)
+    with Outbox(tmp_path / "outbox.db") as box:
+        assert box.pending(9) == []
+        box.put(event())
+        box.ack(2)
+    monkeypatch.setattr("leakear.edge.disk.boot_id", lambda: "another boot")
+    with Outbox(tmp_path / "outbox.db") as box:
+        assert [row.seq for row in box.pending(9)] == [2]
+
+
+def test_changes_of_state_outlive_all_else_and_losses_are_reported(tmp_path: Path) -> None:
+    now = Time()
+    with Outbox(tmp_path / "outbox.db", SMALL, now) as box:
+        for index in range(60):
+            box.put(event("state" if index % 6 == 0 else "fault"))
+        kept = events(box)
+        states = [e for e in kept if e.kind == "state"]
+        assert len(states) == 10  # every one of them
+        assert box.bytes <= SMALL.max_bytes
+        lost = 60 - len(kept)
+        assert lost > 10
+        assert box.counters["dropped"] == lost
+        assert "outbox_full" in box.faults
+        for index in range(60):
+            box.put(event("state", reason=f"only changes {index}"))
+        assert {e.kind for e in events(box)} == {"state"}
+        assert events(box)[-1].reason == "only changes 59"
+        lost = 120 - len(events(box))
+    with Outbox(tmp_path / "outbox.db", SMALL, now) as box:  # the count survives a restart
+        box.ack(*(row.seq for row in box.pending(999)))
+        now.now += 100
+        box.maintain()
+        box.maintain()
+        now.now += 100
+        box.maintain()
+        (report,) = events(box)
+        assert (report.kind, report.dropped, report.seq) == ("dropped", lost, 121)
+        assert "outbox_full" not in box.faults
+
+
+def test_a_damaged_database_is_set_aside_named_and_seq_goes_on(tmp_path: Path) -> None:
+    path = tmp_path / "outbox.db"
+    with Outbox(path) as box:
+        for _ in range(40):
+            box.put(event())
+        box.save_state({"decision": "LEAK"}, at_once=True)
+    data = bytearray(path.read_bytes())
+    data[:4096] = os.urandom(4096)
+    path.write_bytes(data)
+    with Outbox(path) as box:
+        assert "outbox.corrupt" in box.faults["outbox_corrupt"]
+        assert (tmp_path / "outbox.corrupt").read_bytes() == bytes(data)
+        new = box.put(event())
+        assert new.seq == 42  # 41 is left out: the gap shows
+        assert events(box)[-1] == new
+    with Outbox(path) as box:
+        assert box.faults == {}
+        assert box.put(event()).seq == 43
+
+
+def test_a_damaged_page_costs_only_what_stood_on_it(tmp_path: Path) -> None:
+    path = tmp_path / "outbox.db"
+    with Outbox(path) as box:
+        for _ in range(60):
+            box.put(event())
+        box.save_state({"decision": "LEAK"}, at_once=True)
+    data = bytearray(path.read_bytes())
+    middle = len(data) // 2 // 4096 * 4096
+    data[middle : middle + 4096] = bytes(4096)
+    path.write_bytes(data)
+    with Outbox(path) as box:
+        assert "outbox_corrupt" in box.faults
+        kept = [e.seq for e in events(box)]
+        assert 20 < len(kept) < 60
+        assert box.counters["salvaged"] == len(kept)
+        assert kept == sorted(kept)
+        assert box.load_state() == {"decision": "LEAK"}
+
+
+def test_damage_while_running_is_survived(tmp_path: Path) -> None:
+    path = tmp_path / "outbox.db"
+    with Outbox(path) as box:
+        box.put(event())
+        for name in (path, Path(f"{path}-wal")):
+            name.write_bytes(os.urandom(8192))
+        before = [box.put(event()).seq for _ in range(3)]
+    with Outbox(path) as box:
+        assert box.put(event()).seq > max(before)
+        seqs = [e.seq for e in events(box)]
+        assert seqs == sorted(set(seqs))
+        assert "outbox_corrupt" in box.faults
+
+
+def test_a_second_daemon_on_the_same_folder_is_refused(tmp_path: Path) -> None:
+    with Outbox(tmp_path / "outbox.db"), pytest.raises(ConfigError, match="in use by another"):
+        Outbox(tmp_path / "outbox.db")
+
+
+def test_state_is_written_at_once_and_counters_in_batches(tmp_path: Path) -> None:
+    now = Time()
+    path = tmp_path / "outbox.db"
+    with Outbox(path, OutboxOptions(save_s=600), now) as box:
+        box.save_state({"state": "LEAK", "windows": 1}, at_once=True)
+        pages = Path(f"{path}-wal").read_bytes()
+        for windows in range(2, 60):
+            now.now += 10
+            box.save_state({"state": "LEAK", "windows": windows})
+            box.maintain()
+        assert Path(f"{path}-wal").read_bytes() == pages  # the card was left alone
+        now.now += 600
+        box.maintain()
+        assert Path(f"{path}-wal").read_bytes() != pages
+    with Outbox(path) as box:
+        assert box.load_state() == {"state": "LEAK", "windows": 59}
+
+
+@pytest.fixture
+def tiny_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 200 kB."""
+    if os.geteuid() != 0:
+        pytest.skip("mounting a small file system needs root")
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=200k", "tmpfs", folder], check=False)
+    if mounted.returncode:
+        pytest.skip("this machine does not let us mount")
+    yield folder
+    subprocess.run(["umount", "-l", folder], check=True)
+
+
+def test_a_full_disk_keeps_events_in_memory_and_writes_them_when_there_is_room(tiny_disk: Path) -> None:
+    now = Time()
+    path = tiny_disk / "outbox.db"
+    with Outbox(path, SMALL, now) as box:
+        first = box.put(event())
+        ballast = tiny_disk / "ballast"
+        with pytest.raises(OSError, match="No space"), ballast.open("wb", buffering=0) as file:
+            while True:
+                file.write(bytes(512))
+        sent = [first]
+        for _ in range(20):
+            now.now += 1
+            sent.append(box.put(event("fault")))
+        assert "cannot be written" in box.faults["outbox_disk"]
+        assert events(box) == sent
+        box.ack(1, 2, 21)  # what is delivered meanwhile is not sent again
+        assert [e.seq for e in events(box)] == list(range(3, 21))
+        ballast.unlink()
+        now.now += 1
+        box.maintain()
+        assert box.faults == {}
+    with Outbox(path, SMALL) as box:
+        assert [e.seq for e in events(box)] == list(range(3, 21))
+
+
+@pytest.fixture
+def failing_card(tmp_path: Path) -> Iterator[tuple[Path, Path]]:
+    """An ext4 file system, and the kernel's switch that makes it fail: it turns read-only as a bad SD card's does."""
+    if os.geteuid() != 0 or shutil.which("mkfs.ext4") is None:
+        pytest.skip("mounting an ext4 image needs root and mkfs.ext4")
+    image, folder = tmp_path / "image", tmp_path / "card"
+    folder.mkdir()
+    image.write_bytes(bytes(4 * 2**20))
+    subprocess.run(["mkfs.ext4", "-q", image], check=True)
+    mounted = subprocess.run(["mount", "-o", "loop,errors=remount-ro", image, folder], check=False)
+    if mounted.returncode:
+        pytest.skip("this machine has no loop devices")
+    device = subprocess.run(["losetup", "-j", image, "-n", "-O", "NAME"], check=True, capture_output=True, text=True)
+    yield folder, Path("/sys/fs/ext4") / Path(device.stdout.strip()).name / "trigger_fs_error"
+    subprocess.run(["umount", "-l", folder], check=True)
+
+
+def test_a_card_that_turns_read_only_keeps_events_in_memory(failing_card: tuple[Path, Path]) -> None:
+    folder, fail = failing_card
+    now = Time()
+    with Outbox(folder / "outbox.db", SMALL, now) as box:
+        box.put(event())
+        fail.write_text("test")
+        sent = [box.put(event()) for _ in range(5)]
+        assert "outbox_disk" in box.faults
+        assert [e.seq for e in events(box)] == [1, 2, 3, 4, 5, 6]
+        box.ack(1, 2, 3)
+        now.now += 1
+        assert events(box) == sent[2:]
+    with Outbox(folder / "outbox.db", SMALL, now) as box:  # restarted, the card still failing
+        assert "outbox_disk" in box.faults
+        assert box.put(event()) in events(box)
+
+
+def test_a_disk_that_is_read_only_from_the_start(tiny_disk: Path) -> None:
+    subprocess.run(["mount", "-o", "remount,ro", tiny_disk], check=True)
+    with Outbox(tiny_disk / "outbox.db", SMALL) as box:
+        box.put(event())
+        assert [e.seq for e in events(box)] == [1]
+        assert "outbox_disk" in box.faults
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.lists(
+        st.one_of(
+            st.tuples(st.just("put"), st.sampled_from(["state", "fault", "model"])),
+            st.tuples(st.just("ack"), st.integers(0, 3)),
+            st.tuples(st.just("lost"), st.none()),
+            st.tuples(st.just("restart"), st.none()),
+            st.tuples(st.just("wait"), st.integers(0, 20)),
+        ),
+        max_size=40,
+    )
+)
+def test_whatever_happens_nothing_unacknowledged_is_missing(
+    tmp_path_factory: pytest.TempPathFactory, steps: list
+) -> None:  # type: ignore[type-arg]
+    """A model of the outbox (a plain list) against the real one."""
+    path = tmp_path_factory.mktemp("model") / "outbox.db"
+    now = Time()
+    box = Outbox(path, OutboxOptions(), now)
+    waiting: list[int] = []
+    for name, value in steps:
+        if name == "put":
+            waiting.append(box.put(event(str(value))).seq)
+        elif name == "ack":
+            rows = box.pending(100)[: int(value)]
+            box.ack(*(row.seq for row in rows))
+            waiting = [seq for seq in waiting if seq not in [row.seq for row in rows]]
+        elif name == "lost":
+            box.connection_lost()
+        elif name == "wait":
+            now.now += value
+            box.maintain()
+        else:
+            box.close()
+            box = Outbox(path, OutboxOptions(), now)
+        seqs = [row.seq for row in box.pending(100)]
+        assert seqs == sorted(set(seqs))
+        assert set(waiting) <= set(seqs)
+        assert box.depth == len(seqs)
+    box.close()
+    assert json.loads(json.dumps(box.counters))["dropped"] == 0
