@@ -157,10 +157,11 @@ def _run(tasks: Sequence[tuple[Any, ...]], jobs: int) -> Iterator[tuple[int, Sha
 def _write(folder: Path, number: int, recordings: Sequence[tuple[int, Recording]], recipe: Recipe) -> Shard:
     """Compute one shard, window by window, and write its index last."""
     path = _path(folder, number)
+    part = path.with_suffix(f".{os.getpid()}")  # several workers may share one cache
     rows: list[tuple[int, int, int, str]] = []
     skipped: list[tuple[int, str]] = []
     checksum = hashlib.sha256()
-    with path.open("wb") as file:
+    with part.open("wb") as file:
         for index, recording in recordings:
             begun, written = file.tell(), len(rows)
             running = checksum.copy()
@@ -175,15 +176,11 @@ def _write(folder: Path, number: int, recordings: Sequence[tuple[int, Recording]
                 del rows[written:]
                 checksum = running
                 skipped.append((index, str(error)))
+    part.replace(path)
     shard = Shard(path, checksum.hexdigest(), tuple(rows), tuple(skipped))
-    _replace(path.with_suffix(".json"), {"sha256": shard.sha256, "rows": rows, "skipped": skipped})
+    part.write_text(json.dumps({"sha256": shard.sha256, "rows": rows, "skipped": skipped}), encoding="utf-8")
+    part.replace(path.with_suffix(".json"))
     return shard
-
-
-def _replace(path: Path, values: dict[str, Any]) -> None:
-    temporary = path.with_suffix(".part")
-    temporary.write_text(json.dumps(values), encoding="utf-8")
-    temporary.replace(path)
 
 
 def _path(folder: Path, number: int) -> Path:

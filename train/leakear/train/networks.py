@@ -35,6 +35,12 @@ class Preset:
     learning_rate: float = 1e-3
     patience: int = 0
     """Epochs without a better validation loss before training ends; 0 never ends early."""
+    cosine: bool = False
+    """Let the learning rate fall to nothing over the epochs."""
+    mixup: float = 0.0
+    """α of the Beta distribution with which windows of a batch are blended; 0 leaves them alone."""
+    balance: bool = False
+    """Weigh the classes so that both count alike."""
 
 
 def reference(shape: tuple[int, int], output: Literal["logit", "sigmoid"] = "logit") -> Any:

@@ -38,6 +38,8 @@ PRESETS = (
         augmentations=("shift+mix", "stretch+mix", "pitch+gain", "shift+gain+tilt", "shift+mix+tilt"),
         epochs=40,
         batch_size=16,
-        patience=12,
+        cosine=True,
+        mixup=0.2,
+        balance=True,
     ),
 )

@@ -1,0 +1,45 @@
+"""What an interrupted training needs to go on as if nothing had happened: one file, written in one step."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from leakear.edge.errors import InputDataError
+
+FILE = "checkpoint.npz"
+
+
+def save(folder: Path, variables: Sequence[Any], state: dict[str, Any]) -> None:
+    """Write all variables (network, optimiser, random states) and the state."""
+    arrays = {f"v{number}": np.asarray(variable) for number, variable in enumerate(variables)}
+    part = folder / "checkpoint.part.npz"
+    np.savez(part, state=np.array(json.dumps(state)), **arrays)  # type: ignore[arg-type]
+    part.replace(folder / FILE)
+
+
+def restore(folder: Path, variables: Sequence[Any], signature: str) -> dict[str, Any] | None:
+    """Load the variables and return the state; None where there is no checkpoint.
+
+    InputDataError where the checkpoint is of another run than `signature` says, or is damaged.
+    """
+    path = folder / FILE
+    if not path.is_file():
+        return None
+    try:
+        with np.load(path) as arrays:
+            state: dict[str, Any] = json.loads(str(arrays["state"]))
+            if state["signature"] != signature:
+                raise InputDataError(
+                    f"{folder} holds an interrupted run of other recordings or options: "
+                    "give another --output, or --fresh to begin anew there"
+                )
+            for number, variable in enumerate(variables):
+                variable.assign(arrays[f"v{number}"])
+    except (OSError, KeyError, ValueError) as error:
+        if isinstance(error, InputDataError):
+            raise
+        raise InputDataError(f"{path} is damaged ({error}): give --fresh to begin anew") from error
+    return state

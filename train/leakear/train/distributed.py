@@ -1,0 +1,66 @@
+"""Training on several machines through TensorFlow's own engine.
+
+Each machine runs the same `leakear-train fit` command with TF_CONFIG in its environment, which names all workers and
+says which one this is. Worker 0 writes the run folder; the others compute. Without TF_CONFIG this process trains alone.
+"""
+
+import json
+import os
+from dataclasses import dataclass
+from typing import Any
+
+from leakear.edge.errors import InputDataError
+
+_HELP = 'it looks like {"cluster": {"worker": ["host:port", …]}, "task": {"type": "worker", "index": 0}}'
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """Who computes together."""
+
+    strategy: Any
+    """tf.distribute.Strategy"""
+    index: int
+    workers: int
+
+    @property
+    def chief(self) -> bool:
+        """Whether this process writes files and draws progress bars."""
+        return self.index == 0
+
+    @property
+    def replicas(self) -> int:
+        """Copies of the network that share each batch."""
+        return int(self.strategy.num_replicas_in_sync)
+
+    @property
+    def local(self) -> range:
+        """Numbers of this process's copies."""
+        each = self.replicas // self.workers
+        return range(self.index * each, (self.index + 1) * each)
+
+
+def task() -> tuple[int, int]:
+    """Return (this worker's number, how many there are) from TF_CONFIG; (0, 1) without it."""
+    text = os.environ.get("TF_CONFIG")
+    if not text:
+        return 0, 1
+    try:
+        config = json.loads(text)
+        workers, index = len(config["cluster"]["worker"]), int(config["task"]["index"])
+        kind = config["task"]["type"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputDataError(f"TF_CONFIG cannot be read ({error!r}): {_HELP}") from error
+    if kind != "worker" or not 0 <= index < workers:
+        raise InputDataError(f"TF_CONFIG's task {kind} {index} is none of its {workers} workers: {_HELP}")
+    return index, workers
+
+
+def join() -> Cluster:
+    """Join the workers of TF_CONFIG. Call it before anything else touches TensorFlow; waits until all are there."""
+    index, workers = task()
+    import tensorflow as tf
+
+    if workers == 1:
+        return Cluster(tf.distribute.get_strategy(), 0, 1)
+    return Cluster(tf.distribute.MultiWorkerMirroredStrategy(), index, workers)

@@ -1,0 +1,188 @@
+"""One training from recordings to run folder: `run` is what `fit` and the factory model's recipe call."""
+
+import hashlib
+import json
+import logging
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from leakear.train import checkpoint, dataset, features, report, runfolder, scoring
+from leakear.train.clips import Recipe
+from leakear.train.distributed import Cluster
+from leakear.train.features import FeatureSet
+from leakear.train.networks import Preset
+from leakear.train.runfolder import CALIBRATION, HELDOUT, LABELS, Examples, Run, RunInfo
+from leakear.train.scoring import Scores
+from leakear.train.split import Split
+from leakear.train.tensorboard import Board
+from leakear.train.trainer import Schedule, Trained, predict, train
+
+log = logging.getLogger(__name__)
+
+_EXAMPLES = 100
+"""Windows of each class kept in calibration.npz and heldout.npz at most."""
+_EXAMPLE_BYTES = 128 << 20
+"""Of one of these files at most, before compression: the reference's windows take 0.9 MB each."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """What to train, on what."""
+
+    preset: Preset
+    recipe: Recipe
+    split: Split
+    skipped: tuple[tuple[str, str], ...] = ()
+    """(name, reason) of recordings that were already left out."""
+    attribution: tuple[str, ...] = ()
+    licences: tuple[str, ...] = ()
+
+    @property
+    def schedule(self) -> Schedule:
+        """How long and how fast to learn."""
+        chosen = self.preset
+        return Schedule(
+            epochs=chosen.epochs,
+            batch_size=chosen.batch_size,
+            learning_rate=chosen.learning_rate,
+            cosine=chosen.cosine,
+            patience=chosen.patience if self.split.validation else 0,
+            mixup=chosen.mixup,
+            balance=chosen.balance,
+            seed=self.recipe.seed,
+        )
+
+    @property
+    def signature(self) -> str:
+        """Digest of everything that a resumed training must have in common with the interrupted one."""
+        facts = {
+            "preset": self.preset.name,
+            "recipe": asdict(self.recipe),
+            "schedule": asdict(self.schedule),
+            "train": [r.sha256 for r in self.split.train],
+            "validation": [r.sha256 for r in self.split.validation],
+        }
+        return hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def run(
+    job: Job, output: Path, cluster: Cluster, *, cache: Path, jobs: int | None = None, quiet: bool = False
+) -> Run | None:
+    """Train and write the run folder; an interrupted run of the same job goes on.
+
+    Returns None on workers other than the first: they compute, the first one writes.
+    """
+    output.mkdir(parents=True, exist_ok=True)
+    training = features.build(job.split.train, job.recipe, cache, jobs=jobs)
+    judges = job.split.validation
+    validation = features.build(judges, job.recipe.plain, cache, jobs=jobs) if judges else None
+    for side in filter(None, (training, validation)):
+        _require_usable(side)
+    board = Board(output / "tensorboard") if cluster.chief else None
+    trained = train(
+        lambda: job.preset.build(job.recipe.spec.shape),
+        training,
+        validation,
+        job.schedule,
+        cluster,
+        folder=output,
+        signature=job.signature,
+        on_epoch=board.epoch if board else None,
+        quiet=quiet,
+    )
+    if not cluster.chief:
+        return None
+    trained.model.save(output / "model.keras")
+    judged = training.select(training.copy == 0) if validation is None else validation
+    scores = _score(trained, judged, calibrated=validation is not None)
+    runfolder.save_examples(output, CALIBRATION, _examples(training, job.recipe.seed))
+    runfolder.save_examples(output, HELDOUT, _examples(judged, job.recipe.seed))
+    info = _info(job, output.name, trained, scores, training, validation)
+    (output / "split.json").write_text(json.dumps(job.split.to_json(), indent=1), encoding="utf-8")
+    report.write(output, info, trained.history, scores, judged)
+    runfolder.save_info(output, info)
+    (output / checkpoint.FILE).unlink(missing_ok=True)
+    return runfolder.load_run(output)
+
+
+def _require_usable(side: FeatureSet) -> None:
+    for name, reason in side.skipped:
+        log.warning("left out: %s: %s", name, reason)
+    bad = {name for name, _ in side.skipped}
+    dataset.require_classes([r for r in side.recordings if r.name not in bad], "one side of the split")
+
+
+def _score(trained: Trained, judged: FeatureSet, *, calibrated: bool) -> Scores:
+    """Score the held-out windows; their files also set the temperature."""
+    scores = Scores.of(judged, predict(trained.model, judged, quiet=False))
+    if not calibrated:
+        return scores
+    files = scores.files()
+    return replace(scores, temperature=scoring.calibrate(files.logits, files.targets))
+
+
+def _examples(side: FeatureSet, seed: int) -> Examples:
+    """Draw as many Leak as NoLeak windows, at most _EXAMPLES of each and _EXAMPLE_BYTES together."""
+    rows, frames = side.recipe.spec.shape
+    targets = side.targets
+    each = min(_EXAMPLES, _EXAMPLE_BYTES // (2 * rows * frames), int(np.bincount(targets, minlength=2).min()))
+    rng = np.random.default_rng(seed)
+    chosen = np.sort(np.concatenate([rng.choice(np.flatnonzero(targets == t), each, replace=False) for t in (0, 1)]))
+    names = side.names
+    return Examples(side.read(chosen), targets[chosen], tuple(names[row] for row in chosen))
+
+
+def _info(
+    job: Job, name: str, trained: Trained, scores: Scores, training: FeatureSet, validation: FeatureSet | None
+) -> RunInfo:
+    sides = {"train": training} | ({"validation": validation} if validation is not None else {})
+    skipped = [*job.skipped, *(entry for side in sides.values() for entry in side.skipped)]
+    metrics = scoring.metrics(scores) | {"on": "validation" if validation is not None else "training"}
+    return RunInfo(
+        name=name,
+        created=datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+        preset=job.preset.name,
+        spectrogram=job.recipe.spec,
+        temperature=scores.temperature,
+        seed=job.recipe.seed,
+        split=job.split.summary(),
+        data={
+            "sha256": dataset.digest([*job.split.train, *job.split.validation]),
+            "files": {side: _count(r.label for r in part.recordings) for side, part in sides.items()},
+            "windows": {side: _count(LABELS[t] for t in part.targets) for side, part in sides.items()},
+            "skipped": [{"path": path, "reason": reason} for path, reason in skipped],
+        },
+        metrics=metrics,
+        training=_training(job, trained),
+        licences=job.licences,
+        attribution=job.attribution,
+    )
+
+
+def _count(labels: Iterable[str]) -> dict[str, int]:
+    return dict(Counter(labels))
+
+
+def _training(job: Job, trained: Trained) -> dict[str, Any]:
+    import keras
+    import tensorflow as tf
+
+    return {
+        **asdict(job.schedule),
+        "copies": job.recipe.copies,
+        "augmentations": list(job.recipe.augmentations),
+        "backgrounds": len(job.recipe.backgrounds),
+        "windows": job.recipe.windows,
+        "epochs_run": len(trained.history),
+        "epoch_kept": trained.epoch + 1,
+        "parameters": int(trained.model.count_params()),
+        "seconds": round(sum(entry["seconds"] for entry in trained.history), 1),
+        "tensorflow": tf.__version__,
+        "keras": keras.__version__,
+    }
