@@ -1,0 +1,63 @@
+"""The conversion itself, as a command."""
+
+import argparse
+import json
+import os
+import sys
+from dataclasses import fields
+from pathlib import Path
+
+from leakear.convert.gate import Limits
+from leakear.convert.quantise import MODES
+from leakear.edge.errors import LeakearError
+from leakear.edge.options import default_of, describe
+
+HELP = """\
+Convert a run folder of leakear-train, or a .keras file (or SavedModel) with a description:
+
+  {"name": "mine", "spectrogram": {"reference": "full-scale", "sample_rate": 22050, "window_seconds": 10},
+   "output_positive": "Leak", "threshold": 0.5, "calibration": "calibration.npz", "heldout": "heldout.npz"}
+
+output_positive is what the network's output stands for: "NoLeak" for labels sorted by name, as the reference notebook
+does. The two .npz hold codes (uint8, n × rows × frames, input = code / 255), labels (1 = Leak) and files (names).
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("source", type=Path, metavar="RUN|FILE.keras", help="run folder, .keras file or SavedModel")
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="OUT.tflite", help="model file to write")
+    modes = "; ".join(f"{mode.name}: {mode.doc}" for mode in MODES.values())
+    parser.add_argument("--mode", choices=MODES, default="int8", help=modes)
+    parser.add_argument("--spec", type=Path, metavar="FILE.json", help="description of a network without run folder")
+    parser.add_argument("--name", default="", help="name of the model (default: the run's)")
+    parser.add_argument("--calibration-windows", type=int, default=200, metavar="N", help="default 200")
+    parser.add_argument("--seed", type=int, default=42, help="which windows calibrate (default 42)")
+    parser.add_argument("--json", action="store_true", help="the report as JSON on standard output")
+    for limit in fields(Limits):
+        said = describe(limit)
+        parser.add_argument(
+            f"--{limit.name.replace('_', '-')}",
+            type=float, default=default_of(limit), metavar="X", help=f"{said.doc} (default {default_of(limit)})",
+        )  # fmt: skip
+
+
+def main(args: argparse.Namespace) -> int:
+    """Convert, print the report, write the file unless it is refused."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    from leakear.convert import report
+    from leakear.convert.convert import Options, convert, refuse
+    from leakear.convert.source import load
+    from leakear.edge import bundle
+
+    limits = Limits(**{limit.name: getattr(args, limit.name) for limit in fields(Limits)})
+    options = Options(args.mode, args.calibration_windows, args.seed, args.name, limits=limits)
+    conversion = convert(load(args.source, args.spec), options)
+    print(json.dumps(report.as_json(conversion)) if args.json else report.as_text(conversion))
+    refuse(conversion)
+    try:
+        bundle.write(args.output, conversion.file)
+    except OSError as error:
+        raise LeakearError(f"{args.output} cannot be written: {error.strerror}; nothing was left behind") from None
+    print(f"{args.output}: {len(conversion.file)} bytes", file=sys.stderr)
+    return 0

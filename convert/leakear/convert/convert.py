@@ -1,0 +1,152 @@
+"""One network becomes one verified model file: quantise, run everywhere, judge, describe, assemble."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Any
+
+import numpy as np
+
+from leakear.convert import calibration as sets
+from leakear.convert import gate, runtimes
+from leakear.convert.calibration import CIRCUMSTANCES, Calibration
+from leakear.convert.describe import describe
+from leakear.convert.flatbuffer import LogitScale, arena_bytes, logit_scale, operators
+from leakear.convert.gate import Limits, Logits, Verdict
+from leakear.convert.golden import golden_inputs
+from leakear.convert.progress import stage
+from leakear.convert.quantise import MODES, Codes, quantise
+from leakear.convert.runtimes import Outcome
+from leakear.convert.source import Source, float_logits
+from leakear.convert.verify import check_range, check_runtimes, tolerance
+from leakear.edge import bundle
+from leakear.edge.errors import ModelError
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to convert."""
+
+    mode: str = "int8"
+    windows: int = 200
+    """of the calibration set"""
+    seed: int = 42
+    name: str = ""
+    """of the model; empty: the run's"""
+    repeats: int = 30
+    """timed inferences"""
+    limits: Limits = field(default_factory=Limits)
+    per_channel_dense: bool = False
+    """dynamic mode as TensorFlow does it by itself, which tflite-runtime 2.14 cannot load"""
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """A converted network and all that was measured of it; not yet accepted."""
+
+    flatbuffer: bytes
+    file: bytes
+    """the whole model file"""
+    info: dict[str, Any]
+    """its leakear.json"""
+    verdict: Verdict
+    outcomes: tuple[Outcome, ...]
+    shortfalls: tuple[str, ...]
+    calibration: Calibration
+
+
+@dataclass(frozen=True)
+class Windows:
+    """All that every network is run over, in this order, so that one process a runtime is enough."""
+
+    golden: Codes
+    calibration: Codes
+    heldout: Codes
+    altered: Codes
+    """the held-out windows once more, each in a circumstance"""
+
+    @property
+    def all(self) -> Codes:
+        """Shape (n, rows, frames)."""
+        return np.concatenate([self.golden, self.calibration, self.heldout, self.altered])
+
+    def parts(self, values: Logits) -> tuple[Logits, Logits, Logits]:
+        """Divide values over `all` into golden, calibration, judged (held-out and altered)."""
+        first, second = len(self.golden), len(self.golden) + len(self.calibration)
+        return values[:first], values[first:second], values[second:]
+
+
+def convert(source: Source, options: Options) -> Conversion:
+    """Convert and measure. Raises ModelError where the result cannot work at all; limits missed are only listed."""
+    chosen = choose_calibration(source, options)
+    windows = _windows(source, chosen, options.seed)
+    with stage(f"float network over {len(windows.all)} windows"):
+        floating = float_logits(source.network, windows.all)
+    gate.check_order(gate.auc(windows.parts(floating)[1], chosen.labels), source.info.name)
+    with stage(f"{options.mode} conversion with {len(chosen.codes)} calibration windows"):
+        flatbuffer = quantise(source.network, options.mode, chosen.codes, per_channel_dense=options.per_channel_dense)
+    return measure(source, options, flatbuffer, chosen, windows, floating)
+
+
+def choose_calibration(source: Source, options: Options) -> Calibration:
+    """Choose the representative set among the training windows."""
+    examples = source.calibration
+    sites = [source.site_of(file) for file in examples.files]
+    return sets.choose(
+        examples.codes, examples.labels, sites, source.info.spectrogram, count=options.windows, seed=options.seed
+    )
+
+
+def measure(
+    source: Source, options: Options, flatbuffer: bytes, chosen: Calibration, windows: Windows, floating: Logits
+) -> Conversion:
+    """Run a flatbuffer on every runtime, judge it and write its file's bytes."""
+    newest, *others = runtimes.known()
+    with stage("newest runtime"):
+        outcome = runtimes.score(newest, flatbuffer, windows.all, options.repeats)
+    quantised = runtimes.require(outcome)
+    scale = logit_scale(flatbuffer)
+    golden, seen, judged = windows.parts(quantised)
+    _, float_seen, float_judged = windows.parts(floating)
+    check_range(scale, float_seen, source.info.name)
+    thresholds = _thresholds(source, float_seen, seen, scale)
+    verdict = gate.judge(float_judged, judged, source.heldout.labels, thresholds, source.info.temperature)
+    allowed = tolerance(scale, float_seen)
+    with stage("other runtimes"):
+        rest = [runtimes.score(runtime, flatbuffer, windows.all, options.repeats) for runtime in others]
+    outcomes = check_runtimes([outcome, *rest], golden, allowed)
+    info = describe(
+        source, MODES[options.mode], options.name, sha256(flatbuffer).hexdigest(), chosen, verdict, outcomes
+    )
+    info["decision"] |= {"threshold": float(gate.probability(thresholds[1] / source.info.temperature))}
+    info["golden"] = {"tolerance": allowed, "windows": len(windows.golden)}
+    info["flatbuffer"] = {"ops": operators(flatbuffer), "arena_bytes": arena_bytes(flatbuffer)}
+    file = bundle.assemble(flatbuffer, info, windows.golden, golden.astype(np.float32))
+    return Conversion(
+        flatbuffer, file, info, verdict, outcomes, tuple(gate.shortfalls(verdict, options.limits)), chosen
+    )
+
+
+def refuse(conversion: Conversion) -> None:
+    """Raise ModelError when a limit is missed or a promised runtime does not run the network."""
+    faults: Iterable[str] = (
+        *conversion.shortfalls,
+        *(f"{o.title} does not run it: {o.error}" for o in conversion.outcomes if o.error and o.runtime.present),
+    )
+    if text := "; ".join(faults):
+        raise ModelError(f"refused, no file written: {text}")
+
+
+def _windows(source: Source, chosen: Calibration, seed: int) -> Windows:
+    spec, heldout = source.info.spectrogram, source.heldout.codes
+    rng = np.random.default_rng(seed)
+    kinds = [CIRCUMSTANCES[i % len(CIRCUMSTANCES)] for i in range(len(heldout))]
+    altered = [sets.alter(codes, kind, spec, rng) for codes, kind in zip(heldout, kinds, strict=True)]
+    return Windows(golden_inputs(chosen.codes, chosen.labels), chosen.codes, heldout, np.stack(altered))
+
+
+def _thresholds(source: Source, floating: Logits, quantised: Logits, scale: LogitScale | None) -> tuple[float, float]:
+    """Return the logit thresholds of the float and of the quantised network, the latter fitted to the former."""
+    wanted = gate.logit(source.info.threshold) * source.info.temperature
+    fitted = gate.refit(floating, quantised, wanted)
+    return wanted, fitted if scale is None else scale.between(fitted)

@@ -1,0 +1,94 @@
+"""`leakear.json`: what a model file says of itself."""
+
+import os
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+
+from leakear.convert.calibration import Calibration
+from leakear.convert.gate import Verdict
+from leakear.convert.quantise import Mode
+from leakear.convert.runtimes import Outcome
+from leakear.convert.source import Source
+from leakear.edge import __version__
+
+LABELS = ["NoLeak", "Leak"]
+
+
+def describe(
+    source: Source,
+    mode: Mode,
+    name: str,
+    flatbuffer_sha256: str,
+    calibration: Calibration,
+    verdict: Verdict,
+    outcomes: Sequence[Outcome],
+) -> dict[str, Any]:
+    """Return the JSON without what the caller measured itself: threshold, golden vector, operators."""
+    info = source.info
+    called = name or info.name
+    return {
+        "model": {
+            "id": f"{called}-{flatbuffer_sha256[:8]}",
+            "name": called,
+            "version": __version__,
+            "created": created(),
+        },
+        "spectrogram": info.spectrogram.to_json(),
+        "labels": LABELS,
+        "positive": LABELS[1],
+        "output": {"kind": "logit"},
+        "temperature": info.temperature,
+        "decision": dict(info.decision),
+        "metrics": {"training": info.metrics, "conversion": verdict.to_json()},
+        "training": {
+            "preset": info.preset,
+            "created": info.created,
+            "seed": info.seed,
+            "data_sha256": info.data.get("sha256"),
+            "data": info.data,
+            "split": info.split,
+            "threshold": info.threshold,
+        },
+        "conversion": {"mode": mode.name, "tensorflow": version_of("tensorflow"), "calibration": calibration.to_json()},
+        "runtimes": verified(outcomes),
+        "licences": list(info.licences),
+        "attribution": list(info.attribution),
+    }
+
+
+def created() -> str:
+    """Return the time that the file bears, UTC: SOURCE_DATE_EPOCH where it is set, else now."""
+    seconds = int(os.environ.get("SOURCE_DATE_EPOCH", time.time()))
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def verified(outcomes: Sequence[Outcome]) -> dict[str, Any]:
+    """Return the runtimes that were run, and the oldest of them that runs the network."""
+    ran = [outcome for outcome in outcomes if outcome.logits is not None and not outcome.error]
+    newest = ran[0].logits
+    assert newest is not None
+    listed = [
+        {
+            "package": outcome.runtime.package,
+            "version": outcome.version,
+            "worst_logit_difference": round(float(np.abs(outcome.logits - newest).max()), 6),
+        }
+        for outcome in ran
+        if outcome.logits is not None
+    ]
+    return {"oldest": f"{listed[-1]['package']} {listed[-1]['version']}", "verified": listed}
+
+
+def version_of(package: str) -> str:
+    """Return the version of a package, whichever of its names it is installed under."""
+    for name in (f"{package}-cpu", package):
+        try:
+            return version(name)
+        except ImportError:
+            continue
+    return "unknown"

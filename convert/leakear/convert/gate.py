@@ -1,0 +1,145 @@
+"""May the quantised network go to a node? Judged against the float one, on windows that training never saw."""
+
+import math
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from leakear.edge.errors import ModelError
+from leakear.edge.options import describe, option
+
+Logits = NDArray[np.float64]
+"""shape (n,)"""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a quantised network may lose. Each field is an option of the command line."""
+
+    auc_drop: float = option(0.005, "largest loss of AUC on the held-out windows", minimum=0, maximum=1)
+    agreement: float = option(
+        0.99,
+        "least share of windows on which both networks decide alike at the deployed threshold",
+        minimum=0,
+        maximum=1,
+    )
+    probability: float = option(0.25, "largest difference of P(leak) on any window", minimum=0, maximum=1)
+    event_agreement: float = option(
+        0.95, "least share of alerts that both raise over the simulated node-days", minimum=0, maximum=1
+    )
+
+
+REMEDIES = {
+    "auc_drop": "try --mode int16x8, or more calibration windows of the sites that lose most",
+    "agreement": "try more --calibration-windows, another --seed, or --mode int16x8",
+    "probability": "try --mode int16x8; --report FOLDER shows which layer loses it",
+    "event_agreement": "try --mode int16x8; more --nodedays make the figure steadier",
+}
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What was measured."""
+
+    windows: int
+    auc_float: float
+    auc: float
+    agreement: float
+    """share of windows decided alike"""
+    flips: int
+    """windows decided differently"""
+    probability: float
+    """worst difference of P(leak)"""
+    event_agreement: float | None = None
+    """share of alerts raised by both; None where no node-days were simulated"""
+
+    @property
+    def auc_drop(self) -> float:
+        """Loss of AUC; a gain is no loss."""
+        return max(0.0, self.auc_float - self.auc)
+
+    def to_json(self) -> dict[str, Any]:
+        """As it stands in the model file, to six digits: the last ones differ between machines."""
+        values = {f.name: getattr(self, f.name) for f in fields(self)}
+        return {key: round(value, 6) if isinstance(value, float) else value for key, value in values.items()}
+
+
+def judge(
+    floating: Logits, quantised: Logits, labels: NDArray[np.uint8], thresholds: tuple[float, float], temperature: float
+) -> Verdict:
+    """Compare two networks over the same windows.
+
+    `labels`: 1 = Leak, of the first windows; the AUC is theirs alone, nan where a class is missing. `thresholds`: the
+    logits from which the float and the quantised network say Leak.
+    """
+    heard = len(labels)
+    alike = (floating >= thresholds[0]) == (quantised >= thresholds[1])
+    apart = np.abs(probability(floating / temperature) - probability(quantised / temperature))
+    return Verdict(
+        windows=len(floating),
+        auc_float=auc(floating[:heard], labels),
+        auc=auc(quantised[:heard], labels),
+        agreement=float(alike.mean()),
+        flips=int((~alike).sum()),
+        probability=float(apart.max()),
+    )
+
+
+def shortfalls(verdict: Verdict, limits: Limits) -> list[str]:
+    """Return one sentence for each limit that is missed: by how much, and what to try."""
+    found = []
+    for limit in fields(limits):
+        measured, allowed = getattr(verdict, limit.name), getattr(limits, limit.name)
+        if measured is None or math.isnan(measured):
+            continue
+        short = allowed - measured if limit.name.endswith("agreement") else measured - allowed
+        if short > 1e-12:
+            found.append(
+                f"{describe(limit).doc}: {measured:.4f}, the limit is {allowed:g}, missed by {short:.4f}; "
+                f"{REMEDIES[limit.name]}, or set --{limit.name.replace('_', '-')}"
+            )
+    return found
+
+
+def refit(floating: Logits, quantised: Logits, threshold: float) -> float:
+    """Return the logit threshold at which the quantised network decides most like the float one at `threshold`.
+
+    Ties go to the candidate nearest to `threshold`, so that a network that needs no change gets none.
+    """
+    wanted = floating >= threshold
+    ordered = np.unique(quantised)
+    candidates = np.concatenate([[threshold], (ordered[:-1] + ordered[1:]) / 2])
+    alike = ((quantised[None, :] >= candidates[:, None]) == wanted).sum(axis=1)
+    best = candidates[alike == alike.max()]
+    return float(best[np.argmin(np.abs(best - threshold))])
+
+
+def check_order(auc_float: float, name: str) -> None:
+    """Refuse a network whose labels are swapped: it would alarm at silence and sleep through leaks."""
+    if auc_float < 0.4:
+        raise ModelError(
+            f"{name}: its logit is higher for NoLeak than for Leak (AUC {auc_float:.2f} on the calibration windows): "
+            'its labels are swapped; say "output_positive": "NoLeak" in the description, or train again'
+        )
+
+
+def auc(logits: Logits, labels: NDArray[np.uint8]) -> float:
+    """Return the area under the ROC curve (Mann and Whitney's U), ties counted half; nan with one class."""
+    leak, quiet = logits[labels == 1], logits[labels == 0]
+    if not len(leak) or not len(quiet):
+        return math.nan
+    ordered = np.sort(quiet)
+    wins = np.searchsorted(ordered, leak, "left") + np.searchsorted(ordered, leak, "right")
+    return float(wins.mean() / 2 / len(quiet))
+
+
+def probability(logits: Logits | float) -> Logits:
+    """Return 1 / (1 + e^-x)."""
+    return np.asarray(np.exp(-np.logaddexp(0, -np.asarray(logits))), np.float64)
+
+
+def logit(probability_of_leak: float) -> float:
+    """Return the inverse of `probability`."""
+    return math.log(probability_of_leak / (1 - probability_of_leak))

@@ -1,0 +1,30 @@
+"""What a long conversion is doing, on standard error."""
+
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+PULSE_S = 10.0
+"""seconds between signs of life of a stage"""
+
+
+@contextmanager
+def stage(title: str) -> Iterator[None]:
+    """Say what begins, every ten seconds that it goes on, and how long it took."""
+    began, done = time.monotonic(), threading.Event()
+
+    def pulse() -> None:
+        while not done.wait(PULSE_S):
+            print(f"  {title}: {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
+
+    print(f"{title} …", file=sys.stderr, flush=True)
+    thread = threading.Thread(target=pulse, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+    print(f"{title}: done in {time.monotonic() - began:.1f} s", file=sys.stderr, flush=True)

@@ -1,0 +1,106 @@
+"""A Keras network with a logit output becomes a TFLite flatbuffer.
+
+The graph is traced at a fixed batch of one (a dynamic batch makes Flatten emit SHAPE, STRIDED_SLICE and PACK) and its
+weights are frozen straight into it: no SavedModel passes through the disk, which the notebook's 866 MB would fill.
+"""
+
+import logging
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from leakear.edge.errors import ModelError
+
+Codes: TypeAlias = NDArray[np.uint8]
+"""Spectrograms as the golden vector stores them, shape (n, rows, frames); the network's input is code / 255."""
+
+
+@dataclass(frozen=True)
+class Mode:
+    """One way of writing the numbers of a network."""
+
+    name: str
+    doc: str
+    calibrated: bool
+    """needs a calibration set"""
+    output_steps: int | None
+    """distinct values that the logit can take; None: floating point"""
+
+
+MODES = {
+    mode.name: mode
+    for mode in (
+        Mode("int8", "integer weights and activations, float input and logit (default)", True, 256),
+        Mode("int8-io", "as int8, input and logit are integers too: the node writes no float copy", True, 256),
+        Mode("float32", "as trained: largest and slowest, the yardstick", False, None),
+        Mode("float16", "weights halved to 16 bit, arithmetic in float32", False, None),
+        Mode("int16x8", "16-bit activations, 8-bit weights: where int8 loses too much", True, 65536),
+        Mode("dynamic", "8-bit weights, float activations: no calibration set needed", False, None),
+    )
+}
+
+
+def quantise(network: Any, mode: str, calibration: Iterable[Codes] = (), *, per_channel_dense: bool = False) -> bytes:
+    """Convert a Keras model of one input (rows, frames, 1) and one logit; returns the flatbuffer.
+
+    `calibration`: one spectrogram a turn, shape (rows, frames), needed by the calibrated modes. The same network and
+    calibration give the same bytes. `per_channel_dense` is what TensorFlow does by default in `dynamic` mode and what
+    tflite-runtime 2.14 cannot load. Raises ModelError when TensorFlow cannot express the network in TFLite.
+    """
+    converter = _converter(network)
+    _configure(converter, MODES[mode], calibration, per_channel_dense=per_channel_dense)
+    try:
+        flatbuffer = converter.convert()
+    except Exception as error:  # the converter raises whatever its passes raise
+        raise ModelError(f"TFLite cannot express this network in {mode}: {_reason(error)}") from error
+    return bytes(flatbuffer)
+
+
+def _converter(network: Any) -> Any:
+    """Return a TFLiteConverter of the network, traced at a batch of one, weights frozen."""
+    import tensorflow as tf
+
+    logging.getLogger("absl").setLevel(logging.ERROR)  # it advises a detour through a SavedModel
+    shape = (1, *network.input_shape[1:])
+    signature = [tf.TensorSpec(shape, tf.float32, name="spectrogram")]
+    traced = tf.function(lambda x: {"logit": network(x, training=False)}, input_signature=signature)
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([traced.get_concrete_function()])
+    converter.exclude_conversion_metadata = True  # it would parse the whole file again only to stamp it
+    return converter
+
+
+def _configure(converter: Any, mode: Mode, calibration: Iterable[Codes], *, per_channel_dense: bool) -> None:
+    import tensorflow as tf
+
+    if mode.name == "float32":
+        return
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    if mode.name == "float16":
+        converter.target_spec.supported_types = [tf.float16]
+    elif mode.name == "dynamic":
+        converter._experimental_disable_per_channel_quantization_for_dense_layers = not per_channel_dense  # noqa: SLF001
+    else:
+        operations = tf.lite.OpsSet
+        converter.representative_dataset = lambda: _inputs(calibration)
+        converter.target_spec.supported_ops = [
+            operations.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8
+            if mode.name == "int16x8"
+            else operations.TFLITE_BUILTINS_INT8
+        ]
+    if mode.name == "int8-io":
+        converter.inference_input_type = converter.inference_output_type = tf.int8
+
+
+def _inputs(calibration: Iterable[Codes]) -> Iterator[list[NDArray[np.float32]]]:
+    for codes in calibration:
+        yield [codes[None, ..., None].astype(np.float32) / np.float32(255)]
+
+
+def _reason(error: Exception) -> str:
+    """Return the first line of TensorFlow's complaint that says something."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    telling = [line for line in lines if "error:" in line or "neither a custom op" in line]
+    return (telling or lines or [type(error).__name__])[0][:300]

@@ -1,0 +1,61 @@
+"""What a conversion measured, as text and as JSON."""
+
+from typing import Any
+
+from leakear.convert.convert import Conversion
+from leakear.convert.runtimes import Outcome
+
+
+def as_json(conversion: Conversion) -> dict[str, Any]:
+    """Return the report as one JSON object."""
+    info = conversion.info
+    return {
+        "model": info["model"],
+        "mode": info["conversion"]["mode"],
+        "bytes": len(conversion.file),
+        "arena_bytes": info["flatbuffer"]["arena_bytes"],
+        "operators": info["flatbuffer"]["ops"],
+        "threshold": info["decision"]["threshold"],
+        "gate": conversion.verdict.to_json(),
+        "shortfalls": list(conversion.shortfalls),
+        "runtimes": [_runtime(outcome) for outcome in conversion.outcomes],
+        "calibration": conversion.calibration.to_json(),
+    }
+
+
+def _runtime(outcome: Outcome) -> dict[str, Any]:
+    return {
+        "package": outcome.runtime.package,
+        "role": outcome.runtime.role,
+        "version": outcome.version,
+        "loads": None if not outcome.runtime.present else outcome.logits is not None,
+        "error": outcome.error,
+        "milliseconds": outcome.milliseconds,
+        "resident_mb": outcome.resident_mb,
+    }
+
+
+def as_text(conversion: Conversion) -> str:
+    """Return the report for people."""
+    said, verdict = as_json(conversion), conversion.verdict
+    size = f"{said['bytes'] / 1024:.1f} KiB, activations {said['arena_bytes'] / 1024:.1f} KiB"
+    apart = (
+        f"decided alike {100 * verdict.agreement:.2f} % ({verdict.flips} differ), worst |Δp| {verdict.probability:.3f}"
+    )
+    lines = [
+        f"{said['model']['id']}: {said['mode']}, {size}",
+        f"float against {said['mode']} on {verdict.windows} held-out windows, half of them altered:",
+        f"  AUC {verdict.auc_float:.4f} → {verdict.auc:.4f}, {apart}",
+        f"  threshold on P(leak) {conversion.info['training']['threshold']:.4f} → {said['threshold']:.4f}",
+        "runtimes, one process each:",
+        *(_runtime_line(outcome) for outcome in conversion.outcomes),
+    ]
+    return "\n".join(lines)
+
+
+def _runtime_line(outcome: Outcome) -> str:
+    if not outcome.runtime.present:
+        return f"  {outcome.runtime.package} ({outcome.runtime.role}): not checked, {outcome.error}"
+    if outcome.error:
+        return f"  {outcome.title}: NO: {outcome.error}"
+    return f"  {outcome.title}: yes   {outcome.milliseconds:.2f} ms a window   {outcome.resident_mb:.0f} MB resident"

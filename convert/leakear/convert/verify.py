@@ -1,0 +1,53 @@
+"""Whether each promised runtime computes what the newest one did, and whether the integer logit can say it all."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from leakear.convert.flatbuffer import LogitScale
+from leakear.convert.gate import Logits
+from leakear.convert.runtimes import Outcome
+from leakear.edge.errors import ModelError
+
+RUNTIME_STEPS = 16
+"""int8 steps that runtimes may lie apart: 13 were measured between tflite-runtime 2.14 and LiteRT on one file"""
+FLOAT_SHARE = 0.02
+"""of the logit's range, for networks that do not compute the logit in 256 steps"""
+
+
+def tolerance(scale: LogitScale | None, floating: Logits) -> float:
+    """Return how far a golden logit may lie from what the converter saw."""
+    if scale is not None and scale.steps == 256:
+        return RUNTIME_STEPS * scale.step
+    return float(np.ptp(floating)) * FLOAT_SHARE + 1e-3
+
+
+def check_range(scale: LogitScale | None, floating: Logits, name: str) -> None:
+    """Refuse an integer logit whose range does not hold the float network's: it would saturate.
+
+    Raises ModelError. `floating`: the float network's logits over the calibration set.
+    """
+    if scale is None:
+        return
+    low, high = np.quantile(floating, [0.01, 0.99])
+    slack = 0.1 * (high - low)
+    if scale.low > low + slack or scale.high < high - slack:
+        raise ModelError(
+            f"{name}: the integer logit spans {scale.low:.2f} to {scale.high:.2f}, the float network's {low:.2f} to "
+            f"{high:.2f}: it would saturate; calibrate with windows of both classes"
+        )
+
+
+def check_runtimes(outcomes: Sequence[Outcome], expected: Logits, allowed: float) -> tuple[Outcome, ...]:
+    """Return the outcomes; one whose golden logits lie too far from those expected becomes an error."""
+    return tuple(_checked(outcome, expected, allowed) for outcome in outcomes)
+
+
+def _checked(outcome: Outcome, expected: Logits, allowed: float) -> Outcome:
+    if outcome.logits is None:
+        return outcome
+    apart = float(np.abs(outcome.logits[: len(expected)] - expected).max())
+    if apart <= allowed:
+        return outcome
+    return replace(outcome, error=f"its golden logits lie {apart:.3f} from those expected, {allowed:.3f} is allowed")
