@@ -87,6 +87,11 @@ class Model:
         """The file in memory."""
         return self._bundle
 
+    @property
+    def interpreter(self) -> Any:
+        """The runtime's own object, for measurements."""
+        return self._interpreter
+
     def logit(self, spectrogram: Decibels) -> float:
         """Return the network's output for a spectrogram of the model's own spec, shape (rows, frames), dB."""
         spec = self.info.spec
