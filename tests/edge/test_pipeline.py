@@ -1,0 +1,112 @@
+"""A sample becomes an alert: the whole chain, pure, with a stand-in scorer that hears loudness."""
+
+import numpy as np
+import pytest
+
+from leakear.edge.decision import DecisionRule
+from leakear.edge.errors import ConfigError
+from leakear.edge.pipeline import Pipeline
+from leakear.edge.spectrogram import Decibels, SpectrogramSpec
+from leakear.edge.windows import Block, SensorFault, WindowOptions
+
+SPEC = SpectrogramSpec(reference="full-scale", band_hz=(20, 1800))
+RULE = DecisionRule(span_s=60, confirm_s=30, clear_s=30, noisy_s=60)
+RNG = np.random.default_rng(3)
+
+
+class Loudness:
+    """P(leak) is 1 above a mean of -85 dB in the spectrogram."""
+
+    def score(self, spectrogram: Decibels) -> float:
+        return float(spectrogram.mean() > -85)
+
+
+def pipeline(step_s: float = 10) -> Pipeline:
+    return Pipeline(Loudness(), SPEC, RULE, WindowOptions(step_s=step_s))
+
+
+def sound(start: int, seconds: float, level: float) -> Block:
+    samples = (level * RNG.standard_normal(round(seconds * 22050))).astype(np.float32)
+    return Block(start, samples, 1000 + start / 22050, start / 22050)
+
+
+def feed(node: Pipeline, start: int, minutes: float, level: float) -> tuple[int, list[str]]:
+    states = []
+    for _ in range(round(minutes * 6)):
+        for result in node.push(sound(start, 10, level)):
+            if result.transition:
+                states.append(result.transition.target.value)
+        start += 220500
+    return start, states
+
+
+def test_quiet_leak_quiet() -> None:
+    node = pipeline()
+    at, first = feed(node, 0, 2, 0.0003)
+    at, second = feed(node, at, 4, 0.03)
+    at, third = feed(node, at, 2, 0.0003)
+    assert first + second + third == ["WARNING", "LEAK", "OK"]
+    assert node.scored == node.windower.produced == 48
+
+
+def test_a_faulty_window_gets_no_score_and_counts() -> None:
+    node = pipeline()
+    block = sound(0, 10, 0.03)
+    block.samples[500:5000] = np.nan
+    (result,) = node.push(block)
+    assert result.score is None
+    assert result.state == "SENSOR_FAULT"
+    assert (node.scored, node.discarded, node.windower.produced) == (0, 1, 1)
+    (result,) = node.push(sound(220500, 10, 0.0003))
+    assert result.state == "OK"
+
+
+def test_a_gap_is_discarded_counted_and_told() -> None:
+    node = pipeline()
+    assert not list(node.push(sound(0, 5, 0.0003)))
+    results = list(node.push(sound(5 * 22050 + 7, 12, 0.0003)))
+    assert [r.score for r in results] == [None, 0.0]
+    assert node.windower.produced == node.scored + node.discarded + node.windower.dropped == 2
+
+
+def test_deafness_is_said_at_once_and_ends_with_sound() -> None:
+    node = pipeline()
+    (result,) = node.push(SensorFault("no_frames", "nothing comes", 12.0, 1012.0))
+    assert (result.state, result.faults) == ("SENSOR_FAULT", ("no_frames",))
+    (result,) = node.push(sound(0, 10, 0.0003))
+    assert result.transition is not None
+    assert result.state == "OK"
+
+
+def test_overlapping_windows_score_like_single_ones() -> None:
+    stream = (0.01 * RNG.standard_normal(22050 * 25)).astype(np.float32)
+    seen: list[Decibels] = []
+
+    class Recorder(Loudness):
+        def score(self, spectrogram: Decibels) -> float:
+            seen.append(spectrogram.copy())
+            return super().score(spectrogram)
+
+    node = Pipeline(Recorder(), SPEC, DecisionRule(), WindowOptions(step_s=1))
+    for start in range(0, len(stream), 4410):
+        block = Block(start, stream[start : start + 4410], 0, start / 22050)
+        list(node.push(block))
+    alone = [node.spec, pipeline()][0]
+    from leakear.edge.spectrogram import spectrogram
+
+    assert len(seen) == 16
+    for number, heard in enumerate(seen):
+        window = stream[number * 22016 : number * 22016 + 220500]
+        np.testing.assert_allclose(heard, spectrogram(window, alone), atol=1e-4)
+
+
+def test_a_snapshot_goes_on_where_it_was() -> None:
+    first, second = pipeline(), pipeline()
+    feed(first, 0, 4, 0.03)
+    second.restore(first.snapshot(), 240, 0)
+    assert second.decision.state == first.decision.state == "LEAK"
+
+
+def test_an_impossible_combination_is_refused() -> None:
+    with pytest.raises(ConfigError, match="span_s"):
+        Pipeline(Loudness(), SPEC, RULE, WindowOptions(step_s=30))
