@@ -2,13 +2,13 @@
 
 import logging
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
 from leakear.edge.controls import NodeControls
 from leakear.edge.mqtt import Link
 
-from leakear.edge.daemon import Node
+from leakear.edge.daemon import Node, TimeKeeper
 from leakear.edge.model import Model
 from leakear.edge.outbox import Outbox
 from leakear.edge.settings import Settings
@@ -39,7 +39,7 @@ def _under_journald() -> bool:
 
 
 @contextmanager
-def open_node(settings: Settings, synced: Callable[[], bool], *, connect: bool = True) -> Iterator[Node]:
+def open_node(settings: Settings, clock: TimeKeeper, *, connect: bool = True) -> Iterator[Node]:
     """Yield a node ready to run; its link is stopped and its outbox closed at the end, whatever happens.
 
     Raises ConfigError and ModelError before anything is started.
@@ -49,7 +49,7 @@ def open_node(settings: Settings, synced: Callable[[], bool], *, connect: bool =
     with ExitStack() as stack:
         outbox = stack.enter_context(Outbox(settings.node.directory / "outbox.db", settings.outbox))
         link = Link(settings.mqtt, settings.node.identity, outbox) if connect else None
-        node = Node(settings, model, outbox, link, synced=synced)
+        node = Node(settings, model, outbox, link, clock=clock)
         if link:
             stack.callback(link.stop)
             NodeControls.attach(node)

@@ -6,15 +6,18 @@ and paho's threads stay inside capture and link.
 """
 
 import logging
-from collections.abc import Callable, Iterable
+import shutil
+import time
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-from leakear.edge.evidence import Evidence
 from leakear.edge.mqtt import Link
 
 from leakear.edge.decision import DecisionRule, State, rule_from
+from leakear.edge.errors import ModelError
+from leakear.edge.evidence import Evidence
 from leakear.edge.messages import Availability, Event, Telemetry, utc_text
 from leakear.edge.model import Model
 from leakear.edge.notify import Notifier
@@ -43,6 +46,15 @@ class Memory:
     """s since 1970; None: not muted"""
 
 
+class TimeKeeper(Protocol):
+    """What tells whether the wall clock can be believed (`clock.Clock`, or a replay's fixed answer)."""
+
+    faults: Mapping[str, str]
+
+    def look(self) -> bool:
+        """Return whether the clock is synchronised."""
+
+
 class Node:
     """One sensor, one model, one identity."""
 
@@ -53,7 +65,7 @@ class Node:
         outbox: Outbox,
         link: Link | None,
         *,
-        synced: Callable[[], bool],
+        clock: "TimeKeeper",
         notifier: Notifier | None = None,
     ) -> None:
         self.settings = settings
@@ -74,15 +86,18 @@ class Node:
         """called with every result (replay prints, calibration learns)"""
         self.tickers: list[Callable[[float], None]] = []
         """called after every item with the monotonic time (commands)"""
+        self.rescue: Callable[[ModelError], bool] = lambda _: False
+        """called when the model fails on a window; True: another one took its place"""
         self.stopping = False
         self.capture_counts: Callable[[], dict[str, int]] = dict
         """counters of a live capture: overruns"""
-        self._synced = synced
+        self.clock = clock
         self._since_utc = 0.0
         self._faults: tuple[str, ...] = ()
         self._due = {"telemetry": 0.0, "state": 0.0, "save": 0.0}
         self._started: float | None = None
-        self._now = (0.0, 0.0)  # monotonic and UTC of the newest item
+        self.now = (0.0, 0.0)
+        """monotonic and UTC of the newest item, s"""
         self._worked_s = self._heard_s = 0.0
 
     # ---- the loop
@@ -100,12 +115,22 @@ class Node:
         """Take one item and do everything that follows from it."""
         if self._started is None:
             self._start(item)
-        self._now = (item.monotonic, item.utc)
-        for result in self.pipeline.push(item, now):
-            self._follow(result)
+        self.now = (item.monotonic, item.utc)
+        began = time.perf_counter()
+        self._hear(item, now)
         if self.link:
             self.link.pump()
+        self._worked_s += time.perf_counter() - began
+        self._heard_s += len(item.samples) / self.model.info.spec.sample_rate if isinstance(item, Block) else 0.0
         self._tick(item.monotonic)
+
+    def _hear(self, item: Block | SensorFault, now: float | None) -> None:
+        try:
+            for result in self.pipeline.push(item, now):
+                self._follow(result)
+        except ModelError as error:
+            if not self.rescue(error):
+                raise
 
     def _start(self, item: Block | SensorFault) -> None:
         """Go on where the last run ended, as far as the clocks can tell how long ago that was."""
@@ -171,7 +196,7 @@ class Node:
             change,
             reason,
             result,
-            synced=self._synced(),
+            synced=self.clock.look(),
             on_fraction=self.pipeline.decision.on_fraction,
             faults=self._faults,
             evidence=keeps and self.evidence.enabled,
@@ -200,12 +225,12 @@ class Node:
             self.link.send(suffix, payload, qos)
 
     def _send_state(self) -> None:
-        self._due["state"] = self._now[0] + STATE_EVERY_S
+        self._due["state"] = self.now[0] + STATE_EVERY_S
         if self.link:
             self.link.retain("state", self.state().to_json())
 
     def _watch(self, result: Result) -> None:
-        if self._now[0] < self.watched_until and result.spectrogram is not None:
+        if self.now[0] < self.watched_until and result.spectrogram is not None:
             self.send("spectrum", spectrum(result.spectrogram, self.model.info.spec, result.end_utc).to_json())
 
     def _status_line(self, result: Result) -> None:
@@ -217,8 +242,9 @@ class Node:
     @property
     def faults(self) -> tuple[str, ...]:
         """Every named fault that holds now, of the sensor and of delivery."""
+        sensor = self.last.faults if self.last else ()
         link = self.link.faults if self.link else ()
-        return (*(self.last.faults if self.last else ()), *self.outbox.faults, *link, *self.evidence.faults)
+        return (*sensor, *self.outbox.faults, *link, *self.evidence.faults, *self.clock.faults)
 
     def state(self) -> Any:
         """Return the state message."""
@@ -229,7 +255,7 @@ class Node:
             threshold=self.pipeline.decision.rule.threshold,
             faults=self.faults,
             muted_until=self.memory.muted_until,
-            synced=self._synced(),
+            synced=self.clock.look(),
             seq=self.outbox.last_seq,
             queue_depth=self.outbox.depth,
         )
@@ -238,8 +264,8 @@ class Node:
         """Return the telemetry message."""
         pipeline, health = self.pipeline, self.last.health if self.last else None
         return Telemetry(
-            time=utc_text(self._now[1]),
-            uptime_s=round(self._now[0] - (self._started or 0.0), 1),
+            time=utc_text(self.now[1]),
+            uptime_s=round(self.now[0] - (self._started or 0.0), 1),
             level_dbfs=level_of(self.last),
             noise_floor_dbfs=floor_of(self.last),
             noise_floor_drift_db=health.noise_floor_drift_db if health else None,
@@ -250,15 +276,21 @@ class Node:
             windows_dropped=pipeline.windower.dropped,
             overruns=self.capture_counts().get("overruns", 0),
             reconnects=self.link.reconnects if self.link else 0,
-            real_time_factor=None,
+            real_time_factor=self._real_time_factor(),
             queue_depth=self.outbox.depth,
             queue_bytes=self.outbox.bytes,
             temperature_c=temperature_c(),
             disk_free_bytes=_disk_free(self.settings.node.directory),
             rss_bytes=rss_bytes(),
             certificate_expires=self.link.certificate_expires if self.link else None,
-            clock_synced=self._synced(),
+            clock_synced=self.clock.look(),
         )
+
+    def _real_time_factor(self) -> float | None:
+        """Work over sound since the last telemetry; None before any sound."""
+        worked, heard = self._worked_s, self._heard_s
+        self._worked_s = self._heard_s = 0.0
+        return round(worked / heard, 4) if heard else None
 
     # ---- what may be changed while it runs
 
@@ -273,6 +305,32 @@ class Node:
         chosen = self.memory.threshold
         self.pipeline.decision.rule = self.rule if chosen is None else replace(self.rule, threshold=chosen)
 
+    def mute(self, until: float) -> None:
+        """Note until when (s since 1970) alarms are muted: they still happen and are still told, marked as muted."""
+        self.memory.muted_until = until
+        self.save()
+        self._send_state()
+
+    def announce(self, kind: str, reason: str) -> None:
+        """Tell an event that is no change of state (a model taken or given back)."""
+        moment = self.last or Result(self.pipeline.decision.state, None, self.now[1], self.now[1])
+        state = self.pipeline.decision.state.value
+        self.outbox.put(self._say(kind, (state, state), reason, moment, keeps=False), self._state_to_keep())
+        self._send_state()
+
+    def refit(self, model: Model | None = None, step_s: float | None = None) -> None:
+        """Go on with another model or step; what was heard so far stays known. Raises ConfigError, nothing changed."""
+        settings = self.settings
+        if step_s is not None:
+            settings = replace(settings, window=replace(settings.window, step_s=step_s))
+        fresh = model or self.model
+        rule = rule_from(fresh.info.decision, settings.decision)
+        pipeline = Pipeline.of(fresh, rule, settings.window, settings.health)
+        pipeline.take_over(self.pipeline, self.now[0])
+        self.settings, self.model, self.rule, self.pipeline = settings, fresh, rule, pipeline
+        self.speaker = Speaker.of(settings.node.identity, fresh.info, pipeline.step_s)
+        self._apply_threshold()
+
     def apply(self, rule: DecisionRule) -> None:
         """Judge by another rule from the next window on (a reload, a calibration)."""
         rule.check_step(self.pipeline.step_s)
@@ -281,12 +339,12 @@ class Node:
 
     def save(self) -> None:
         """Write the node's memory now."""
-        self._due["save"] = self._now[0] + SAVE_EVERY_S
+        self._due["save"] = self.now[0] + SAVE_EVERY_S
         self.outbox.save_state(self._state_to_keep(), at_once=True)
 
     def _state_to_keep(self) -> dict[str, Any]:
         return {
-            "utc": self._now[1],
+            "utc": self.now[1],
             "since_utc": self._since_utc,
             "pipeline": self.pipeline.snapshot(),
             "memory": asdict(self.memory),
@@ -300,8 +358,6 @@ class Node:
 
 
 def _disk_free(directory: Path) -> int | None:
-    import shutil
-
     try:
         return shutil.disk_usage(directory).free
     except OSError:

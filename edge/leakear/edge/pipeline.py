@@ -139,6 +139,14 @@ class Pipeline:
         transition = self.decision.update(Observation(fault.monotonic, fault.utc, 0.0, None, None, fault.name))
         return Result(self.decision.state, transition, fault.utc, fault.utc, fault=fault)
 
+    def take_over(self, before: "Pipeline", time_s: float) -> None:
+        """Go on where another pipeline stands: its decision, its health and its counters."""
+        self.restore(before.snapshot(), time_s, 0)
+        self.scored, self.faulty = before.scored, before.faulty
+        old, new = before.windower, self.windower
+        new.produced, new.discarded, new.dropped = old.produced, old.discarded, old.dropped
+        self._lost = new.discarded + new.dropped
+
     def snapshot(self) -> dict[str, Any]:
         """Return what must survive a restart, as JSON."""
         return {"decision": self.decision.snapshot(), "health": self.health.snapshot()}

@@ -4,7 +4,7 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -59,7 +59,7 @@ def main(args: argparse.Namespace) -> int:
         if args.model:
             settings = replace(settings, model=replace(settings.model, path=str(args.model)))
         began = parse_utc(args.start) if args.start else time.time()
-        with open_node(settings, synced=lambda: bool(args.start), connect=bool(args.config)) as node:
+        with open_node(settings, FixedClock(bool(args.start)), connect=bool(args.config)) as node:
             return _replay(node, args, began, pace)
 
 
@@ -101,6 +101,18 @@ def _paced(source: Iterator[Block], pace: float | None) -> Iterator[Block]:
             first = block.monotonic if first is None else first
             heard = block.monotonic - first + len(block.samples) / 22050
             time.sleep(max(0.0, began + heard / pace - time.monotonic()))
+
+
+@dataclass
+class FixedClock:
+    """A recording's time is as good as what the user said of it."""
+
+    synced: bool
+    faults: Mapping[str, str] = field(default_factory=dict)
+
+    def look(self) -> bool:
+        """Return whether the start of the recording was given."""
+        return self.synced
 
 
 @dataclass

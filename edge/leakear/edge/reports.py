@@ -1,5 +1,6 @@
 """What a node says: builds the messages of the MQTT contract out of the node's parts. Pure."""
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,8 +35,18 @@ class Speaker:
             identity, ModelRef(id=info.model_id, sha256=info.flatbuffer_sha256), info.spec.window_seconds, step_s
         )
 
-    def event(self, kind: str, change: tuple[str, str], reason: str, result: Result, *, synced: bool, on_fraction: float,
-              faults: Sequence[str], evidence: bool = False) -> Event:  # fmt: skip
+    def event(
+        self,
+        kind: str,
+        change: tuple[str, str],
+        reason: str,
+        result: Result,
+        *,
+        synced: bool,
+        on_fraction: float,
+        faults: Sequence[str],
+        evidence: bool = False,
+    ) -> Event:
         """Say what happened; the outbox adds `seq`."""
         return Event(
             id=uuid7(result.end_utc),
@@ -57,8 +68,19 @@ class Speaker:
             evidence=evidence,
         )
 
-    def state(self, name: str, since_utc: float, result: Result | None, *, threshold: float, faults: Sequence[str],
-              muted_until: float | None, synced: bool, seq: int, queue_depth: int) -> State:  # fmt: skip
+    def state(
+        self,
+        name: str,
+        since_utc: float,
+        result: Result | None,
+        *,
+        threshold: float,
+        faults: Sequence[str],
+        muted_until: float | None,
+        synced: bool,
+        seq: int,
+        queue_depth: int,
+    ) -> State:
         """Say what holds now."""
         return State(
             site=self.identity.site,
@@ -100,7 +122,7 @@ def spectrum(spectrogram: Decibels, spec: SpectrogramSpec, end_utc: float) -> Sp
     """Reduce a spectrogram, shape (rows, frames), dB, to 64 bands averaged over time."""
     mean = spectrogram.mean(axis=1, dtype=np.float64)
     edges = np.linspace(0, len(mean), BANDS + 1).astype(int)
-    bands = [float(mean[low : max(high, low + 1)].mean()) for low, high in zip(edges[:-1], edges[1:], strict=True)]
+    bands = [float(mean[low : max(high, low + 1)].mean()) for low, high in itertools.pairwise(edges)]
     frequencies = spec.frequencies
     return Spectrum(
         time=utc_text(end_utc),

@@ -6,9 +6,8 @@ import signal
 import time
 from pathlib import Path
 
-from leakear.edge.clock import clock_synced
-
 from leakear.edge.capture import Capture
+from leakear.edge.clock import Clock
 from leakear.edge.compose import log_to_stderr, open_node
 from leakear.edge.daemon import Node
 from leakear.edge.errors import LeakearError
@@ -37,7 +36,7 @@ def main(args: argparse.Namespace) -> int:
     path = args.config or (SYSTEM_FILE if SYSTEM_FILE.exists() else None)
     settings = Settings.load(path)
     log_to_stderr(settings.log.level)
-    with open_node(settings, synced=clock_synced) as node:
+    with open_node(settings, Clock()) as node:
         _listen(node, path)
     return 0
 
