@@ -1,0 +1,156 @@
+"""`leakear-edge calibrate`: learn this site's quiet, and propose threshold and level gate."""
+
+import argparse
+import re
+import sys
+import time
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+
+from leakear.edge import audio
+from leakear.edge.calibration import Baseline, Proposal, propose
+from leakear.edge.capture import Capture
+from leakear.edge.decision import rule_from
+from leakear.edge.errors import ConfigError
+from leakear.edge.model import Model
+from leakear.edge.pipeline import Pipeline
+from leakear.edge.settings import SYSTEM_FILE, Settings
+from leakear.edge.windows import Block, SensorFault
+
+HELP = """\
+Learn scores and levels of quiet hours and propose a threshold for a false-alarm budget. Nothing changes until
+--apply: the proposal is shown, and written beside the configuration.
+
+  leakear-edge calibrate --config my.toml --hours 8               listen for a night
+  leakear-edge calibrate --config my.toml --from quiet-*.wav      from recordings of this sensor
+  leakear-edge calibrate --config my.toml --apply                 use the proposal made before
+
+Be sure that no leak sounds in those hours: what is learnt as quiet is not reported later. Too few hours (under 4), an
+unstable background, or hours that already sound like a leak are refused with exit code 65.
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("--config", type=Path, help="configuration file (TOML)")
+    source = parser.add_mutually_exclusive_group()
+    source.add_argument("--hours", type=float, help="listen to the microphone for this long (8)")
+    source.add_argument("--from", dest="files", nargs="+", type=Path, metavar="WAV", help="recordings of quiet")
+    parser.add_argument("--false-alarms-per-week", type=float, default=1.0, help="budget (1)")
+    parser.add_argument("--accept-leak-like", action="store_true", help="the steady sound here is known to be no leak")
+    parser.add_argument("--apply", action="store_true", help="put the proposal into the configuration")
+
+
+def main(args: argparse.Namespace) -> int:
+    """Learn, propose, and apply when asked to."""
+    path = args.config or (SYSTEM_FILE if SYSTEM_FILE.exists() else None)
+    if path is None:
+        raise ConfigError("calibrate writes beside a configuration: name it with --config")
+    proposal_file = path.with_name(f"{path.stem}.calibration.toml")
+    if not (args.apply and args.hours is None and args.files is None):
+        proposal = _learn(args, Settings.load(path))
+        proposal_file.write_text(as_toml(proposal), encoding="utf-8")
+        print(f"{as_toml(proposal)}\nwritten to {proposal_file}")
+    if not args.apply:
+        print(f"To use it: leakear-edge calibrate --config {path} --apply")
+        return 0
+    apply(path, proposal_file)
+    print(f"{path} now holds it (the old file is kept as {path.name}.bak); reload the daemon with SIGHUP")
+    return 0
+
+
+def _learn(args: argparse.Namespace, settings: Settings) -> Proposal:
+    options = settings.model
+    model = Model.load(options.file, options.runtime, options.threads, options.public_key or None)
+    rule = rule_from(model.info.decision, settings.decision)
+    pipeline = Pipeline.of(model, rule, settings.window, settings.health)
+    baseline = Baseline(pipeline.step_s)
+    if args.files:
+        learn(pipeline, baseline, recordings(pipeline, args.files, settings.audio.channel))
+    else:
+        hours = 8.0 if args.hours is None else args.hours
+        with Capture(settings.audio, pipeline.spec) as capture:
+            learn(pipeline, baseline, _until(capture, time.monotonic() + hours * 3600), time.monotonic)
+    return propose(
+        baseline,
+        on_fraction=rule.on_fraction,
+        model_threshold=model.info.threshold,
+        false_alarms_per_week=args.false_alarms_per_week,
+        accept_leak_like=args.accept_leak_like,
+    )
+
+
+def learn(
+    pipeline: Pipeline,
+    baseline: Baseline,
+    source: Iterable[Block | SensorFault],
+    live: Callable[[], float] | None = None,
+) -> None:
+    """Put a source through the node's own pipeline and note every score. `live`: the clock of a microphone."""
+    for item in source:
+        for result in pipeline.push(item, live() if live else None):
+            baseline.add(result.score, result.health.l05 if result.health else None)
+
+
+def recordings(pipeline: Pipeline, files: Iterable[Path], channel: int) -> Iterable[Block]:
+    """Read recordings one after the other; no window reaches from one into the next."""
+    offset = 0
+    for path in files:
+        pipeline.new_recording(offset)
+        end = offset
+        for block in audio.blocks(path, pipeline.spec, channel=channel):
+            at = (offset + block.start) / pipeline.spec.sample_rate
+            end = offset + block.start + len(block.samples)
+            yield Block(offset + block.start, block.samples, at, at)
+        offset = end
+
+
+def _until(source: Iterable[Block | SensorFault], deadline: float) -> Iterable[Block | SensorFault]:
+    for item in source:
+        if isinstance(item, SensorFault):
+            print(f"deaf: {item.message}", file=sys.stderr)
+        yield item
+        if time.monotonic() >= deadline:
+            return
+
+
+def as_toml(proposal: Proposal) -> str:
+    """Write a proposal as the lines that go into the configuration."""
+    return (
+        f"# learnt from {proposal.hours:g} quiet hours: median P(leak) {proposal.quiet_score:g}, "
+        f"median level {proposal.quiet_level_dbfs:g} dBFS\n# {proposal.reason}\n[decision]\n"
+        f"threshold = {proposal.threshold!r}\nlevel_gate_dbfs = {proposal.level_gate_dbfs!r}\n"
+    )
+
+
+def apply(config: Path, proposal_file: Path) -> None:
+    """Put a proposal's keys into [decision] of a configuration. Raises ConfigError when either is unusable."""
+    try:
+        proposal = proposal_file.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"{proposal_file}: no proposal here; make one with --hours or --from") from error
+    values = dict(re.findall(r"^(threshold|level_gate_dbfs) = (\S+)$", proposal, re.MULTILINE))
+    old = config.read_text(encoding="utf-8")
+    new = with_keys(old, "decision", values)
+    candidate = config.with_name(f".{config.name}.new")
+    candidate.write_text(new, encoding="utf-8")
+    try:
+        Settings.load(candidate)
+        config.with_name(f"{config.name}.bak").write_text(old, encoding="utf-8")
+        candidate.replace(config)
+    finally:
+        candidate.unlink(missing_ok=True)
+
+
+def with_keys(text: str, section: str, values: Mapping[str, str]) -> str:
+    """Set keys of a section in TOML text; everything else, comments included, stays as it is."""
+    lines = text.splitlines()
+    heads = [number for number, line in enumerate(lines) if line.strip().startswith("[")]
+    start = next((number for number in heads if re.match(rf"\s*\[{section}\]", lines[number])), None)
+    if start is None:
+        lines += ["", f"[{section}]"]
+        start = len(lines) - 1
+    end = next((number for number in heads if number > start), len(lines))
+    body = [line for line in lines[start + 1 : end] if re.split(r"\s*=", line.strip())[0] not in values]
+    keys = [f"{key} = {value}" for key, value in values.items()]
+    return "\n".join([*lines[: start + 1], *keys, *body, *lines[end:]]) + "\n"
