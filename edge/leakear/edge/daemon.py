@@ -13,13 +13,13 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from leakear.edge.mqtt import Link
-
 from leakear.edge.decision import DecisionRule, State, rule_from
-from leakear.edge.errors import ModelError
+from leakear.edge.errors import ConfigError, ModelError
 from leakear.edge.evidence import Evidence
-from leakear.edge.messages import Availability, Event, Telemetry, utc_text
+from leakear.edge.messages import Availability, Event, ModelRef, Telemetry, utc_text
+from leakear.edge.messages import State as StateMessage
 from leakear.edge.model import Model
+from leakear.edge.mqtt import Link
 from leakear.edge.notify import Notifier
 from leakear.edge.outbox import Outbox
 from leakear.edge.pipeline import Pipeline, Result
@@ -44,6 +44,8 @@ class Memory:
     """P(leak); None: as configured"""
     muted_until: float | None = None
     """s since 1970; None: not muted"""
+    step_s: float | None = None
+    """s from window to window; None: as configured"""
 
 
 class TimeKeeper(Protocol):
@@ -88,6 +90,8 @@ class Node:
         """called after every item with the monotonic time (commands)"""
         self.rescue: Callable[[ModelError], bool] = lambda _: False
         """called when the model fails on a window; True: another one took its place"""
+        self.staged: ModelRef | None = None
+        """a verified model that waits to be installed"""
         self.stopping = False
         self.capture_counts: Callable[[], dict[str, int]] = dict
         """counters of a live capture: overruns"""
@@ -149,12 +153,21 @@ class Node:
     def _open(self) -> None:
         """Recall what was set from afar and appear on the network."""
         saved = self.outbox.load_state().get("memory", {})
-        self.memory = Memory(saved.get("threshold"), saved.get("muted_until"))
+        self.memory = Memory(**{key: saved.get(key) for key in ("threshold", "muted_until", "step_s")})
+        if self.memory.step_s is not None:
+            self._recall_step()
         self._apply_threshold()
         if self.link:
             self.link.retain("availability", Availability.ONLINE.to_json())
             self.link.start()
         self.notifier.ready()
+
+    def _recall_step(self) -> None:
+        try:
+            self.refit()
+        except ConfigError as error:
+            log.warning("the step that was set from afar no longer fits (%s): the configured one is used", error)
+            self.memory.step_s = None
 
     def _follow(self, result: Result) -> None:
         """Tell the world what a result means, alerts first."""
@@ -246,9 +259,9 @@ class Node:
         link = self.link.faults if self.link else ()
         return (*sensor, *self.outbox.faults, *link, *self.evidence.faults, *self.clock.faults)
 
-    def state(self) -> Any:
+    def state(self) -> StateMessage:
         """Return the state message."""
-        return self.speaker.state(
+        said = self.speaker.state(
             self.pipeline.decision.state.value,
             self._since_utc,
             self.last,
@@ -259,6 +272,7 @@ class Node:
             seq=self.outbox.last_seq,
             queue_depth=self.outbox.depth,
         )
+        return replace(said, staged_model=self.staged)
 
     def telemetry(self) -> Telemetry:
         """Return the telemetry message."""
@@ -320,14 +334,15 @@ class Node:
 
     def refit(self, model: Model | None = None, step_s: float | None = None) -> None:
         """Go on with another model or step; what was heard so far stays known. Raises ConfigError, nothing changed."""
-        settings = self.settings
-        if step_s is not None:
-            settings = replace(settings, window=replace(settings.window, step_s=step_s))
-        fresh = model or self.model
+        settings, fresh = self.settings, model or self.model
+        step_s = step_s or self.memory.step_s
+        window = settings.window if step_s is None else replace(settings.window, step_s=step_s)
         rule = rule_from(fresh.info.decision, settings.decision)
-        pipeline = Pipeline.of(fresh, rule, settings.window, settings.health)
+        pipeline = Pipeline.of(fresh, rule, window, settings.health)
         pipeline.take_over(self.pipeline, self.now[0])
-        self.settings, self.model, self.rule, self.pipeline = settings, fresh, rule, pipeline
+        if model is None:
+            pipeline.model = self.pipeline.model  # it may be on trial
+        self.memory.step_s, self.model, self.rule, self.pipeline = step_s, fresh, rule, pipeline
         self.speaker = Speaker.of(settings.node.identity, fresh.info, pipeline.step_s)
         self._apply_threshold()
 
