@@ -12,7 +12,7 @@ from leakear.edge.errors import LeakearError
 
 COMMANDS = {
     "run": "leakear.convert.command",
-    "inspect": "leakear.convert.inspect",
+    "inspect": "leakear.edge.inspect",
     "verify": "leakear.convert.check",
     "sign": "leakear.convert.sign",
     "diff": "leakear.convert.diff",
@@ -25,7 +25,7 @@ Turns a trained network into the one file that a node needs, and proves that it 
   leakear-convert RUN -o leak.tflite                 a run folder of leakear-train, in int8
   leakear-convert my.keras --spec my.json -o my.tflite   somebody's own network (run --help shows my.json)
   leakear-convert RUN -o leak.tflite --mode int16x8 --report report/
-  leakear-convert inspect leak.tflite                what a model file says of itself
+  leakear.edge.inspect leak.tflite                what a model file says of itself
   leakear-convert verify leak.tflite                 hash, golden vector, every runtime that is here
   leakear-convert sign leak.tflite --key private.pem so that nodes can refuse files of others
   leakear-convert diff old.tflite new.tflite         what changed

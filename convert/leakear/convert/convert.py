@@ -18,7 +18,7 @@ from leakear.convert.progress import stage
 from leakear.convert.quantise import MODES, Codes, quantise
 from leakear.convert.runtimes import Outcome
 from leakear.convert.source import Source, float_logits
-from leakear.convert.verify import check_range, check_runtimes, tolerance
+from leakear.convert.verify import check_golden, check_range, check_runtimes, tolerance
 from leakear.edge import bundle
 from leakear.edge.errors import ModelError
 
@@ -111,9 +111,10 @@ def measure(
     check_range(scale, float_seen, source.info.name)
     thresholds = _thresholds(source, float_seen, seen, scale)
     verdict = gate.judge(float_judged, judged, source.heldout.labels, thresholds, source.info.temperature)
-    allowed = tolerance(scale, float_seen)
     with stage("other runtimes"):
         rest = [runtimes.score(runtime, flatbuffer, windows.all, options.repeats) for runtime in others]
+    allowed = tolerance(scale, float_seen, [outcome, *rest])
+    check_golden(golden, allowed, source.info.name)
     outcomes = check_runtimes([outcome, *rest], golden, allowed)
     info = describe(
         source, MODES[options.mode], options.name, sha256(flatbuffer).hexdigest(), chosen, verdict, outcomes

@@ -12,15 +12,33 @@ from leakear.edge.errors import ModelError
 
 RUNTIME_STEPS = 16
 """int8 steps that runtimes may lie apart: 13 were measured between tflite-runtime 2.14 and LiteRT on one file"""
+LEAST_STEPS = 4
+"""int8 steps left to runtimes that are yet to come"""
 FLOAT_SHARE = 0.02
 """of the logit's range, for networks that do not compute the logit in 256 steps"""
 
 
-def tolerance(scale: LogitScale | None, floating: Logits) -> float:
-    """Return how far a golden logit may lie from what the converter saw."""
-    if scale is not None and scale.steps == 256:
+def tolerance(scale: LogitScale | None, floating: Logits, outcomes: Sequence[Outcome]) -> float:
+    """Return how far a golden logit may lie from what the converter saw.
+
+    Twice what the runtimes lay apart over all windows, within limits; the widest when one of them was not here.
+    """
+    if scale is None or scale.steps != 256:
+        return float(np.ptp(floating)) * FLOAT_SHARE + 1e-3
+    ran = [outcome.logits for outcome in outcomes if outcome.logits is not None]
+    if len(ran) < len(outcomes):
         return RUNTIME_STEPS * scale.step
-    return float(np.ptp(floating)) * FLOAT_SHARE + 1e-3
+    apart = max(float(np.abs(logits - ran[0]).max()) for logits in ran)
+    return float(np.clip(2 * apart, LEAST_STEPS * scale.step, RUNTIME_STEPS * scale.step))
+
+
+def check_golden(golden: Logits, allowed: float, name: str) -> None:
+    """Refuse a golden vector whose logits lie so near to each other that a wrong network could reproduce them."""
+    if np.ptp(golden) < 4 * allowed:
+        raise ModelError(
+            f"{name}: its golden logits span only {np.ptp(golden):.3f}, {allowed:.3f} is allowed between runtimes: the "
+            "network hardly tells silence from the sounds it was trained on; train it longer"
+        )
 
 
 def check_range(scale: LogitScale | None, floating: Logits, name: str) -> None:

@@ -9,9 +9,11 @@ import hashlib
 import io
 import json
 import os
+import struct
 import tempfile
 import zipfile
-from collections.abc import Mapping
+import zlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -68,11 +70,9 @@ def _parse(text: bytes, name: str) -> BundleInfo:
     """Read `leakear.json`. Raises ModelError that names what is wrong."""
     try:
         raw = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise ModelError(f"{name}: {INFO} is not JSON; convert the model again with leakear-convert") from None
-    schema = raw.get("schema") if isinstance(raw, dict) else None
-    if schema != SCHEMA:
-        raise ModelError(f"{name}: bundle schema {schema!r}, this version reads {SCHEMA}; convert the model again")
+    _check_schema(raw.get("schema") if isinstance(raw, dict) else None, name)
     try:
         info = BundleInfo(
             model_id=str(raw["model"]["id"]),
@@ -96,21 +96,56 @@ def _parse(text: bytes, name: str) -> BundleInfo:
     return info
 
 
-def _member(archive: zipfile.ZipFile, member: str, name: str) -> bytes:
+def _check_schema(schema: Any, name: str) -> None:
+    if schema == SCHEMA:
+        return
+    if isinstance(schema, int) and schema > SCHEMA:
+        raise ModelError(
+            f"{name}: bundle schema {schema}, this version reads up to {SCHEMA}; update leakear on this node"
+        )
+    raise ModelError(
+        f"{name}: bundle schema {schema!r}, this version reads {SCHEMA}; "
+        "convert its run folder again: leakear-convert RUN -o FILE.tflite"
+    )
+
+
+def _members(data: bytes, name: str) -> tuple[int, dict[str, bytes]]:
+    """Return where the ZIP begins, and its members. Raises ModelError that tells a plain model from a damaged one."""
     try:
-        if archive.getinfo(member).file_size > MAX_MEMBER_BYTES:
-            raise ModelError(f"{name}: {member} is larger than any honest one")
-        return archive.read(member)
-    except KeyError:
-        raise ModelError(f"{name}: {member} is missing; convert the model again with leakear-convert") from None
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            listed = archive.infolist()
+            _check_listed(listed, name)
+            wanted = [entry for entry in listed if entry.filename in (INFO, INPUTS, LOGITS, SIGNATURE)]
+            return min(entry.header_offset for entry in listed), {e.filename: archive.read(e) for e in wanted}
+    except ModelError:
+        raise
+    except (ValueError, EOFError, OSError, RuntimeError, zipfile.BadZipFile, zlib.error, struct.error) as error:
+        if str(error) == "File is not a zip file":
+            raise ModelError(
+                f"{name} is a plain .tflite or is cut short: it lacks leakear's bundle; convert it with leakear-convert"
+            ) from None
+        raise ModelError(f"{name} is damaged ({error}); copy the file again") from None
+
+
+def _check_listed(listed: Sequence[zipfile.ZipInfo], name: str) -> None:
+    names = [entry.filename for entry in listed]
+    if len(set(names)) != len(names):
+        raise ModelError(f"{name} holds two files of one name; convert the model again")
+    for member in (INFO, INPUTS, LOGITS):
+        if member not in names:
+            raise ModelError(f"{name}: {member} is missing; convert the model again with leakear-convert")
+    for entry in listed:
+        if entry.file_size > MAX_MEMBER_BYTES:
+            raise ModelError(f"{name}: {entry.filename} is larger than any honest one")
 
 
 def _array(data: bytes, member: str, name: str) -> NDArray[Any]:
     try:
         loaded = np.load(io.BytesIO(data), allow_pickle=False)
-    except (ValueError, EOFError, OSError):
-        raise ModelError(f"{name}: {member} is damaged; copy the file again") from None
-    assert isinstance(loaded, np.ndarray)
+    except (ValueError, EOFError, OSError, SyntaxError, TypeError, MemoryError, zipfile.BadZipFile):
+        loaded = None
+    if not isinstance(loaded, np.ndarray):
+        raise ModelError(f"{name}: {member} is damaged; copy the file again")
     return loaded
 
 
@@ -128,26 +163,17 @@ def parse(data: bytes, name: str) -> Bundle:
     """
     if data[4:8] != b"TFL3":
         raise ModelError(f"{name} is not a TFLite model; make one with leakear-convert")
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            start = min(entry.header_offset for entry in archive.infolist())
-            texts = {member: _member(archive, member, name) for member in (INFO, INPUTS, LOGITS)}
-            signature = archive.read(SIGNATURE) if SIGNATURE in archive.namelist() else None
-    except (zipfile.BadZipFile, ValueError, EOFError, OSError, NotImplementedError, RuntimeError) as error:
-        if isinstance(error, ModelError):
-            raise
-        raise ModelError(
-            f"{name} is a plain .tflite or is cut short: it lacks leakear's bundle; convert it with leakear-convert"
-        ) from None
+    start, texts = _members(data, name)
     info = _parse(texts[INFO], name)
     flatbuffer = data[:start]
     if hashlib.sha256(flatbuffer).hexdigest() != info.flatbuffer_sha256:
         raise ModelError(f"{name}: the network differs from its recorded hash; copy the file again")
     inputs, logits = _array(texts[INPUTS], INPUTS, name), _array(texts[LOGITS], LOGITS, name)
-    if inputs.dtype != np.uint8 or inputs.shape != (len(logits), *info.spec.shape) or not len(logits):
+    fits = logits.ndim == 1 and len(logits) and inputs.shape == (len(logits), *info.spec.shape)
+    if not fits or inputs.dtype != np.uint8 or not np.isfinite(logits.astype(np.float32)).all():
         raise ModelError(f"{name}: the golden vector does not fit the spectrogram {info.spec.shape}")
     covered = digest(flatbuffer, texts[INFO], texts[INPUTS], texts[LOGITS])
-    return Bundle(info, flatbuffer, inputs, logits.astype(np.float32), signature, covered)
+    return Bundle(info, flatbuffer, inputs, logits.astype(np.float32), texts.get(SIGNATURE), covered)
 
 
 def read(path: str | Path) -> Bundle:
@@ -189,7 +215,18 @@ def assemble(
     }
     if signature is not None:
         members[SIGNATURE] = signature
-    buffer = io.BytesIO(flatbuffer)
+    return _packed(flatbuffer, members)
+
+
+def signed(data: bytes, signature: bytes) -> bytes:
+    """Return a model file with a signature added or replaced; nothing else changes."""
+    start, members = _members(data, "the model")
+    return _packed(data[:start], {**members, SIGNATURE: signature})
+
+
+def _packed(flatbuffer: bytes, members: Mapping[str, bytes]) -> bytes:
+    buffer = io.BytesIO()
+    buffer.write(flatbuffer)
     with zipfile.ZipFile(buffer, "a", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
         for name, content in members.items():
             entry = zipfile.ZipInfo(name, _EPOCH)

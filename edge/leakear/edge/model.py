@@ -103,6 +103,10 @@ class Model:
         """Return P(leak) of one window, 0 to 1."""
         return sigmoid(self.logit(spectrogram) / self.info.temperature)
 
+    def golden_logits(self) -> list[float]:
+        """Return what the network makes of the golden inputs here."""
+        return [self._invoke(codes.astype(np.float32) / np.float32(255)) for codes in self._bundle.golden_inputs]
+
     def _invoke(self, unit: "np.ndarray[Any, np.dtype[np.float32]]") -> float:
         """Run the network on values of 0 to 1, shape (rows, frames)."""
         self._interpreter.set_tensor(self._input["index"], _quantised(unit[None, ..., None], self._input))
@@ -118,8 +122,7 @@ class Model:
 
     def _check_golden(self, name: str) -> None:
         """Compare with what the converter saw: a wrong kernel or a swapped label would invert every alert."""
-        for codes, expected in zip(self._bundle.golden_inputs, self._bundle.golden_logits, strict=True):
-            got = self._invoke(codes.astype(np.float32) / np.float32(255))
+        for got, expected in zip(self.golden_logits(), self._bundle.golden_logits, strict=True):
             if not abs(got - float(expected)) <= self.info.golden_tolerance:
                 raise ModelError(
                     f"{name}: the golden vector does not come out (logit {got:.3f}, expected {float(expected):.3f}); "
