@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 import numpy as np
+import numpy.typing as npt
 
 from leakear.train.simulator.units import RATE, Array, loguniform, power, ratio, scaled
 
@@ -27,6 +28,8 @@ class Ambient:
     """The room's noise falls as f^-slope from 50 Hz."""
     day_db: float
     """Decibels by which the middle of the day is louder than the night."""
+    unsteady_db: float
+    """Decibels, standard deviation of the surroundings' coming and going; a leak is steady, they are not."""
     rings: bool
     """Whether the surroundings reach the sensor through the pipe's resonances."""
 
@@ -36,9 +39,10 @@ class Ambient:
         return cls(
             level_dbfs=min(noise_dbfs + float(rng.uniform(0, 30)), -38.0),
             traffic_hz=loguniform(rng, 30, 200),
-            room_db=float(rng.uniform(-25, 0)),
-            room_slope=float(rng.uniform(0.7, 2)),
+            room_db=float(rng.uniform(-40, -12)),
+            room_slope=float(rng.uniform(1, 2)),
             day_db=float(rng.uniform(3, 15)),
+            unsteady_db=float(rng.uniform(1, 4)),
             rings=bool(rng.random() < 0.5),
         )
 
@@ -52,6 +56,16 @@ class Ambient:
     def rise_db(self, hour: float) -> float:
         """Decibels over the night at this hour: a smooth day between 05:00 and 23:00."""
         return float(self.day_db * max(0.0, np.sin(np.pi * (hour - 5) / 18)))
+
+
+_SWINGS_S = np.array([3.1, 5.3, 8.9, 17.0, 41.0, 97.0, 290.0])
+"""Seconds of the swings of the surroundings' level."""
+
+
+def unrest(seconds: float, phases: npt.NDArray[np.float64]) -> float:
+    """Level of the surroundings at this moment against their mean, in standard deviations; phases (7,) in radians."""
+    swings = np.sin(2 * np.pi * seconds / _SWINGS_S + phases)
+    return float(swings.sum() * np.sqrt(2 / _SWINGS_S.size))
 
 
 def rain(f: Array) -> Array:

@@ -87,6 +87,7 @@ class Renderer:
         self.site = site
         self.spectra = Spectra(site)
         self._seed = seed
+        self._phases = np.random.default_rng([seed, 0xA3B]).uniform(0, 2 * np.pi, 7)
         self._noise = NoiseStream(seed)
         self._flutter = NoiseStream(seed + 1_000_003)
 
@@ -108,7 +109,8 @@ class Renderer:
     def power(self, index: int, scene: Scene) -> Array:
         """Sum the mean-square power per bin of the steady noises of a stretch."""
         s = self.spectra
-        total = s.self_noise + s.ambient * np.float32(ratio(scene.ambient_db))
+        unrest = self.site.ambient.unsteady_db * ambient.unrest(index * HOP / RATE, self._phases)
+        total = s.self_noise + s.ambient * np.float32(ratio(scene.ambient_db + unrest))
         for k in self._running(scene):
             if not self.site.machines[k].flutter_hz:
                 total += s.machines[k]

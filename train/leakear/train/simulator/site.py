@@ -67,6 +67,6 @@ class Site:
 
 
 def _machines(rng: np.random.Generator, ambient_dbfs: float, mains: float) -> tuple[Machine, ...]:
-    count = int(rng.choice([0, 1, 2, 3], p=[0.2, 0.4, 0.3, 0.1]))
+    count = int(rng.choice([0, 1, 2, 3], p=[0.35, 0.4, 0.2, 0.05]))
     kinds = rng.choice(len(KINDS), count, replace=False)
-    return tuple(Machine.draw(rng, KINDS[k], min(ambient_dbfs + rng.uniform(0, 25), -18.0), mains) for k in kinds)
+    return tuple(Machine.draw(rng, KINDS[k], min(ambient_dbfs + rng.uniform(0, 20), -18.0), mains) for k in kinds)
