@@ -25,6 +25,16 @@ from leakear.edge.requests import (
     SetRequest,
     WatchRequest,
 )
+from leakear.edge.results import (
+    CalibrateResult,
+    ClipPart,
+    IdentifyResult,
+    ModelResult,
+    SelftestResult,
+    SetResult,
+    StatusResult,
+    WatchResult,
+)
 from leakear.edge.wire import parse_object
 
 log = logging.getLogger(__name__)
@@ -66,34 +76,34 @@ class Clip:
 
 
 class Controls(Protocol):
-    """What the daemon offers to the dispatcher. Each returns the `result` object or raises LeakearError.
+    """What the daemon offers to the dispatcher. Each returns its typed result or raises LeakearError.
 
     All are called on the main thread between two windows, so none may take long: what does (calibrate) starts
     something, and `status` tells how it goes.
     """
 
-    def identify(self, request: Request) -> Mapping[str, Any]:
+    def identify(self, request: Request) -> IdentifyResult:
         """Say what this node is: firmware, model, runtime, sensor."""
 
-    def status(self, request: Request) -> Mapping[str, Any]:
+    def status(self, request: Request) -> StatusResult:
         """Give the state message and what hangs on it."""
 
-    def set(self, request: SetRequest) -> Mapping[str, Any]:
+    def set(self, request: SetRequest) -> SetResult:
         """Apply and persist the given changes; give what holds now."""
 
     def clip(self, request: ClipRequest) -> Clip:
         """Fetch the evidence of an event."""
 
-    def calibrate(self, request: CalibrateRequest) -> Mapping[str, Any]:
+    def calibrate(self, request: CalibrateRequest) -> CalibrateResult:
         """Start, stop, report or apply a calibration."""
 
-    def selftest(self, request: Request) -> Mapping[str, Any]:
+    def selftest(self, request: Request) -> SelftestResult:
         """Check model, sensor, disk and clock now."""
 
-    def model(self, request: ModelRequest) -> Mapping[str, Any]:
+    def model(self, request: ModelRequest) -> ModelResult:
         """Take a part of a bundle; install, stage or discard it."""
 
-    def watch(self, request: WatchRequest) -> Mapping[str, Any]:
+    def watch(self, request: WatchRequest) -> WatchResult:
         """Publish spectra for a while."""
 
 
@@ -165,7 +175,8 @@ class Dispatcher:
             yield CommandResult(id=request_id, ok=False, error="The node failed at this; see its log.", result={})
         else:
             self.done += 1
-            yield from _parts(request_id, outcome) if isinstance(outcome, Clip) else _whole(request_id, outcome)
+            for result in _parts(outcome) if isinstance(outcome, Clip) else [outcome]:
+                yield CommandResult(id=request_id, ok=True, result=result.to_dict())
 
     def _request(self, name: str, data: Mapping[str, Any]) -> Request:
         if name not in REQUESTS:
@@ -188,18 +199,8 @@ def _readable_id(data: Mapping[str, Any]) -> str:
         return ""
 
 
-def _whole(request_id: str, outcome: Mapping[str, Any]) -> Iterator[CommandResult]:
-    yield CommandResult(id=request_id, ok=True, result=dict(outcome))
-
-
-def _parts(request_id: str, clip: Clip) -> Iterator[CommandResult]:
+def _parts(clip: Clip) -> Iterator[ClipPart]:
     starts = range(0, max(len(clip.data), 1), PART_BYTES)
     for part, start in enumerate(starts):
-        result = {
-            "event_id": clip.event_id,
-            "part": part,
-            "parts": len(starts),
-            "media_type": clip.media_type,
-            "data": base64.b64encode(clip.data[start : start + PART_BYTES]).decode(),
-        }
-        yield CommandResult(id=request_id, ok=True, result=result)
+        data = base64.b64encode(clip.data[start : start + PART_BYTES]).decode()
+        yield ClipPart(event_id=clip.event_id, part=part, parts=len(starts), media_type=clip.media_type, data=data)

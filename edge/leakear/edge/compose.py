@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
 from leakear.edge.controls import NodeControls
-from leakear.edge.mqtt import Link
-
 from leakear.edge.daemon import Node, TimeKeeper
-from leakear.edge.model import Model
+from leakear.edge.discovery import introduce
+from leakear.edge.model_store import ModelStore
+from leakear.edge.mqtt import Link
 from leakear.edge.outbox import Outbox
 from leakear.edge.settings import Settings
 
@@ -44,13 +44,14 @@ def open_node(settings: Settings, clock: TimeKeeper, *, connect: bool = True) ->
 
     Raises ConfigError and ModelError before anything is started.
     """
-    options = settings.model
-    model = Model.load(options.file, options.runtime, options.threads, options.public_key or None)
+    store = ModelStore(settings.node.directory / "models", settings.model)
+    model = store.load()
     with ExitStack() as stack:
         outbox = stack.enter_context(Outbox(settings.node.directory / "outbox.db", settings.outbox))
         link = Link(settings.mqtt, settings.node.identity, outbox) if connect else None
         node = Node(settings, model, outbox, link, clock=clock)
         if link:
             stack.callback(link.stop)
-            NodeControls.attach(node)
+            NodeControls.attach(node, store)
+            introduce(node)
         yield node

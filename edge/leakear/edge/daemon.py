@@ -9,7 +9,7 @@ import logging
 import shutil
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -46,6 +46,8 @@ class Memory:
     """s since 1970; None: not muted"""
     step_s: float | None = None
     """s from window to window; None: as configured"""
+    level_gate_dbfs: float | None = None
+    """dBFS; None: as configured"""
 
 
 class TimeKeeper(Protocol):
@@ -153,7 +155,7 @@ class Node:
     def _open(self) -> None:
         """Recall what was set from afar and appear on the network."""
         saved = self.outbox.load_state().get("memory", {})
-        self.memory = Memory(**{key: saved.get(key) for key in ("threshold", "muted_until", "step_s")})
+        self.memory = Memory(**{item.name: saved.get(item.name) for item in fields(Memory)})
         if self.memory.step_s is not None:
             self._recall_step()
         self._apply_threshold()
@@ -176,7 +178,7 @@ class Node:
         if event:
             self._since_utc = result.end_utc if event.kind == "state" else self._since_utc
             event = self.outbox.put(event, self._state_to_keep())  # both or neither survive a power cut
-            self._send_state()
+            self.send_state()
             log.warning("%s → %s: %s", event.from_state, event.to_state, event.reason)
             self._record(event, result)
         for observer in self.observers:
@@ -225,7 +227,7 @@ class Node:
         for ticker in self.tickers:
             ticker(now)
         if now >= self._due["state"]:
-            self._send_state()
+            self.send_state()
         if now >= self._due["telemetry"]:
             self._due["telemetry"] = now + self.settings.node.telemetry_s
             self.send("telemetry", self.telemetry().to_json())
@@ -237,7 +239,8 @@ class Node:
         if self.link:
             self.link.send(suffix, payload, qos)
 
-    def _send_state(self) -> None:
+    def send_state(self) -> None:
+        """Say what holds now."""
         self._due["state"] = self.now[0] + STATE_EVERY_S
         if self.link:
             self.link.retain("state", self.state().to_json())
@@ -308,29 +311,31 @@ class Node:
 
     # ---- what may be changed while it runs
 
-    def set_threshold(self, threshold: float | None) -> None:
-        """Judge by another threshold from the next window on; None: as configured. Survives a restart."""
+    def set_threshold(self, threshold: float, level_gate_dbfs: float | None = None) -> None:
+        """Judge by another threshold (and level gate) from the next window on. Survives a restart."""
         self.memory.threshold = threshold
+        self.memory.level_gate_dbfs = level_gate_dbfs or self.memory.level_gate_dbfs
         self._apply_threshold()
         self.save()
-        self._send_state()
+        self.send_state()
 
     def _apply_threshold(self) -> None:
-        chosen = self.memory.threshold
-        self.pipeline.decision.rule = self.rule if chosen is None else replace(self.rule, threshold=chosen)
+        chosen = {"threshold": self.memory.threshold, "level_gate_dbfs": self.memory.level_gate_dbfs}
+        given: dict[str, Any] = {key: value for key, value in chosen.items() if value is not None}
+        self.pipeline.decision.rule = replace(self.rule, **given)
 
     def mute(self, until: float) -> None:
         """Note until when (s since 1970) alarms are muted: they still happen and are still told, marked as muted."""
         self.memory.muted_until = until
         self.save()
-        self._send_state()
+        self.send_state()
 
     def announce(self, kind: str, reason: str) -> None:
         """Tell an event that is no change of state (a model taken or given back)."""
         moment = self.last or Result(self.pipeline.decision.state, None, self.now[1], self.now[1])
         state = self.pipeline.decision.state.value
         self.outbox.put(self._say(kind, (state, state), reason, moment, keeps=False), self._state_to_keep())
-        self._send_state()
+        self.send_state()
 
     def refit(self, model: Model | None = None, step_s: float | None = None) -> None:
         """Go on with another model or step; what was heard so far stays known. Raises ConfigError, nothing changed."""

@@ -7,15 +7,22 @@ Source: https://www.home-assistant.io/integrations/mqtt/#device-discovery-payloa
 """
 
 import json
+import random
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from leakear.edge import __version__
 from leakear.edge.messages import STATES, Identity
 from leakear.edge.options import option
 
+if TYPE_CHECKING:
+    from leakear.edge.daemon import Node
+
 BIRTH = b"online"
 """What Home Assistant says on `<prefix>/status` after a start: time to introduce oneself again."""
+BIRTH_SPREAD_S = 5.0
+"""s within which the nodes of a fleet answer a birth, each at a moment of its own"""
 EVENT_TYPES = (*(state.lower() for state in STATES), "fault", "dropped", "model")
 LEAK = "{{ {'LEAK': 'ON', 'SENSOR_FAULT': 'None'}.get(value_json.state, 'OFF') }}"
 """A deaf node does not know: `None` shows as unknown, never as dry."""
@@ -201,3 +208,26 @@ class Discovery:
                 "payload_install": '{"id":"home-assistant","action":"install"}',
             },
         )
+
+
+def introduce(node: "Node") -> None:
+    """Introduce a node at every connect, and again (a little later) whenever Home Assistant is born."""
+    options, link = node.settings.homeassistant, node.link
+    if link is None or options.discovery == "off":
+        return
+    discovery = Discovery(node.settings.node.identity, options, __version__, node.settings.node.telemetry_s)
+    link.retain_topic(discovery.topic, discovery.payload())
+    births: list[float] = []
+
+    def born(payload: bytes) -> None:
+        if payload == BIRTH:
+            births[:] = [node.now[0] + random.uniform(0, BIRTH_SPREAD_S)]
+
+    def answer(now: float) -> None:
+        if births and now >= births[0]:
+            births.clear()
+            link.retain_topic(discovery.topic, discovery.payload())
+            node.send_state()
+
+    link.subscribe(discovery.birth_topic, born)
+    node.tickers.append(answer)

@@ -75,6 +75,11 @@ class ModelStore:
         self.returned = ""
         """sentence why an installed model was given up at this start; empty: it was not"""
 
+    @property
+    def path(self) -> Path:
+        """The file in use."""
+        return self._file(self.ledger.installed)
+
     def load(self) -> Model:
         """Load the model to start with. An installed one that does not load, or crashes, is given up for the last."""
         configured = _flatbuffer_hash(self._options.file)
@@ -86,12 +91,12 @@ class ModelStore:
             if self.ledger.starts > TRIAL_STARTS:
                 self._give_up("the daemon did not survive it")
         try:
-            return self._load(self._file(self.ledger.installed))
+            return self._load(self.path)
         except ModelError as error:
             if not self.ledger.installed:
                 raise
             self._give_up(str(error))
-            return self._load(self._file(self.ledger.installed))
+            return self._load(self.path)
 
     def stage(self, data: bytes, current: BundleInfo) -> Model:
         """Verify a bundle and keep it. ModelError or CommandRefused says why not."""
@@ -135,7 +140,7 @@ class ModelStore:
     def roll_back(self) -> Model:
         """End the trial badly: the model before it is in use again."""
         self._write(self._before())
-        return self._load(self._file(self.ledger.installed))
+        return self._load(self.path)
 
     def _before(self) -> Ledger:
         """Ledger without the installed model; `newest` stays, so that it cannot come back."""

@@ -1,0 +1,130 @@
+"""What the node does when it is asked over MQTT (`commands` has already checked who asks for what, and how often)."""
+
+import platform
+from functools import partial
+from typing import TYPE_CHECKING, Self
+
+from leakear.edge import __version__, selftest
+from leakear.edge.calibration_control import CalibrationControl
+from leakear.edge.commands import Clip, CommandRefused, Dispatcher
+from leakear.edge.messages import parse_utc, utc_text
+from leakear.edge.model_control import ModelControl
+from leakear.edge.model_store import ModelStore
+from leakear.edge.requests import (
+    REQUESTS,
+    CalibrateRequest,
+    ClipRequest,
+    ModelRequest,
+    Request,
+    SetRequest,
+    WatchRequest,
+)
+from leakear.edge.results import (
+    CalibrateResult,
+    IdentifyResult,
+    ModelResult,
+    SelftestResult,
+    SetResult,
+    StatusResult,
+    WatchResult,
+)
+
+if TYPE_CHECKING:
+    from leakear.edge.daemon import Node
+
+MEDIA = {"audio": "audio/flac", "picture": "image/png"}
+
+
+class NodeControls:
+    """Implements `Controls` on a running node."""
+
+    def __init__(self, node: "Node", store: ModelStore) -> None:
+        self._node, self._store = node, store
+        self.model_control = ModelControl(node, store, node.settings.commands.max_model_bytes)
+        self.calibration = CalibrationControl(node)
+        self.dispatcher = Dispatcher(node.settings.commands, self, partial(node.send, qos=1))
+
+    @classmethod
+    def attach(cls, node: "Node", store: ModelStore) -> Self:
+        """Let a node be asked over its link."""
+        controls = cls(node, store)
+        node.observers += [controls.model_control.observe, controls.calibration.observe]
+        node.rescue = controls.model_control.rescue
+        if node.link:
+            node.link.on_command = controls.dispatcher.handle
+        return controls
+
+    def identify(self, _: Request) -> IdentifyResult:
+        """Say what this node is."""
+        node, commands = self._node, self._node.settings.commands
+        allowed = {"clip": commands.allow_clip, "model": commands.allow_model}
+        return IdentifyResult(
+            site=node.speaker.identity.site,
+            node=node.speaker.identity.node,
+            firmware=__version__,
+            model=node.speaker.model,
+            python=platform.python_version(),
+            machine=platform.machine(),
+            window_s=node.speaker.window_s,
+            step_s=node.pipeline.step_s,
+            sample_rate=node.model.info.spec.sample_rate,
+            commands=tuple(name for name in REQUESTS if allowed.get(name, True)),
+        )
+
+    def status(self, _: Request) -> StatusResult:
+        """Give everything that holds now."""
+        return StatusResult(
+            state=self._node.state(),
+            telemetry=self._node.telemetry(),
+            commands_done=self.dispatcher.done,
+            commands_refused=self.dispatcher.refused,
+            model_on_trial=self.model_control.on_trial,
+        )
+
+    def set(self, request: SetRequest) -> SetResult:
+        """Change what was given; the step first, because the site's rule may forbid it."""
+        node = self._node
+        until = None if request.mute_until is None else self._mute_end(request.mute_until)
+        if request.step_s is not None:
+            node.refit(step_s=request.step_s)
+        if request.threshold is not None:
+            node.set_threshold(request.threshold)
+        if until is not None:
+            node.mute(until)
+        muted = node.memory.muted_until
+        return SetResult(
+            threshold=node.pipeline.decision.rule.threshold,
+            step_s=node.pipeline.step_s,
+            muted_until=None if muted is None else utc_text(muted),
+        )
+
+    def clip(self, request: ClipRequest) -> Clip:
+        """Fetch the evidence of an event."""
+        media_type = MEDIA[request.media]
+        return Clip(request.event_id, media_type, self._node.evidence.fetch(request.event_id, media_type))
+
+    def calibrate(self, request: CalibrateRequest) -> CalibrateResult:
+        """Start, stop, report or apply a calibration."""
+        return self.calibration.handle(request)
+
+    def selftest(self, _: Request) -> SelftestResult:
+        """Look at everything now."""
+        return selftest.run(self._node, self._store.path)
+
+    def model(self, request: ModelRequest) -> ModelResult:
+        """Take, stage, install or discard a model."""
+        return self.model_control.handle(request)
+
+    def watch(self, request: WatchRequest) -> WatchResult:
+        """Publish spectra for a while."""
+        self._node.watched_until = self._node.now[0] + request.seconds
+        return WatchResult(seconds=request.seconds)
+
+    def _mute_end(self, text: str) -> float:
+        until, now = parse_utc(text), self._node.now[1]
+        longest = self._node.settings.commands.max_mute_days
+        if until > now + longest * 86400:
+            raise CommandRefused(
+                f"mute_until lies more than {longest:g} days ahead of the node's clock, {utc_text(now)}: mute for less."
+            )
+        return until

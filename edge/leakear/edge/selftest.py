@@ -1,0 +1,66 @@
+"""The node looks at itself: model, sensor, disk, clock, delivery. Each finding is one sentence."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from leakear.edge.errors import LeakearError
+from leakear.edge.model import Model
+from leakear.edge.results import Check, SelftestResult
+
+if TYPE_CHECKING:
+    from leakear.edge.daemon import Node
+
+FREE_BYTES = 50 * 1024**2
+"""Room below which the outbox and the evidence are in danger."""
+
+
+def run(node: "Node", model_file: Path) -> SelftestResult:
+    """Look at everything now."""
+    found = tuple(_checks(node, model_file))
+    return SelftestResult(passed=all(check.ok for check in found), checks=found)
+
+
+def _checks(node: "Node", model_file: Path) -> Iterator[Check]:
+    yield _model(node, model_file)
+    yield _sensor(node)
+    yield _disk(node.settings.node.directory)
+    synced = node.clock.look()
+    yield _check("clock", synced, "synchronised" if synced else "not synchronised: order events by seq")
+    connected = node.link is not None and node.link.connected
+    yield _check("broker", connected, "connected" if connected else "not connected: events wait in the outbox")
+    yield _check("outbox", not node.outbox.faults, "; ".join(node.outbox.faults) or f"{node.outbox.depth} events wait")
+
+
+def _model(node: "Node", path: Path) -> Check:
+    """Load the file again: its hash, its signature and its golden vector are looked at anew."""
+    options = node.settings.model
+    try:
+        model = Model.load(path, options.runtime, options.threads, options.public_key or None)
+    except LeakearError as error:
+        return _check("model", ok=False, detail=str(error))
+    return _check("model", ok=True, detail=f"{model.info.model_id} computes its golden vector")
+
+
+def _sensor(node: "Node") -> Check:
+    last = node.last
+    if last is None:
+        return _check("sensor", ok=False, detail="no window has been heard yet")
+    level = f"{last.health.level_dbfs:.1f} dBFS" if last.health else "no level"
+    return _check("sensor", not last.faults, ", ".join(last.faults) or level)
+
+
+def _disk(directory: Path) -> Check:
+    try:
+        free, writable = shutil.disk_usage(directory).free, os.access(directory, os.W_OK)
+    except OSError as error:
+        return _check("disk", ok=False, detail=f"{directory}: {error.strerror}")
+    return _check(
+        "disk", free > FREE_BYTES and writable, f"{free // 1024**2} MiB free{'' if writable else ', read-only'}"
+    )
+
+
+def _check(name: str, ok: bool, detail: str) -> Check:
+    return Check(name=name, ok=ok, detail=detail[:300])
