@@ -1,5 +1,6 @@
 """Recordings and resampling."""
 
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -48,7 +49,7 @@ def test_blocks_are_numbered_without_a_gap_and_dated(tmp_path: Path) -> None:
     soundfile.write(path, np.tile(NOISE, 3), 48000)
     heard = list(blocks(path, SPEC, utc=500.0))
     assert heard[0].start == 0
-    assert all(a.start + len(a.samples) == b.start for a, b in zip(heard, heard[1:], strict=False))
+    assert all(a.start + len(a.samples) == b.start for a, b in pairwise(heard))
     assert heard[-1].start + len(heard[-1].samples) == 3 * 22050
     assert heard[-1].utc == pytest.approx(500 + heard[-1].start / 22050)
 
@@ -61,10 +62,10 @@ def wav(path: Path) -> bytes:
 @pytest.mark.parametrize(
     ("damage", "sentence"),
     [
-        (lambda data: b"", "is empty"),
+        (lambda _: b"", "is empty"),
         (lambda data: data[:44], "is truncated"),
         (lambda data: data[: len(data) // 2], "is truncated"),
-        (lambda data: b"not sound at all" * 100, "cannot be read as sound"),
+        (lambda _: b"not sound at all" * 100, "cannot be read as sound"),
         (lambda data: data[:24] + b"\x01\x00\x00\x00" + data[28:], "sample rate 1 Hz"),
     ],
 )

@@ -227,7 +227,8 @@ class Capture:
             self.status.overruns += frames.lost_before
             self.status.lost_blocks += frames.number - expected
             if segment is None or frames.lost_before or frames.number != expected:
-                start = self._resume_at(frames.monotonic - len(frames.samples) / stream.rate)
+                overwritten_s = (frames.number - expected) * len(frames.samples) / stream.rate
+                start = self._resume_at(frames.monotonic - len(frames.samples) / stream.rate, overwritten_s)
                 segment = _Segment(stream.rate, self._model_rate, start)
             expected = frames.number + 1
             block = segment.push(self._mono(frames.samples), frames.monotonic, frames.utc)
@@ -237,11 +238,12 @@ class Capture:
                 self._end_monotonic = frames.monotonic
                 yield block
 
-    def _resume_at(self, monotonic: float) -> int:
+    def _resume_at(self, monotonic: float, overwritten_s: float) -> int:
         """Stream position of a sample heard at `monotonic`, behind everything given so far."""
         if self._end_monotonic is None:
             return 0
-        return self._end + max(1, round((monotonic - self._end_monotonic) * self._model_rate))
+        gap_s = max(monotonic - self._end_monotonic, overwritten_s)
+        return self._end + max(1, round(gap_s * self._model_rate))
 
     def _mono(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
         if samples.shape[1] > 1 and samples.any():
