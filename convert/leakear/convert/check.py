@@ -35,7 +35,7 @@ def main(args: argparse.Namespace) -> int:
     else:
         print(_text(loaded, found, signed_by=args.key))
     if bad := [item for item in found if item["ok"] is False]:
-        raise ModelError(f"{args.file}: {'; '.join(f'{item["name"]}: {item["detail"]}' for item in bad)}")
+        raise ModelError(f"{args.file}: {'; '.join(item['name'] + ': ' + item['detail'] for item in bad)}")
     return 0
 
 

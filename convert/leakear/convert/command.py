@@ -33,6 +33,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--name", default="", help="name of the model (default: the run's)")
     parser.add_argument("--calibration-windows", type=int, default=200, metavar="N", help="default 200")
     parser.add_argument("--seed", type=int, default=42, help="which windows calibrate (default 42)")
+    parser.add_argument("--no-legacy", action="store_true", help="do not promise tflite-runtime 2.14")
+    parser.add_argument(
+        "--per-channel-dense",
+        action="store_true",
+        help="dynamic mode only: finer, but tflite-runtime 2.14 cannot load it",
+    )
     parser.add_argument("--json", action="store_true", help="the report as JSON on standard output")
     for limit in fields(Limits):
         said = describe(limit)
@@ -51,10 +57,18 @@ def main(args: argparse.Namespace) -> int:
     from leakear.edge import bundle
 
     limits = Limits(**{limit.name: getattr(args, limit.name) for limit in fields(Limits)})
-    options = Options(args.mode, args.calibration_windows, args.seed, args.name, limits=limits)
+    options = Options(
+        args.mode,
+        args.calibration_windows,
+        args.seed,
+        args.name,
+        limits=limits,
+        per_channel_dense=args.per_channel_dense,
+        legacy=not args.no_legacy,
+    )
     conversion = convert(load(args.source, args.spec), options)
     print(json.dumps(report.as_json(conversion)) if args.json else report.as_text(conversion))
-    refuse(conversion)
+    refuse(conversion, legacy=options.legacy)
     try:
         bundle.write(args.output, conversion.file)
     except OSError as error:

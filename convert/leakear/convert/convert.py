@@ -1,6 +1,5 @@
 """One network becomes one verified model file: quantise, run everywhere, judge, describe, assemble."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
@@ -14,6 +13,7 @@ from leakear.convert.describe import describe
 from leakear.convert.flatbuffer import LogitScale, arena_bytes, logit_scale, operators
 from leakear.convert.gate import Limits, Logits, Verdict
 from leakear.convert.golden import golden_inputs
+from leakear.convert.legacy import too_new
 from leakear.convert.progress import stage
 from leakear.convert.quantise import MODES, Codes, quantise
 from leakear.convert.runtimes import Outcome
@@ -38,6 +38,8 @@ class Options:
     limits: Limits = field(default_factory=Limits)
     per_channel_dense: bool = False
     """dynamic mode as TensorFlow does it by itself, which tflite-runtime 2.14 cannot load"""
+    legacy: bool = True
+    """promise that tflite-runtime 2.14 runs it"""
 
 
 @dataclass(frozen=True)
@@ -128,14 +130,20 @@ def measure(
     )
 
 
-def refuse(conversion: Conversion) -> None:
+def refuse(conversion: Conversion, *, legacy: bool = True) -> None:
     """Raise ModelError when a limit is missed or a promised runtime does not run the network."""
-    faults: Iterable[str] = (
-        *conversion.shortfalls,
-        *(f"{o.title} does not run it: {o.error}" for o in conversion.outcomes if o.error and o.runtime.present),
-    )
-    if text := "; ".join(faults):
-        raise ModelError(f"refused, no file written: {text}")
+    faults = list(conversion.shortfalls)
+    if legacy and (unknown := too_new(conversion.info["flatbuffer"]["ops"])):
+        faults.append(
+            f"tflite-runtime 2.14 cannot load {', '.join(unknown)}; try --mode int8, leave --per-channel-dense off, or "
+            "promise newer runtimes only with --no-legacy"
+        )
+    for outcome in conversion.outcomes:
+        promised = outcome.runtime.present and (legacy or outcome.runtime.role != "legacy")
+        if promised and outcome.error and not (faults and outcome.runtime.role == "legacy"):
+            faults.append(f"{outcome.title} does not run it: {outcome.error}; try another --mode")
+    if faults:
+        raise ModelError(f"refused, no file written: {'; '.join(faults)}")
 
 
 def _windows(source: Source, chosen: Calibration, seed: int) -> Windows:

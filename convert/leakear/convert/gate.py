@@ -61,9 +61,10 @@ class Verdict:
         return max(0.0, self.auc_float - self.auc)
 
     def to_json(self) -> dict[str, Any]:
-        """As it stands in the model file, to six digits: the last ones differ between machines."""
+        """As it stands in the model file, to six digits: the last ones differ between machines. What is nan is null."""
         values = {f.name: getattr(self, f.name) for f in fields(self)}
-        return {key: round(value, 6) if isinstance(value, float) else value for key, value in values.items()}
+        rounded = {key: round(value, 6) if isinstance(value, float) else value for key, value in values.items()}
+        return {key: None if value != value else value for key, value in rounded.items()}  # noqa: PLR0124  (nan)
 
 
 def judge(

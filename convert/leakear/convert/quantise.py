@@ -5,6 +5,7 @@ weights are frozen straight into it: no SavedModel passes through the disk, whic
 """
 
 import logging
+import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -52,6 +53,7 @@ def quantise(network: Any, mode: str, calibration: Iterable[Codes] = (), *, per_
     """
     converter = _converter(network)
     _configure(converter, MODES[mode], calibration, per_channel_dense=per_channel_dense)
+    warnings.filterwarnings("ignore", message="Statistics for quantized inputs")  # they are what the set is for
     try:
         flatbuffer = converter.convert()
     except Exception as error:  # the converter raises whatever its passes raise
