@@ -17,10 +17,11 @@ COMMANDS = MappingProxyType(
         "compare": ("leakear.train.compare", "the reference notebook's experiment: linear or mel, its network or ours"),
         "simulate": ("leakear.train.simulate", "make the sound of leaks and of everything that is none"),
         "nodedays": ("leakear.train.nodedays", "false alarms and delays over simulated days of a node"),
+        "factory": ("leakear.train.factory", "the recipe of the model that every node starts with"),
         "evaluate": ("leakear.train.evaluate", "alerts of a model file over recordings"),
     }
 )
-"""name → (module, one line). The module offers add_arguments(parser) and main(args) → exit code."""
+"""name → (module, one line). A module offers HELP (its description), add_arguments(parser), main(args) → exit code."""
 
 _EPILOG = """\
 examples:
@@ -61,9 +62,10 @@ def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     wanted = next((word for word in arguments if not word.startswith("-")), None)
     for name, (module, line) in COMMANDS.items():
-        command = commands.add_parser(name, help=line)
+        command = commands.add_parser(name, help=line, formatter_class=argparse.RawDescriptionHelpFormatter)
         if name == wanted:  # TensorFlow takes seconds to import: only what was asked for is loaded
             loaded = importlib.import_module(module)
+            command.description = loaded.HELP
             loaded.add_arguments(command)
             command.set_defaults(main=loaded.main)
     return parser
