@@ -1,11 +1,13 @@
 """What an interrupted training needs to go on as if nothing had happened: one file, written in one step."""
 
 import json
+import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from leakear.edge.errors import InputDataError
 
@@ -14,10 +16,17 @@ FILE = "checkpoint.npz"
 
 def save(folder: Path, variables: Sequence[Any], state: dict[str, Any]) -> None:
     """Write all variables (network, optimiser, random states) and the state."""
-    arrays = {f"v{number}": np.asarray(variable) for number, variable in enumerate(variables)}
-    part = folder / "checkpoint.part.npz"
-    np.savez(part, state=np.array(json.dumps(state)), **arrays)  # type: ignore[arg-type]
+    part = folder / "checkpoint.part"
+    with zipfile.ZipFile(part, "w") as archive:  # one variable at a time: savez would hold a copy of all of them
+        _add(archive, "state", np.array(json.dumps(state)))
+        for number, variable in enumerate(variables):
+            _add(archive, f"v{number}", np.asarray(variable))
     part.replace(folder / FILE)
+
+
+def _add(archive: zipfile.ZipFile, name: str, array: npt.NDArray[Any]) -> None:
+    with archive.open(f"{name}.npy", "w", force_zip64=True) as file:
+        np.lib.format.write_array(file, array, allow_pickle=False)
 
 
 def restore(folder: Path, variables: Sequence[Any], signature: str) -> dict[str, Any] | None:
@@ -38,7 +47,7 @@ def restore(folder: Path, variables: Sequence[Any], signature: str) -> dict[str,
                 )
             for number, variable in enumerate(variables):
                 variable.assign(arrays[f"v{number}"])
-    except (OSError, KeyError, ValueError) as error:
+    except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
         if isinstance(error, InputDataError):
             raise
         raise InputDataError(f"{path} is damaged ({error}): give --fresh to begin anew") from error

@@ -82,6 +82,12 @@ class FeatureSet:
         """(n,) name of each row's recording."""
         return [self.recordings[index].name for index in self.recording]
 
+    @property
+    def readable(self) -> list[Recording]:
+        """The recordings that could be read."""
+        bad = {name for name, _ in self.skipped}
+        return [r for r in self.recordings if r.name not in bad]
+
     def select(self, chosen: npt.NDArray[Any]) -> "FeatureSet":
         """Keep some rows (a mask or row numbers), such as one side of a split; nothing is copied on disk."""
         parts = {name: getattr(self, name)[chosen] for name in ("shard", "offset", "recording", "window", "copy")}
@@ -175,7 +181,7 @@ def _write(folder: Path, number: int, recordings: Sequence[tuple[int, Recording]
                 file.seek(begun)
                 del rows[written:]
                 checksum = running
-                skipped.append((index, str(error)))
+                skipped.append((index, str(error).removeprefix(f"{recording.path}: ")))
     part.replace(path)
     shard = Shard(path, checksum.hexdigest(), tuple(rows), tuple(skipped))
     part.write_text(json.dumps({"sha256": shard.sha256, "rows": rows, "skipped": skipped}), encoding="utf-8")

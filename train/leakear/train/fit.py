@@ -17,16 +17,22 @@ from leakear.train.split import WAYS, split
 
 log = logging.getLogger(__name__)
 
-HELP = "train a network on labelled recordings"
+HELP = """\
+Train a network on labelled recordings. DATA holds class folders (a name that begins with NoLeak is NoLeak, any other
+is Leak) or a manifest.csv with the columns path, label and, for an honest split, site. An interrupted run goes on
+where it stopped. A recording that cannot be read is named and left out.
+
+  leakear-train fit recordings/ --background noises/           our network, other sites judge
+  leakear-train fit recordings/ --split file --windows first --preset reference --batch-size 8
+                                                               the reference notebook, within 9 GiB
+  TF_CONFIG='{"cluster": …}' leakear-train fit recordings/     the same command on every machine of TF_CONFIG
+
+--batch-size is that of all machines together.
+"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `fit`."""
-    parser.description = (
-        "Train a network on labelled recordings. DATA holds class folders (a name that begins with NoLeak is "
-        "NoLeak, any other is Leak) or a manifest.csv with the columns path, label and, for an honest split, site. "
-        "An interrupted run goes on where it stopped."
-    )
     parser.add_argument("data", type=Path, metavar="DATA", help="folder with the recordings")
     parser.add_argument("-o", "--output", type=Path, metavar="RUN", help="run folder (default: runs/PRESET-SPLIT-SEED)")
     parser.add_argument("--preset", default="compact", help="network and spectrogram (default: compact)")

@@ -114,8 +114,7 @@ def run(
 def _require_usable(side: FeatureSet) -> None:
     for name, reason in side.skipped:
         log.warning("left out: %s: %s", name, reason)
-    bad = {name for name, _ in side.skipped}
-    dataset.require_classes([r for r in side.recordings if r.name not in bad], "one side of the split")
+    dataset.require_classes(side.readable, "one side of the split")
 
 
 def _score(trained: Trained, judged: FeatureSet, *, calibrated: bool) -> Scores:
@@ -154,7 +153,7 @@ def _info(
         split=job.split.summary(),
         data={
             "sha256": dataset.digest([*job.split.train, *job.split.validation]),
-            "files": {side: _count(r.label for r in part.recordings) for side, part in sides.items()},
+            "files": {side: _count(r.label for r in part.readable) for side, part in sides.items()},
             "windows": {side: _count(LABELS[t] for t in part.targets) for side, part in sides.items()},
             "skipped": [{"path": path, "reason": reason} for path, reason in skipped],
         },

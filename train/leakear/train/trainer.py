@@ -4,6 +4,7 @@ Keras 3's own `fit` cannot take MultiWorkerMirroredStrategy's batches (it conver
 """
 
 import csv
+import logging
 import math
 import time
 from collections.abc import Callable, Mapping
@@ -19,6 +20,8 @@ from leakear.edge.errors import InputDataError
 from leakear.train import batches, checkpoint
 from leakear.train.distributed import Cluster
 from leakear.train.features import FeatureSet
+
+log = logging.getLogger(__name__)
 
 Logits: TypeAlias = npt.NDArray[np.float32]
 """(n,), positive = Leak."""
@@ -106,6 +109,8 @@ def train(
             entry |= _judge(_predict(learner.forward, validation), validation.targets)
         progress.history.append(entry)
         best.update(learner.model, progress)
+        if cluster.chief and not quiet:
+            log.info("epoch %d/%d: %s", epoch + 1, schedule.epochs, _line(entry))
         if on_epoch:
             on_epoch(epoch, entry)
         if folder and cluster.chief:
@@ -160,9 +165,8 @@ class _Learner:
         self.optimizer.learning_rate.assign(schedule.rate(epoch))
         sums, seen = np.zeros(2), 0
         steps = zip(plan, self._distribute(features, plan, weights), strict=True)
-        bar = tqdm(
-            steps, total=len(plan), desc=f"epoch {epoch + 1}/{schedule.epochs}", unit="batch", disable=quiet or None
-        )
+        title = f"epoch {epoch + 1}/{schedule.epochs}"
+        bar = tqdm(steps, title, len(plan), leave=False, unit="batch", disable=quiet or None)
         for rows, (codes, targets, weight) in bar:
             blend = blends.beta(schedule.mixup, schedule.mixup) if schedule.mixup else 1.0
             loss, right = self._step(codes, targets, weight, np.float32(blend))
@@ -259,6 +263,11 @@ def _inputs(codes: Any) -> Any:
 def _judge(logits: Logits, targets: npt.NDArray[np.uint8]) -> dict[str, float]:
     losses = np.logaddexp(0, logits) - logits * targets
     return {"val_loss": float(losses.mean()), "val_accuracy": float(((logits > 0) == targets).mean())}
+
+
+def _line(entry: Mapping[str, float]) -> str:
+    shown = ("loss", "accuracy", "val_loss", "val_accuracy")
+    return ", ".join(f"{name} {entry[name]:.4f}" for name in shown if name in entry) + f", {entry['seconds']:.1f} s"
 
 
 def _keep(folder: Path, learner: _Learner, progress: Progress, signature: str) -> None:
