@@ -1,0 +1,100 @@
+"""The command line as a person meets it."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from leakear.train import cli, runfolder
+
+
+def fit(*words: object) -> int:
+    return cli.main(["fit", *map(str, words)])
+
+
+QUICK = ("--epochs", 1, "--copies", 0, "--site-pattern", r"(s\d+)-", "--jobs", 1)
+
+
+def test_fit_makes_a_run_folder(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "Leak-Metal" / "s01-broken.wav").write_bytes(b"RIFF....")
+    output = tmp_path / "run"
+    code = fit(folder, "-o", output, "--cache", tmp_path / "cache", "--attribution", "me", "--fold-column", "x", *QUICK)
+    said = capsys.readouterr().out
+    assert code == 0
+    assert "left out: Leak-Metal/s01-broken.wav" in said
+    assert "1 recordings were left out" in said
+    assert f"leakear-convert {output}" in said
+    run = runfolder.load_run(output)
+    assert (run.info.preset, run.info.attribution, run.info.split["by"]) == ("compact", ("me",), "site")
+    assert run.info.training["epochs"] == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--split", "site"), "give --manifest"),
+        (("--split", "file", "--preset", "huge"), "no preset is called huge"),
+        (("--manifest", "nowhere.csv"), "nowhere.csv"),
+        (("--site-pattern", r"(s\d+)-", "--fold", "3"), "fold 3"),
+        (("--split", "file", "--background", "nowhere"), "nowhere"),
+    ],
+)
+def test_what_cannot_work_gives_one_sentence_and_65(
+    folder: Path, capsys: pytest.CaptureFixture[str], words: tuple[str, ...], said: str
+) -> None:
+    assert fit(folder, *words) == 65
+    error = capsys.readouterr().err.strip()
+    assert error.startswith("leakear-train: ")
+    assert said in error
+    assert len(error.splitlines()) == 1
+
+
+def test_a_class_without_recordings_is_65(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "Leak").mkdir()
+    assert fit(tmp_path) == 65
+    assert "class NoLeak" in capsys.readouterr().err
+
+
+def test_wrong_usage_is_2_and_help_teaches(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as wrong:
+        cli.main(["fit"])
+    assert wrong.value.code == 2
+    with pytest.raises(SystemExit) as helped:
+        cli.main(["--help"])
+    assert helped.value.code == 0
+    text = capsys.readouterr().out
+    assert all(name in text for name in cli.COMMANDS)
+    assert "examples:" in text
+
+
+def test_every_command_explains_itself(capsys: pytest.CaptureFixture[str]) -> None:
+    for name in cli.COMMANDS:
+        with pytest.raises(SystemExit) as helped:
+            cli.main([name, "--help"])
+        assert helped.value.code == 0, name
+        assert "--" in capsys.readouterr().out
+
+
+def test_fit_goes_on_where_it_was_killed(folder: Path, tmp_path: Path) -> None:
+    """A real process, really killed once its first epochs are on disk."""
+    output = tmp_path / "run"
+    words = ["fit", str(folder), "-o", str(output), "--cache", str(tmp_path / "cache"), "--site-pattern", r"(s\d+)-"]
+    command = [sys.executable, "-c", "import sys; from leakear.train.cli import main; sys.exit(main())", *words]
+    command += ["--epochs", "200", "--copies", "0", "--jobs", "1"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    assert process.stderr
+    for line in process.stderr:
+        if "epoch 3/" in line:
+            break
+    process.kill()
+    process.communicate(timeout=60)
+    kept = (output / "history.csv").read_text().splitlines()
+    assert 3 <= len(kept) < 200
+    assert not (output / "run.json").exists()
+    again = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    assert again.stderr
+    first = next(line for line in again.stderr if "epoch " in line)
+    again.kill()
+    again.communicate(timeout=60)
+    assert int(first.split("epoch ")[1].split("/")[0]) >= len(kept) - 1

@@ -1,0 +1,153 @@
+"""From recordings to a run folder, and what can go wrong on the way."""
+
+import csv
+import dataclasses
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sounds import SMALL
+
+from leakear.edge.errors import InputDataError
+from leakear.edge.spectrogram import SpectrogramSpec
+from leakear.train import dataset, networks, runfolder, session
+from leakear.train.clips import Recipe
+from leakear.train.dataset import Recording
+from leakear.train.distributed import join
+from leakear.train.networks import Preset
+from leakear.train.split import split
+
+PRESET = Preset("small", "", SMALL, networks.reference, ("noise", "mix"), copies=1, epochs=2, batch_size=16)
+
+
+def job(recordings: list[Recording], by: str = "site", preset: Preset = PRESET) -> session.Job:
+    recipe = Recipe(preset.spec, preset.windows, preset.copies, preset.augmentations)
+    return session.Job(preset, recipe, split(recordings, by), attribution=("made for tests",))
+
+
+def run(wanted: session.Job, folder: Path) -> runfolder.Run:
+    done = session.run(wanted, folder / "run", join(), cache=folder / "cache", jobs=1, quiet=True)
+    assert done
+    return done
+
+
+def test_a_run_folder_holds_all_that_was_promised(recordings: list[Recording], tmp_path: Path) -> None:
+    recordings[0].path.write_bytes(b"RIFF")  # one that cannot be read
+    done = run(job(recordings), tmp_path)
+    info = done.info
+    assert info.spectrogram == SMALL
+    assert info.attribution == ("made for tests",)
+    assert not set(info.split["train_sites"]) & set(info.split["validation_sites"])
+    assert [entry["path"] for entry in info.data["skipped"]] == [recordings[0].name]
+    assert info.data["files"]["train"] == {"Leak": 9, "NoLeak": 10}
+    assert info.data["windows"]["train"] == {"Leak": 9 * 3 * 2, "NoLeak": 10 * 3 * 2}, "three windows, each with a copy"
+    assert info.metrics["on"] == "validation"
+    assert info.metrics["files"]["auc"] > 0.9
+    assert info.training["parameters"] > 1000
+    for name in ("history", "confusion", "roc", "reliability"):
+        assert (done.path / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+    assert "Leak" in (done.path / "classification_report.txt").read_text()
+    assert list((done.path / "tensorboard").iterdir())
+    assert not (done.path / "checkpoint.npz").exists(), "a finished run needs no checkpoint"
+    sides = {entry["file"]: entry["side"] for entry in json.loads((done.path / "split.json").read_text())["files"]}
+    assert sides.keys() == {r.name for r in recordings}
+    with (done.path / "history.csv").open() as file:
+        assert [row["epoch"] for row in csv.DictReader(file)] == ["1", "2"]
+
+
+def test_the_saved_network_gives_the_scores_that_were_written(recordings: list[Recording], tmp_path: Path) -> None:
+    import keras
+
+    done = run(job(recordings), tmp_path)
+    held = done.examples(runfolder.HELDOUT)
+    assert held.labels.tolist().count(0) == held.labels.tolist().count(1) > 0
+    calibration = done.examples(runfolder.CALIBRATION)
+    assert calibration.codes.dtype == np.uint8
+    assert calibration.codes.shape[1:] == SMALL.shape
+    assert not set(calibration.files) & set(held.files)
+    model = keras.models.load_model(done.model_path)
+    logits = model.predict(held.codes[..., None] / np.float32(255), verbose=0)[:, 0]
+    with (done.path / "scores.csv").open() as file:
+        written = sorted((row["file"], float(row["logit"])) for row in csv.DictReader(file))
+    mean = {name: np.mean([value for other, value in written if other == name]) for name, _ in written}
+    for name in set(held.files):
+        mine = np.mean([z for file, z in zip(held.files, logits, strict=True) if file == name])
+        if held.files.count(name) == 3:
+            assert mine == pytest.approx(mean[name], abs=1e-3)
+    assert logits[held.labels == 1].min() > logits[held.labels == 0].max(), "positive means Leak"
+
+
+def test_the_report_needs_no_other_file_and_names_the_recordings(recordings: list[Recording], tmp_path: Path) -> None:
+    done = run(job(recordings), tmp_path)
+    page = (done.path / "report.html").read_text(encoding="utf-8")
+    assert not re.search(r'(src|href)="(?!data:)', page)
+    assert page.count("data:image/png;base64,") >= 4 + 2
+    for title in ("Confusion matrix", "ROC and DET", "Calibration", "Sites", "Leaks heard", "False alarms"):
+        assert title in page
+    assert any(r.name in page for r in recordings)
+    assert all(str(site) in page for site in done.info.split["validation_sites"])
+
+
+def test_nobody_held_out_is_said(recordings: list[Recording], tmp_path: Path) -> None:
+    done = run(job(recordings, "none"), tmp_path)
+    assert done.info.metrics["on"] == "training"
+    assert done.info.temperature == 1.0
+    assert "nothing was held out" in (done.path / "report.html").read_text(encoding="utf-8")
+
+
+def test_no_usable_recording_of_a_class_is_an_error(recordings: list[Recording], tmp_path: Path) -> None:
+    wanted = job(recordings)
+    for r in wanted.split.train:
+        if r.label == "Leak":
+            r.path.write_bytes(b"")
+    with pytest.raises(InputDataError, match="no usable recording of class Leak"):
+        run(wanted, tmp_path)
+
+
+def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputDataError, match="is no finished run"):
+        runfolder.load_run(tmp_path)
+    (tmp_path / "run.json").write_text('{"schema": 99}')
+    with pytest.raises(InputDataError, match="schema 99"):
+        runfolder.load_run(tmp_path)
+    (tmp_path / "run.json").write_text('{"schema": 1, "name": "x"}')
+    with pytest.raises(InputDataError, match="not a complete run"):
+        runfolder.load_run(tmp_path)
+
+
+def test_the_notebooks_steps_on_the_real_recordings(hk: Path, tmp_path: Path) -> None:
+    """Random files, four augmented copies of each, dB under the maximum, its network: at an eighth of its size."""
+    spec = SpectrogramSpec("max", sample_rate=4096, n_fft=512, hop_length=512)
+    preset = dataclasses.replace(networks.REFERENCE, spec=spec, windows="first", epochs=2)
+    recordings, _ = dataset.fingerprint(dataset.load(hk))
+    done = run(job(recordings, "file", preset), tmp_path)
+    assert done.info.data["files"] == {
+        "train": {"Leak": 24, "NoLeak": 24},
+        "validation": {"Leak": 6, "NoLeak": 6},
+    }
+    assert done.info.data["windows"]["train"] == {"Leak": 24 * 5, "NoLeak": 24 * 5}
+    assert done.info.data["windows"]["validation"] == {"Leak": 6, "NoLeak": 6}
+    assert not done.info.data["skipped"]
+    assert (done.info.training["batch_size"], done.info.seed) == (32, 42)
+    with (done.path / "history.csv").open() as file:
+        history = list(csv.DictReader(file))
+    assert float(history[1]["loss"]) < float(history[0]["loss"]) < 2
+    assert "12 files held out" in (done.path / "classification_report.txt").read_text()
+    assert done.model_path.is_file()
+
+
+def test_a_second_run_of_the_same_job_needs_no_training(
+    recordings: list[Recording], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only the report was missing when the first one was interrupted."""
+    monkeypatch.setattr(session.report, "write", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        run(job(recordings), tmp_path)
+    with pytest.raises(InputDataError, match="is no finished run"):
+        runfolder.load_run(tmp_path / "run")
+    monkeypatch.undo()
+    before = (tmp_path / "run" / "history.csv").read_bytes()
+    done = run(job(recordings), tmp_path)
+    assert (done.path / "history.csv").read_bytes() == before
