@@ -1,0 +1,105 @@
+"""The log of alerts: what a person has seen, what it turned out to be, and why."""
+
+import time
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import ColumnElement, Engine, or_, select, update
+
+from leakear.dashboard.history import History, Row, public
+from leakear.dashboard.tables import events, nodes
+from leakear.edge.errors import InputDataError
+
+MAX_NOTE = 2000
+"""characters"""
+PAGE = 100
+"""alerts per page"""
+MATERIALS = ("", "Metal", "NonMetal")
+"""of the pipe, in the words of the training manifest"""
+
+
+class Verdict(StrEnum):
+    """What was found on site."""
+
+    LEAK = "leak"
+    FALSE_ALARM = "false-alarm"
+    UNKNOWN = "unknown"
+
+
+FILTERS: dict[str, ColumnElement[bool]] = {
+    "open": events.c.alert & events.c.acknowledged.is_(None),
+    "alerts": events.c.alert,
+    "leaks": events.c.alert & (events.c.to_state == "LEAK"),
+    "judged": events.c.verdict.is_not(None),
+    "all": events.c.id.is_not(None),
+}
+
+
+class Alerts:
+    """Reads and changes the log. Blocking: the event loop calls it in a thread."""
+
+    def __init__(self, engine: Engine, history: History) -> None:
+        self.engine = engine
+        self.history = history
+
+    def page(self, which: str = "open", search: str = "", before: float | None = None) -> list[Row]:
+        """One page of the log, the newest first; `before` (POSIX seconds) continues a page."""
+        if which not in FILTERS:
+            raise InputDataError(f"The log has no filter {which!a}: use {', '.join(FILTERS)}.")
+        found = select(events).where(FILTERS[which])
+        if search:
+            text = f"%{_literal(search)}%"
+            found = found.where(
+                or_(*(c.ilike(text, escape="\\") for c in (events.c.site, events.c.node, events.c.note)))
+            )
+        if before is not None:
+            found = found.where(events.c.window_end < before)
+        found = found.order_by(events.c.window_end.desc(), events.c.seq.desc()).limit(PAGE)
+        with self.engine.connect() as connection:
+            return self.history.with_clips(connection, [public(row) for row in connection.execute(found).mappings()])
+
+    def get(self, event_id: str) -> Row | None:
+        """One event."""
+        with self.engine.connect() as connection:
+            found = connection.execute(select(events).where(events.c.id == event_id)).mappings().first()
+            return None if found is None else self.history.with_clips(connection, [public(found)])[0]
+
+    def acknowledge(self, event_id: str, who: str) -> Row | None:
+        """Somebody has seen it. The first one counts."""
+        with self.engine.begin() as connection:
+            seen = (events.c.id == event_id, events.c.acknowledged.is_(None))
+            connection.execute(update(events).where(*seen).values(acknowledged=time.time(), acknowledged_by=who))
+        self.history.act(who, "acknowledge", event_id)
+        return self.get(event_id)
+
+    def judge(self, event_id: str, who: str, verdict: str, note: str, material: str) -> Row | None:
+        """Write down what was found on site; a judged alert is an acknowledged one."""
+        if verdict not in list(Verdict):
+            raise InputDataError(f"The verdict is {verdict!a}: use {', '.join(Verdict)}.")
+        if material not in MATERIALS:
+            raise InputDataError(f"The material is {material!a}: use Metal, NonMetal or nothing.")
+        if len(note) > MAX_NOTE:
+            raise InputDataError(f"The note has {len(note)} characters; {MAX_NOTE} are kept.")
+        values: dict[str, Any] = {
+            "verdict": verdict, "verdict_by": who, "verdict_at": time.time(), "note": note, "material": material,
+        }  # fmt: skip
+        row = self.history.change_event(event_id, values)
+        if row is None:
+            return None
+        with self.engine.begin() as connection:
+            mine = (nodes.c.site == row["site"], nodes.c.node == row["node"])
+            connection.execute(update(nodes).where(*mine).values(material=material))
+        self.history.act(who, "verdict", event_id, verdict)
+        return self.acknowledge(event_id, who)
+
+    def judged(self) -> list[Row]:
+        """Give what the next model can learn from: leaks confirmed and false alarms, the oldest first."""
+        useful = events.c.verdict.in_([Verdict.LEAK, Verdict.FALSE_ALARM])
+        with self.engine.connect() as connection:
+            found = connection.execute(select(events).where(useful).order_by(events.c.window_end)).mappings()
+            return [public(row) for row in found]
+
+
+def _literal(text: str) -> str:
+    """Escape the wildcards of LIKE: a person who types a percent sign looks for one."""
+    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")

@@ -1,0 +1,98 @@
+"""Evidence clips: put together from a node's answers, kept as files beside the database, checked by their digest."""
+
+import base64
+import binascii
+import hashlib
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Engine, func, select
+
+from leakear.dashboard.history import insert_new
+from leakear.dashboard.tables import clips
+from leakear.edge.errors import InputDataError
+
+KINDS = {"audio/flac": ".flac", "audio/wav": ".wav", "audio/x-wav": ".wav", "image/png": ".png"}
+"""what a node may send, and what a browser may be given: nothing that a browser would run"""
+MAX_PARTS = 400
+MAX_BYTES = 32 * 2**20
+"""of one clip"""
+
+
+@dataclass
+class Assembly:
+    """Parts of one file of an event, in whatever order they come."""
+
+    event_id: str
+    media_type: str = ""
+    count: int = 0
+    parts: dict[int, bytes] = field(default_factory=dict)
+
+    def add(self, result: dict[str, Any]) -> bool:
+        """Take in one part of an answer; True when all are here; InputDataError when it cannot be a part."""
+        kind, part, count = result.get("media_type"), result.get("part"), result.get("parts")
+        if result.get("event_id") != self.event_id or kind not in KINDS:
+            raise InputDataError("The node sent something that is not a part of this clip.")
+        if not isinstance(part, int) or not isinstance(count, int) or not 0 <= part < count <= MAX_PARTS:
+            raise InputDataError("The node sent a part of the clip without a proper number.")
+        self.media_type, self.count = kind, count
+        self.parts[part] = _decode(result.get("data"))
+        if sum(map(len, self.parts.values())) > MAX_BYTES:
+            raise InputDataError(f"The clip is larger than {MAX_BYTES >> 20} MiB.")
+        return len(self.parts) == self.count
+
+    @property
+    def content(self) -> bytes:
+        """The whole file."""
+        return b"".join(self.parts[n] for n in sorted(self.parts))
+
+
+def _decode(data: object) -> bytes:
+    try:
+        return base64.b64decode(str(data), validate=True)
+    except binascii.Error as error:
+        raise InputDataError("A part of the clip is not base64.") from error
+
+
+class Clips:
+    """Folder of fetched clips. Blocking: the event loop calls it in a thread."""
+
+    def __init__(self, engine: Engine, folder: Path, budget_bytes: int) -> None:
+        self.engine = engine
+        self.folder = folder
+        self.budget_bytes = budget_bytes
+
+    def store(self, event_id: str, media_type: str, content: bytes) -> None:
+        """Keep a file; refuse it rather than fill the disk."""
+        if self._used() + len(content) > self.budget_bytes:
+            raise InputDataError("The room for clips is used up: raise --clips-mib, or shorten --keep-events.")
+        self.folder.mkdir(parents=True, exist_ok=True)
+        path = self.folder / f"{event_id}{KINDS[media_type]}"
+        path.write_bytes(content)
+        row = {
+            "event_id": event_id, "media_type": media_type, "file": path.name, "bytes": len(content),
+            "sha256": hashlib.sha256(content).hexdigest(), "fetched": time.time(),
+        }  # fmt: skip
+        statement = insert_new(self.engine, clips).values(**row)
+        with self.engine.begin() as connection:
+            connection.execute(statement.on_conflict_do_update(index_elements=["event_id", "media_type"], set_=row))
+
+    def path(self, event_id: str, family: str) -> tuple[Path, str] | None:
+        """File and media type of an event's `audio` or `image`."""
+        mine = (clips.c.event_id == event_id, clips.c.media_type.like(f"{family}/%"))
+        with self.engine.connect() as connection:
+            found = connection.execute(select(clips).where(*mine)).first()
+        if found is None or not (self.folder / found.file).is_file():
+            return None
+        return self.folder / found.file, str(found.media_type)
+
+    def remove(self, names: list[str]) -> None:
+        """Delete files whose events are forgotten."""
+        for name in names:
+            (self.folder / name).unlink(missing_ok=True)
+
+    def _used(self) -> int:
+        with self.engine.connect() as connection:
+            return connection.scalar(select(func.coalesce(func.sum(clips.c.bytes), 0))) or 0

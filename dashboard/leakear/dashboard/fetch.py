@@ -1,0 +1,31 @@
+"""Fetches an event's evidence from its node: the sound, and its picture where there is one."""
+
+import asyncio
+
+from leakear.dashboard.clips import Assembly, Clips
+from leakear.dashboard.commander import Commander
+from leakear.dashboard.history import Row
+from leakear.edge.errors import InputDataError
+from leakear.edge.messages import CommandResult
+
+
+async def fetch_clip(commander: Commander, clips: Clips, event: Row) -> None:
+    """Get the clip of an event into the folder of clips; InputDataError with the node's own words when it refuses."""
+    await _fetch(commander, clips, event, "audio")
+    try:
+        await _fetch(commander, clips, event, "picture")
+    except InputDataError:
+        return  # the sound is what matters; the page draws its own picture of it
+
+
+async def _fetch(commander: Commander, clips: Clips, event: Row, media: str) -> None:
+    assembly = Assembly(event["id"])
+
+    def part(answer: CommandResult) -> bool:
+        if not answer.ok:
+            raise InputDataError(answer.error or "The node refuses without a reason.")
+        return assembly.add(answer.result)
+
+    key = (event["site"], event["node"])
+    await commander.ask_all(key, "clip", {"event_id": event["id"], "media": media}, part)
+    await asyncio.to_thread(clips.store, event["id"], assembly.media_type, assembly.content)

@@ -1,0 +1,208 @@
+"""What is known of every node right now: pure, in memory, no clock and no network of its own.
+
+Messages go in with the time of their arrival; rows for the page come out. A node that was never heard of before
+appears by itself. Presence is judged by what arrived, never by the retained `online` alone.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from leakear.dashboard.ring import Ring, Sums
+from leakear.dashboard.sequence import Sequence
+from leakear.edge.messages import Availability, Event, Identity, State, Telemetry, parse_utc
+
+ONLINE, STALE, OFFLINE = "online", "stale", "offline"
+UNKNOWN = "UNKNOWN"
+"""state of a node that has not told its state yet"""
+SPARK = 60
+"""slots of a sparkline"""
+
+Key = tuple[str, str]
+"""site and node"""
+Reports = Availability | State | Telemetry | Event
+
+
+@dataclass(slots=True)
+class Node:
+    """One node as the messages so far describe it."""
+
+    index: int
+    """number on the wire to the page; never used twice"""
+    site: str
+    name: str
+    available: bool | None = None
+    last_seen: float | None = None
+    """POSIX seconds when the last live message arrived"""
+    presence: str = STALE
+    state: str = UNKNOWN
+    since: float | None = None
+    score: float | None = None
+    level: float | None = None
+    floor: float | None = None
+    queue: int = 0
+    report: State | None = None
+    telemetry: Telemetry | None = None
+    malformed: int = 0
+    """messages that could not be read"""
+    complaint: str | None = None
+    """why the last of them could not"""
+    sequence: Sequence = field(default_factory=Sequence)
+    ring: Ring = field(default_factory=Ring)
+    minute: Sums | None = None
+
+    @property
+    def key(self) -> Key:
+        """Site and node."""
+        return self.site, self.name
+
+    def head(self) -> dict[str, Any]:
+        """Give what changes rarely."""
+        report = self.report
+        return {
+            "i": self.index, "site": self.site, "node": self.name, "state": self.state, "since": self.since,
+            "presence": self.presence, "faults": list(report.faults) if report else [],
+            "model": report.model.id if report else None, "firmware": report.firmware if report else None,
+            "threshold": report.threshold if report else None,
+            "muted": posix(report.muted_until) if report else None,
+            "clock": report.clock_synced if report else True,
+            "missing": self.sequence.missing, "malformed": self.malformed, "complaint": self.complaint,
+        }  # fmt: skip
+
+    def live(self) -> list[Any]:
+        """Give what changes with every message: index, last seen, score, level, floor, queue, end of the last window."""
+        end = posix(self.report.window_end) if self.report else None
+        return [self.index, self.last_seen, self.score, self.level, self.floor, self.queue, end]
+
+    def details(self) -> dict[str, Any]:
+        """Give all the rest, for the page of this node."""
+        report = self.report.to_dict() if self.report else None
+        telemetry = self.telemetry.to_dict() if self.telemetry else None
+        return {"report": report, "telemetry": telemetry, "gaps": self.sequence.gaps, "last_seq": self.sequence.last}
+
+
+def posix(text: str | None) -> float | None:
+    """POSIX seconds of a message's time."""
+    return None if text is None else parse_utc(text)
+
+
+class Fleet:
+    """All nodes by site and name. `limit` bounds the memory a broken broker or a joker can take."""
+
+    def __init__(self, stale_after: float = 180.0, limit: int = 5000) -> None:
+        self.stale_after = stale_after
+        """seconds without a message after which a node is called stale"""
+        self.limit = limit
+        self.refused = 0
+        """messages of nodes beyond the limit"""
+        self._nodes: dict[Key, Node] = {}
+        self._next = 0
+        self._finished: list[tuple[Key, Sums]] = []
+
+    def __len__(self) -> int:
+        return len(self._nodes)
+
+    def __iter__(self) -> Iterator[Node]:
+        return iter(self._nodes.values())
+
+    def get(self, key: Key) -> Node | None:
+        """Return a node, or None when nothing came from it yet."""
+        return self._nodes.get(key)
+
+    def node(self, key: Key) -> Node | None:
+        """Return a node, made at the first message; None beyond the limit."""
+        found = self._nodes.get(key)
+        if found is None:
+            if len(self._nodes) >= self.limit:
+                self.refused += 1
+                return None
+            found = self._nodes[key] = Node(self._next, *key)
+            self._next += 1
+        return found
+
+    def forget(self, key: Key) -> Node | None:
+        """Drop a node that was taken out of service."""
+        return self._nodes.pop(key, None)
+
+    def take(self, who: Identity, message: Reports, now: float, *, retained: bool = False) -> Node | None:
+        """Take in one message that arrived at POSIX second `now`; give back its node."""
+        node = self.node((who.site, who.node))
+        if node is None:
+            return None
+        self._seen(node, message, now, retained)
+        if isinstance(message, Availability):
+            node.available = message is Availability.ONLINE
+        elif isinstance(message, State):
+            self._state(node, message, now, retained)
+        elif isinstance(message, Telemetry):
+            self._measure(node, now, message.score, message.level_dbfs, message.noise_floor_dbfs)
+            node.telemetry, node.queue = message, message.queue_depth
+        else:
+            self._event(node, message)
+        self.judge(node, now)
+        return node
+
+    def complain(self, who: Identity, sentence: str) -> Node | None:
+        """Count a message that could not be read; it says nothing else about the node."""
+        node = self.node((who.site, who.node))
+        if node is not None:
+            node.malformed += 1
+            node.complaint = sentence
+        return node
+
+    def judge(self, node: Node, now: float) -> bool:
+        """Decide presence anew; True when it changed."""
+        before = node.presence
+        if node.available is False:
+            node.presence = OFFLINE
+        elif node.last_seen is None or now - node.last_seen > self.stale_after:
+            node.presence = STALE
+        else:
+            node.presence = ONLINE
+        return node.presence != before
+
+    def finished_minutes(self, now: float, *, all_of_them: bool = False) -> list[tuple[Key, Sums]]:
+        """Give the sums of the minutes that are over (or of all, at the end of the program), each once."""
+        current = int(now // 60) * 60
+        for node in self:
+            if node.minute is not None and (all_of_them or node.minute.start < current):
+                self._finished.append((node.key, node.minute))
+                node.minute = None
+        done, self._finished = self._finished, []
+        return done
+
+    @staticmethod
+    def _seen(node: Node, message: Reports, now: float, retained: bool) -> None:
+        """Note when; of a retained message only the time it states counts, and never the future."""
+        if not retained:
+            if message is not Availability.OFFLINE:
+                node.last_seen = now
+        elif isinstance(message, State) and message.clock_synced and message.window_end is not None:
+            sent = min(parse_utc(message.window_end), now)
+            node.last_seen = sent if node.last_seen is None else max(sent, node.last_seen)
+
+    def _state(self, node: Node, message: State, now: float, retained: bool) -> None:
+        node.report, node.state, node.queue = message, message.state, message.queue_depth
+        node.since = parse_utc(message.since)
+        values = (message.score, message.level_dbfs, message.noise_floor_dbfs)
+        if retained:
+            node.score, node.level, node.floor = values
+        else:
+            self._measure(node, now, *values)
+
+    def _event(self, node: Node, message: Event) -> None:
+        """Believe an event at once: the state confirms it a moment later. A late one must not overrule it."""
+        if node.report is None or message.seq > node.report.seq:
+            if node.state != message.to_state:
+                node.since = parse_utc(message.window_end)
+            node.state = message.to_state
+
+    def _measure(self, node: Node, now: float, score: float | None, level: float | None, floor: float | None) -> None:
+        node.score, node.level, node.floor = score, level, floor
+        node.ring.add(now, score, level, floor)
+        start = int(now // 60) * 60
+        if node.minute is None or node.minute.start != start:
+            if node.minute is not None:
+                self._finished.append((node.key, node.minute))
+            node.minute = Sums(start)
+        node.minute.add(score, level, floor)

@@ -1,0 +1,126 @@
+"""The open pages: what changed goes to all of them, written once; a page that cannot keep up starts afresh."""
+
+import asyncio
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from leakear.dashboard.fleet import SPARK, Fleet, Key, Node
+from leakear.dashboard.ring import SLOT_S
+
+WAITING = 60
+"""messages that may wait for a slow page before it is disconnected (it reconnects and gets the whole fleet)"""
+
+
+@dataclass(eq=False)
+class Page:
+    """One open page."""
+
+    queue: "asyncio.Queue[str | None]" = field(default_factory=lambda: asyncio.Queue(WAITING))
+    watching: Key | None = None
+    """the node whose page it is"""
+    listening: bool = False
+    """whether it shows the live spectrum"""
+
+    def send(self, text: str) -> bool:
+        """Queue a message; False when too many wait."""
+        try:
+            self.queue.put_nowait(text)
+        except asyncio.QueueFull:
+            return False
+        return True
+
+
+class Hub:
+    """Broadcasts the fleet's changes."""
+
+    def __init__(self, fleet: Fleet) -> None:
+        self._fleet = fleet
+        self._pages: set[Page] = set()
+        self._heads: dict[int, dict[str, Any]] = {}
+        self._changed: set[Key] = set()
+        self._gone: list[int] = []
+        self._line: dict[str, Any] = {}
+
+    def __len__(self) -> int:
+        return len(self._pages)
+
+    def join(self, page: Page, now: float) -> None:
+        """Add a page; it gets the whole fleet first."""
+        nodes = [self._snapshot(node, now) for node in self._fleet]
+        page.send(encode({"t": "fleet", "now": now, "slot": SLOT_S, "nodes": nodes, "line": self._line}))
+        self._pages.add(page)
+
+    def show(self, page: Page, node: Node) -> None:
+        """Send a page all that is known of the node it has just opened."""
+        page.send(encode({"t": "details", "i": node.index, **node.details()}))
+
+    def leave(self, page: Page) -> None:
+        """Drop a page."""
+        self._pages.discard(page)
+
+    def changed(self, node: Node) -> None:
+        """Mark a node to be sent at the next flush."""
+        self._changed.add(node.key)
+
+    def gone(self, node: Node) -> None:
+        """Mark a node as removed."""
+        self._gone.append(node.index)
+        self._heads.pop(node.index, None)
+        self._changed.discard(node.key)
+
+    def flush(self, now: float, line: dict[str, Any]) -> None:
+        """Send what changed since the last flush."""
+        nodes = [node for key in self._changed if (node := self._fleet.get(key))]
+        heads = [head for node in nodes if (head := self._new_head(node))]
+        message: dict[str, Any] = {"t": "diff", "now": now, "live": [node.live() for node in nodes]}
+        extras = {"heads": heads, "gone": self._gone, "line": line if line != self._line else None}
+        message |= {name: value for name, value in extras.items() if value}
+        self._changed, self._gone, self._line = set(), [], line
+        if self._pages and len(message) > 2 and (nodes or len(message) > 3):
+            self.broadcast(message)
+        self._send_details(nodes)
+
+    def broadcast(self, message: dict[str, Any], to: Key | None = None) -> None:
+        """Send to all pages, or to those that watch one node."""
+        text = encode(message)
+        for page in list(self._pages):
+            if (to is None or page.watching == to) and not page.send(text):
+                self._disconnect(page)
+
+    def listened(self) -> set[Key]:
+        """Nodes whose live spectrum somebody looks at."""
+        return {page.watching for page in self._pages if page.listening and page.watching}
+
+    def close(self) -> None:
+        """End all pages' connections."""
+        for page in list(self._pages):
+            self._disconnect(page)
+
+    def _disconnect(self, page: Page) -> None:
+        self._pages.discard(page)
+        while not page.queue.empty():
+            page.queue.get_nowait()
+        page.queue.put_nowait(None)
+
+    def _new_head(self, node: Node) -> dict[str, Any] | None:
+        head = node.head()
+        if self._heads.get(node.index) == head:
+            return None
+        self._heads[node.index] = head
+        return head
+
+    def _snapshot(self, node: Node, now: float) -> dict[str, Any]:
+        score, level, _ = node.ring.last(SPARK, now)
+        return node.head() | {"live": node.live(), "scores": score, "levels": level}
+
+    def _send_details(self, nodes: list[Node]) -> None:
+        watched = {page.watching for page in self._pages if page.watching}
+        for node in nodes:
+            if node.key in watched:
+                self.broadcast({"t": "details", "i": node.index, **node.details()}, to=node.key)
+
+
+def encode(message: dict[str, Any]) -> str:
+    """JSON text of a message to the page."""
+    return json.dumps(message, ensure_ascii=False, separators=(",", ":"), allow_nan=False)

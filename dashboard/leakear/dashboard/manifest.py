@@ -1,0 +1,72 @@
+"""The loop from the field to the next model: judged alerts with their clips, as a folder that `leakear-train` takes."""
+
+import csv
+import hashlib
+import io
+import wave
+import zipfile
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO
+
+from leakear.dashboard.alerts import Alerts, Verdict
+from leakear.dashboard.clips import Clips
+from leakear.dashboard.history import Row
+from leakear.edge.errors import InputDataError
+
+COLUMNS = ("path", "label", "material", "site", "date", "sample_rate", "seconds", "sha256", "fold")
+LABELS = {Verdict.LEAK: "Leak", Verdict.FALSE_ALARM: "NoLeak"}
+FOLDS = 5
+EPOCH = (1980, 1, 1, 0, 0, 0)
+"""the same clips make the same archive, byte for byte"""
+
+
+def write_zip(alerts: Alerts, clips: Clips, out: IO[bytes]) -> int:
+    """Write manifest.csv and the clips it names into a ZIP archive; give back how many recordings it holds."""
+    text = io.StringIO()
+    table = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    table.writeheader()
+    count = 0
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as archive:
+        for row in alerts.judged():
+            found = clips.path(row["id"], "audio")
+            if found is None:
+                continue
+            content = found[0].read_bytes()
+            line = manifest_line(row, found[0], content)
+            archive.writestr(zipfile.ZipInfo(str(line["path"]), EPOCH), content)
+            table.writerow(line)
+            count += 1
+        archive.writestr(zipfile.ZipInfo("manifest.csv", EPOCH), text.getvalue())
+    return count
+
+
+def manifest_line(row: Row, path: Path, content: bytes) -> dict[str, str | int | float]:
+    """One recording. `site` is the spot that was listened to: recordings of one spot share a fold."""
+    label = LABELS[Verdict(row["verdict"])]
+    spot = f"{row['site']}/{row['node']}"
+    rate, seconds = measure(content)
+    return {
+        "path": f"{label}/{row['site']}_{row['node']}_{row['id']}{path.suffix}",
+        "label": label,
+        "material": row["material"],
+        "site": spot,
+        "date": datetime.fromtimestamp(row["window_end"], UTC).strftime("%Y%m%d"),
+        "sample_rate": rate,
+        "seconds": round(seconds, 3),
+        "sha256": hashlib.sha256(content).hexdigest(),
+        "fold": int(hashlib.sha256(spot.encode()).hexdigest(), 16) % FOLDS,
+    }
+
+
+def measure(content: bytes) -> tuple[int, float]:
+    """Read sampling rate (Hz) and length (s) from a FLAC STREAMINFO block (RFC 9639) or a WAV header."""
+    if content[:4] == b"fLaC" and len(content) >= 42:
+        packed = int.from_bytes(content[18:26], "big")
+        rate, count = packed >> 44, packed & (2**36 - 1)
+        if rate:
+            return rate, count / rate
+    elif content[:4] == b"RIFF":
+        with wave.open(io.BytesIO(content)) as sound:
+            return sound.getframerate(), sound.getnframes() / sound.getframerate()
+    raise InputDataError("A clip is neither FLAC nor WAV; fetch it again from its node.")

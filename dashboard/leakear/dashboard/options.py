@@ -1,0 +1,89 @@
+"""What may be configured, with the limits of each value; the command line fills it in."""
+
+from dataclasses import dataclass
+from ipaddress import ip_address
+from pathlib import Path
+
+from leakear.dashboard.auth import Role
+from leakear.edge.errors import ConfigError
+
+DAY = 86400.0
+
+
+@dataclass(frozen=True)
+class ProxyOptions:
+    """A reverse proxy that has done the log-in."""
+
+    user_header: str
+    """header in which it names the user"""
+    addresses: frozenset[str]
+    """only from these is the header believed"""
+    role: Role = Role.VIEW
+    """role of everybody it lets through, unless `operators` names them"""
+    operators: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class ServeOptions:
+    """How to run the dashboard."""
+
+    host: str = "127.0.0.1"
+    port: int = 8080
+    clips_folder: Path = Path("leakear-clips")
+    clips_mib: int = 2048
+    stale_after: float = 180.0
+    """seconds"""
+    lost_after: float = 60.0
+    """seconds that a node may be stale or offline before that is an alert"""
+    max_nodes: int = 5000
+    keep_events: float = 5 * 365 * DAY
+    """seconds"""
+    keep_minutes: float = 14 * DAY
+    """seconds"""
+    keep_hours: float = 3 * 365 * DAY
+    """seconds"""
+    public_url: str | None = None
+    """address under which people reach the page"""
+    notify_file: Path | None = None
+    language: str = "en"
+    """of notifications"""
+    proxy: ProxyOptions | None = None
+    certificate: Path | None = None
+    key: Path | None = None
+
+    def __post_init__(self) -> None:
+        if not 5 <= self.stale_after <= 7 * DAY:
+            raise ConfigError(f"--stale-after is {self.stale_after:g}: use 5 to {7 * DAY:g} seconds.")
+        if self.keep_minutes < DAY or self.keep_hours < DAY or self.keep_events < DAY:
+            raise ConfigError("--keep-minutes, --keep-hours and --keep-events are at least 1 day.")
+        if (self.certificate is None) != (self.key is None):
+            raise ConfigError("--certificate and --key go together.")
+
+    @property
+    def loopback(self) -> bool:
+        """Whether only this machine can reach the page."""
+        return self.host == "localhost" or _is_loopback(self.host)
+
+
+def parse_listen(text: str) -> tuple[str, int]:
+    """HOST:PORT, with an IPv6 host in brackets; ConfigError for anything else."""
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdigit() or int(port) > 65535:
+        raise ConfigError(f"--listen is {text!a}: write HOST:PORT, such as 127.0.0.1:8080 or [::1]:8080.")
+    return host.strip("[]"), int(port)
+
+
+def refuse_open_doors(options: ServeOptions, has_users: bool) -> None:
+    """Nobody may reach the page from another machine without a log-in."""
+    if not options.loopback and not has_users and options.proxy is None:
+        raise ConfigError(
+            f"--listen {options.host}:{options.port} is reachable from other machines and there is no log-in: add a "
+            "user with `leakear-dashboard user add NAME`, or name the proxy's header with --proxy-user-header."
+        )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False

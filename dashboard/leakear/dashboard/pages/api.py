@@ -1,0 +1,206 @@
+"""The page's data: history, alerts, commands, clips. Who may do what is decided here, not in the page."""
+
+import asyncio
+import json
+import tempfile
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from starlette.background import BackgroundTask
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.routing import Route
+
+from leakear.dashboard.auth import LOCAL, User
+from leakear.dashboard.fetch import fetch_clip
+from leakear.dashboard.fleet import Key
+from leakear.dashboard.history import Row
+from leakear.dashboard.manifest import write_zip
+from leakear.dashboard.service import Service
+from leakear.edge.errors import ConfigError, InputDataError
+from leakear.edge.requests import REQUESTS
+
+LONGEST_S = 3 * 366 * 86400.0
+COMMANDS = ("identify", "status", "set", "calibrate", "selftest")
+"""what the page may ask of a node; `clip` and `watch` have ways of their own, a model is no matter for a browser"""
+BODY = 16 * 1024
+"""bytes of a request at most"""
+
+Handler = Callable[[Request], Awaitable[Response]]
+
+
+class Refused(InputDataError):  # noqa: N818 - it is an answer, not a failure
+    """A request that is understood and not carried out."""
+
+    def __init__(self, status: int, sentence: str) -> None:
+        super().__init__(sentence)
+        self.status = status
+
+
+class Api:
+    """Handlers of /api."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+
+    def routes(self) -> list[Route]:
+        """All addresses."""
+        return [
+            _route("/api/me", self.me),
+            _route("/api/nodes/{site}/{node}/history", self.history),
+            _route("/api/nodes/{site}/{node}/commands/{name}", self.command, "POST"),
+            _route("/api/nodes/{site}/{node}/forget", self.forget, "POST"),
+            _route("/api/alerts", self.alerts),
+            _route("/api/alerts/{id}/acknowledge", self.acknowledge, "POST"),
+            _route("/api/alerts/{id}/verdict", self.verdict, "POST"),
+            _route("/api/alerts/{id}/clip", self.clip),
+            _route("/api/alerts/{id}/fetch", self.fetch, "POST"),
+            _route("/api/export", self.export),
+        ]
+
+    async def me(self, request: Request) -> Response:
+        """Who is logged in, and how many alerts are open."""
+        user = _user(request)
+        counts = await asyncio.to_thread(self._service.history.counts)
+        return JSONResponse({"name": user.name, "role": user.role, "local": user is LOCAL, "counts": counts})
+
+    async def history(self, request: Request) -> Response:
+        """Chart columns and events of a node; `seconds` back from now."""
+        key, now = _key(request), time.time()
+        since = now - min(max(_number(request.query_params.get("seconds", "3600")), 60.0), LONGEST_S)
+        series = await asyncio.to_thread(self._service.samples.series, key, since, now)
+        events = await asyncio.to_thread(self._service.history.node_events, key, since)
+        before = await asyncio.to_thread(self._service.history.state_before, key, since)
+        recent = self._service.recent(key, now)
+        return JSONResponse(
+            {"since": since, "now": now, "series": series, "events": events, "before": before, "recent": recent}
+        )
+
+    async def command(self, request: Request) -> Response:
+        """Send a command, give the node's answer."""
+        user, key, name = _operator(request), _key(request), request.path_params["name"]
+        if name not in COMMANDS:
+            raise Refused(404, f"There is no command {name!a}.")
+        values = await _body(request)
+        REQUESTS[name].from_json({**values, "id": "check"})  # a wrong value is refused before it travels
+        await asyncio.to_thread(self._service.history.act, user.name, name, "/".join(key), str(values))
+        answer = await self._service.commander.ask(key, name, values)
+        return JSONResponse({"ok": answer.ok, "error": answer.error, "result": answer.result})
+
+    async def forget(self, request: Request) -> Response:
+        """Take a node out of service."""
+        user = _operator(request)
+        if not await self._service.forget(_key(request), user.name):
+            raise Refused(404, "This node is not known.")
+        return JSONResponse({"ok": True})
+
+    async def alerts(self, request: Request) -> Response:
+        """One page of the log."""
+        query = request.query_params
+        before = _number(query["before"]) if "before" in query else None
+        which, search = query.get("filter", "open"), query.get("search", "")[:100]
+        rows = await asyncio.to_thread(self._service.alerts.page, which, search, before)
+        return JSONResponse({"rows": rows})
+
+    async def acknowledge(self, request: Request) -> Response:
+        """Somebody has seen it."""
+        user = _operator(request)
+        row = await asyncio.to_thread(self._service.alerts.acknowledge, request.path_params["id"], user.name)
+        return self._changed(row)
+
+    async def verdict(self, request: Request) -> Response:
+        """Write down what was found on site."""
+        user, body = _operator(request), await _body(request)
+        words = [str(body.get(name, "")) for name in ("verdict", "note", "material")]
+        event_id = request.path_params["id"]
+        row = await asyncio.to_thread(self._service.alerts.judge, event_id, user.name, *words)
+        return self._changed(row)
+
+    async def clip(self, request: Request) -> Response:
+        """Sound or picture of an event, if it was fetched."""
+        family = request.query_params.get("family", "audio")
+        found = await asyncio.to_thread(self._service.clips.path, request.path_params["id"], family)
+        if family not in ("audio", "image") or found is None:
+            raise Refused(404, "This clip is not here; fetch it from its node.")
+        return FileResponse(found[0], media_type=found[1])
+
+    async def fetch(self, request: Request) -> Response:
+        """Fetch the clip of an event from its node."""
+        user = _operator(request)
+        row = await asyncio.to_thread(self._service.alerts.get, request.path_params["id"])
+        if row is None:
+            raise Refused(404, "This alert is not known.")
+        await asyncio.to_thread(self._service.history.act, user.name, "clip", row["id"])
+        await fetch_clip(self._service.commander, self._service.clips, row)
+        return self._changed(await asyncio.to_thread(self._service.alerts.get, row["id"]))
+
+    async def export(self, request: Request) -> Response:
+        """Judged alerts with their clips, for leakear-train."""
+        _operator(request)
+        out = tempfile.NamedTemporaryFile(suffix=".zip")  # noqa: SIM115 - closed when it was sent
+        count = await asyncio.to_thread(write_zip, self._service.alerts, self._service.clips, out)
+        out.flush()
+        headers = {"x-leakear-recordings": str(count)}
+        name = time.strftime("leakear-field-%Y%m%d.zip", time.gmtime())
+        done = BackgroundTask(out.close)
+        return FileResponse(out.name, media_type="application/zip", filename=name, headers=headers, background=done)
+
+    def _changed(self, row: Row | None) -> Response:
+        if row is None:
+            raise Refused(404, "This alert is not known.")
+        self._service.hub.broadcast({"t": "alert", "row": row})
+        return JSONResponse({"row": row})
+
+
+def _route(path: str, handler: Handler, method: str = "GET") -> Route:
+    """Build an address whose errors are answered with their sentence."""
+
+    async def answered(request: Request) -> Response:
+        try:
+            return await handler(request)
+        except Refused as error:
+            return JSONResponse({"error": str(error)}, error.status)
+        except (InputDataError, ConfigError) as error:
+            return JSONResponse({"error": str(error)}, 422)
+
+    return Route(path, answered, methods=[method])
+
+
+def _user(request: Request) -> User:
+    user: User = request.state.user
+    return user
+
+
+def _operator(request: Request) -> User:
+    user = _user(request)
+    if not user.operates:
+        raise Refused(403, "Your role may look, not operate.")
+    return user
+
+
+def _key(request: Request) -> Key:
+    return request.path_params["site"], request.path_params["node"]
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError as error:
+        raise Refused(422, f"{text[:40]!a} is not a number.") from error
+
+
+async def _body(request: Request) -> dict[str, Any]:
+    """JSON object of a request; small, whatever its header says."""
+    content = b""
+    async for chunk in request.stream():
+        content += chunk
+        if len(content) > BODY:
+            raise Refused(413, f"The request is larger than {BODY} bytes.")
+    try:
+        data = json.loads(content or b"{}")
+    except ValueError as error:
+        raise Refused(422, "The request is not JSON.") from error
+    if not isinstance(data, dict):
+        raise Refused(422, "The request is not a JSON object.")
+    return data

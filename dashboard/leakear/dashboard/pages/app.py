@@ -1,0 +1,62 @@
+"""The web application: one page for all addresses, its files, its data, its live line."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.resources import files
+from pathlib import Path
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import FileResponse, Response
+from starlette.routing import Mount, Route, WebSocketRoute
+from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
+
+from leakear.dashboard.pages.api import Api
+from leakear.dashboard.pages.gate import Gate
+from leakear.dashboard.pages.live import Live
+from leakear.dashboard.pages.login import Login
+from leakear.dashboard.service import Service
+
+STATIC = Path(str(files("leakear.dashboard").joinpath("static")))
+
+
+class Assets(StaticFiles):
+    """The page's files; the browser asks each time whether they changed, so an update shows at once."""
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        """Serve a file with that advice."""
+        answer = await super().get_response(path, scope)
+        answer.headers["cache-control"] = "no-cache"
+        return answer
+
+
+def build(service: Service) -> Starlette:
+    """Make the application; the service runs while it does."""
+    options = service.options
+    https = options.certificate is not None or (options.public_url or "").startswith("https:")
+
+    @asynccontextmanager
+    async def running(_app: Starlette) -> AsyncIterator[None]:
+        work = asyncio.create_task(service.run())
+        try:
+            yield
+        finally:
+            work.cancel()
+            await asyncio.gather(work, return_exceptions=True)
+
+    async def page(_request: Request) -> Response:
+        return FileResponse(STATIC / "index.html", headers={"cache-control": "no-cache"})
+
+    routes = [
+        Mount("/static", Assets(directory=STATIC)),
+        Route("/favicon.ico", lambda _request: FileResponse(STATIC / "icon.svg", media_type="image/svg+xml")),
+        *Login(service.users, https=https).routes(),
+        *Api(service).routes(),
+        WebSocketRoute("/live", Live(service).serve),
+        *(Route(path, page) for path in ("/", "/alerts", "/login", "/node/{site}/{node}")),
+    ]
+    gate = Middleware(Gate, users=service.users, options=options)
+    return Starlette(routes=routes, middleware=[gate], lifespan=running)

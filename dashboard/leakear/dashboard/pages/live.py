@@ -1,0 +1,72 @@
+"""The live line of a page: a WebSocket that carries the fleet's changes."""
+
+import asyncio
+import json
+from contextlib import suppress
+from typing import Any
+
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from leakear.dashboard.fleet import Key
+from leakear.dashboard.hub import Page
+from leakear.dashboard.service import WATCH_S, Service
+
+
+class Live:
+    """Endpoint of the live line."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+
+    async def serve(self, socket: WebSocket) -> None:
+        """Serve one page until it goes away or falls behind."""
+        await socket.accept()
+        page = Page()
+        self._service.join(page)
+        reader = asyncio.create_task(self._read(socket, page))
+        try:
+            await self._write(socket, page)
+        finally:
+            reader.cancel()
+            self._service.hub.leave(page)
+            self._stop_listening(page)
+
+    async def _write(self, socket: WebSocket, page: Page) -> None:
+        with suppress(WebSocketDisconnect, RuntimeError):
+            while (text := await page.queue.get()) is not None:
+                await socket.send_text(text)
+            await socket.close(1013, "fell behind")
+
+    async def _read(self, socket: WebSocket, page: Page) -> None:
+        try:
+            while True:
+                self._wish(page, json.loads(await socket.receive_text()))
+        except (WebSocketDisconnect, ValueError, RuntimeError):
+            while not page.queue.empty():
+                page.queue.get_nowait()
+            page.queue.put_nowait(None)
+
+    def _wish(self, page: Page, wish: Any) -> None:
+        """Note what the page looks at: `{"watch": [site, node] | null, "spectrum": bool}`."""
+        if not isinstance(wish, dict):
+            return
+        self._stop_listening(page)
+        page.watching, page.listening = _key(wish.get("watch")), wish.get("spectrum") is True
+        node = self._service.fleet.get(page.watching) if page.watching else None
+        if node is not None:
+            self._service.hub.show(page, node)
+            if page.listening:
+                self._service.watch(node.key, WATCH_S)
+
+    def _stop_listening(self, page: Page) -> None:
+        """Let a node rest when the last one who listened is gone."""
+        key, listened = page.watching, page.listening
+        page.listening = False
+        if key is not None and listened and key not in self._service.hub.listened():
+            self._service.watch(key, 0)
+
+
+def _key(value: Any) -> Key | None:
+    if isinstance(value, list) and len(value) == 2 and all(isinstance(part, str) for part in value):
+        return value[0], value[1]
+    return None

@@ -1,0 +1,105 @@
+"""Score, level and noise floor over hours and years: sums per minute, rolled up per hour."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from sqlalchemy import Engine, case, delete, func, insert, select
+
+from leakear.dashboard.fleet import Key
+from leakear.dashboard.history import insert_new
+from leakear.dashboard.ring import Sums
+from leakear.dashboard.tables import samples
+
+MINUTE, HOUR = 60, 3600
+MAX_POINTS = 1500
+"""about as many as a chart has pixels"""
+ADDED = ("score_n", "score_sum", "level_n", "level_sum", "floor_n", "floor_sum")
+COLUMNS = (*ADDED, "score_max", "level_min", "level_max")
+
+
+class Samples:
+    """Reads and writes the measured values. Blocking: the event loop calls it in a thread."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+
+    def add(self, buckets: Sequence[tuple[Key, Sums]], seconds: int = MINUTE) -> None:
+        """Store finished buckets; one that is there already (a restart within the minute) is added to."""
+        rows = [{"site": k[0], "node": k[1], "seconds": seconds, **asdict(sums)} for k, sums in buckets]
+        if not rows:
+            return
+        statement = insert_new(self.engine, samples)
+        kept: dict[str, Any] = {name: samples.c[name] + statement.excluded[name] for name in ADDED}
+        kept["score_max"] = _extreme(samples.c.score_max, statement.excluded.score_max, larger=True)
+        kept["level_max"] = _extreme(samples.c.level_max, statement.excluded.level_max, larger=True)
+        kept["level_min"] = _extreme(samples.c.level_min, statement.excluded.level_min, larger=False)
+        keys = ["site", "node", "seconds", "start"]
+        with self.engine.begin() as connection:
+            connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=kept), rows)
+
+    def roll_up(self, now: float) -> None:
+        """Add up the hours that are over. Called hourly; an hour is made anew from its minutes, so twice is once."""
+        over = int(now // HOUR) * HOUR
+        done = self._last_hour()
+        start = (func.floor(samples.c.start / float(HOUR)) * HOUR).label("hour")
+        span = (samples.c.seconds == MINUTE, samples.c.start < over, samples.c.start >= done)
+        sums = [func.sum(samples.c[name]).label(name) for name in ADDED]
+        extremes = [func.max(samples.c.score_max).label("score_max"), func.min(samples.c.level_min).label("level_min"),
+                    func.max(samples.c.level_max).label("level_max")]  # fmt: skip
+        found = select(samples.c.site, samples.c.node, start, *sums, *extremes).where(*span)
+        with self.engine.begin() as connection:
+            hours = connection.execute(found.group_by(samples.c.site, samples.c.node, start)).mappings().all()
+            connection.execute(delete(samples).where(samples.c.seconds == HOUR, samples.c.start >= done))
+            rows = [
+                {"site": h["site"], "node": h["node"], "seconds": HOUR, "start": int(h["hour"])}
+                | {name: h[name] for name in COLUMNS}
+                for h in hours
+            ]
+            if rows:
+                connection.execute(insert(samples), rows)
+
+    def sweep(self, now: float, keep_minutes_s: float, keep_hours_s: float) -> None:
+        """Forget what is too old. Minutes go only after their hour was added up."""
+        self.roll_up(now)
+        with self.engine.begin() as connection:
+            for seconds, keep in ((MINUTE, keep_minutes_s), (HOUR, keep_hours_s)):
+                old = (samples.c.seconds == seconds, samples.c.start < now - keep)
+                connection.execute(delete(samples).where(*old))
+
+    def series(self, key: Key, since: float, until: float) -> dict[str, Any]:
+        """Columns for a chart: bucket starts (POSIX seconds), means, extremes; minutes where they fit, else hours."""
+        seconds = MINUTE if (until - since) / MINUTE <= MAX_POINTS else HOUR
+        mine = (samples.c.site == key[0], samples.c.node == key[1], samples.c.seconds == seconds)
+        span = (samples.c.start >= since - seconds, samples.c.start <= until)
+        with self.engine.connect() as connection:
+            rows = connection.execute(select(samples).where(*mine, *span).order_by(samples.c.start)).all()
+        return {
+            "seconds": seconds,
+            "start": [r.start for r in rows],
+            "score": [_mean(r.score_sum, r.score_n) for r in rows],
+            "score_max": [_round(r.score_max) for r in rows],
+            "level": [_mean(r.level_sum, r.level_n) for r in rows],
+            "level_min": [_round(r.level_min) for r in rows],
+            "level_max": [_round(r.level_max) for r in rows],
+            "floor": [_mean(r.floor_sum, r.floor_n) for r in rows],
+        }
+
+    def _last_hour(self) -> int:
+        """Begin with the newest hour there is: it may have been added up before its last minutes were stored."""
+        with self.engine.connect() as connection:
+            return connection.scalar(select(func.max(samples.c.start)).where(samples.c.seconds == HOUR)) or 0
+
+
+def _extreme(old: Any, new: Any, *, larger: bool) -> Any:
+    """Greatest or least of two columns, of which either may be NULL."""
+    wins = new > old if larger else new < old
+    return case((old.is_(None), new), (new.is_(None), old), (wins, new), else_=old)
+
+
+def _mean(total: float, count: int) -> float | None:
+    return _round(total / count) if count else None
+
+
+def _round(value: float | None) -> float | None:
+    return None if value is None else round(value, 3)

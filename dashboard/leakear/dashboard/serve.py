@@ -1,0 +1,50 @@
+"""Runs the web server around the service."""
+
+import asyncio
+import logging
+import socket
+from dataclasses import replace
+
+import uvicorn
+from sqlalchemy import Engine
+
+from leakear.dashboard.history import History
+from leakear.dashboard.options import ServeOptions, refuse_open_doors
+from leakear.dashboard.pages.app import build
+from leakear.dashboard.service import Service
+from leakear.dashboard.subscriber import BrokerOptions
+from leakear.edge.errors import ConfigError
+
+
+def serve(options: ServeOptions, broker: BrokerOptions, engine: Engine) -> int:
+    """Serve until a signal ends it; prints the address once it listens."""
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    return asyncio.run(_serve(options, broker, engine))
+
+
+async def _serve(options: ServeOptions, broker: BrokerOptions, engine: Engine) -> int:
+    named = replace(broker, client_id=History(engine).client_id())
+    service = Service(options, named, engine)
+    refuse_open_doors(options, service.users.any())
+    line = _listen(options)
+    scheme = "https" if options.certificate else "http"
+    host = f"[{options.host}]" if ":" in options.host else options.host
+    print(f"{scheme}://{host}:{line.getsockname()[1]}/", flush=True)
+    config = uvicorn.Config(
+        build(service), log_level="warning", access_log=False, proxy_headers=False, ws_max_size=4096,
+        ssl_certfile=options.certificate, ssl_keyfile=options.key, timeout_graceful_shutdown=3, server_header=False,
+    )  # fmt: skip
+    await uvicorn.Server(config).serve([line])
+    return 0
+
+
+def _listen(options: ServeOptions) -> socket.socket:
+    """Bind before the server starts, so that port 0 works and a taken port is one plain sentence."""
+    family = socket.AF_INET6 if ":" in options.host else socket.AF_INET
+    line = socket.socket(family)
+    line.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        line.bind((options.host, options.port))
+    except OSError as error:
+        raise ConfigError(f"--listen {options.host}:{options.port} cannot be used: {error.strerror}.") from error
+    return line

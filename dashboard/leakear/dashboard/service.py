@@ -1,0 +1,263 @@
+"""The dashboard without its pages: takes what the broker delivers, keeps it, and tells the open pages."""
+
+import asyncio
+import json
+import logging
+import time
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
+
+from leakear.dashboard.absence import Absence
+from leakear.dashboard.alerts import Alerts
+from leakear.dashboard.auth import Users
+from leakear.dashboard.clips import Clips
+from leakear.dashboard.commander import Commander
+from leakear.dashboard.fleet import Fleet, Key, Node
+from leakear.dashboard.history import History, Row, event_row, presence_row, public
+from leakear.dashboard.hub import Hub, Page
+from leakear.dashboard.inbox import Read, Unread, read
+from leakear.dashboard.notify import Notifier
+from leakear.dashboard.options import ServeOptions
+from leakear.dashboard.ring import SLOT_S, SLOTS
+from leakear.dashboard.samples import Samples
+from leakear.dashboard.subscriber import BrokerOptions, Incoming, Subscriber, waker
+from leakear.edge.messages import CommandResult, Event, Identity, Spectrum, utc_text
+
+log = logging.getLogger(__name__)
+
+BATCH_S = 0.05
+"""pause that lets messages gather before the page is told"""
+TICK_S = 0.5
+"""between two updates of scores and levels on the page: 2 Hz"""
+MINUTE_S = 60.0
+SWEEP_S = 600.0
+WATCH_S = 60.0
+"""how long a node publishes spectra for one request; renewed at half of it"""
+
+
+class Service:
+    """Everything behind the pages. All but the blocking parts runs on one event loop."""
+
+    def __init__(self, options: ServeOptions, broker: BrokerOptions, engine: Engine) -> None:
+        self.options = options
+        self.fleet = Fleet(options.stale_after, options.max_nodes)
+        self.hub = Hub(self.fleet)
+        self.history = History(engine)
+        self.samples = Samples(engine)
+        self.alerts = Alerts(engine, self.history)
+        self.clips = Clips(engine, options.clips_folder, options.clips_mib << 20)
+        self.users = Users(engine)
+        self.notifier = Notifier(options.notify_file, options.public_url, options.language)
+        self._bell = asyncio.Event()
+        self._broker = broker
+        self._subscriber: Subscriber | None = None
+        self.commander = Commander(self._publish)
+        self._absence = Absence(options.lost_after, ())
+        self._unsaved: list[tuple[Row, Incoming | None]] = []
+        self._trouble: str | None = None
+        self._flushed = 0.0
+        self._unread = 0
+
+    async def run(self) -> None:
+        """Work until cancelled, then leave nothing unsaved."""
+        self._subscriber = Subscriber(self._broker, waker(asyncio.get_running_loop(), self._bell))
+        await asyncio.to_thread(self.history.restore, self.fleet)
+        self._absence = Absence(self.options.lost_after, await asyncio.to_thread(self.history.reported_lost))
+        self._subscriber.start()
+        try:
+            async with asyncio.TaskGroup() as group:
+                for job in (self._ingest(), self.notifier.run(), *self._regular()):
+                    group.create_task(job)
+        finally:
+            self._subscriber.stop()
+            self.hub.close()
+            self.samples.add(self.fleet.finished_minutes(time.time(), all_of_them=True))
+            self.history.save_nodes(self.fleet, time.time())
+
+    def line(self) -> dict[str, Any]:
+        """State of the connection and the history, for the page's header."""
+        subscriber = self._subscriber
+        return {
+            "connected": bool(subscriber and subscriber.connected),
+            "trouble": self._trouble or (subscriber.trouble if subscriber else None),
+            "dropped": subscriber.dropped if subscriber else 0,
+            "unread": self._unread,
+            "refused": self.fleet.refused,
+        }
+
+    def join(self, page: Page) -> None:
+        """Add a page that has just been opened."""
+        self.hub.join(page, time.time())
+
+    def recent(self, key: Key, now: float) -> dict[str, Any] | None:
+        """Last hour of a node, in the slots of its ring."""
+        node = self.fleet.get(key)
+        if node is None:
+            return None
+        score, level, floor = node.ring.last(SLOTS, now)
+        start = (int(now // SLOT_S) - SLOTS + 1) * SLOT_S
+        return {"start": start, "seconds": SLOT_S, "score": score, "level": level, "floor": floor}
+
+    async def forget(self, key: Key, who: str) -> bool:
+        """Take a node out of service: its retained messages, its row; its events stay."""
+        node = self.fleet.forget(key)
+        if node is None:
+            return False
+        for suffix in ("availability", "state"):
+            self._publish(Identity(*key).topic(suffix), b"", retain=True)
+        self.hub.gone(node)
+        await asyncio.to_thread(self.history.forget_node, key)
+        await asyncio.to_thread(self.history.act, who, "forget", "/".join(key))
+        return True
+
+    def _publish(self, topic: str, payload: bytes, *, retain: bool = False) -> bool:
+        return self._subscriber is not None and self._subscriber.publish(topic, payload, retain=retain)
+
+    def _regular(self) -> list[Coroutine[Any, Any, None]]:
+        return [
+            _every(TICK_S, self._tick),
+            _every(MINUTE_S, self._minute),
+            _every(SWEEP_S, self._sweep),
+            _every(WATCH_S / 2, self._renew_watches),
+        ]
+
+    async def _ingest(self) -> None:
+        """Take, show, store, acknowledge: in this order, so that a slow disk delays no alarm."""
+        assert self._subscriber is not None
+        while True:
+            await self._bell.wait()
+            self._bell.clear()
+            urgent, reports = self._subscriber.take()
+            if reports:
+                self._bell.set()  # there may be more
+            now = time.time()
+            alarming = [self._one(item, now) for item in (*urgent, *reports)]
+            if any(alarming):
+                self._flush(now)
+            if self._unsaved:
+                await self._store(now)
+            await asyncio.sleep(BATCH_S)
+
+    def _one(self, item: Incoming, now: float) -> bool:
+        """Take in one delivery; True when the page should know at once."""
+        found = read(item)
+        if isinstance(found, Read):
+            return self._understood(found, now)
+        if isinstance(found, Unread):
+            self._unread += 1
+            node = self.fleet.complain(found.who, found.why) if found.who else None
+            if node is not None:
+                self.hub.changed(node)
+        self._acknowledge([item])
+        return False
+
+    def _understood(self, found: Read, now: float) -> bool:
+        message = found.message
+        if isinstance(message, CommandResult | Spectrum):
+            self._acknowledge([found.source])
+            self._pass_on(found.who, message)
+            return False
+        if isinstance(message, Event):
+            self._unsaved.append((event_row(message, now), found.source))
+        known = self.fleet.get((found.who.site, found.who.node))
+        before = (known.state, known.presence) if known else None
+        node = self.fleet.take(found.who, message, now, retained=found.source.retained)
+        if node is None:
+            return False
+        self.hub.changed(node)
+        return (node.state, node.presence) != before
+
+    def _pass_on(self, who: Identity, message: CommandResult | Spectrum) -> None:
+        if isinstance(message, CommandResult):
+            self.commander.answered(who, message)
+        else:
+            self.hub.broadcast({"t": "spectrum", **message.to_dict()}, to=(who.site, who.node))
+
+    async def _store(self, now: float) -> None:
+        """Commit what waits, then acknowledge it. A database in trouble loses nothing: the broker keeps it too."""
+        batch, self._unsaved = self._unsaved, []
+        try:
+            new = await asyncio.to_thread(self.history.record, [row for row, _ in batch])
+            await asyncio.to_thread(self.history.save_nodes, self._note_sequence(batch, new), now)
+            self._trouble = None
+        except SQLAlchemyError as error:
+            self._unsaved = batch + self._unsaved
+            self._trouble = f"The history cannot be written: {getattr(error, 'orig', error)}."
+            log.exception("history")
+            return
+        self._acknowledge([item for _, item in batch if item is not None])
+        if new:
+            self.hub.broadcast({"t": "events", "rows": [public(row) | FRESH for row in new]})
+        for row in new:
+            if row["alert"]:
+                self.notifier.tell(row)
+
+    def _note_sequence(self, batch: list[tuple[Row, Incoming | None]], new: list[Row]) -> list[Node]:
+        """Count holes. A second delivery counts only where a crash had come before its number was kept."""
+        fresh = {row["id"] for row in new}
+        changed = []
+        for row, _ in batch:
+            node = self.fleet.get((row["site"], row["node"]))
+            if node is not None and row["seq"] and (row["id"] in fresh or row["seq"] > node.sequence.last):
+                node.sequence.see(row["seq"])
+                self.hub.changed(node)
+                changed.append(node)
+        return changed
+
+    def _acknowledge(self, items: list[Incoming]) -> None:
+        if self._subscriber is not None:
+            self._subscriber.acknowledge(items)
+
+    def _flush(self, now: float) -> None:
+        self._flushed = now
+        self.hub.flush(now, self.line())
+
+    async def _tick(self) -> None:
+        now = time.time()
+        for node in self.fleet:
+            if self.fleet.judge(node, now):
+                self.hub.changed(node)
+            found = self._absence.check(node, now)
+            if found is not None:
+                self._unsaved.append((presence_row(node, *found, now), None))
+        if self._unsaved:
+            self._bell.set()
+        self._flush(now)
+
+    async def _minute(self) -> None:
+        now = time.time()
+        await asyncio.to_thread(self.samples.add, self.fleet.finished_minutes(now))
+        await asyncio.to_thread(self.history.save_nodes, list(self.fleet), now)
+
+    async def _sweep(self) -> None:
+        options, now = self.options, time.time()
+        await asyncio.to_thread(self.samples.sweep, now, options.keep_minutes, options.keep_hours)
+        names = await asyncio.to_thread(self.history.sweep, now, options.keep_events)
+        await asyncio.to_thread(self.clips.remove, names)
+
+    async def _renew_watches(self) -> None:
+        for key in self.hub.listened():
+            self.watch(key, WATCH_S)
+
+    def watch(self, key: Key, seconds: float) -> None:
+        """Ask a node for its spectra. The answer is the spectra."""
+        payload = {"id": f"watch-{utc_text(time.time())}", "seconds": seconds}
+        self._publish(Identity(*key).topic("cmd/watch"), json.dumps(payload).encode())
+
+
+FRESH: Row = {"acknowledged": None, "acknowledged_by": None, "verdict": None, "verdict_by": None, "verdict_at": None,
+         "material": "", "note": "", "clips": []}  # fmt: skip
+"""what people have not yet added to an event that has just come"""
+
+
+async def _every(seconds: float, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Do something for ever; a database in trouble is logged and tried again next time."""
+    while True:
+        await asyncio.sleep(seconds)
+        try:
+            await work()
+        except SQLAlchemyError:
+            log.exception("history")

@@ -1,0 +1,81 @@
+// The log of alerts.
+import { h, post, get, say } from "./dom.js";
+import { t } from "./i18n.js";
+import { me, on } from "./store.js";
+import { shape } from "./states.js";
+import { entry, page } from "./events.js";
+
+const FILTERS = ["open", "leaks", "alerts", "judged", "all"];
+
+export function alertsPage(go) {
+  const state = { filter: "open", search: "", rows: new Map() };
+  const log = h("div.log", { "aria-live": "polite" });
+  const more = h("button", { hidden: true, onclick: () => load(true) }, t("more"));
+  const nothing = h("div.empty", { hidden: true }, shape("OK"), h("p", null, t("alerts.none")));
+  const tabs = FILTERS.map((key) => h("button", {
+    "aria-pressed": String(key === state.filter), "data-filter": key,
+    onclick: () => { state.filter = key; tabs.forEach((tab) => tab.setAttribute("aria-pressed", String(tab.dataset.filter === key))); load(); },
+  }, t(`filter.${key}`)));
+  let timer = 0;
+  const box = h("input", { type: "search", placeholder: t("alerts.search"), "aria-label": t("alerts.search"),
+    oninput: () => { clearTimeout(timer); timer = setTimeout(() => { state.search = box.value; load(); }, 250); } });
+  const exporting = me.operates ? h("a.button.export", { href: "/api/export", download: "", title: t("export.hint") }, t("export")) : null;
+  const element = h("main", { id: "main" }, h("div.page", null, h("div.inner", null,
+    h("div.titles", null, h("h1", null, t("alerts")), h("div.segmented", { role: "group", "aria-label": t("filter") }, tabs), box, h("span.spring"), exporting),
+    log, nothing, more)));
+  let asked = 0;
+
+  async function load(further = false) {
+    const turn = ++asked;
+    const oldest = further ? Math.min(...[...state.rows.values()].map((e) => e.time)) : null;
+    const { rows } = await page(state.filter, state.search, oldest);
+    if (turn !== asked) return;
+    if (!further) { log.replaceChildren(); state.rows.clear(); }
+    rows.forEach((row) => add(row, false));
+    more.hidden = rows.length < 100;
+    nothing.hidden = state.rows.size > 0;
+  }
+
+  function add(row, atTop) {
+    if (state.rows.has(row.id)) return;
+    const element = entry(row, { go });
+    element.time = row.window_end;
+    state.rows.set(row.id, element);
+    atTop ? log.prepend(element) : log.append(element);
+  }
+
+  const ends = [
+    on("alert", ({ row }) => state.rows.get(row.id)?.show(row)),
+    on("events", ({ rows }) => {
+      if (state.search) return;
+      rows.filter((row) => fits(row, state.filter)).forEach((row) => add(row, true));
+      nothing.hidden = state.rows.size > 0;
+    }),
+    on("fleet", () => load()),
+  ];
+  load();
+  return { element, close: () => ends.forEach((end) => end()), title: t("alerts") };
+}
+
+function fits(row, filter) {
+  if (filter === "all") return true;
+  if (filter === "judged") return Boolean(row.verdict);
+  return row.alert && (filter !== "leaks" || row.to_state === "LEAK");
+}
+
+/** The number of open alerts beside the link. */
+export function counter() {
+  const element = h("span.count");
+  const refresh = async () => {
+    const { counts } = await get("/api/me");
+    say(element, counts.open ? String(counts.open) : "");
+  };
+  on("alert", refresh);
+  on("events", refresh);
+  on("fleet", refresh);
+  return element;
+}
+
+export function acknowledge(id) {
+  return post(`/api/alerts/${id}/acknowledge`);
+}

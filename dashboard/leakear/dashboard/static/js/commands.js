@@ -1,0 +1,63 @@
+// What may be asked of a node. The server checks again who asks, and what.
+import { h, post, say } from "./dom.js";
+import { number, t } from "./i18n.js";
+
+const MUTES = [["mute.1h", 1], ["mute.8h", 8], ["mute.3d", 72], ["mute.end", 0]];
+
+export function commands(site, name, node, go) {
+  const answers = h("div.log", { "aria-live": "polite" });
+  const base = `/api/nodes/${encodeURIComponent(site)}/${encodeURIComponent(name)}`;
+
+  async function ask(command, values, button) {
+    button.disabled = true;
+    try {
+      const { ok, error, result } = await post(`${base}/commands/${command}`, values);
+      answers.prepend(answer(command, ok, error, result));
+    } catch (error) {
+      answers.prepend(answer(command, false, error.message, {}));
+    }
+    button.disabled = false;
+    while (answers.children.length > 4) answers.lastChild.remove();
+  }
+
+  const simple = (command) => h("button", { "data-command": command, onclick: (e) => ask(command, {}, e.currentTarget) }, t(`command.${command}`));
+  const threshold = h("input", { type: "number", min: 0.01, max: 0.99, step: 0.01, name: "threshold", placeholder: number(node()?.threshold ?? null, 2), required: true });
+  const mute = h("select", { name: "mute" }, MUTES.map(([key, hours]) => h("option", { value: hours }, t(key))));
+  const hours = h("input", { type: "number", min: 0.01, max: 336, step: "any", value: "8", name: "hours", required: true });
+  const calibrate = (action, values = {}) => h("button", { type: "button", "data-command": `calibrate-${action}`, onclick: (e) => ask("calibrate", { action, ...values }, e.currentTarget) }, t(`calibrate.${action}`));
+  const form = (control, key, command, values) => h("form.one", {
+    "data-form": command + key, onsubmit: (e) => { e.preventDefault(); ask(command, values(), e.target.querySelector("button")); },
+  }, h("label", null, t(key), control), h("button", null, t("send")));
+  return h("div.commands", null,
+    h("div.buttons", null, simple("identify"), simple("status"), simple("selftest")),
+    form(threshold, "threshold", "set", () => ({ threshold: Number(threshold.value) })),
+    form(mute, "mute", "set", () => ({ mute_until: new Date(Date.now() + Number(mute.value) * 3600e3).toISOString() })),
+    form(hours, "calibrate.hours", "calibrate", () => ({ action: "start", hours: Number(hours.value) })),
+    h("div.buttons", null, calibrate("status"), calibrate("apply"), calibrate("cancel"), forget(base, go)), answers);
+}
+
+/** Two clicks: the first asks, the second does. */
+function forget(base, go) {
+  const button = h("button", {
+    onclick: async () => {
+      if (!button.dataset.sure) { button.dataset.sure = "yes"; say(button, t("forget.sure")); return; }
+      await post(`${base}/forget`);
+      go("/");
+    },
+    onblur: () => { delete button.dataset.sure; say(button, t("forget")); },
+    title: t("forget.hint"), "data-command": "forget",
+  }, t("forget"));
+  return button;
+}
+
+function answer(command, ok, error, result) {
+  const rows = flat(result).flatMap(([key, value]) => [h("dt", null, key), h("dd", null, value)]);
+  return h(ok ? "div.answer" : "div.answer.bad", { "data-answer": command, "data-ok": String(ok) },
+    h("strong", null, `${t(`command.${command}`)}: ${ok ? t("done") : error}`), rows.length ? h("dl.facts", null, rows) : null);
+}
+
+/** [name, text] of every value of an answer. */
+function flat(value, name = "") {
+  if (value === null || typeof value !== "object") return [[name, typeof value === "number" ? number(value, Number.isInteger(value) ? 0 : 2) : String(value)]];
+  return Object.entries(value).flatMap(([key, inner]) => flat(inner, name ? `${name}.${key}` : key));
+}

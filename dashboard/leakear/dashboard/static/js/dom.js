@@ -1,0 +1,76 @@
+// Elements are built here and nowhere else: text goes in as text, so what a node sends can never become markup.
+
+/** h("button.primary", {onclick, title}, "text", child, …) */
+export function h(name, attributes, ...children) {
+  const [tag, ...classes] = name.split(".");
+  const element = document.createElement(tag || "div");
+  if (classes.length) element.className = classes.join(" ");
+  for (const [key, value] of Object.entries(attributes ?? {})) {
+    if (value === undefined || value === null || value === false) continue;
+    if (key.startsWith("on")) element.addEventListener(key.slice(2), value);
+    else if (key === "value" || key === "checked" || key === "disabled" || key === "hidden") element[key] = value;
+    else element.setAttribute(key, value === true ? "" : value);
+  }
+  element.append(...children.flat(3).filter((child) => child !== null && child !== undefined && child !== false));
+  return element;
+}
+
+/** Set a text only where it differs: the browser then has nothing to lay out. */
+export function say(element, text) {
+  const wanted = text ?? "";
+  if (element.textContent !== wanted) element.textContent = wanted;
+}
+
+/** An icon from paths on a 24 × 24 grid; each is [d, filled]. */
+export function icon(shapes) {
+  const space = "http://www.w3.org/2000/svg";
+  const svg = document.createElementNS(space, "svg");
+  svg.setAttribute("viewBox", "0 0 24 24");
+  svg.setAttribute("aria-hidden", "true");
+  for (const [d, filled] of shapes) {
+    const path = document.createElementNS(space, "path");
+    path.setAttribute("d", d);
+    path.setAttribute("fill", filled ? "currentColor" : "none");
+    if (!filled) {
+      path.setAttribute("stroke", "currentColor");
+      path.setAttribute("stroke-width", "2");
+      path.setAttribute("stroke-linecap", "round");
+      path.setAttribute("stroke-linejoin", "round");
+    }
+    svg.append(path);
+  }
+  return svg;
+}
+
+export const ICONS = {
+  bell: [["M6 16V11a6 6 0 0 1 12 0v5l1.5 2h-15zM10 21h4"]],
+  bellOff: [["M8 6.500A6 6 0 0 1 18 11v4M6 11v5l-1.5 2H17M10 21h4M4 4l16 16"]],
+  sun: [["M12 8a4 4 0 1 0 0 8a4 4 0 0 0 0-8M12 2v2M12 20v2M2 12h2M20 12h2M5 5l1.4 1.400M17.6 17.600L19 19M19 5l-1.4 1.400M6.4 17.600L5 19"]],
+  moon: [["M20 14.500A8.5 8.5 0 1 1 9.5 4a7 7 0 0 0 10.5 10.500z"]],
+  out: [["M14 4h5v16h-5M4 12h10M10 8l4 4-4 4"]],
+  back: [["M15 5l-7 7 7 7"]],
+};
+
+/** POST JSON; gives the answer, or throws an Error with the server's sentence. */
+export async function post(path, body) {
+  const answer = await fetch(path, {
+    method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body ?? {}),
+  });
+  return settle(answer);
+}
+
+/** GET JSON, in the same way. */
+export async function get(path) {
+  return settle(await fetch(path));
+}
+
+async function settle(answer) {
+  const data = await answer.json().catch(() => ({}));
+  if (!answer.ok) {
+    const error = new Error(data.error ?? `${answer.status} ${answer.statusText}`);
+    error.status = answer.status;
+    error.data = data;
+    throw error;
+  }
+  return data;
+}

@@ -1,0 +1,117 @@
+// One entry of the log: what happened, who has seen it, what it was, and its sound.
+import { get, h, post } from "./dom.js";
+import { level, number, t, timeElement } from "./i18n.js";
+import { me } from "./store.js";
+import { badge, look, subject, word } from "./states.js";
+import { clipPlayer } from "./spectrum.js";
+
+const VERDICTS = ["leak", "false-alarm", "unknown"];
+/** Only these can turn out to be a leak or none. */
+const JUDGED = ["LEAK", "WARNING"];
+const MATERIALS = ["", "Metal", "NonMetal"];
+
+/** An element that shows an event; `row` may be replaced later through `.show(row)`. */
+export function entry(row, { go, compact = false }) {
+  const element = h(compact ? "article.entry.compact" : "article.entry", { "data-id": row.id });
+  const state = { row, judging: false, listening: false, trouble: null, busy: false };
+  element.show = (next) => { state.row = next; draw(element, state, go, compact); };
+  element.show(row);
+  return element;
+}
+
+function draw(element, state, go, compact) {
+  const { row } = state;
+  const again = () => draw(element, state, go, compact);
+  element.dataset.look = look(subject(row));
+  element.dataset.subject = subject(row);
+  const path = `/node/${encodeURIComponent(row.site)}/${encodeURIComponent(row.node)}`;
+  const where = h("a.where", { href: path, onclick: (e) => { e.preventDefault(); go(path); } }, `${row.node} · ${row.site}`);
+  const player = state.listening && row.clips.length ? (state.player ??= clipPlayer(row.id)) : null;
+  element.replaceChildren(
+    h("div.first", null, badge(subject(row)), compact ? null : where, row.verdict ? verdict(row) : null,
+      h("span.when", null, row.clock_synced ? null : h("span", { title: t("clock.wrong") }, "≈ "), timeElement(row.window_end))),
+    h("div.reason", null, row.reason), meta(row),
+    row.note ? h("div.note", null, `“${row.note}”`) : "",
+    actions(state, again),
+    state.trouble ? h("div.answer.bad", { role: "alert" }, state.trouble) : "",
+    player ?? "", state.judging ? form(state, again) : "");
+}
+
+function meta(row) {
+  const facts = [];
+  if (row.kind === "state" && row.from_state !== row.to_state) facts.push(`${word(row.from_state)} → ${word(row.to_state)}`);
+  if (row.score !== null) facts.push(`${t("score")} ${number(row.score, 2)}`);
+  if (row.on_fraction !== null) facts.push(`${t("on.fraction")} ${number(row.on_fraction * 100)} %`);
+  if (row.level !== null) facts.push(`${level(row.level)} dBFS`);
+  facts.push(...row.faults.map((fault) => t(`fault.${fault}`)));
+  if (row.model) facts.push(row.model);
+  if (row.seq) facts.push(`seq ${row.seq}`);
+  return h("div.meta", null, facts.map((fact) => h("span", null, fact)));
+}
+
+function verdict(row) {
+  const names = { leak: "leak", "false-alarm": "ok", unknown: "gone" };
+  return h("span.badge", { "data-look": names[row.verdict], title: `${row.verdict_by}` }, t(`verdict.${row.verdict}`));
+}
+
+function actions(state, again) {
+  const { row } = state;
+  const buttons = [];
+  if (row.alert && !row.acknowledged && me.operates) {
+    buttons.push(h("button.primary.acknowledge", { disabled: state.busy, onclick: () => act(state, again, () => post(`/api/alerts/${row.id}/acknowledge`)) }, t("acknowledge")));
+  }
+  if (row.clips.some((kind) => kind.startsWith("audio/"))) {
+    buttons.push(h("button.listen", { "aria-pressed": String(state.listening), onclick: () => { state.listening = !state.listening; again(); } }, t("listen")));
+  } else if (row.evidence && me.operates) {
+    buttons.push(h("button.fetch", { disabled: state.busy, onclick: () => act(state, again, async () => { const answer = await post(`/api/alerts/${row.id}/fetch`); state.listening = true; return answer; }) }, state.busy ? t("fetching") : t("fetch")));
+  }
+  if (me.operates && row.kind === "state" && JUDGED.includes(row.to_state)) {
+    buttons.push(h("button.judge", { "aria-expanded": String(state.judging), onclick: () => { state.judging = !state.judging; again(); } }, t(row.verdict ? "verdict.change" : "verdict.give")));
+  }
+  if (row.acknowledged) buttons.push(h("span.seen", null, t("seen.by", { who: row.acknowledged_by }), " · ", timeElement(row.acknowledged)));
+  return buttons.length ? h("div.actions", null, buttons) : "";
+}
+
+async function act(state, again, work) {
+  state.busy = true;
+  state.trouble = null;
+  again();
+  try {
+    state.row = (await work()).row;
+  } catch (error) {
+    state.trouble = error.message;
+  }
+  state.busy = false;
+  again();
+}
+
+function form(state, again) {
+  const { row } = state;
+  const group = `verdict-${row.id}`;
+  const choices = VERDICTS.map((key) => h("label", null,
+    h("input", { type: "radio", name: group, value: key, checked: row.verdict === key, required: true }), t(`verdict.${key}`)));
+  const material = h("select", null, MATERIALS.map((key) => h("option", { value: key, selected: row.material === key }, t(`material.${key || "unknown"}`))));
+  const note = h("textarea", { rows: 1, maxlength: 2000, value: row.note });
+  return h("form.verdict", {
+    onsubmit: (event) => {
+      event.preventDefault();
+      const chosen = event.target.querySelector("input:checked").value;
+      state.judging = false;
+      act(state, again, () => judge(row, { verdict: chosen, note: note.value, material: material.value }));
+    },
+  }, h("fieldset", null, h("legend", null, t("verdict")), choices), h("label", null, t("material"), material),
+  h("label", null, t("note"), note), h("button.primary", null, t("save")));
+}
+
+/** Save a verdict; then fetch the clip while the node still has it, for the next model to learn from. */
+async function judge(row, words) {
+  const answer = await post(`/api/alerts/${row.id}/verdict`, words);
+  if (words.verdict === "unknown" || !row.evidence || row.clips.length) return answer;
+  return post(`/api/alerts/${row.id}/fetch`).catch(() => answer);
+}
+
+export function page(filter, search, before) {
+  const query = new URLSearchParams({ filter, search });
+  if (before) query.set("before", before);
+  return get(`/api/alerts?${query}`);
+}

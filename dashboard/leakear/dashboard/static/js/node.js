@@ -1,0 +1,220 @@
+// One node: what it hears and has heard, how it does, and what may be asked of it.
+import { get, h, post, say } from "./dom.js";
+import { ago, level, local, number, span, t, timeElement, utc } from "./i18n.js";
+import { fleet, me, nodeOf, now, on, watch } from "./store.js";
+import { badge, look, shown, word } from "./states.js";
+import { TimeChart } from "./charts.js";
+import { Waterfall } from "./spectrum.js";
+import { entry } from "./events.js";
+import { commands } from "./commands.js";
+
+const RANGES = [["1h", 3600], ["6h", 21600], ["24h", 86400], ["7d", 604800], ["30d", 2592000], ["1y", 31536000]];
+
+export function nodePage(go, site, name) {
+  const view = new NodeView(go, site, name);
+  return { element: view.element, close: () => view.close(), title: `${name} · ${site}` };
+}
+
+class NodeView {
+  constructor(go, site, name) {
+    Object.assign(this, { go, site, name, seconds: 3600, live: [], history: null, listening: false, details: {} });
+    this.build();
+    this.ends = [
+      on("fleet", () => this.load()),
+      on("diff", ({ changed }) => this.breathe(changed)),
+      on("details", (message) => { if (message.i === this.node?.i) { this.details = message; this.drawFacts(); } }),
+      on("spectrum", (message) => this.waterfall.add(message)),
+      on("events", ({ rows }) => this.news(rows)),
+      on("alert", ({ row }) => this.entries.get(row.id)?.show(row)),
+    ];
+    this.clock = setInterval(() => { this.drawHead(); this.drawCharts(); }, 2000);
+    this.refresh = setInterval(() => this.load(), 60000);
+    watch([site, name], false);
+    this.load();
+  }
+
+  get node() { return nodeOf(this.site, this.name); }
+
+  close() {
+    this.ends.forEach((end) => end());
+    clearInterval(this.clock);
+    clearInterval(this.refresh);
+    watch(null);
+  }
+
+  build() {
+    const { go } = this;
+    this.headline = h("div.titles");
+    this.scores = new TimeChart({ lines: [{ name: "score", ink: "--score", label: t("score") }], band: ["score", "score_max"], range: [0, 1], format: (v) => number(v, 2), label: t("chart.score") });
+    this.levels = new TimeChart({
+      lines: [{ name: "level", ink: "--level", label: t("level"), unit: " dBFS" }, { name: "floor", ink: "--floor", label: t("floor"), unit: " dBFS" }],
+      band: ["level_min", "level_max"], range: null, format: (v, exact) => number(v, exact ? 1 : 0), label: t("chart.level"),
+    });
+    this.strip = h("div.strip", { role: "img", "aria-label": t("timeline") });
+    this.waterfall = new Waterfall();
+    this.listenButton = h("button.watch", { "aria-pressed": "false", onclick: () => this.listen() }, t("spectrum.start"));
+    this.waterfall.element.hidden = true;
+    this.facts = h("dl.facts");
+    this.log = h("div.log");
+    this.entries = new Map();
+    this.ranges = RANGES.map(([key, seconds]) => h("button", { "aria-pressed": String(seconds === this.seconds), onclick: () => this.reach(seconds) }, t(`range.${key}`)));
+    const legend = (...items) => h("span.legend", null, items.map(([key, ink, dash]) => { const e = h("span", { "data-dash": dash }, t(key)); e.style.setProperty("--c", `var(${ink})`); return e; }));
+    const left = h("div", null,
+      h("section.panel", null, h("div.head", null, h("h2", null, t("score")), h("div.segmented.ranges", { role: "group", "aria-label": t("range") }, this.ranges), legend(["score", "--score"], ["threshold", "--leak-edge", true])),
+        this.scores.element, h("h2", null, t("timeline")), this.strip),
+      h("section.panel", null, h("div.head", null, h("h2", null, t("level")), legend(["level", "--level"], ["floor", "--floor"])), this.levels.element),
+      h("section.panel", null, h("div.head", null, h("h2", null, t("spectrum.live")), h("span.spring"), this.listenButton), this.waterfall.element),
+      h("section.panel", null, h("h2", null, t("events")), this.log));
+    const right = h("div", null,
+      me.operates ? h("section.panel", null, h("h2", null, t("commands")), commands(this.site, this.name, () => this.node, go)) : null,
+      h("section.panel", null, h("h2", null, t("facts")), this.facts));
+    this.element = h("main", { id: "main" }, h("div.page", null, h("div.inner", null, this.headline, h("div.columns", null, left, right))));
+  }
+
+  reach(seconds) {
+    this.seconds = seconds;
+    RANGES.forEach(([, s], i) => this.ranges[i].setAttribute("aria-pressed", String(s === seconds)));
+    this.load();
+  }
+
+  listen() {
+    this.listening = !this.listening;
+    this.listenButton.setAttribute("aria-pressed", String(this.listening));
+    say(this.listenButton, t(this.listening ? "spectrum.stop" : "spectrum.start"));
+    this.waterfall.element.hidden = false;
+    watch([this.site, this.name], this.listening);
+  }
+
+  async load() {
+    const path = `/api/nodes/${encodeURIComponent(this.site)}/${encodeURIComponent(this.name)}/history?seconds=${this.seconds}`;
+    this.history = await get(path);
+    this.live = this.live.filter((point) => point.t > this.history.now);
+    this.entries = new Map(this.history.events.map((row) => [row.id, this.entries.get(row.id) ?? entry(row, { go: this.go, compact: true })]));
+    this.drawLog();
+    this.drawHead();
+    this.drawCharts();
+    this.drawFacts();
+  }
+
+  breathe(changed) {
+    const { node } = this;
+    if (!node || !changed.has(node)) return;
+    this.live.push({ t: node.seen ?? now(), score: node.score, level: node.level, floor: node.floor });
+    if (this.live.length > 4000) this.live.splice(0, 1000);
+    this.drawHead();
+    this.drawCharts();
+  }
+
+  news(rows) {
+    for (const row of rows.filter((r) => r.site === this.site && r.node === this.name)) {
+      this.history?.events.unshift(row);
+      this.entries = new Map([[row.id, entry(row, { go: this.go, compact: true })], ...this.entries]);
+    }
+    this.drawLog();
+  }
+
+  drawLog() {
+    const wanted = [...this.entries.values()];
+    if (wanted.length !== this.log.children.length || wanted.some((e, i) => this.log.children[i] !== e)) {
+      this.log.replaceChildren(...(wanted.length ? wanted : [h("p.dim", null, t("events.none"))]));
+    }
+  }
+
+  drawHead() {
+    const { node } = this;
+    const back = h("a.crumb", { href: "/", onclick: (e) => { e.preventDefault(); this.go("/"); } }, `‹ ${t("fleet")}`);
+    const stamp = JSON.stringify([node?.state, node?.presence, node?.faults, node?.muted, ago(node?.seen, now()), node?.complaint]);
+    if (stamp === this.headStamp) return;
+    this.headStamp = stamp;
+    const parts = [back, h("h1", null, this.name, " ", h("span.dim", null, this.site))];
+    if (!node) parts.push(h("span.dim", null, t("node.unknown")));
+    else {
+      const name = shown(node);
+      parts.push(badge(name, true));
+      if (name !== node.presence && node.presence !== "online") parts.push(badge(node.presence));
+      if (node.since) parts.push(h("span.dim", { title: utc(node.since) }, t("since", { when: local(node.since) })));
+      parts.push(...node.faults.map((fault) => h("span.chip", null, t(`fault.${fault}`))));
+      if (node.muted > now()) parts.push(h("span.chip", null, t("muted.until", { when: local(node.muted) })));
+      if (node.complaint) parts.push(h("span.chip", { title: node.complaint }, t("malformed")));
+      parts.push(h("span.dim", null, t("seen.ago", { when: ago(node.seen, now()) })));
+    }
+    this.headline.replaceChildren(...parts);
+  }
+
+  drawCharts() {
+    if (!this.history) return;
+    const { series, recent } = this.history;
+    const until = now();
+    const since = until - this.seconds;
+    const data = { t: [], score: [], score_max: [], level: [], level_min: [], level_max: [], floor: [] };
+    const put = (time, point) => { data.t.push(time); for (const key in data) if (key !== "t") data[key].push(point[key] ?? null); };
+    const joint = recent && this.seconds <= 21600 ? recent.start : Infinity;
+    series.start.forEach((start, i) => {
+      if (start + series.seconds / 2 < joint) put(start + series.seconds / 2, Object.fromEntries(Object.keys(data).map((key) => [key, series[key]?.[i]])));
+    });
+    if (joint < Infinity) recent.score.forEach((_, i) => put(recent.start + (i + 0.5) * recent.seconds, { score: recent.score[i], level: recent.level[i], floor: recent.floor[i] }));
+    if (this.seconds <= 86400) this.live.forEach((point) => put(point.t, point));
+    this.scores.threshold = this.node?.threshold ?? null;
+    const gap = Math.max(series.seconds * 2.5, 190);
+    this.scores.show(data, since, until, gap);
+    this.levels.show(data, since, until, gap);
+    this.drawStrip(since, until, data.t.find((_, i) => data.score[i] !== null || data.level[i] !== null) ?? until);
+  }
+
+  /** States over time; what matters more stands higher, so that colour alone need not tell. */
+  drawStrip(since, until, firstTime) {
+    const changes = this.history.events.filter((e) => e.kind === "state" || e.kind === "lost" || e.kind === "back").reverse();
+    const spans = [];
+    let state = this.history.before ?? changes.find((e) => e.kind === "state")?.from_state ?? this.node?.state ?? "UNKNOWN";
+    const known = this.history.before ? since : Math.min(changes[0]?.window_end ?? until, firstTime);
+    let [from, gone] = [Math.max(since, known), false];
+    for (const event of changes) {
+      spans.push([from, event.window_end, gone ? "stale" : state]);
+      if (event.kind === "state") state = event.to_state;
+      gone = event.kind === "lost";
+      from = event.window_end;
+    }
+    spans.push([from, until, gone ? "stale" : state]);
+    const stamp = spans.map(([a, b, s]) => `${Math.round((a - since) / this.seconds * 400)} ${Math.round((b - since) / this.seconds * 400)} ${s}`).join();
+    if (stamp === this.stripStamp) return;
+    this.stripStamp = stamp;
+    this.strip.replaceChildren(...spans.filter(([a, b]) => b > since && b > a).map(([a, b, name]) => {
+      const element = h("div.span", { "data-look": look(name), title: `${word(name)} · ${local(a)} – ${local(b)} (${span(b - a)})` }, word(name));
+      element.style.left = `${Math.max(0, (a - since) / (until - since)) * 100}%`;
+      element.style.width = `${(b - Math.max(a, since)) / (until - since) * 100}%`;
+      return element;
+    }));
+  }
+
+  drawFacts() {
+    const { report, telemetry: health, gaps = [] } = this.details;
+    const { node } = this;
+    const rows = [];
+    const put = (key, value, bad = false) => { if (value !== null && value !== undefined && value !== "") rows.push(h("dt", null, t(`fact.${key}`)), h(bad ? "dd.bad" : "dd", null, value)); };
+    const mib = (bytes) => (bytes === null ? null : `${number(bytes / 2 ** 20, 1)} MiB`);
+    if (node) put("queue", number(node.queue), node.queue > 0);
+    put("missing", gaps.length ? gaps.map(([a, b]) => (a === b ? a : `${a}–${b}`)).join(", ") : null, true);
+    if (report) {
+      put("model", h("span.mono", { title: report.model.sha256 }, report.model.id));
+      put("firmware", report.firmware);
+      put("threshold", number(report.threshold, 2));
+      put("window", `${number(report.window_s, 0)} s / ${number(report.step_s, 1)} s`);
+      put("clock", t(report.clock_synced ? "yes" : "no"), !report.clock_synced);
+    }
+    if (health) {
+      put("drift", health.noise_floor_drift_db === null ? null : `${number(health.noise_floor_drift_db, 1)} dB`);
+      put("uptime", span(health.uptime_s));
+      put("windows", number(health.windows_scored));
+      put("dropped", number(health.windows_dropped), health.windows_dropped > 0);
+      put("discarded", number(health.windows_discarded));
+      put("overruns", number(health.overruns));
+      put("reconnects", number(health.reconnects));
+      put("load", health.real_time_factor === null ? null : `${number(health.real_time_factor * 100, 1)} %`, health.real_time_factor > 0.9);
+      put("temperature", health.temperature_c === null ? null : `${number(health.temperature_c, 0)} °C`, health.temperature_c > 80);
+      put("disk", health.disk_free_bytes === null ? null : mib(health.disk_free_bytes));
+      put("memory", health.rss_bytes === null ? null : mib(health.rss_bytes));
+      put("certificate", health.certificate_expires ? timeElement(Date.parse(health.certificate_expires) / 1000) : null);
+    }
+    this.facts.replaceChildren(...(rows.length ? rows : [h("dt", null, t("facts.none"))]));
+  }
+}

@@ -1,0 +1,167 @@
+"""Tables of the history, the same on SQLite and PostgreSQL. Times are POSIX seconds UTC (double precision)."""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Engine,
+    Float,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    create_engine,
+    event,
+    insert,
+    select,
+)
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, OperationalError
+
+from leakear.edge.errors import ConfigError
+
+SCHEMA = 1
+"""version of these tables"""
+NAME = 64
+"""longest site or node name"""
+META = MetaData()
+
+
+def _key() -> list[Column[str]]:
+    return [Column("site", String(NAME), primary_key=True), Column("node", String(NAME), primary_key=True)]
+
+
+about = Table("about", META, Column("name", String(40), primary_key=True), Column("value", Text, nullable=False))
+
+nodes = Table(
+    "nodes", META, *_key(),
+    Column("first_seen", Float, nullable=False),
+    Column("last_seen", Float),
+    Column("last_seq", BigInteger, nullable=False, default=0),
+    Column("gaps", Text, nullable=False, default="[]"),
+    Column("material", String(40), nullable=False, default=""),
+)  # fmt: skip
+
+events = Table(
+    "events", META,
+    Column("id", String(36), primary_key=True),
+    Column("site", String(NAME), nullable=False),
+    Column("node", String(NAME), nullable=False),
+    Column("seq", BigInteger),
+    Column("kind", String(20), nullable=False),
+    Column("from_state", String(20), nullable=False),
+    Column("to_state", String(20), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("window_start", Float),
+    Column("window_end", Float, nullable=False),
+    Column("received", Float, nullable=False),
+    Column("clock_synced", Boolean, nullable=False),
+    Column("score", Float),
+    Column("on_fraction", Float),
+    Column("level", Float),
+    Column("faults", Text, nullable=False, default="[]"),
+    Column("model", String(128), nullable=False, default=""),
+    Column("model_sha256", String(64), nullable=False, default=""),
+    Column("evidence", Boolean, nullable=False, default=False),
+    Column("dropped", Integer, nullable=False, default=0),
+    Column("alert", Boolean, nullable=False),
+    Column("acknowledged", Float),
+    Column("acknowledged_by", String(80)),
+    Column("verdict", String(20)),
+    Column("verdict_by", String(80)),
+    Column("verdict_at", Float),
+    Column("material", String(40), nullable=False, default=""),
+    Column("note", Text, nullable=False, default=""),
+    Index("events_by_node", "site", "node", "window_end"),
+    Index("events_by_time", "window_end"),
+)  # fmt: skip
+
+samples = Table(
+    "samples", META, *_key(),
+    Column("seconds", Integer, primary_key=True),
+    Column("start", BigInteger, primary_key=True),
+    Column("score_n", Integer, nullable=False),
+    Column("score_sum", Float, nullable=False),
+    Column("score_max", Float),
+    Column("level_n", Integer, nullable=False),
+    Column("level_sum", Float, nullable=False),
+    Column("level_min", Float),
+    Column("level_max", Float),
+    Column("floor_n", Integer, nullable=False),
+    Column("floor_sum", Float, nullable=False),
+    Index("samples_by_age", "seconds", "start"),
+)  # fmt: skip
+
+clips = Table(
+    "clips", META,
+    Column("event_id", String(36), primary_key=True),
+    Column("media_type", String(60), primary_key=True),
+    Column("file", Text, nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("fetched", Float, nullable=False),
+)  # fmt: skip
+
+users = Table(
+    "users", META,
+    Column("name", String(80), primary_key=True),
+    Column("password", Text, nullable=False),
+    Column("role", String(20), nullable=False),
+)  # fmt: skip
+
+sessions = Table(
+    "sessions", META,
+    Column("digest", String(64), primary_key=True),
+    Column("name", String(80), nullable=False),
+    Column("expires", Float, nullable=False),
+)  # fmt: skip
+
+actions = Table(
+    "actions", META,
+    Column("id", Integer, primary_key=True),
+    Column("at", Float, nullable=False),
+    Column("who", String(80), nullable=False),
+    Column("what", String(40), nullable=False),
+    Column("target", Text, nullable=False),
+    Column("detail", Text, nullable=False, default=""),
+)  # fmt: skip
+
+
+def open_database(url: str) -> Engine:
+    """Connect, make missing tables, refuse those of another version; ConfigError says what to do."""
+    try:
+        parsed = make_url(url)
+        engine = create_engine(parsed, pool_pre_ping=True)
+    except (ArgumentError, ModuleNotFoundError) as error:
+        raise ConfigError(
+            f"--database is {url!a}: write sqlite:///FILE or postgresql+psycopg://… ({error})."
+        ) from error
+    if parsed.get_backend_name() == "sqlite":
+        event.listen(engine, "connect", _sqlite)
+    elif parsed.get_backend_name() != "postgresql":
+        raise ConfigError(f"--database {parsed.render_as_string()} is neither SQLite nor PostgreSQL.")
+    try:
+        META.create_all(engine)
+        _check_version(engine)
+    except OperationalError as error:
+        raise ConfigError(f"The database {parsed.render_as_string()} cannot be used: {error.orig}.") from error
+    return engine
+
+
+def _check_version(engine: Engine) -> None:
+    with engine.begin() as connection:
+        found = connection.scalar(select(about.c.value).where(about.c.name == "schema"))
+        if found is None:
+            connection.execute(insert(about).values(name="schema", value=str(SCHEMA)))
+        elif found != str(SCHEMA):
+            raise ConfigError(f"The database holds tables of version {found}; this leakear-dashboard knows {SCHEMA}.")
+
+
+def _sqlite(connection: object, _record: object) -> None:
+    """WAL: pages read while events are written; `synchronous=FULL`: an acknowledged event survives a power cut."""
+    cursor = connection.cursor()  # type: ignore[attr-defined]
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=10000"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
