@@ -52,6 +52,6 @@ def open_node(settings: Settings, clock: TimeKeeper, *, connect: bool = True) ->
         node = Node(settings, model, outbox, link, clock=clock)
         if link:
             stack.callback(link.stop)
-            NodeControls.attach(node, store)
+            node.starters.append(NodeControls.attach(node, store).model_control.announce_start)
             introduce(node)
         yield node

@@ -3,8 +3,6 @@
 import argparse
 from pathlib import Path
 
-from leakear.edge.credentials import describe as describe_credentials
-
 from leakear.edge.decision import rule_from
 from leakear.edge.model import Model
 from leakear.edge.settings import SYSTEM_FILE, Settings, annotated, shown
@@ -47,5 +45,5 @@ def check(settings: Settings, path: Path | None) -> int:
     step_s = step_samples(model.info.spec, settings.window.step_s) / model.info.spec.sample_rate
     rule.check_step(step_s)
     print(f"{path or 'built-in defaults'}: good. Node {identity.site}/{identity.node}, model {model.info.model_id},")
-    print(f"threshold {rule.threshold:g}, a window every {step_s:g} s, broker {describe_credentials(settings.mqtt)}")
+    print(f"threshold {rule.threshold:g}, a window every {step_s:g} s, broker {settings.mqtt.host}:{settings.mqtt.effective_port}")
     return 0

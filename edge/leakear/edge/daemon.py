@@ -53,7 +53,9 @@ class Memory:
 class TimeKeeper(Protocol):
     """What tells whether the wall clock can be believed (`clock.Clock`, or a replay's fixed answer)."""
 
-    faults: Mapping[str, str]
+    @property
+    def faults(self) -> Mapping[str, str]:
+        """Name → sentence, of what is wrong with the time."""
 
     def look(self) -> bool:
         """Return whether the clock is synchronised."""
@@ -94,6 +96,8 @@ class Node:
         """called when the model fails on a window; True: another one took its place"""
         self.staged: ModelRef | None = None
         """a verified model that waits to be installed"""
+        self.starters: list[Callable[[], None]] = []
+        """called once, when the first item has told the time"""
         self.stopping = False
         self.capture_counts: Callable[[], dict[str, int]] = dict
         """counters of a live capture: overruns"""
@@ -122,6 +126,8 @@ class Node:
         if self._started is None:
             self._start(item)
         self.now = (item.monotonic, item.utc)
+        while self.starters:
+            self.starters.pop()()
         began = time.perf_counter()
         self._hear(item, now)
         if self.link:

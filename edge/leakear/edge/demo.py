@@ -15,6 +15,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import paho.mqtt.client as mqtt
+from paho.mqtt.enums import CallbackAPIVersion
 
 from leakear.edge.demo_day import truth
 from leakear.edge.messages import Event, Identity, State, parse_utc
@@ -34,7 +35,7 @@ class Watcher:
         """minutes of the day at which WARNING or LEAK came"""
         self.done = threading.Event()
         self.subscribed = threading.Event()
-        self._client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, client_id="demo-watcher")
+        self._client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id="demo-watcher")
         self._client.on_connect = lambda client, *_: client.subscribe(NODE.topic("#"), qos=1)
         self._client.on_subscribe = lambda *_: self.subscribed.set()
         self._client.on_message = self._take
@@ -49,9 +50,9 @@ class Watcher:
     def _take(self, _client: mqtt.Client, _data: object, message: mqtt.MQTTMessage) -> None:
         with suppress(MessageError):
             if message.topic == NODE.topic("state"):
-                self._state(State.from_json(message.payload).state)
+                self._state(State.from_json(bytes(message.payload)).state)
             elif message.topic == NODE.topic("event"):
-                self._event(Event.from_json(message.payload))
+                self._event(Event.from_json(bytes(message.payload)))
             elif message.topic == NODE.topic("availability"):
                 print(f"  {'':5}  node is {message.payload.decode()}", flush=True)
 
@@ -120,12 +121,12 @@ def main() -> int:
         _tell_the_day()
         command = [sys.executable, "-m", "leakear.edge.cli", "replay", "--simulated-day", "--start", START]
         daemon = subprocess.run(
-            [*command, "--config", str(_configuration(Path(folder), port))], check=False, stdout=subprocess.DEVNULL
+            [*command, "--config", str(_configuration(Path(folder), port))], check=False, capture_output=True, text=True
         )
         watcher.done.wait(0.5)  # what is on its way still comes
         watcher.stop()
     if daemon.returncode:
-        print(f"demo FAILED: the daemon ended with exit code {daemon.returncode}")
+        print(f"{daemon.stderr}demo FAILED: the daemon ended with exit code {daemon.returncode}")
         return 1
     return _verdict(watcher)
 

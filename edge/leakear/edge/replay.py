@@ -52,7 +52,7 @@ def main(args: argparse.Namespace) -> int:
         raise InputDataError("no recording named; try: leakear-edge replay FILE.wav, or --simulated-day")
     pace = _pace(args.speed)
     settings = Settings.load(args.config)
-    log_to_stderr("warning" if args.json or not args.config else settings.log.level)
+    log_to_stderr(settings.log.level if args.config else "error")
     with TemporaryDirectory(prefix="leakear-replay-") as scratch:
         if not args.config:
             settings = replace(settings, node=replace(settings.node, state_dir=scratch))
