@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -223,9 +224,9 @@ def test_a_full_disk_keeps_events_in_memory_and_writes_them_when_there_is_room(t
     with Outbox(path, SMALL, now) as box:
         first = box.put(event())
         ballast = tiny_disk / "ballast"
-        with pytest.raises(OSError, match="No space"), ballast.open("wb", buffering=0) as file:
-            while True:
-                file.write(bytes(512))
+        with suppress(OSError), ballast.open("wb", buffering=0) as file:
+            while file.write(bytes(512)):
+                pass
         sent = [first]
         for _ in range(20):
             now.now += 1

@@ -130,9 +130,12 @@ class Outbox:
         self.counters["delivered"] += len(known)
         self._disk.write(self._mark)
 
-    def connection_lost(self) -> None:
-        """Send again what a broker has acknowledged only moments ago."""
-        if self._settling and self._disk.write(_send_again):
+    def connection_lost(self, *, once: bool = True) -> None:
+        """Send again what a broker has acknowledged only moments ago, once or until a connection holds.
+
+        Not only once under MQTT 3.1.1: there a refusing broker acknowledges as well, and hangs up.
+        """
+        if self._settling and self._disk.write(lambda store: _send_again(store, once)):
             self._settling.clear()
 
     def maintain(self) -> None:
@@ -249,6 +252,6 @@ class Outbox:
         )
 
 
-def _send_again(store: Store) -> None:
+def _send_again(store: Store, once: bool) -> None:
     with store.transaction(durable=False):
-        store.send_again()
+        store.send_again(once=once)

@@ -108,9 +108,9 @@ class Store:
         for seq in seqs:
             self._remove("seq = ? AND status = 1", (seq,))
 
-    def send_again(self) -> None:
-        """Make every settling event pending once more."""
-        changed = self._db.execute("UPDATE events SET status = 2 WHERE status = 1").rowcount
+    def send_again(self, *, once: bool) -> None:
+        """Make every settling event pending once more; with `once` its next acknowledgement is final."""
+        changed = self._db.execute("UPDATE events SET status = ? WHERE status = 1", (2 if once else 0,)).rowcount
         self.depth += changed
 
     def make_room(self, limit: int) -> list[Row]:
@@ -160,7 +160,7 @@ class Store:
         if boots:
             with self.transaction(durable=False):
                 self._remove("status = 1 AND boot = ?", (self._boot,))
-                self.send_again()
+                self.send_again(once=True)
 
     def _count(self) -> None:
         query = "SELECT count(*) FILTER (WHERE status != 1), coalesce(sum(length(payload) + ?), 0) FROM events"

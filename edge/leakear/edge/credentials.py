@@ -1,0 +1,61 @@
+"""Secrets of the broker connection: from systemd's credentials, the environment or a file; never from a command line.
+
+A systemd credential (`LoadCredential=mqtt-password:/etc/leakear/mqtt-password`) wins: only the daemon can read it. Its
+names: `mqtt-username`, `mqtt-password`, `mqtt-ca`, `mqtt-certificate`, `mqtt-key`. Nothing here is ever logged.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from leakear.edge.errors import ConfigError
+
+DIRECTORY = "CREDENTIALS_DIRECTORY"
+"""systemd's variable"""
+
+
+@dataclass(frozen=True)
+class Login:
+    """Who the node is to the broker; empty texts: anonymous."""
+
+    username: str
+    password: str = field(repr=False)
+
+
+def credential(name: str, environment: Mapping[str, str] | None = None) -> Path | None:
+    """Path of a systemd credential; None when the service was given none of that name."""
+    folder = (os.environ if environment is None else environment).get(DIRECTORY, "")
+    path = Path(folder) / name
+    return path if folder and path.is_file() else None
+
+
+def login(username: str, password: str, password_file: str) -> Login:
+    """Gather user and password: the credentials first, then what settings or environment say, then the file.
+
+    Raises ConfigError that names the file or key.
+    """
+    user_path, password_path = credential("mqtt-username"), credential("mqtt-password")
+    name = _secret(user_path, "mqtt-username") if user_path else username
+    if password_path is not None:
+        word = _secret(password_path, "mqtt-password")
+    elif password or not password_file:
+        word = password
+    else:
+        word = _secret(Path(password_file), "mqtt.password_file")
+    if word and not name:
+        raise ConfigError("mqtt has a password but no user: set mqtt.username, or give the credential mqtt-username.")
+    return Login(name, word)
+
+
+def _secret(path: Path, key: str) -> str:
+    """Content of a file without the line end that editors leave."""
+    try:
+        text = path.read_text(encoding="utf-8").rstrip("\r\n")
+    except OSError as error:
+        raise ConfigError(f"{key}: {path}: {error.strerror}; make it readable for the user of the service.") from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"{key}: {path} is not UTF-8 text.") from None
+    if not text:
+        raise ConfigError(f"{key}: {path} is empty; put the secret into it.")
+    return text
