@@ -5,6 +5,7 @@ its dead stream active. Then the stream is closed, PortAudio initialised anew an
 that double from 1 to 60 s, for ever. A device that is not there at boot is the same case.
 """
 
+import logging
 import threading
 import time
 from collections import deque
@@ -24,6 +25,8 @@ from leakear.edge.windows import Block, SensorFault
 
 if TYPE_CHECKING:
     from leakear.edge.spectrogram import SpectrogramSpec
+
+log = logging.getLogger(__name__)
 
 NO_DEVICE = "no_device"
 """Fault: the device is absent or does not open."""
@@ -148,6 +151,7 @@ class Capture:
         self._stream: Stream | None = None
         self._stopped = threading.Event()
         self._deaf = False
+        self._complaint = ""  # what was logged last, so that a year of retries is one line
         self._stale = False  # the sound system must look anew for devices
         self._waits = 0
         self._end = 0  # position behind the last block, at the model's rate
@@ -203,6 +207,9 @@ class Capture:
         """Complain while waiting for the next try."""
         self._close()
         self._deaf = self._stale = True
+        if message != self._complaint:
+            log.warning("%s", message)
+            self._complaint = message
         self.status.reconnects += 1
         deadline = time.monotonic() + min(self._options.retry_max_s, self._options.retry_s * 2**self._waits)
         self._waits = min(self._waits + 1, 16)
@@ -233,7 +240,9 @@ class Capture:
             expected = frames.number + 1
             block = segment.push(self._mono(frames.samples), frames.monotonic, frames.utc)
             if block is not None:
-                self._deaf, self._waits = False, 0
+                if self._complaint:
+                    log.warning("hearing again: %s at %d Hz", stream.device.name, stream.rate)
+                self._deaf, self._waits, self._complaint = False, 0, ""
                 self._end = block.start + len(block.samples)
                 self._end_monotonic = frames.monotonic
                 yield block
