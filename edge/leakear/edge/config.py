@@ -45,5 +45,6 @@ def check(settings: Settings, path: Path | None) -> int:
     step_s = step_samples(model.info.spec, settings.window.step_s) / model.info.spec.sample_rate
     rule.check_step(step_s)
     print(f"{path or 'built-in defaults'}: good. Node {identity.site}/{identity.node}, model {model.info.model_id},")
-    print(f"threshold {rule.threshold:g}, a window every {step_s:g} s, broker {settings.mqtt.host}:{settings.mqtt.effective_port}")
+    broker = f"{settings.mqtt.host}:{settings.mqtt.effective_port}"
+    print(f"threshold {rule.threshold:g}, a window every {step_s:g} s, broker {broker}")
     return 0
