@@ -31,7 +31,7 @@ class Calibration:
     """shape (n,); 1 = Leak"""
     sites: tuple[str, ...]
     circumstances: tuple[str, ...]
-    """of each window: "as heard" or one of CIRCUMSTANCES"""
+    """of each window: "as heard", "silence" or one of CIRCUMSTANCES"""
     seed: int
 
     @property
@@ -41,7 +41,7 @@ class Calibration:
 
     def to_json(self) -> dict[str, Any]:
         """As it stands in the model file."""
-        kinds = {kind: self.circumstances.count(kind) for kind in ("as heard", *CIRCUMSTANCES)}
+        kinds = {kind: self.circumstances.count(kind) for kind in ("as heard", "silence", *CIRCUMSTANCES)}
         return {
             "sha256": self.digest,
             "seed": self.seed,
@@ -65,7 +65,8 @@ def choose(
     chosen = chosen.reshape(2, per_class).T.reshape(-1)  # NoLeak, Leak, NoLeak, …
     kinds = [_circumstance(turn // 2) for turn in range(len(chosen))]
     windows = np.stack([alter(codes[i], kind, spec, rng) for i, kind in zip(chosen, kinds, strict=True)])
-    windows[0].flat[0], windows[0].flat[-1] = 0, 255  # one cell at either end: an input step of exactly 1/255
+    windows[0], kinds[0] = 0, "silence"
+    windows[0].flat[-1] = 255  # with silence, one cell at either end: an input step of exactly 1/255
     return Calibration(windows, labels[chosen], tuple(sites[i] for i in chosen), tuple(kinds), seed)
 
 

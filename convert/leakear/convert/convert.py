@@ -1,6 +1,6 @@
 """One network becomes one verified model file: quantise, run everywhere, judge, describe, assemble."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import Any
 
@@ -8,14 +8,14 @@ import numpy as np
 
 from leakear.convert import calibration as sets
 from leakear.convert import gate, runtimes
-from leakear.convert.calibration import CIRCUMSTANCES, Calibration
+from leakear.convert.calibration import Calibration
 from leakear.convert.describe import describe
+from leakear.convert.evaluation import Divided, Windows, gather
 from leakear.convert.flatbuffer import LogitScale, arena_bytes, logit_scale, operators
 from leakear.convert.gate import Limits, Logits, Verdict
-from leakear.convert.golden import golden_inputs
 from leakear.convert.legacy import too_new
 from leakear.convert.progress import stage
-from leakear.convert.quantise import MODES, Codes, quantise
+from leakear.convert.quantise import MODES, quantise
 from leakear.convert.runtimes import Outcome
 from leakear.convert.source import Source, float_logits
 from leakear.convert.verify import check_golden, check_range, check_runtimes, tolerance
@@ -57,34 +57,13 @@ class Conversion:
     calibration: Calibration
 
 
-@dataclass(frozen=True)
-class Windows:
-    """All that every network is run over, in this order, so that one process a runtime is enough."""
-
-    golden: Codes
-    calibration: Codes
-    heldout: Codes
-    altered: Codes
-    """the held-out windows once more, each in a circumstance"""
-
-    @property
-    def all(self) -> Codes:
-        """Shape (n, rows, frames)."""
-        return np.concatenate([self.golden, self.calibration, self.heldout, self.altered])
-
-    def parts(self, values: Logits) -> tuple[Logits, Logits, Logits]:
-        """Divide values over `all` into golden, calibration, judged (held-out and altered)."""
-        first, second = len(self.golden), len(self.golden) + len(self.calibration)
-        return values[:first], values[first:second], values[second:]
-
-
 def convert(source: Source, options: Options) -> Conversion:
     """Convert and measure. Raises ModelError where the result cannot work at all; limits missed are only listed."""
     chosen = choose_calibration(source, options)
-    windows = _windows(source, chosen, options.seed)
+    windows = gather(source, chosen)
     with stage(f"float network over {len(windows.all)} windows"):
         floating = float_logits(source.network, windows.all)
-    gate.check_order(gate.auc(windows.parts(floating)[1], chosen.labels), source.info.name)
+    gate.check_order(gate.auc(windows.divide(floating).calibration, chosen.labels), source.info.name)
     with stage(f"{options.mode} conversion with {len(chosen.codes)} calibration windows"):
         flatbuffer = quantise(source.network, options.mode, chosen.codes, per_channel_dense=options.per_channel_dense)
     return measure(source, options, flatbuffer, chosen, windows, floating)
@@ -108,23 +87,22 @@ def measure(
         outcome = runtimes.score(newest, flatbuffer, windows.all, options.repeats)
     quantised = runtimes.require(outcome)
     scale = logit_scale(flatbuffer)
-    golden, seen, judged = windows.parts(quantised)
-    _, float_seen, float_judged = windows.parts(floating)
-    check_range(scale, float_seen, source.info.name)
-    thresholds = _thresholds(source, float_seen, seen, scale)
-    verdict = gate.judge(float_judged, judged, source.heldout.labels, thresholds, source.info.temperature)
+    ours, theirs = windows.divide(quantised), windows.divide(floating)
+    check_range(scale, theirs.calibration, source.info.name)
+    thresholds = _thresholds(source, theirs.calibration, ours.calibration, scale)
+    verdict = _judge(source, windows, theirs, ours, thresholds)
     with stage("other runtimes"):
         rest = [runtimes.score(runtime, flatbuffer, windows.all, options.repeats) for runtime in others]
-    allowed = tolerance(scale, float_seen, [outcome, *rest])
-    check_golden(golden, allowed, source.info.name)
-    outcomes = check_runtimes([outcome, *rest], golden, allowed)
+    allowed = tolerance(scale, theirs.calibration, [outcome, *rest])
+    check_golden(ours.golden, allowed, source.info.name)
+    outcomes = check_runtimes([outcome, *rest], ours.golden, allowed)
     info = describe(
         source, MODES[options.mode], options.name, sha256(flatbuffer).hexdigest(), chosen, verdict, outcomes
     )
     info["decision"] |= {"threshold": float(gate.probability(thresholds[1] / source.info.temperature))}
     info["golden"] = {"tolerance": allowed, "windows": len(windows.golden)}
     info["flatbuffer"] = {"ops": operators(flatbuffer), "arena_bytes": arena_bytes(flatbuffer)}
-    file = bundle.assemble(flatbuffer, info, windows.golden, golden.astype(np.float32))
+    file = bundle.assemble(flatbuffer, info, windows.golden, ours.golden.astype(np.float32))
     return Conversion(
         flatbuffer, file, info, verdict, outcomes, tuple(gate.shortfalls(verdict, options.limits)), chosen
     )
@@ -146,12 +124,24 @@ def refuse(conversion: Conversion, *, legacy: bool = True) -> None:
         raise ModelError(f"refused, no file written: {'; '.join(faults)}")
 
 
-def _windows(source: Source, chosen: Calibration, seed: int) -> Windows:
-    spec, heldout = source.info.spectrogram, source.heldout.codes
-    rng = np.random.default_rng(seed)
-    kinds = [CIRCUMSTANCES[i % len(CIRCUMSTANCES)] for i in range(len(heldout))]
-    altered = [sets.alter(codes, kind, spec, rng) for codes, kind in zip(heldout, kinds, strict=True)]
-    return Windows(golden_inputs(chosen.codes, chosen.labels), chosen.codes, heldout, np.stack(altered))
+def _judge(
+    source: Source, windows: Windows, floating: Divided, quantised: Divided, thresholds: tuple[float, float]
+) -> Verdict:
+    """Compare decisions and ranking on everything; the AUCs that are told are those of what training never saw."""
+    verdict = gate.judge(floating.judged, quantised.judged, thresholds, source.info.temperature)
+    labels = source.heldout.labels
+    return replace(
+        verdict,
+        heldout=len(labels),
+        auc_float=gate.auc(floating.heldout, labels),
+        auc=gate.auc(quantised.heldout, labels),
+        auc_drop=_auc_drop(source, windows, floating, quantised),
+    )
+
+
+def _auc_drop(source: Source, windows: Windows, floating: Divided, quantised: Divided) -> float:
+    labels = np.concatenate([windows.known_labels, source.heldout.labels, windows.altered_labels])
+    return max(0.0, gate.auc(floating.judged, labels) - gate.auc(quantised.judged, labels))
 
 
 def _thresholds(source: Source, floating: Logits, quantised: Logits, scale: LogitScale | None) -> tuple[float, float]:

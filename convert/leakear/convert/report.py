@@ -42,10 +42,12 @@ def as_text(conversion: Conversion) -> str:
     apart = (
         f"decided alike {100 * verdict.agreement:.2f} % ({verdict.flips} differ), worst |Δp| {verdict.probability:.3f}"
     )
+    ranked = f"AUC on {verdict.heldout} held-out windows {verdict.auc_float:.4f} → {verdict.auc:.4f}"
     lines = [
         f"{said['model']['id']}: {said['mode']}, {size}",
-        f"float against {said['mode']} on {verdict.windows} held-out windows, half of them altered:",
-        f"  AUC {verdict.auc_float:.4f} → {verdict.auc:.4f}, {apart}",
+        f"float against {said['mode']} on {verdict.windows} windows of training and held-out recordings:",
+        f"  {apart}, loss of AUC {verdict.auc_drop:.4f}",
+        f"  {ranked}",
         f"  threshold on P(leak) {conversion.info['training']['threshold']:.4f} → {said['threshold']:.4f}",
         "runtimes, one process each:",
         *(_runtime_line(outcome) for outcome in conversion.outcomes),
