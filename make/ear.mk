@@ -1,0 +1,10 @@
+.PHONY: week fuzz test-vm
+
+week: $(DEV)/.ready ## a simulated week (60,480 windows) through the daemon at full speed
+	$(DEV)/bin/python -m pytest tests/system/test_week.py -m slow -s
+
+fuzz: $(DEV)/.ready ## 10,000 and more hostile WAV files and sample streams
+	$(DEV)/bin/python -m pytest tests/edge/test_fuzz_ear.py -m slow -s
+
+test-vm: $(DEV)/.ready ## a real kernel sound card (snd-aloop in qemu) pulled out and put back while the daemon listens
+	tests/system/vm/run $(DEV)/bin/python
