@@ -1,3 +1,4 @@
+import hashlib
 from dataclasses import replace
 from pathlib import Path
 
@@ -58,6 +59,25 @@ def test_an_unusable_manifest_is_refused_in_one_sentence(tmp_path: Path, lines: 
     with pytest.raises(InputDataError, match=r"m\.csv") as refused:
         dataset.load(tmp_path, file)
     assert said in str(refused.value)
+
+
+def test_files_that_are_gone_or_not_what_the_manifest_says_are_named(tmp_path: Path) -> None:
+    for name in ("a.wav", "b.wav", "c.wav"):
+        record(tmp_path / name, leak=True, seed=ord(name[0]))
+    digest = hashlib.sha256((tmp_path / "a.wav").read_bytes()).hexdigest()
+    file = manifest(
+        tmp_path / "m.csv",
+        "path,label,sha256",
+        f"a.wav,Leak,{digest}",
+        f"b.wav,Leak,{digest}",
+        "c.wav,NoLeak,",
+        "d.wav,Leak,",
+    )
+    good, bad = dataset.fingerprint(dataset.load(tmp_path, file))
+    assert [r.name for r in good] == ["a.wav", "c.wav"]
+    assert [name for name, _ in bad] == ["b.wav", "d.wav"]
+    assert "sha256 differs" in bad[0][1]
+    assert "No such file" in bad[1][1]
 
 
 def test_a_folder_without_recordings_is_refused(tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ class Recording:
     material: str | None = None
     """Pipe material."""
     sha256: str = ""
-    """Of the file; known once `fingerprint` has read it."""
+    """Of the file: as the manifest says, or as `fingerprint` has read it."""
 
     @property
     def target(self) -> int:
@@ -99,14 +99,22 @@ def groups(recordings: Sequence[Recording]) -> list[str]:
 
 
 def fingerprint(recordings: Iterable[Recording]) -> tuple[list[Recording], list[tuple[str, str]]]:
-    """Read every file once for its sha256; return the readable recordings and (name, reason) of the others."""
+    """Read every file once for its sha256; return the usable recordings and (name, reason) of the others.
+
+    A file that is not the one whose sha256 the manifest gives is not usable.
+    """
     good, bad = [], []
     for r in recordings:
         try:
             with r.path.open("rb") as file:
-                good.append(replace(r, sha256=hashlib.file_digest(file, "sha256").hexdigest()))
+                found = hashlib.file_digest(file, "sha256").hexdigest()
         except OSError as error:
             bad.append((r.name, str(error.strerror)))
+            continue
+        if r.sha256 in ("", found):
+            good.append(replace(r, sha256=found))
+        else:
+            bad.append((r.name, "is not the file that the manifest describes: its sha256 differs"))
     return good, bad
 
 
@@ -154,4 +162,4 @@ def _row(data: Path, where: str, row: Mapping[str, str], fold_column: str) -> Re
     except ValueError as error:
         raise InputDataError(f"{where}: {fold_column} {fold!r} is not a whole number") from error
     name, site, material = row["path"], row.get("site") or None, row.get("material") or None
-    return Recording(data / name, row["label"], name, site, number, material)
+    return Recording(data / name, row["label"], name, site, number, material, row.get("sha256") or "")

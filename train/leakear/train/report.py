@@ -84,6 +84,9 @@ def _headline(info: RunInfo) -> str:
     notes = f'<p class="note">Preset {html.escape(info.preset)}, {info.created}; split by {split["by"]}: {how}.'
     if info.training.get("patience"):
         notes += f" Epoch {info.training['epoch_kept']} was chosen on the very recordings that judged."
+    if info.temperature != 1:
+        notes += f" The temperature, {info.temperature:.2f}, was fitted to them too."
+    notes += " So few files cannot rank two networks: <code>leakear-train crossval</code> gives intervals."
     return notes + "</p>" + _table(("unit", "held out", *_SHOWN.values()), rows)
 
 
