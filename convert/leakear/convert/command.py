@@ -33,6 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--name", default="", help="name of the model (default: the run's)")
     parser.add_argument("--calibration-windows", type=int, default=200, metavar="N", help="default 200")
     parser.add_argument("--seed", type=int, default=42, help="which windows calibrate (default 42)")
+    parser.add_argument("--report", type=Path, metavar="FOLDER", help="report and picture of what each layer loses")
     parser.add_argument("--no-legacy", action="store_true", help="do not promise tflite-runtime 2.14")
     parser.add_argument(
         "--per-channel-dense",
@@ -66,8 +67,11 @@ def main(args: argparse.Namespace) -> int:
         per_channel_dense=args.per_channel_dense,
         legacy=not args.no_legacy,
     )
-    conversion = convert(load(args.source, args.spec), options)
+    source = load(args.source, args.spec)
+    conversion = convert(source, options)
     print(json.dumps(report.as_json(conversion)) if args.json else report.as_text(conversion))
+    if args.report:
+        report.save(conversion, source.network, args.report)
     refuse(conversion, legacy=options.legacy)
     try:
         bundle.write(args.output, conversion.file)

@@ -1,8 +1,14 @@
 """What a conversion measured, as text and as JSON."""
 
+import json
+from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
+from leakear.convert import sqnr
 from leakear.convert.convert import Conversion
+from leakear.convert.progress import stage
+from leakear.convert.quantise import MODES, quantise
 from leakear.convert.runtimes import Outcome
 
 
@@ -33,6 +39,20 @@ def _runtime(outcome: Outcome) -> dict[str, Any]:
         "milliseconds": outcome.milliseconds,
         "resident_mb": outcome.resident_mb,
     }
+
+
+def save(conversion: Conversion, network: Any, folder: Path) -> None:
+    """Write report.json, report.txt and, for integer modes, layers.png; name the layers that lose most."""
+    folder.mkdir(parents=True, exist_ok=True)
+    said, text = as_json(conversion), as_text(conversion)
+    if MODES[said["mode"]].calibrated:
+        with stage("layer by layer"):
+            found = sqnr.layers(quantise(network, "float32"), conversion.flatbuffer, conversion.calibration.codes)
+        sqnr.draw(found, folder / "layers.png", f"{said['model']['id']}, {said['mode']}")
+        said["layers"] = [asdict(layer) for layer in found]
+        text += "".join(f"\n  under 20 dB: {x.name} ({x.operator}) {x.sqnr_db:.1f} dB" for x in sqnr.poor(found))
+    (folder / "report.json").write_text(json.dumps(said, indent=1) + "\n", encoding="utf-8")
+    (folder / "report.txt").write_text(text + "\n", encoding="utf-8")
 
 
 def as_text(conversion: Conversion) -> str:
