@@ -95,9 +95,9 @@ class Broker:
         assert self.process is None, "already running"
         drop = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"] if os.geteuid() == 0 else []
         command = [*self.prefix, *drop, mosquitto(), "-c", str(self.folder / "mosquitto.conf")]
+        mark = self.log.count(" running") + 1
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen(command, stdout=log, stderr=log)
-        mark = self.log.count(" running") + 1
         self._until(lambda: self.log.count(" running") >= mark)
 
     def stop(self) -> None:
@@ -255,7 +255,10 @@ class Subscriber:
     def publish(self, topic: str, payload: bytes | str | dict[str, Any], *, qos: int = 1, retain: bool = False) -> None:
         """Publish, and wait until it is on its way (QoS 0) or acknowledged."""
         body = json.dumps(payload) if isinstance(payload, dict) else payload
-        self.client.publish(topic, body, qos, retain).wait_for_publish(10)
+        if qos == 0 and not self.client.is_connected():
+            self.wait_for(self.client.is_connected, "connection")
+        message = self.client.publish(topic, body, qos, retain)  # offline: QoS 1 is queued, whatever rc says
+        self.wait_for(lambda: message.rc != paho.MQTT_ERR_SUCCESS or message.is_published(), "acknowledgement", 10)
 
     def on(self, topic_filter: str) -> list[Message]:
         """Messages so far whose topic matches."""

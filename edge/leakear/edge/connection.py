@@ -170,7 +170,8 @@ class Connection:
         return {"clean_start": False, "properties": properties}
 
     def _explain(self, error: Exception | str) -> None:
-        found = refusals.of_error(error, self._options.host, self._options.tls_minimum)
+        options, handshake = self._options, self._options.tls and not self.reached
+        found = refusals.of_error(error, options.host, options.tls_minimum, handshake=handshake)
         self.refusal = self.refusal or found
         if found is None:
             log.debug("no connection to %s: %s", self._options.host, error)

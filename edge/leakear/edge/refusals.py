@@ -21,10 +21,12 @@ class Refusal:
     sentence: str
 
 
-def of_error(error: Exception | str, host: str, minimum: str) -> Refusal | None:
-    """Explain a failure below MQTT; None: an ordinary outage, nobody's fault."""
+def of_error(error: Exception | str, host: str, minimum: str, *, handshake: bool = False) -> Refusal | None:
+    """Explain a failure below MQTT (`handshake`: while TLS was set up); None: an ordinary outage, nobody's fault."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return Refusal("broker_certificate", _certificate(error, host))
+    if handshake and isinstance(error, ConnectionResetError | BrokenPipeError | ssl.SSLEOFError):
+        error = "SSL: WRONG_VERSION_NUMBER"  # mosquitto hangs up without an answer
     text = str(error).upper().replace(" ", "_")
     if not isinstance(error, ssl.SSLError) and "SSL" not in text:
         return None
