@@ -1,4 +1,4 @@
-"""What the tests of the dashboard share: the real program as a process, a real Chromium, and a node made of messages."""
+"""What the dashboard's tests share: the real program as a process, a real Chromium, a node made of messages."""
 
 import json
 import os

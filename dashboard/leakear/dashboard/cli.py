@@ -16,7 +16,7 @@ EPILOG = """examples:
   leakear-dashboard --broker mqtts://broker.example:8883 --username dashboard --password-file secret \\
       --listen 0.0.0.0:8080 --public-url https://leaks.example
   leakear-dashboard --broker mqtt://localhost --database postgresql+psycopg://leakear@db/leakear
-  leakear-dashboard export field.zip && unzip field.zip -d field && leakear-train fit field/manifest.csv
+  leakear-dashboard export field.zip && unzip field.zip -d field && leakear-train fit field
 """
 
 

@@ -1,4 +1,4 @@
-"""`make demo KEEP=1`: a broker, five simulated nodes and the dashboard, all on this machine's loopback, until Ctrl-C."""
+"""`make demo KEEP=1`: a broker, five simulated nodes and the dashboard, all on loopback, until Ctrl-C."""
 
 import socket
 import subprocess

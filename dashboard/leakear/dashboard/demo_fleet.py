@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import paho.mqtt.client as mqtt
+from paho.mqtt.enums import CallbackAPIVersion
 
 from leakear.dashboard.subscriber import address
 from leakear.edge.messages import (
@@ -85,7 +86,7 @@ class Actor:
         self.who = Identity(self.site, self.part.node)
         self.began = time.monotonic()
         self.random = random.Random(self.part.node)
-        self.client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, f"demo-{self.part.node}", protocol=mqtt.MQTTv5)
+        self.client = mqtt.Client(CallbackAPIVersion.VERSION2, f"demo-{self.part.node}", protocol=mqtt.MQTTv5)
         self.client.will_set(self.who.topic("availability"), "offline", 1, retain=True)
         self.client.on_connect, self.client.on_message = self._on_connect, self._on_message
 

@@ -70,7 +70,7 @@ class Node:
         }  # fmt: skip
 
     def live(self) -> list[Any]:
-        """Give what changes with every message: index, last seen, score, level, floor, queue, end of the last window."""
+        """Give what changes with every message: index, last seen, score, level, floor, queue, window end."""
         end = posix(self.report.window_end) if self.report else None
         return [self.index, self.last_seen, self.score, self.level, self.floor, self.queue, end]
 

@@ -76,7 +76,7 @@ class History:
         with self.engine.begin() as connection:
             for row in rows:
                 statement = insert_new(self.engine, events).values(**row).on_conflict_do_nothing()
-                if connection.execute(statement).rowcount:
+                if connection.scalar(statement.returning(events.c.id)) is not None:
                     new.append(row)
         return new
 

@@ -70,7 +70,10 @@ class Samples:
     def series(self, key: Key, since: float, until: float) -> dict[str, Any]:
         """Columns for a chart: bucket starts (POSIX seconds), means, extremes; minutes where they fit, else hours."""
         seconds = MINUTE if (until - since) / MINUTE <= MAX_POINTS else HOUR
-        mine = (samples.c.site == key[0], samples.c.node == key[1], samples.c.seconds == seconds)
+        wanted = samples.c.seconds == seconds
+        if seconds == HOUR:  # the newest hours are not added up yet
+            wanted |= (samples.c.seconds == MINUTE) & (samples.c.start >= self._last_hour() + HOUR)
+        mine = (samples.c.site == key[0], samples.c.node == key[1], wanted)
         span = (samples.c.start >= since - seconds, samples.c.start <= until)
         with self.engine.connect() as connection:
             rows = connection.execute(select(samples).where(*mine, *span).order_by(samples.c.start)).all()

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass, field
 
-MAX_GAPS = 64
-"""holes remembered per node; beyond, the oldest two become one"""
+MAX_GAPS = 500
+"""holes remembered per node; beyond, the oldest is forgotten"""
 
 
 @dataclass(slots=True)
@@ -31,8 +31,7 @@ class Sequence:
         if hole is None:
             return False
         self.gaps.append(hole)
-        if len(self.gaps) > MAX_GAPS:
-            self.gaps[:2] = [(self.gaps[0][0], self.gaps[1][1])]
+        del self.gaps[:-MAX_GAPS]
         return True
 
     def _late(self, seq: int) -> bool:
@@ -41,5 +40,5 @@ class Sequence:
             if first <= seq <= last:
                 self.gaps[i : i + 1] = [h for h in ((first, seq - 1), (seq + 1, last)) if h[0] <= h[1]]
                 return True
-        self.last = seq
-        return False
+        self.last, self.gaps = seq, []
+        return True

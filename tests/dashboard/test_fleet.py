@@ -1,0 +1,149 @@
+"""The fleet in memory: what messages make of a node, and what they must not."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from leakear.dashboard.absence import Absence
+from leakear.dashboard.fleet import OFFLINE, ONLINE, STALE, Fleet
+from leakear.dashboard.ring import SLOT_S, SLOTS, Ring
+from leakear.dashboard.sequence import MAX_GAPS, Sequence
+from leakear.edge.messages import Availability, Event, Identity, ModelRef, State, utc_text, uuid7
+
+NOW = 1_790_000_000.0
+WHO = Identity("site-a", "node-1")
+MODEL = ModelRef(id="m", sha256="0" * 64)
+
+
+def report(at: float = NOW, **changes: object) -> State:
+    text = utc_text(at)
+    state = State(
+        site=WHO.site, node=WHO.node, state="OK", since=text, score=0.2, level_dbfs=-50.0, noise_floor_dbfs=-60.0,
+        faults=(), threshold=0.5, muted_until=None, model=MODEL, firmware="1", window_end=text, window_s=10, step_s=1,
+        clock_synced=True, seq=1, queue_depth=0,
+    )  # fmt: skip
+    return replace(state, **changes)  # type: ignore[arg-type]
+
+
+def happening(seq: int, state: str) -> Event:
+    return Event(
+        id=uuid7(), seq=seq, site=WHO.site, node=WHO.node, kind="state", from_state="OK", to_state=state, reason="r",
+        window_start=utc_text(NOW - 10), window_end=utc_text(NOW), model=MODEL,
+    )  # fmt: skip
+
+
+def test_a_node_appears_by_its_first_message_and_is_online() -> None:
+    fleet = Fleet()
+    node = fleet.take(WHO, report(), NOW)
+    assert node is not None
+    assert (node.state, node.presence, node.score, node.level) == ("OK", ONLINE, 0.2, -50.0)
+
+
+def test_a_silent_node_turns_stale_although_online_is_still_retained() -> None:
+    fleet = Fleet(stale_after=60)
+    fleet.take(WHO, Availability.ONLINE, NOW, retained=True)
+    node = fleet.take(WHO, report(), NOW)
+    assert node is not None
+    assert not fleet.judge(node, NOW + 59)
+    assert fleet.judge(node, NOW + 61)
+    assert node.presence == STALE
+    fleet.take(WHO, report(NOW + 70), NOW + 70)
+    assert node.presence == ONLINE
+
+
+@pytest.mark.parametrize(
+    ("age", "synced", "presence"),
+    [(10.0, True, ONLINE), (3 * 86400.0, True, STALE), (-3 * 86400.0, True, ONLINE), (10.0, False, STALE)],
+)
+def test_what_is_retained_counts_from_when_it_was_sent(age: float, synced: bool, presence: str) -> None:
+    """A dashboard that starts is told of all nodes at once, also of those that died last week."""
+    node = Fleet(stale_after=180).take(WHO, report(NOW - age, clock_synced=synced), NOW, retained=True)
+    assert node is not None
+    assert node.presence == presence
+    assert node.last_seen is None or node.last_seen <= NOW, "a clock that runs ahead makes nobody fresh for ever"
+
+
+def test_the_last_will_is_no_sign_of_life() -> None:
+    fleet = Fleet()
+    fleet.take(WHO, report(), NOW)
+    node = fleet.take(WHO, Availability.OFFLINE, NOW + 5)
+    assert node is not None
+    assert (node.presence, node.last_seen) == (OFFLINE, NOW)
+
+
+def test_an_event_shows_at_once_and_a_late_one_does_not_overrule_the_state() -> None:
+    fleet = Fleet()
+    node = fleet.take(WHO, report(seq=4), NOW)
+    assert node is not None
+    fleet.take(WHO, happening(5, "LEAK"), NOW)
+    assert node.state == "LEAK"
+    fleet.take(WHO, report(seq=7, state="OK"), NOW + 100)
+    fleet.take(WHO, happening(6, "WARNING"), NOW + 101)
+    assert node.state == "OK", "an event from the outbox of yesterday is history, not news"
+
+
+def test_the_fleet_is_bounded() -> None:
+    fleet = Fleet(limit=10)
+    for n in range(50):
+        fleet.take(Identity("s", f"n{n}"), Availability.ONLINE, NOW)
+    assert (len(fleet), fleet.refused) == (10, 40)
+
+
+def test_ring_keeps_an_hour_and_shows_holes() -> None:
+    ring = Ring()
+    ring.add(NOW, 0.5, -50, -60)
+    ring.add(NOW + 1, 0.9, -51, None)
+    ring.add(NOW + 3 * SLOT_S, 0.1, None, None)
+    score, level, _ = ring.last(5, NOW + 3 * SLOT_S)
+    assert score == [None, 0.9, None, None, 0.1], "the highest of a slot: a short alarm must not vanish in a mean"
+    assert level == [None, -51.0, None, None, None]
+    ring.add(NOW + 2 * SLOTS * SLOT_S, 0.3, None, None)
+    assert ring.last(SLOTS, NOW + 2 * SLOTS * SLOT_S)[0].count(None) == SLOTS - 1, "what is older than an hour is gone"
+
+
+@given(st.lists(st.floats(0, 20_000), max_size=60), st.floats(0, 20_000))
+def test_ring_never_shows_what_did_not_come(offsets: list[float], now: float) -> None:
+    ring = Ring()
+    for n, offset in enumerate(sorted(offsets)):
+        ring.add(NOW + offset, (n + 1) / 100, None, None)
+    shown = [v for v in ring.last(SLOTS, NOW + now)[0] if v is not None]
+    came = [o for o in offsets if 0 <= (NOW + now) // SLOT_S - (NOW + o) // SLOT_S < SLOTS]
+    assert len(shown) == len({(NOW + o) // SLOT_S for o in came if (NOW + o) // SLOT_S > ring.head - SLOTS})
+
+
+def test_holes_in_seq_are_counted_filled_and_bounded() -> None:
+    seen = Sequence()
+    assert not seen.see(500), "a dashboard that was installed later misses nothing"
+    seen.see(501)
+    seen.see(505)
+    assert (seen.missing, seen.gaps) == (3, [(502, 504)])
+    seen.see(503)
+    assert seen.gaps == [(502, 502), (504, 504)]
+    seen.see(1)
+    assert (seen.last, seen.gaps) == (1, []), "an outbox that was lost counts from the beginning"
+    for n in range(3, 3 + 4 * MAX_GAPS, 2):
+        seen.see(n)
+    assert len(seen.gaps) == seen.missing == MAX_GAPS
+
+
+def test_absence_is_an_alert_once_after_a_grace_and_so_is_the_return() -> None:
+    fleet, absence = Fleet(stale_after=10), Absence(30, ())
+    node = fleet.take(WHO, report(), NOW)
+    assert node is not None
+    assert absence.check(node, NOW) is None
+    fleet.take(WHO, Availability.OFFLINE, NOW + 1)
+    assert absence.check(node, NOW + 2) is None
+    assert (absence.check(node, NOW + 40) or ("",))[0] == "lost"
+    assert absence.check(node, NOW + 41) is None
+    fleet.take(WHO, Availability.ONLINE, NOW + 50)
+    assert (absence.check(node, NOW + 50) or ("",))[0] == "back"
+    assert absence.check(node, NOW + 51) is None
+
+
+def test_a_loss_that_an_earlier_run_reported_is_not_reported_again() -> None:
+    node = Fleet().take(WHO, report(NOW - 9999), NOW, retained=True)
+    assert node is not None
+    assert Absence(0, [node.key]).check(node, NOW + 100) is None
+    assert Absence(0, ()).check(node, NOW + 100) is not None
