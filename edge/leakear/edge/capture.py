@@ -146,7 +146,8 @@ class Capture:
     def __init__(self, options: CaptureOptions, spec: "SpectrogramSpec", source: Source | None = None) -> None:
         self.status = CaptureStatus()
         self._options = options
-        self._model_rate = spec.sample_rate
+        self.model_rate = spec.sample_rate
+        """Hz of the blocks"""
         self._source: Source = source or SoundDeviceSource()
         self._stream: Stream | None = None
         self._stopped = threading.Event()
@@ -236,7 +237,7 @@ class Capture:
             if segment is None or frames.lost_before or frames.number != expected:
                 overwritten_s = (frames.number - expected) * len(frames.samples) / stream.rate
                 start = self._resume_at(frames.monotonic - len(frames.samples) / stream.rate, overwritten_s)
-                segment = _Segment(stream.rate, self._model_rate, start)
+                segment = _Segment(stream.rate, self.model_rate, start)
             expected = frames.number + 1
             block = segment.push(self._mono(frames.samples), frames.monotonic, frames.utc)
             if block is not None:
@@ -252,7 +253,7 @@ class Capture:
         if self._end_monotonic is None:
             return 0
         gap_s = max(monotonic - self._end_monotonic, overwritten_s)
-        return self._end + max(1, round(gap_s * self._model_rate))
+        return self._end + max(1, round(gap_s * self.model_rate))
 
     def _mono(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
         if samples.shape[1] > 1 and samples.any():
