@@ -24,7 +24,7 @@ from leakear.train.augment import loop
 from leakear.train.clips import Codes, encode
 from leakear.train.simulator import RATE, Site, clip
 
-VERSION = 1
+VERSION = 2
 """Raised when equal arguments would give other windows."""
 
 

@@ -34,14 +34,14 @@ class Ambient:
     """Whether the surroundings reach the sensor through the pipe's resonances."""
 
     @classmethod
-    def draw(cls, rng: np.random.Generator, noise_dbfs: float) -> Ambient:
-        """Draw surroundings between the sensor's own noise and 30 dB over it."""
+    def draw(cls, rng: np.random.Generator, night_dbfs: float) -> Ambient:
+        """Draw surroundings of this level in a quiet night."""
         return cls(
-            level_dbfs=min(noise_dbfs + float(rng.uniform(0, 30)), -38.0),
+            level_dbfs=night_dbfs,
             traffic_hz=loguniform(rng, 30, 200),
             room_db=float(rng.uniform(-40, -12)),
             room_slope=float(rng.uniform(1, 2)),
-            day_db=float(rng.uniform(3, 15)),
+            day_db=float(rng.uniform(2, 10)),
             unsteady_db=float(rng.uniform(1, 4)),
             rings=bool(rng.random() < 0.5),
         )

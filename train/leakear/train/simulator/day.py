@@ -61,18 +61,27 @@ class Day:
                 out = out + self._thump(event)
         return out
 
-    def blocks(self, *, utc: float = 0.0, window_s: float = 10.0, step_s: float = 10.0) -> Iterator[Block]:
-        """Stream the day. `utc`: POSIX seconds of its beginning.
+    def blocks(
+        self,
+        *,
+        hours: tuple[float, float] = (0.0, 24.0),
+        utc: float = START_HOUR * 3600,
+        window_s: float = 10.0,
+        step_s: float = 10.0,
+    ) -> Iterator[Block]:
+        """Stream the day, or `hours` of it after its beginning. `utc`: POSIX seconds of the day's beginning.
 
         Where a node listens to `window_s` of every `step_s` seconds, the sound in between is never judged and is
         given as zeros instead of being made.
         """
         silence = np.zeros(HOP, np.float32)
-        for index in range(self.stretches):
+        first, last = (round(hour * 3600 * RATE / HOP) for hour in hours)
+        for index in range(first, min(last, self.stretches)):
             start = index * HOP / RATE
-            heard = step_s <= window_s or start % step_s < window_s or start % step_s + HOP / RATE > step_s
+            since = (index - first) * HOP / RATE % step_s
+            heard = step_s <= window_s or since < window_s or since + HOP / RATE > step_s
             samples = self.render(index) if heard else silence
-            yield Block(index * HOP, samples, utc + start, start)
+            yield Block((index - first) * HOP, samples, utc + start, start)
 
     def truth(self) -> dict[str, Any]:
         """Describe the day for people and for scoring: the site, the leak's own band, all events."""

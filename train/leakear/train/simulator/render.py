@@ -13,7 +13,10 @@ from leakear.train.simulator.noise import NoiseStream
 from leakear.train.simulator.scene import Scene
 from leakear.train.simulator.site import Site
 from leakear.train.simulator.tones import Tones
-from leakear.train.simulator.units import BLOCK, HOP, RATE, Array, frequencies, power, ratio, scaled
+from leakear.train.simulator.units import BLOCK, HOP, RATE, Array, dbfs, frequencies, power, ratio, scaled
+
+LOUDEST_DBFS = -12.0
+"""Level of the loudest flow: an installer leaves this room, and the loudest real leak recordings have it."""
 
 
 class Spectra:
@@ -39,7 +42,8 @@ class Spectra:
     def fixtures(self) -> tuple[Array, ...]:
         """Each fixture at full flow."""
         pairs = zip(self.site.fixtures, self.site.fixture_db, strict=True)
-        return tuple(self.outlet(flow) * np.float32(ratio(db)) for flow, db in pairs)
+        made = ((self.outlet(flow), db) for flow, db in pairs)
+        return tuple(noise * np.float32(ratio(min(db, headroom_db(noise)))) for noise, db in made)
 
     @cached_property
     def rain(self) -> Array:
@@ -78,6 +82,11 @@ class Spectra:
                 for k, amplitude in enumerate(tone.amplitudes, 1):
                     total[self.at(k * tone.hz)] += amplitude**2 / 2
         return np.asarray(total, np.float32)
+
+
+def headroom_db(noise: Array) -> float:
+    """Decibels by which a sound may be raised before it would overdrive the sensor."""
+    return LOUDEST_DBFS - dbfs(float(noise.sum()))
 
 
 class Renderer:
@@ -124,9 +133,11 @@ class Renderer:
         return np.asarray(total, np.float32)
 
     def _flows(self, scene: Scene) -> list[tuple[Flow, Array, float]]:
+        """List the outlets that flow: what they are, their power at 0 dB, and decibels on top."""
         flows = [(self.site.fixtures[k], self.spectra.fixtures[k], db) for k, db in scene.uses]
         if scene.leak_db is not None:
-            flows.append((self.site.leak, self.spectra.leak, scene.leak_db))
+            level = min(scene.leak_db, headroom_db(self.spectra.leak))
+            flows.append((self.site.leak, self.spectra.leak, level))
         return flows
 
     def _running(self, scene: Scene) -> list[int]:

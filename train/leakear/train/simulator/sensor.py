@@ -42,15 +42,15 @@ class Sensor:
     """Bits of the converter."""
 
     @classmethod
-    def draw(cls, rng: np.random.Generator) -> Sensor:
-        """Draw a sensor: a third of each kind."""
+    def draw(cls, rng: np.random.Generator, night_dbfs: float) -> Sensor:
+        """Draw a sensor, a third of each kind, whose gain was set so that a quiet night has this level."""
         kind: Kind = ("logger", "contact", "microphone")[int(rng.integers(3))]
         low, high = {
             "logger": (rng.uniform(5, 60), rng.uniform(1500, 2000)),
             "contact": (rng.uniform(20, 120), loguniform(rng, 3000, 10000)),
             "microphone": (loguniform(rng, 20, 440), rng.uniform(8000, 10900)),
         }[kind]
-        noise = float(rng.uniform(-90, -60))
+        noise = night_dbfs - float(rng.uniform(3, 35))
         return cls(
             kind=kind,
             low_hz=float(low),
@@ -61,7 +61,7 @@ class Sensor:
             dc=float(rng.normal(0, 0.004)) if rng.random() < 0.5 else 0.0,
             agc=bool(rng.random() < 0.05),
             emi_per_hour=loguniform(rng, 0.5, 60),
-            bits=24 if noise < -78 else 16,  # a converter whose steps drown its own noise would be a poor buy
+            bits=24 if noise < -70 else 16,  # a converter whose steps drown its own noise would be a poor buy
         )
 
     def response(self, f: Array) -> Array:

@@ -12,6 +12,8 @@ from leakear.train.simulator.machines import KINDS, Machine
 from leakear.train.simulator.pipe import Pipe
 from leakear.train.simulator.sensor import Sensor
 
+NIGHT_DBFS = (-33.0, 4.5)
+"""Level of a quiet night, mean and standard deviation: the gain is set at installation, as it is in noise loggers."""
 FIXTURE_MM = (1.5, 10.0)
 """Millimetres: the openings of taps, showers and cisterns' valves."""
 
@@ -44,9 +46,10 @@ class Site:
         """Draw a site; equal seeds give equal sites."""
         rng = np.random.default_rng([seed, 0x517E])
         mains = 50.0 if rng.random() < 0.7 else 60.0
-        sensor = Sensor.draw(rng)
+        night = float(np.clip(rng.normal(*NIGHT_DBFS), -45, -22))
+        sensor = Sensor.draw(rng, night)
         pipe = Pipe.draw(rng)
-        ambient = Ambient.draw(rng, sensor.noise_dbfs)
+        ambient = Ambient.draw(rng, night)
         fixtures = int(rng.integers(2, 5))
         return cls(
             seed=seed,
@@ -69,4 +72,4 @@ class Site:
 def _machines(rng: np.random.Generator, ambient_dbfs: float, mains: float) -> tuple[Machine, ...]:
     count = int(rng.choice([0, 1, 2, 3], p=[0.35, 0.4, 0.2, 0.05]))
     kinds = rng.choice(len(KINDS), count, replace=False)
-    return tuple(Machine.draw(rng, KINDS[k], min(ambient_dbfs + rng.uniform(0, 20), -18.0), mains) for k in kinds)
+    return tuple(Machine.draw(rng, KINDS[k], ambient_dbfs + rng.uniform(-12, 10), mains) for k in kinds)

@@ -129,12 +129,12 @@ def _shorts(site: Site, rng: np.random.Generator) -> list[Event]:
 
 
 def _vehicles(rng: np.random.Generator) -> list[Event]:
-    """Draw vehicles that pass: 3 to 15 dB more traffic noise for 4 to 20 seconds."""
+    """Draw vehicles that pass: 3 to 12 dB more traffic noise for 4 to 20 seconds."""
     events = []
     for _ in range(int(loguniform(rng, 10, 600))):
         start = _busy_time(rng)
         events.append(
-            Event("vehicle", start, min(start + rng.uniform(4, 20), DAY_S), {"db": float(rng.uniform(3, 15))})
+            Event("vehicle", start, min(start + rng.uniform(4, 20), DAY_S), {"db": float(rng.uniform(3, 12))})
         )
     return events
 

@@ -1,0 +1,146 @@
+"""Runs node-days in parallel processes; what each node heard is kept, so that a run goes on where it stopped."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any, Protocol
+
+from tqdm import tqdm
+
+from leakear.edge.decision import DecisionRule
+from leakear.edge.model import Model
+from leakear.edge.pipeline import Pipeline, Scorer
+from leakear.edge.spectrogram import SpectrogramSpec
+from leakear.edge.windows import Block, WindowOptions
+from leakear.train import simulator
+from leakear.train.nights import Night
+from leakear.train.observe import Heard, listen
+from leakear.train.simulator.day import Day
+from leakear.train.simulator.site import Site
+from leakear.train.simulator.timeline import START_HOUR
+
+NIGHT_HOURS = (11.5, 16.5)
+"""Hours after noon that a node learns from when it is calibrated: 23:30 to 04:30."""
+
+
+class Opener(Protocol):
+    """What a process opens to score with; must be picklable."""
+
+    def key(self) -> str:
+        """Name the scorer in the kept files: another scorer, another name."""
+
+    def open(self) -> tuple[Scorer, SpectrogramSpec]:
+        """Load it."""
+
+
+@dataclass(frozen=True)
+class FileModel:
+    """A converted model."""
+
+    path: Path
+
+    def key(self) -> str:
+        """Digest of the file."""
+        return hashlib.sha256(self.path.read_bytes()).hexdigest()
+
+    def open(self) -> tuple[Scorer, SpectrogramSpec]:
+        """Load it as the daemon does."""
+        model = Model.load(self.path)
+        return model, model.info.spec
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Which days, heard by which model."""
+
+    out: Path
+    model: Opener
+    days: int
+    first_site: int
+    step_s: float
+    """Seconds from window to window."""
+    snr_db: float | None = None
+    """Of every leak; None: drawn."""
+    calibrate: bool = False
+    """Hear a leak-free night before each day."""
+    nights: Path | None = None
+    """Recorded background instead of simulated days."""
+    minutes: float = 20.0
+    """Of each recorded sound."""
+    hours: float = 24.0
+    """Of each day; less only to try things out."""
+
+
+@dataclass(frozen=True)
+class HeardDay:
+    """One day as a node heard it."""
+
+    name: str
+    truth: dict[str, Any]
+    heard: Heard
+    start_utc: float
+    """POSIX seconds of the day's beginning."""
+    before: Heard | None
+    """The leak-free night that a calibrated node learnt from."""
+
+
+def run(plan: Plan, jobs: int) -> list[HeardDay]:
+    """Hear all days that were not heard yet, and return them all."""
+    folder = plan.out / "heard"
+    folder.mkdir(parents=True, exist_ok=True)
+    tasks = [(plan, number) for number in range(plan.days)]
+    if jobs == 1:
+        return [_heard_day(task) for task in tqdm(tasks, unit="day", disable=None)]
+    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+        futures = [pool.submit(_heard_day, task) for task in tasks]
+        for future in tqdm(as_completed(futures), total=len(futures), unit="day", disable=None):
+            future.result()  # an error ends the run at once, not after the last day
+        return [future.result() for future in futures]
+
+
+def _heard_day(task: tuple[Plan, int]) -> HeardDay:
+    plan, number = task
+    site = Site.draw(plan.first_site + number)
+    leak = number % 2 == 0
+    stem = f"{site.name}-{'night' if plan.nights else 'day'}-{'leak' if leak else 'dry'}-{_digest(plan)}"
+    path = plan.out / "heard" / stem
+    if plan.nights:
+        leak_db = (plan.snr_db if plan.snr_db is not None else 10.0) if leak else None
+        night = Night(site, number, plan.nights, leak_db=leak_db, minutes=plan.minutes)
+        return HeardDay(stem, dict(night.truth()), _kept(path, plan, night.blocks()), 0.0, None)
+    day = Day(site, number, leak=leak, snr_db=plan.snr_db)
+    heard = _kept(path, plan, day.blocks(hours=(0.0, plan.hours), step_s=plan.step_s))
+    before = _night_before(site, number, plan, path) if plan.calibrate else None
+    return HeardDay(stem, day.truth() | {"seconds": plan.hours * 3600}, heard, START_HOUR * 3600, before)
+
+
+def _night_before(site: Site, number: int, plan: Plan, path: Path) -> Heard:
+    night = Day(site, 1_000_000 + number, leak=False)
+    return _kept(path.with_name(path.name + "-before"), plan, night.blocks(hours=NIGHT_HOURS, step_s=plan.step_s))
+
+
+def _kept(path: Path, plan: Plan, blocks: Iterable[Block]) -> Heard:
+    """Load what was heard, or hear it and keep it."""
+    file = path.with_name(path.name + ".npz")
+    if file.is_file():
+        return Heard.load(file)
+    scorer, spec = plan.model.open()
+    heard = listen(blocks, Pipeline(scorer, spec, DecisionRule(), WindowOptions(step_s=plan.step_s)))
+    part = file.with_name("part-" + file.name)
+    heard.save(part)
+    part.replace(file)
+    return heard
+
+
+def _digest(plan: Plan) -> str:
+    """Digest of all that what was heard depends on: model, step, leak's level, the simulator's own text."""
+    package = Path(simulator.__file__).parent
+    text = b"".join(path.read_bytes() for path in sorted(package.glob("*.py")))
+    wanted = [plan.model.key(), plan.step_s, plan.snr_db, plan.minutes, plan.hours, hashlib.sha256(text).hexdigest()]
+    return hashlib.sha256(json.dumps(wanted).encode()).hexdigest()[:12]
