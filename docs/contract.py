@@ -16,6 +16,7 @@ from typing import Any, Union, get_args, get_origin
 import yaml
 
 from leakear.edge import requests as rq
+from leakear.edge import results as rs
 from leakear.edge.messages import (
     NAME,
     Availability,
@@ -87,7 +88,33 @@ EXAMPLES: dict[str, list[Message]] = {
         rq.ModelRequest(id="ask-2", action="install"),
     ],
     "cmd-watch": [rq.WatchRequest(id="ask-1", seconds=60.0)],
+    "result-watch": [rs.WatchResult(seconds=60.0)],
+    "result-set": [rs.SetResult(threshold=0.6, step_s=10.0, muted_until=None)],
+    "result-model": [rs.ModelResult(stage="receiving", next_part=1, parts=3)],
+    "result-clip": [rs.ClipPart(event_id=EVENT_ID, part=0, parts=1, media_type="audio/flac", data="ZkxhQw==")],
+    "result-selftest": [
+        rs.SelftestResult(passed=False, checks=(rs.Check(name="clock", ok=False, detail="not synchronised"),)),
+    ],
+    "result-calibrate": [
+        rs.CalibrateResult(
+            phase="learning", heard_s=600.0, remaining_s=28200.0, threshold=None, level_gate_dbfs=None,
+            reason="Learning for 8 hours: keep the site quiet.",
+        ),
+    ],
+    "result-identify": [
+        rs.IdentifyResult(
+            site="hillside", node="pit-7", firmware="0.1.0", model=MODEL, python="3.13.5", machine="aarch64",
+            window_s=10.0, step_s=10.0, sample_rate=22050, commands=tuple(rq.REQUESTS),
+        ),
+    ],
 }  # fmt: skip
+EXAMPLES["result-status"] = [
+    rs.StatusResult(
+        state=EXAMPLES["state"][0],  # type: ignore[arg-type]
+        telemetry=EXAMPLES["telemetry"][0],  # type: ignore[arg-type]
+        commands_done=3, commands_refused=1, model_on_trial=False,
+    ),
+]  # fmt: skip
 REPORTS = {
     "availability": "retained, QoS 1; the last will says offline",
     "state": "retained, QoS 1",
@@ -157,11 +184,13 @@ def asyncapi() -> dict[str, Any]:
     for name in rq.REQUESTS:
         asked, answered = f"QoS 1, never retained; asks `{name}`", f"QoS 1; the answer to `{name}`"
         channels[f"cmd-{name}"] = _channel(f"cmd/{name}", asked, f"cmd-{name}")
-        channels[f"cmd-{name}-result"] = _channel(f"cmd/{name}/result", answered, "command-result")
+        channels[f"cmd-{name}-result"] = _channel(f"cmd/{name}/result", answered, f"result-{name}")
         operations[f"receive-cmd-{name}"] = _operation("receive", f"cmd-{name}", asked)
         operations[f"send-cmd-{name}-result"] = _operation("send", f"cmd-{name}-result", answered)
     messages = {"availability": _message("availability", "text/plain")}
-    messages |= {name: _message(name, "application/json") for name in EXAMPLES}
+    messages |= {name: _message(name, "application/json") for name in EXAMPLES if not name.startswith("result-")}
+    for name in rq.REQUESTS:
+        messages[f"result-{name}"] = _answer(name)
     return {
         "asyncapi": "3.0.0",
         "info": {
@@ -181,6 +210,14 @@ def asyncapi() -> dict[str, Any]:
 
 def _message(name: str, content_type: str) -> dict[str, Any]:
     return {"name": name, "contentType": content_type, "payload": {"$ref": f"./schemas/{name}.json"}}
+
+
+def _answer(name: str) -> dict[str, Any]:
+    """Build the answer to one command: the common form, with its own `result` when it was done."""
+    done = {"properties": {"ok": {"const": True}, "result": {"$ref": f"./schemas/result-{name}.json"}}}
+    refused = {"properties": {"ok": {"const": False}, "result": {"const": {}}}}
+    payload = {"allOf": [{"$ref": "./schemas/command-result.json"}, {"anyOf": [done, refused]}]}
+    return {"name": f"result-{name}", "contentType": "application/json", "payload": payload}
 
 
 def _channel(address: str, how: str, message: str) -> dict[str, Any]:

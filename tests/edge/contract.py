@@ -29,7 +29,10 @@ def schema_name(topic: str) -> str:
 
 
 def problems(topic: str, payload: bytes) -> list[str]:
-    """Everything the schema of this topic has against this payload."""
+    """Everything the schema of this topic has against this payload; a result that was done has one of its own."""
     name = schema_name(topic)
     data: Any = payload.decode() if name == "availability" else json.loads(payload)
-    return [f"{topic}: {error.json_path} {error.message}" for error in validator(name).iter_errors(data)]
+    errors = list(validator(name).iter_errors(data))
+    if name == "command-result" and data.get("ok") is True:
+        errors += validator("result-" + topic.split("/")[-2]).iter_errors(data["result"])
+    return [f"{topic}: {error.json_path} {error.message}" for error in errors]

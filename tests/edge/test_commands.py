@@ -4,12 +4,11 @@ import base64
 import hashlib
 import json
 import random
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
-from contract import problems
+from contract import problems, validator
 
 from leakear.edge.commands import MODEL_REQUEST_BYTES, Clip, CommandOptions, CommandRefused, Dispatcher
 from leakear.edge.messages import COMMANDS, CommandResult
@@ -22,8 +21,19 @@ from leakear.edge.requests import (
     SetRequest,
     WatchRequest,
 )
+from leakear.edge.results import (
+    CalibrateResult,
+    IdentifyResult,
+    ModelResult,
+    SelftestResult,
+    SetResult,
+    StatusResult,
+    WatchResult,
+)
 from leakear.edge.transfer import Transfer
 
+EXAMPLE_IDENTITY = IdentifyResult.from_json(validator("result-identify").schema["examples"][0])  # type: ignore[index]
+EXAMPLE_STATUS = StatusResult.from_json(validator("result-status").schema["examples"][0])  # type: ignore[index]
 EVENT_ID = "019ab2c4-5d6e-7f80-9a1b-2c3d4e5f6071"
 
 
@@ -34,35 +44,36 @@ class Recorder:
         self.asked: list[Request] = []
         self.clip_bytes = bytes(range(256)) * 400
 
-    def _note(self, request: Request) -> Mapping[str, Any]:
+    def identify(self, request: Request) -> IdentifyResult:
         self.asked.append(request)
-        return {"seen": type(request).__name__}
+        return EXAMPLE_IDENTITY
 
-    def identify(self, request: Request) -> Mapping[str, Any]:
-        return self._note(request)
+    def status(self, request: Request) -> StatusResult:
+        self.asked.append(request)
+        return EXAMPLE_STATUS
 
-    def status(self, request: Request) -> Mapping[str, Any]:
-        return self._note(request)
-
-    def selftest(self, request: Request) -> Mapping[str, Any]:
-        self._note(request)
+    def selftest(self, request: Request) -> SelftestResult:
+        self.asked.append(request)
         raise ZeroDivisionError("a bug")
 
-    def set(self, request: SetRequest) -> Mapping[str, Any]:
-        return self._note(request)
+    def set(self, request: SetRequest) -> SetResult:
+        self.asked.append(request)
+        return SetResult(threshold=0.5, step_s=10.0, muted_until=None)
 
-    def calibrate(self, request: CalibrateRequest) -> Mapping[str, Any]:
-        self._note(request)
+    def calibrate(self, request: CalibrateRequest) -> CalibrateResult:
+        self.asked.append(request)
         raise CommandRefused("The baseline is not stable.")
 
-    def model(self, request: ModelRequest) -> Mapping[str, Any]:
-        return self._note(request)
+    def model(self, request: ModelRequest) -> ModelResult:
+        self.asked.append(request)
+        return ModelResult(stage="discarded", next_part=0, parts=0)
 
-    def watch(self, request: WatchRequest) -> Mapping[str, Any]:
-        return self._note(request)
+    def watch(self, request: WatchRequest) -> WatchResult:
+        self.asked.append(request)
+        return WatchResult(seconds=request.seconds)
 
     def clip(self, request: ClipRequest) -> Clip:
-        self._note(request)
+        self.asked.append(request)
         return Clip(request.event_id, "audio/flac", self.clip_bytes)
 
 

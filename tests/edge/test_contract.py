@@ -13,6 +13,7 @@ from jsonschema import Draft202012Validator
 
 from leakear.edge.messages import COMMANDS, CommandResult, Event, Message, Spectrum, State, Telemetry
 from leakear.edge.requests import REQUESTS
+from leakear.edge.results import RESULTS
 from leakear.edge.wire import MessageError
 
 DOCS = SCHEMAS.parent
@@ -23,6 +24,7 @@ READERS: dict[str, type[Message]] = {
     "spectrum": Spectrum,
     "command-result": CommandResult,
     **{f"cmd-{name}": cls for name, cls in REQUESTS.items()},
+    **{f"result-{name}": cls for name, cls in RESULTS.items()},
 }
 NAMES = sorted(path.stem for path in SCHEMAS.glob("*.json") if path.stem in READERS)
 
@@ -85,7 +87,8 @@ def test_asyncapi_names_every_topic_and_every_payload_exists() -> None:
     commands = {f"cmd/{name}" for name in COMMANDS}
     reports = {"availability", "state", "event", "telemetry", "spectrum"}
     assert addresses == reports | commands | {f"{command}/result" for command in commands}
-    for message in document["components"]["messages"].values():
-        assert (DOCS / message["payload"]["$ref"]).is_file()
+    for name, message in document["components"]["messages"].items():
+        reference = message["payload"].get("$ref") or f"./schemas/{name}.json"
+        assert (DOCS / reference).is_file()
     for operation in document["operations"].values():
         assert Path(operation["channel"]["$ref"]).name in document["channels"]

@@ -109,7 +109,7 @@ class NodeControls:
 
     def selftest(self, _: Request) -> SelftestResult:
         """Look at everything now."""
-        return selftest.run(self._node, self._store.path)
+        return selftest.run(self._node, self._store.reload)
 
     def model(self, request: ModelRequest) -> ModelResult:
         """Take, stage, install or discard a model."""

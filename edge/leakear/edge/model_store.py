@@ -19,7 +19,7 @@ from leakear.edge.bundle import BundleInfo
 from leakear.edge.commands import CommandRefused
 from leakear.edge.errors import ModelError
 from leakear.edge.messages import ModelRef
-from leakear.edge.model import Model, ModelOptions
+from leakear.edge.model import FACTORY, Model, ModelOptions
 from leakear.edge.spectrogram import Decibels
 
 log = logging.getLogger(__name__)
@@ -78,7 +78,7 @@ class ModelStore:
     @property
     def path(self) -> Path:
         """The file in use."""
-        return self._file(self.ledger.installed)
+        return self.folder / self.ledger.installed if self.ledger.installed else self._options.file
 
     def load(self) -> Model:
         """Load the model to start with. An installed one that does not load, or crashes, is given up for the last."""
@@ -91,12 +91,12 @@ class ModelStore:
             if self.ledger.starts > TRIAL_STARTS:
                 self._give_up("the daemon did not survive it")
         try:
-            return self._load(self.path)
+            return self.reload()
         except ModelError as error:
             if not self.ledger.installed:
                 raise
             self._give_up(str(error))
-            return self._load(self.path)
+            return self.reload()
 
     def stage(self, data: bytes, current: BundleInfo) -> Model:
         """Verify a bundle and keep it. ModelError or CommandRefused says why not."""
@@ -140,7 +140,7 @@ class ModelStore:
     def roll_back(self) -> Model:
         """End the trial badly: the model before it is in use again."""
         self._write(self._before())
-        return self._load(self.path)
+        return self.reload()
 
     def _before(self) -> Ledger:
         """Ledger without the installed model; `newest` stays, so that it cannot come back."""
@@ -151,12 +151,15 @@ class ModelStore:
         log.error("%s", self.returned)
         self._write(self._before())
 
-    def _load(self, path: Path) -> Model:
-        options = self._options
-        return Model.load(path, options.runtime, options.threads, options.public_key or None)
+    def reload(self) -> Model:
+        """Load the model in use once more: its hash, its signature and its golden vector are looked at anew."""
+        return self._load(self.path)
 
-    def _file(self, name: str) -> Path:
-        return self.folder / name if name else self._options.file
+    def _load(self, path: Path) -> Model:
+        """Load a file; with a key set, all but the factory model, which came with this software, must be signed."""
+        options = self._options
+        key = options.public_key if path != FACTORY else ""
+        return Model.load(path, options.runtime, options.threads, key or None)
 
     def _read(self) -> Ledger:
         try:

@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,14 +17,14 @@ FREE_BYTES = 50 * 1024**2
 """Room below which the outbox and the evidence are in danger."""
 
 
-def run(node: "Node", model_file: Path) -> SelftestResult:
-    """Look at everything now."""
-    found = tuple(_checks(node, model_file))
+def run(node: "Node", reload: Callable[[], Model]) -> SelftestResult:
+    """Look at everything now; `reload` loads the model in use once more."""
+    found = tuple(_checks(node, reload))
     return SelftestResult(passed=all(check.ok for check in found), checks=found)
 
 
-def _checks(node: "Node", model_file: Path) -> Iterator[Check]:
-    yield _model(node, model_file)
+def _checks(node: "Node", reload: Callable[[], Model]) -> Iterator[Check]:
+    yield _model(reload)
     yield _sensor(node)
     yield _disk(node.settings.node.directory)
     synced = node.clock.look()
@@ -34,11 +34,9 @@ def _checks(node: "Node", model_file: Path) -> Iterator[Check]:
     yield _check("outbox", not node.outbox.faults, "; ".join(node.outbox.faults) or f"{node.outbox.depth} events wait")
 
 
-def _model(node: "Node", path: Path) -> Check:
-    """Load the file again: its hash, its signature and its golden vector are looked at anew."""
-    options = node.settings.model
+def _model(reload: Callable[[], Model]) -> Check:
     try:
-        model = Model.load(path, options.runtime, options.threads, options.public_key or None)
+        model = reload()
     except LeakearError as error:
         return _check("model", ok=False, detail=str(error))
     return _check("model", ok=True, detail=f"{model.info.model_id} computes its golden vector")

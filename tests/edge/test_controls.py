@@ -1,0 +1,143 @@
+"""A whole node, asked over a real broker, does what it is asked, remembers it, and says so."""
+
+import base64
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from broker import Broker
+from living_node import LEAK, TINY, Asker, Life, living_node
+
+from leakear.edge import __version__, bundle
+from leakear.edge.messages import Event, Spectrum, State, utc_text
+from leakear.edge.results import RESULTS
+
+TOPIC = "leakear/hill/pit-7/"
+
+
+@pytest.fixture
+def life(broker: Broker, tmp_path: Path) -> Iterator[Life]:
+    with living_node(
+        broker, tmp_path, commands={"allow_clip": True}, evidence={"enabled": True, "min_free_mb": 0}
+    ) as it:
+        yield it
+
+
+@pytest.fixture
+def asker(broker: Broker, life: Life) -> Iterator[Asker]:
+    with Asker(broker, life) as it:
+        yield it
+
+
+def state(asker: Asker) -> State:
+    return State.from_json(asker.seen.on(TOPIC + "state")[-1].payload)
+
+
+def test_identify_status_and_selftest_tell_the_truth(life: Life, asker: Asker) -> None:
+    life.hear(20)
+    who = asker.ask("identify").result
+    assert (who["site"], who["node"], who["firmware"]) == ("hill", "pit-7", __version__)
+    assert who["model"]["sha256"] == bundle.read(TINY).info.flatbuffer_sha256
+    status = asker.ask("status").result
+    assert status["telemetry"]["windows_scored"] == 2
+    assert status["state"]["state"] == "OK"
+    tested = asker.ask("selftest").result
+    assert {check["name"] for check in tested["checks"]} == {"model", "sensor", "disk", "clock", "broker", "outbox"}
+    assert tested["passed"], tested
+
+
+@pytest.mark.parametrize("name", ["identify", "status", "selftest", "set", "watch", "calibrate", "model"])
+def test_each_result_is_of_its_published_type(asker: Asker, name: str) -> None:
+    body: dict[str, Any] = {"watch": {"seconds": 1}, "calibrate": {"action": "status"}, "model": {"action": "discard"}}
+    answer = asker.ask(name, **body.get(name, {}))
+    assert answer.ok, answer.error
+    assert RESULTS[name].from_json(answer.result).to_dict() == answer.result
+
+
+def test_set_holds_at_once_is_shown_and_survives_a_restart(broker: Broker, tmp_path: Path) -> None:
+    until = utc_text(1000 + 3600)
+    with living_node(broker, tmp_path) as life, Asker(broker, life) as asker:
+        life.hear(2)
+        answer = asker.ask("set", threshold=0.8, step_s=5, mute_until=until)
+        assert (answer.result["threshold"], answer.result["muted_until"]) == (0.8, until)
+        assert abs(answer.result["step_s"] - 5) < 0.02, "a whole number of spectrogram hops"
+        life.hear(20)
+        assert life.node.pipeline.scored == 3
+        life.pump_until(lambda: state(asker).threshold == 0.8, "state with the threshold")
+        assert (state(asker).step_s, state(asker).muted_until) == (answer.result["step_s"], until)
+    with living_node(broker, tmp_path) as life, Asker(broker, life) as asker:
+        assert asker.ask("set").result == answer.result
+
+
+@pytest.mark.parametrize(
+    ("body", "sentence"),
+    [
+        ({"step_s": 30}, "fewer than three windows"),
+        ({"mute_until": "2030-01-01T00:00:00.000Z"}, "mute_until lies more than 30 days ahead"),
+        ({"threshold": 0}, "allowed is 0.01 to 0.99"),
+    ],
+)
+def test_set_refuses_what_could_never_work(life: Life, asker: Asker, body: dict[str, Any], sentence: str) -> None:
+    before = asker.ask("set").result
+    answer = asker.ask("set", **body)
+    assert not answer.ok
+    assert sentence in str(answer.error)
+    assert asker.ask("set").result == before
+    life.hear(10)
+
+
+def test_the_clip_of_an_alert_comes_whole(life: Life, asker: Asker) -> None:
+    life.hear(120, LEAK)
+    life.pump_until(lambda: asker.seen.on(TOPIC + "event"), "event")
+    event = Event.from_json(asker.seen.on(TOPIC + "event")[0].payload)
+    assert event.evidence
+    parts = asker.ask_all("clip", event_id=event.id)
+    parts = asker.ask_all("clip", parts[0].result["parts"], event_id=event.id)
+    data = b"".join(base64.b64decode(part.result["data"]) for part in parts)
+    assert data == life.node.evidence.fetch(event.id)
+    assert data[:4] == b"fLaC"
+    picture = asker.ask("clip", event_id=event.id, media="picture")
+    assert base64.b64decode(picture.result["data"])[1:4] == b"PNG"
+    missing = asker.ask("clip", event_id="019ab2c4-5d6e-7f80-9a1b-2c3d4e5f6071")
+    assert "no evidence of event" in str(missing.error)
+
+
+def test_spectra_come_while_watched_and_no_longer(life: Life, asker: Asker) -> None:
+    life.hear(10)
+    asker.ask("watch", seconds=25)
+    life.hear(60)
+    asker.ask("status")
+    spectra = [Spectrum.from_json(message.payload) for message in asker.seen.on(TOPIC + "spectrum")]
+    assert len(spectra) == 2
+    asker.ask("watch", seconds=100)
+    asker.ask("watch", seconds=0)
+    life.hear(20)
+    asker.ask("status")
+    assert len(asker.seen.on(TOPIC + "spectrum")) == 2
+
+
+def test_a_command_that_a_broker_retained_is_not_carried_out_at_every_connect(
+    broker: Broker, tmp_path: Path, life: Life, asker: Asker
+) -> None:
+    asker.seen.publish(TOPIC + "cmd/set", {"id": "old", "threshold": 0.9}, retain=True)
+    life.pump_until(lambda: asker.seen.on(TOPIC + "cmd/set/result"), "answer to the live one")
+    with living_node(broker, tmp_path / "second", node={"name": "pit-7"}) as second:
+        second.hear(3)
+        assert second.node.pipeline.decision.rule.threshold != 0.9
+
+
+def test_calibration_learns_refuses_and_applies(life: Life, asker: Asker) -> None:
+    life.hear(2)
+    assert asker.ask("calibrate", action="status").result["phase"] == "idle"
+    assert "no proposal" in str(asker.ask("calibrate", action="apply").error)
+    asker.ask("calibrate", action="start", hours=0.01)
+    life.hear(30)
+    learning = asker.ask("calibrate", action="status").result
+    assert (learning["phase"], learning["heard_s"]) == ("learning", 30.0)
+    life.hear(20)
+    refused = asker.ask("calibrate", action="status").result
+    assert refused["phase"] == "refused"
+    assert "quiet hours" in refused["reason"]
+    asker.ask("calibrate", action="start", hours=5)
+    assert asker.ask("calibrate", action="cancel").result["phase"] == "idle"
