@@ -127,7 +127,7 @@ class Outbox:
         in_memory = {row.seq for row in self._memory} & known
         self._memory = [row for row in self._memory if row.seq not in in_memory]
         self._acked |= known - in_memory
-        self.counters["delivered"] += len(known)
+        self.counters["delivered"] += len(in_memory)
         self._disk.write(self._mark)
 
     def connection_lost(self, *, once: bool = True) -> None:
@@ -200,8 +200,9 @@ class Outbox:
             settling = dict.fromkeys(store.acknowledge(sorted(self._acked)), now)
             settled = self._settled(now, settling)
             store.forget(settled)
-            store.remember("counters", self.counters)
-        self._acked = set()
+            counters = self.counters | {"delivered": self.counters["delivered"] + len(settling)}
+            store.remember("counters", counters)
+        self._acked, self.counters = set(), counters
         self._settling = {seq: since for seq, since in (self._settling | settling).items() if seq not in settled}
 
     def _settled(self, now: float, more: Mapping[int, float] | None = None) -> set[int]:

@@ -1,0 +1,147 @@
+"""The fault suite: the real daemon and a real mosquitto are hurt in every way of issue and field; nothing is lost.
+
+The default tests run a few rounds of each; `make test-faults` runs the full counts and prints what was put,
+acknowledged and received.
+"""
+
+import random
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Self
+
+import pytest
+from broker import Broker, Subscriber
+from faults import EVENTS, Node, finish, kill, report, wait_for_all
+
+full = pytest.mark.slow
+RANDOM = random.Random(4)
+
+
+@pytest.fixture
+def durable() -> Iterator[Broker]:
+    """A broker with the settings of docs/DELIVERY.md."""
+    with Broker(persistence=True) as broker:
+        yield broker
+
+
+@pytest.mark.parametrize("kills", [3, pytest.param(50, marks=full)])
+@pytest.mark.timeout(900)
+def test_daemon_killed_at_random_moments(tmp_path: Path, durable: Broker, kills: int) -> None:
+    node = Node(tmp_path, durable)
+    with Subscriber(durable, EVENTS, client_id="watcher") as seen:
+        for _ in range(kills):
+            process = node.replay(speed=200, repeat=1000)
+            before = len(seen.messages)
+            seen.wait_for(lambda before=before: len(seen.messages) > before, "event")  # type: ignore[misc]
+            time.sleep(RANDOM.uniform(0, 1))
+            kill(process)
+        assert finish(node, node.replay()) == 0
+        last, _, _ = node.outbox_state()
+        wait_for_all(last, seen)
+        report(f"daemon killed −9 {kills} times", node, seen)
+
+
+@pytest.mark.parametrize("kills", [2, pytest.param(20, marks=full)])
+@pytest.mark.timeout(900)
+def test_broker_killed_at_random_moments(tmp_path: Path, durable: Broker, kills: int) -> None:
+    node = Node(tmp_path, durable)
+    with Subscriber(durable, EVENTS, client_id="watcher") as seen:
+        process = node.replay(speed=100, repeat=round(kills * 2.0 * 100 / 300) + 1)
+        for _ in range(kills):
+            time.sleep(RANDOM.uniform(0.3, 1.5))
+            durable.kill()
+            time.sleep(RANDOM.uniform(0, 0.5))
+            durable.start()
+        assert finish(node, process, 300) == 0
+        last, _, _ = node.outbox_state()
+        wait_for_all(last, seen)
+        report(f"broker killed −9 {kills} times", node, seen)
+
+
+def test_broker_absent_for_the_whole_run_then_there(tmp_path: Path, durable: Broker) -> None:
+    durable.stop()
+    node = Node(tmp_path, durable)
+    process = node.replay(deadline=0.5)
+    assert finish(node, process) == 69
+    assert "stay in" in node.errors()
+    last, waiting, _ = node.outbox_state()
+    assert last == waiting >= 29
+    durable.start()
+    with Subscriber(durable, EVENTS, client_id="watcher") as seen:
+        assert finish(node, node.replay()) == 0
+        last, _, _ = node.outbox_state()
+        wait_for_all(last, seen)
+        report("broker absent for a whole run, then there", node, seen)
+
+
+class Partition:
+    """Two network namespaces on a cable that can be pulled (`pull`) or made to swallow everything (`swallow`)."""
+
+    def __init__(self) -> None:
+        number = RANDOM.randrange(200)
+        self.name = f"leakear{number}"
+        self.here, self.there = f"10.213.{number}.1", f"10.213.{number}.2"
+
+    def __enter__(self) -> Self:
+        near, far = f"{self.name}a", f"{self.name}b"
+        made = subprocess.run(["ip", "netns", "add", self.name], check=False, capture_output=True, text=True)
+        if made.returncode:
+            pytest.skip(f"network namespaces need root: {made.stderr.strip()}")
+        _ip("link", "add", near, "type", "veth", "peer", "name", far, "netns", self.name)
+        _ip("addr", "add", f"{self.here}/24", "dev", near)
+        _ip("link", "set", near, "up")
+        _ip("-n", self.name, "addr", "add", f"{self.there}/24", "dev", far)
+        _ip("-n", self.name, "link", "set", far, "up")
+        _ip("-n", self.name, "link", "set", "lo", "up")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        subprocess.run(["ip", "netns", "del", self.name], check=False)
+
+    def pull(self) -> None:
+        _ip("-n", self.name, "link", "set", f"{self.name}b", "down")
+
+    def plug(self) -> None:
+        _ip("-n", self.name, "link", "set", f"{self.name}b", "up")
+
+    def swallow(self) -> None:
+        """Half open: both ends believe in the connection, nothing passes."""
+        rules = "add table ip t; add chain ip t c { type filter hook input priority 0; policy drop; }"
+        _ip("netns", "exec", self.name, "nft", rules)
+
+    def let_through(self) -> None:
+        _ip("netns", "exec", self.name, "nft", "delete table ip t")
+
+
+def _ip(*arguments: str) -> None:
+    subprocess.run(["ip", *arguments], check=True)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "half_open"),
+    [
+        (1, False),
+        pytest.param(10, False, marks=full),
+        pytest.param(10, True, marks=full),
+        pytest.param(300, False, marks=full),
+        pytest.param(300, True, marks=full),
+    ],
+)
+@pytest.mark.timeout(900)
+def test_network_partition(tmp_path: Path, seconds: int, half_open: bool) -> None:
+    with Partition() as network, Broker(persistence=True, host=network.here) as broker:
+        node = Node(tmp_path, broker, mqtt={"keepalive_s": 3, "connect_timeout_s": 2})
+        node.prefix = ("ip", "netns", "exec", network.name)
+        speed = 100  # an event every 0.1 s
+        with Subscriber(broker, EVENTS, client_id="watcher") as seen:
+            process = node.replay(speed=speed, repeat=round((seconds + 4) * speed / 300) + 1)
+            seen.wait(5)
+            (network.swallow if half_open else network.pull)()
+            time.sleep(seconds)
+            (network.let_through if half_open else network.plug)()
+            assert finish(node, process, seconds + 120) == 0
+            last, _, _ = node.outbox_state()
+            wait_for_all(last, seen)
+            report(f"partition of {seconds} s{', half-open' if half_open else ''}", node, seen)
