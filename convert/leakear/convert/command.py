@@ -33,6 +33,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--name", default="", help="name of the model (default: the run's)")
     parser.add_argument("--calibration-windows", type=int, default=200, metavar="N", help="default 200")
     parser.add_argument("--seed", type=int, default=42, help="which windows calibrate (default 42)")
+    parser.add_argument(
+        "--nodedays", type=int, default=0, metavar="N", help="also compare alerts over N simulated days (minutes each)"
+    )
+    parser.add_argument("--nodeday-hours", type=float, default=24.0, metavar="H", help="of each such day (default 24)")
     parser.add_argument("--report", type=Path, metavar="FOLDER", help="report and picture of what each layer loses")
     parser.add_argument("--no-legacy", action="store_true", help="do not promise tflite-runtime 2.14")
     parser.add_argument(
@@ -53,7 +57,7 @@ def main(args: argparse.Namespace) -> int:
     """Convert, print the report, write the file unless it is refused."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     from leakear.convert import report
-    from leakear.convert.convert import Options, convert, refuse
+    from leakear.convert.convert import Options, convert, refuse, with_alerts
     from leakear.convert.source import load
     from leakear.edge import bundle
 
@@ -69,6 +73,8 @@ def main(args: argparse.Namespace) -> int:
     )
     source = load(args.source, args.spec)
     conversion = convert(source, options)
+    if args.nodedays:
+        conversion = with_alerts(conversion, source, args.nodedays, args.nodeday_hours)
     print(json.dumps(report.as_json(conversion)) if args.json else report.as_text(conversion))
     if args.report:
         report.save(conversion, source.network, args.report)

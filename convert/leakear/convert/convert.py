@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from leakear.convert import alerts, gate, runtimes
 from leakear.convert import calibration as sets
-from leakear.convert import gate, runtimes
 from leakear.convert.calibration import Calibration
 from leakear.convert.describe import describe
 from leakear.convert.evaluation import Divided, Windows, gather
@@ -15,7 +15,7 @@ from leakear.convert.flatbuffer import LogitScale, arena_bytes, logit_scale, ope
 from leakear.convert.gate import Limits, Logits, Verdict
 from leakear.convert.legacy import too_new
 from leakear.convert.progress import stage
-from leakear.convert.quantise import MODES, quantise
+from leakear.convert.quantise import MODES, Codes, quantise
 from leakear.convert.runtimes import Outcome
 from leakear.convert.source import Source, float_logits
 from leakear.convert.verify import check_golden, check_range, check_runtimes, tolerance
@@ -47,14 +47,24 @@ class Conversion:
     """A converted network and all that was measured of it; not yet accepted."""
 
     flatbuffer: bytes
-    file: bytes
-    """the whole model file"""
+    golden_inputs: Codes
+    golden_logits: Logits
     info: dict[str, Any]
     """its leakear.json"""
     verdict: Verdict
     outcomes: tuple[Outcome, ...]
-    shortfalls: tuple[str, ...]
     calibration: Calibration
+    limits: Limits
+
+    @property
+    def file(self) -> bytes:
+        """The whole model file."""
+        return bundle.assemble(self.flatbuffer, self.info, self.golden_inputs, self.golden_logits.astype(np.float32))
+
+    @property
+    def shortfalls(self) -> list[str]:
+        """The limits that are missed."""
+        return gate.shortfalls(self.verdict, self.limits)
 
 
 def convert(source: Source, options: Options) -> Conversion:
@@ -102,10 +112,16 @@ def measure(
     info["decision"] |= {"threshold": float(gate.probability(thresholds[1] / source.info.temperature))}
     info["golden"] = {"tolerance": allowed, "windows": len(windows.golden)}
     info["flatbuffer"] = {"ops": operators(flatbuffer), "arena_bytes": arena_bytes(flatbuffer)}
-    file = bundle.assemble(flatbuffer, info, windows.golden, ours.golden.astype(np.float32))
-    return Conversion(
-        flatbuffer, file, info, verdict, outcomes, tuple(gate.shortfalls(verdict, options.limits)), chosen
-    )
+    return Conversion(flatbuffer, windows.golden, ours.golden, info, verdict, outcomes, chosen, options.limits)
+
+
+def with_alerts(conversion: Conversion, source: Source, days: int, hours: float) -> Conversion:
+    """Compare the alerts of float and converted network over simulated node-days, and note the share in the file."""
+    with stage(f"{days} simulated node-days of {hours:g} h"):
+        share = alerts.agreement(source, conversion.file, days, hours)
+    verdict = replace(conversion.verdict, event_agreement=share)
+    metrics = {**conversion.info["metrics"], "conversion": verdict.to_json()}
+    return replace(conversion, verdict=verdict, info={**conversion.info, "metrics": metrics})
 
 
 def refuse(conversion: Conversion, *, legacy: bool = True) -> None:

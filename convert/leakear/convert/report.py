@@ -7,6 +7,7 @@ from typing import Any
 
 from leakear.convert import sqnr
 from leakear.convert.convert import Conversion
+from leakear.convert.gate import Verdict
 from leakear.convert.progress import stage
 from leakear.convert.quantise import MODES, quantise
 from leakear.convert.runtimes import Outcome
@@ -23,7 +24,7 @@ def as_json(conversion: Conversion) -> dict[str, Any]:
         "operators": info["flatbuffer"]["ops"],
         "threshold": info["decision"]["threshold"],
         "gate": conversion.verdict.to_json(),
-        "shortfalls": list(conversion.shortfalls),
+        "shortfalls": conversion.shortfalls,
         "runtimes": [_runtime(outcome) for outcome in conversion.outcomes],
         "calibration": conversion.calibration.to_json(),
     }
@@ -69,10 +70,17 @@ def as_text(conversion: Conversion) -> str:
         f"  {apart}, loss of AUC {verdict.auc_drop:.4f}",
         f"  {ranked}",
         f"  threshold on P(leak) {conversion.info['training']['threshold']:.4f} → {said['threshold']:.4f}",
+        *_alerts(verdict),
         "runtimes, one process each:",
         *(_runtime_line(outcome) for outcome in conversion.outcomes),
     ]
     return "\n".join(lines)
+
+
+def _alerts(verdict: Verdict) -> list[str]:
+    if verdict.event_agreement is None:
+        return []
+    return [f"  alerts over simulated node-days raised by both: {100 * verdict.event_agreement:.1f} %"]
 
 
 def _runtime_line(outcome: Outcome) -> str:
