@@ -1,0 +1,169 @@
+"""`leakear-train evaluate`: recordings through the daemon's own decision code; alerts a day, not windows."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from leakear.edge.audio import blocks
+from leakear.edge.decision import DecisionRule, State, rule_from
+from leakear.edge.errors import InputDataError
+from leakear.edge.model import FACTORY, Model
+from leakear.edge.pipeline import Pipeline, Scorer
+from leakear.edge.spectrogram import Samples, SpectrogramSpec
+from leakear.edge.windows import Block, WindowOptions
+from leakear.train import dataset
+from leakear.train.augment import loop
+from leakear.train.dataset import Recording
+from leakear.train.nodedays import parse_rule
+from leakear.train.observe import Heard, decide, listen
+from leakear.train.outcome import poisson_interval, share_interval
+
+HELP = """\
+Put recordings through the daemon's pipeline and say what a node that hears them would have told.
+
+  leakear-train evaluate recordings/ --model model.tflite
+  leakear-train evaluate recordings/ --minutes 60 --json result.json
+
+Recordings shorter than --minutes go round without a seam: each becomes a node that hears this sound all the time.
+"""
+BLOCK = 22050
+"""Samples given to the pipeline at once."""
+FADE_S = 0.05
+"""Seconds of cross-fade where a short recording goes round."""
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a node told of one recording."""
+
+    name: str
+    label: str
+    site: str | None
+    score: float | None
+    """Median P(leak) of its windows; None when none could be judged."""
+    warnings: int
+    alarms: int
+    """Changes to LEAK."""
+    hours: float
+    """Listened."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command line."""
+    parser.add_argument("data", type=Path, help="class folders, or a folder with manifest.csv")
+    parser.add_argument("--manifest", type=Path, help="manifest (default: DATA/manifest.csv where there is one)")
+    parser.add_argument("--model", type=Path, default=FACTORY, help="model file (default: the factory model)")
+    parser.add_argument("--minutes", type=float, default=60.0, help="length to which short recordings go round")
+    parser.add_argument("--step", type=float, default=WindowOptions().step_s, help="seconds from window to window")
+    parser.add_argument("--rule", action="append", default=[], metavar="KEY=VALUE", help="change the decision rule")
+    parser.add_argument("--json", type=Path, help="write everything here as well")
+
+
+def main(args: argparse.Namespace) -> int:
+    """Run the command."""
+    if not 0 < args.minutes <= 1440 or not 0 < args.step <= 3600:
+        raise InputDataError("--minutes above 0 up to 1440, --step above 0 up to 3600")
+    model = Model.load(args.model)
+    rule = rule_from(model.info.decision, parse_rule(args.rule))
+    recordings = dataset.load(args.data, args.manifest)
+    window = WindowOptions(step_s=args.step)
+    told, bad = [], 0
+    for recording in tqdm(recordings, unit="file", disable=None):
+        try:
+            told.append(tell(recording, model, model.info.spec, rule, window, args.minutes))
+        except InputDataError as error:
+            print(f"left out: {error}")
+            bad += 1
+    if not told:
+        raise InputDataError(f"{args.data} holds no recording that can be read")
+    report = summarise(told) | {"left_out": bad, "rule": asdict(rule), "recordings": [asdict(t) for t in told]}
+    if args.json:
+        args.json.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    print(text(report))
+    return 0
+
+
+def tell(
+    recording: Recording,
+    model: Scorer,
+    spec: SpectrogramSpec,
+    rule: DecisionRule,
+    window: WindowOptions,
+    minutes: float,
+) -> Told:
+    """Let a node hear one recording. Raises InputDataError."""
+    heard = listen(going_round(recording.path, spec, minutes * 60), Pipeline(model, spec, rule, window))
+    changes = [change.state for change in decide(heard, rule)]
+    judged = heard.score[~np.isnan(heard.score)]
+    return Told(
+        name=recording.name,
+        label=recording.label,
+        site=recording.site,
+        score=float(np.median(judged)) if judged.size else None,
+        warnings=changes.count(State.WARNING),
+        alarms=changes.count(State.LEAK),
+        hours=_hours(heard),
+    )
+
+
+def going_round(path: Path, spec: SpectrogramSpec, least_s: float) -> Iterator[Block]:
+    """Stream a recording, over and over until `least_s` seconds have passed; the seam is cross-faded."""
+    sound: Samples = np.concatenate([block.samples for block in blocks(path, spec)])
+    wanted = max(round(least_s * spec.sample_rate), len(sound))
+    fade = round(FADE_S * spec.sample_rate)
+    if wanted > len(sound):
+        once = len(sound) - min(fade, len(sound) // 2)
+        sound = loop(sound, once, 0, fade)
+    for start in range(0, wanted, BLOCK):
+        samples = np.take(sound, np.arange(start, min(start + BLOCK, wanted)), mode="wrap")
+        at = start / spec.sample_rate
+        yield Block(start, samples, at, at)
+
+
+def _hours(heard: Heard) -> float:
+    return float(heard.end_utc[-1] / 3600) if heard.end_utc.size else 0.0
+
+
+def summarise(told: Sequence[Told]) -> dict[str, Any]:
+    """Count leaks told and false alarms a node-day, with exact intervals."""
+    leaks = [t for t in told if t.label == "Leak"]
+    dry = [t for t in told if t.label != "Leak"]
+    found, alarms = sum(t.alarms > 0 for t in leaks), sum(t.alarms for t in dry)
+    days = sum(t.hours for t in dry) / 24
+    low, high = poisson_interval(alarms)
+    return {
+        "leaks": len(leaks),
+        "found": found,
+        "found_interval": share_interval(found, len(leaks)) if leaks else None,
+        "dry": len(dry),
+        "dry_alarmed": sum(t.alarms > 0 for t in dry),
+        "dry_node_days": days,
+        "false_alarms_per_day": alarms / days if days else None,
+        "false_alarms_per_day_interval": (low / days, high / days) if days else None,
+    }
+
+
+def text(r: dict[str, Any]) -> str:
+    """Say the report in plain words."""
+    lines = []
+    for t in r["recordings"]:
+        state = "LEAK" if t["alarms"] else "WARNING" if t["warnings"] else "OK"
+        score = "not judged" if t["score"] is None else f"{t['score']:.3f}"
+        lines.append(f"{t['label']:7} {state:8} {score:>10}  {t['name']}")
+    if r["leaks"]:
+        low, high = r["found_interval"]
+        lines.append(f"leaks told: {r['found']} of {r['leaks']} (95 % interval {low:.0%} to {high:.0%})")
+    if r["dry"]:
+        lines.append(
+            f"no leak, but LEAK told: {r['dry_alarmed']} of {r['dry']} recordings; "
+            f"{r['false_alarms_per_day']:.1f} alarms a node-day over {r['dry_node_days']:.2f} node-days"
+        )
+    return "\n".join(lines)
