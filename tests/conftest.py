@@ -9,7 +9,12 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "tests" / "edge"))  # `from broker import Broker, Subscriber` in every test
+for _folder in ("edge", "system"):  # `from broker import Broker`, `from machine import Machine` in every test
+    sys.path.insert(0, str(ROOT / "tests" / _folder))
+
+from disks import failing_card, tiny_disk  # noqa: E402 (found through the path above)
+
+__all__ = ["failing_card", "tiny_disk"]
 
 
 @pytest.fixture(scope="session")

@@ -13,6 +13,8 @@ from broker import Broker, Subscriber
 from leakear.edge import bundle
 from leakear.edge.model import FACTORY
 
+TINY = Path(__file__).resolve().parents[1] / "data" / "tiny.tflite"
+"""a small model of the tests' own, which hears loudness"""
 RNG = np.random.default_rng(11)
 
 
@@ -156,7 +158,7 @@ def config(tmp_path: Path, port: int) -> Path:
     path = tmp_path / "leakear.toml"
     path.write_text(
         f'[node]\nsite = "test"\nname = "pit"\nstate_dir = "{tmp_path}/state"\n'
-        f'[mqtt]\nhost = "127.0.0.1"\nport = {port}\n'
+        f'[model]\npath = "{TINY}"\n[mqtt]\nhost = "127.0.0.1"\nport = {port}\n'
         "[decision]\nspan_s = 60\nconfirm_s = 30\nclear_s = 30\nnoisy_s = 60\n"
     )
     return path

@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import takewhile
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -40,6 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", type=Path, help="model file instead of the configured one")
     parser.add_argument("--speed", default="max", help="max, or a multiple of real time (default: max)")
     parser.add_argument("--repeat", type=int, default=1, metavar="N", help="play each recording N times")
+    parser.add_argument("--minutes", type=float, metavar="M", help="stop after this much sound")
     parser.add_argument("--channel", type=int, default=1, metavar="K", help="channel to hear, from 1")
     parser.add_argument("--start", metavar="UTC", help="when the first recording began, e.g. 2026-11-22T02:00:00.000Z")
     parser.add_argument("--deadline", type=float, default=30.0, metavar="S", help="s to wait for acknowledgements")
@@ -68,6 +70,8 @@ def _replay(node: Node, args: argparse.Namespace, began: float, pace: float | No
     node.observers.append(listener.show)
     reel = Reel(node, args.files, args.repeat, args.channel, began, listener)
     source = demo_day.blocks(utc=began) if args.simulated_day else reel.blocks()
+    if args.minutes is not None:
+        source = takewhile(lambda block: block.monotonic < args.minutes * 60, source)
     node.run(_paced(source, pace))
     listener.summary(node)
     if node.link and not node.link.drain(args.deadline):
