@@ -101,7 +101,7 @@ class Machine:
         while time.monotonic() < deadline:
             with suppress(FileNotFoundError):  # bash's own short-lived children come first
                 found = children.read_text().split()
-                if found and Path(os.readlink(f"/proc/{found[0]}/exe")).name == "systemd":
+                if found and Path(f"/proc/{found[0]}/exe").readlink().name == "systemd":
                     return int(found[0])
             time.sleep(0.1)
         raise AssertionError("the container did not boot")

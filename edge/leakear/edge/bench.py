@@ -17,8 +17,8 @@ from leakear.edge.audio import Resampler
 from leakear.edge.health import HealthMonitor, HealthOptions
 from leakear.edge.macs import macs
 from leakear.edge.model import FACTORY, Model
-from leakear.edge.reports import rss_bytes
 from leakear.edge.spectrogram import IncrementalSpectrogram, spectrogram
+from leakear.edge.vitals import rss_bytes
 from leakear.edge.windows import Window, step_samples
 
 HELP = """\
@@ -110,7 +110,7 @@ def measure_costs(model: Model, repeat: int) -> Costs:
     step = sum(timed[name].median_ms for name in timed if name != "spectrogram, whole")
     factor = whole / 1e3 / spec.window_seconds
     return Costs(
-        machine=f"{platform.machine()} {_cpu_name()}, Python {platform.python_version()}",
+        machine=f"{platform.machine()} {cpu_name()}, Python {platform.python_version()}",
         model=model.info.model_id,
         macs=macs(model),
         stages=timed,
@@ -158,7 +158,7 @@ def text(costs: Costs) -> str:
     return "\n".join(lines)
 
 
-def _cpu_name() -> str:
+def cpu_name() -> str:
     try:
         info = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:

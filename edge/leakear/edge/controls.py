@@ -4,7 +4,7 @@ import platform
 from functools import partial
 from typing import TYPE_CHECKING, Self
 
-from leakear.edge import __version__, selftest
+from leakear.edge import __version__, selftest, vitals
 from leakear.edge.calibration_control import CalibrationControl
 from leakear.edge.commands import Clip, CommandRefused, Dispatcher
 from leakear.edge.messages import parse_utc, utc_text
@@ -75,7 +75,7 @@ class NodeControls:
         """Give everything that holds now."""
         return StatusResult(
             state=self._node.state(),
-            telemetry=self._node.telemetry(),
+            telemetry=vitals.telemetry(self._node),
             commands_done=self.dispatcher.done,
             commands_refused=self.dispatcher.refused,
             model_on_trial=self.model_control.on_trial,

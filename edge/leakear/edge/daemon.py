@@ -6,24 +6,23 @@ and paho's threads stay inside capture and link.
 """
 
 import logging
-import shutil
-import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass, fields, replace
-from pathlib import Path
+from dataclasses import asdict, replace
 from typing import Any, Protocol
 
+from leakear.edge import vitals
 from leakear.edge.decision import DecisionRule, State, rule_from
 from leakear.edge.errors import ConfigError, ModelError
 from leakear.edge.evidence import Evidence
-from leakear.edge.messages import Availability, Event, ModelRef, Telemetry, utc_text
+from leakear.edge.memory import Memory
+from leakear.edge.messages import Availability, Event, ModelRef, utc_text
 from leakear.edge.messages import State as StateMessage
 from leakear.edge.model import Model
 from leakear.edge.mqtt import Link
 from leakear.edge.notify import Notifier
 from leakear.edge.outbox import Outbox
 from leakear.edge.pipeline import Pipeline, Result
-from leakear.edge.reports import Speaker, floor_of, level_of, rss_bytes, spectrum, temperature_c
+from leakear.edge.reports import Speaker, spectrum
 from leakear.edge.settings import Settings
 from leakear.edge.windows import Block, SensorFault
 
@@ -34,20 +33,6 @@ STATE_EVERY_S = 60.0
 SAVE_EVERY_S = 600.0
 """s between writes of the node's memory while nothing happens: an SD card wears"""
 ALERTS = (State.WARNING, State.LEAK)
-
-
-@dataclass
-class Memory:
-    """What was changed from afar and must survive a restart."""
-
-    threshold: float | None = None
-    """P(leak); None: as configured"""
-    muted_until: float | None = None
-    """s since 1970; None: not muted"""
-    step_s: float | None = None
-    """s from window to window; None: as configured"""
-    level_gate_dbfs: float | None = None
-    """dBFS; None: as configured"""
 
 
 class TimeKeeper(Protocol):
@@ -105,10 +90,13 @@ class Node:
         self._since_utc = 0.0
         self._faults: tuple[str, ...] = ()
         self._due = {"telemetry": 0.0, "state": 0.0, "save": 0.0}
-        self._started: float | None = None
+        self.started: float | None = None
+        """monotonic s of the first item"""
         self.now = (0.0, 0.0)
         """monotonic and UTC of the newest item, s"""
-        self._worked_s = self._heard_s = 0.0
+        self.workload = vitals.Workload()
+        """work and sound since the last telemetry"""
+        self._progress = 0.0  # monotonic s at which the pipeline last came to a result
 
     # ---- the loop
 
@@ -123,18 +111,17 @@ class Node:
 
     def take(self, item: Block | SensorFault, now: float | None = None) -> None:
         """Take one item and do everything that follows from it."""
-        if self._started is None:
+        if self.started is None:
             self._start(item)
         self.now = (item.monotonic, item.utc)
         while self.starters:
             self.starters.pop()()
-        began = time.perf_counter()
-        self._hear(item, now)
-        if self.link:
-            self.link.pump()
-        self._worked_s += time.perf_counter() - began
-        self._heard_s += len(item.samples) / self.model.info.spec.sample_rate if isinstance(item, Block) else 0.0
+        with self.workload.of(item, self.model.info.spec.sample_rate):
+            self._hear(item, now)
+            if self.link:
+                self.link.pump()
         self._tick(item.monotonic)
+        self._feed_watchdog()
 
     def _hear(self, item: Block | SensorFault, now: float | None) -> None:
         try:
@@ -144,9 +131,15 @@ class Node:
             if not self.rescue(error):
                 raise
 
+    def _feed_watchdog(self) -> None:
+        """Sound alone is not life: it must have led to a judgement, or to a reported fault, when one was due."""
+        due_s = self.pipeline.step_s + self.model.info.spec.window_seconds + self.settings.window.max_lag_s
+        if self.now[0] - self._progress <= due_s:
+            self.notifier.alive()
+
     def _start(self, item: Block | SensorFault) -> None:
         """Go on where the last run ended, as far as the clocks can tell how long ago that was."""
-        self._started = item.monotonic
+        self.started = self._progress = item.monotonic
         self._since_utc = item.utc
         saved = self.outbox.load_state()
         if not saved:
@@ -161,7 +154,7 @@ class Node:
     def _open(self) -> None:
         """Recall what was set from afar and appear on the network."""
         saved = self.outbox.load_state().get("memory", {})
-        self.memory = Memory(**{item.name: saved.get(item.name) for item in fields(Memory)})
+        self.memory = Memory.recall(saved)
         if self.memory.step_s is not None:
             self._recall_step()
         self._apply_threshold()
@@ -180,6 +173,7 @@ class Node:
     def _follow(self, result: Result) -> None:
         """Tell the world what a result means, alerts first."""
         self.last = result
+        self._progress = self.now[0]
         event = self._event(result)
         if event:
             self._since_utc = result.end_utc if event.kind == "state" else self._since_utc
@@ -192,8 +186,6 @@ class Node:
         if result.window is not None:
             self.evidence.remember(result.window)
         self._watch(result)
-        if result.window is not None or result.fault is not None:
-            self.notifier.alive()
         self._status_line(result)
 
     def _event(self, result: Result) -> Event | None:
@@ -236,7 +228,8 @@ class Node:
             self.send_state()
         if now >= self._due["telemetry"]:
             self._due["telemetry"] = now + self.settings.node.telemetry_s
-            self.send("telemetry", self.telemetry().to_json())
+            self.send("telemetry", vitals.telemetry(self).to_json())
+            self.workload = vitals.Workload()
         if now >= self._due["save"]:
             self.save()
 
@@ -282,38 +275,6 @@ class Node:
             queue_depth=self.outbox.depth,
         )
         return replace(said, staged_model=self.staged)
-
-    def telemetry(self) -> Telemetry:
-        """Return the telemetry message."""
-        pipeline, health = self.pipeline, self.last.health if self.last else None
-        return Telemetry(
-            time=utc_text(self.now[1]),
-            uptime_s=round(self.now[0] - (self._started or 0.0), 1),
-            level_dbfs=level_of(self.last),
-            noise_floor_dbfs=floor_of(self.last),
-            noise_floor_drift_db=health.noise_floor_drift_db if health else None,
-            score=self.last.score if self.last else None,
-            windows_produced=pipeline.windower.produced,
-            windows_scored=pipeline.scored,
-            windows_discarded=pipeline.discarded,
-            windows_dropped=pipeline.windower.dropped,
-            overruns=self.capture_counts().get("overruns", 0),
-            reconnects=self.link.reconnects if self.link else 0,
-            real_time_factor=self._real_time_factor(),
-            queue_depth=self.outbox.depth,
-            queue_bytes=self.outbox.bytes,
-            temperature_c=temperature_c(),
-            disk_free_bytes=_disk_free(self.settings.node.directory),
-            rss_bytes=rss_bytes(),
-            certificate_expires=self.link.certificate_expires if self.link else None,
-            clock_synced=self.clock.look(),
-        )
-
-    def _real_time_factor(self) -> float | None:
-        """Work over sound since the last telemetry; None before any sound."""
-        worked, heard = self._worked_s, self._heard_s
-        self._worked_s = self._heard_s = 0.0
-        return round(worked / heard, 4) if heard else None
 
     # ---- what may be changed while it runs
 
@@ -379,12 +340,5 @@ class Node:
     def close(self) -> None:
         """Stop cleanly: memory written, `offline` said."""
         self.notifier.stopping()
-        if self._started is not None:
+        if self.started is not None:
             self.save()
-
-
-def _disk_free(directory: Path) -> int | None:
-    try:
-        return shutil.disk_usage(directory).free
-    except OSError:
-        return None

@@ -3,7 +3,6 @@
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
@@ -130,21 +129,3 @@ def spectrum(spectrogram: Decibels, spec: SpectrogramSpec, end_utc: float) -> Sp
         high_hz=float(frequencies[-1]),
         db=tuple(round(value, 1) for value in bands),
     )
-
-
-def temperature_c() -> float | None:
-    """Temperature of the processor, °C, where the kernel knows it."""
-    try:
-        return int(Path("/sys/class/thermal/thermal_zone0/temp").read_text()) / 1000
-    except (OSError, ValueError):
-        return None
-
-
-def rss_bytes() -> int | None:
-    """Resident memory of this process, bytes."""
-    try:
-        import resource
-
-        return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
-    except (OSError, ValueError, IndexError, ImportError):
-        return None
