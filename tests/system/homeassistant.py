@@ -77,7 +77,9 @@ class HomeAssistant:
         inside = "/" + str(self.folder.relative_to(self.root))
         command = ["unshare", "--mount", "sh", "-c", START, str(self.root), "--skip-pip", "-c", inside]
         with (self.folder / "out.log").open("ab") as log:
-            self.process = subprocess.Popen(command, stdout=log, stderr=log, env={"PATH": os.environ["PATH"], "HOME": "/root"})
+            self.process = subprocess.Popen(
+                command, stdout=log, stderr=log, env={"PATH": os.environ["PATH"], "HOME": "/root"}
+            )
         self.wait_for(self._answers, "an answer of Home Assistant", 120)
 
     def stop(self) -> None:

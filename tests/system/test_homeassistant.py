@@ -1,0 +1,129 @@
+"""A real Home Assistant sees a real node: it appears, follows, is commanded, goes away at the last will, comes back.
+
+`make test-homeassistant` builds Home Assistant's root file system, and runs this inside a network namespace that has
+nothing but a loopback device.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from broker import Broker, Subscriber
+from homeassistant import HomeAssistant
+
+NODE = Path(__file__).with_name("paced_node.py")
+DEVICE = "leakear_hill_pit_7"
+LEAK, HEALTH = f"binary_sensor.{DEVICE}_leak", f"binary_sensor.{DEVICE}_health"
+ENTITIES = {
+    LEAK, HEALTH, f"event.{DEVICE}_event", f"sensor.{DEVICE}_state", f"sensor.{DEVICE}_score", f"sensor.{DEVICE}_level",
+    f"sensor.{DEVICE}_noise_floor", f"sensor.{DEVICE}_firmware", f"sensor.{DEVICE}_model",
+    f"sensor.{DEVICE}_events_waiting", f"sensor.{DEVICE}_processor_temperature", f"number.{DEVICE}_threshold",
+    f"update.{DEVICE}_model_update",
+}  # fmt: skip
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+
+
+@pytest.fixture(scope="module")
+def home() -> Iterator[tuple[HomeAssistant, Broker]]:
+    root = os.environ.get("LEAKEAR_HOMEASSISTANT")
+    if not root or not Path(root, "opt/ha/bin/hass").exists():
+        pytest.skip("no Home Assistant here: make test-homeassistant builds one (root, mmdebstrap, 2 GB)")
+    with Broker() as broker, HomeAssistant(Path(root), broker.port) as running:
+        yield running, broker
+
+
+class PacedNode:
+    """A node in a process of its own that hears what it is told to: quiet, leak or deaf."""
+
+    def __init__(self, broker: Broker, folder: Path, *extra: str) -> None:
+        self._command = [sys.executable, str(NODE), str(broker.port), str(folder), *extra]
+        self.start()
+
+    def start(self) -> None:
+        self.process = subprocess.Popen(self._command, stdin=subprocess.PIPE)
+
+    def hear(self, what: str) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.write(f"{what}\n".encode())
+        self.process.stdin.flush()
+
+    def end(self, number: signal.Signals) -> None:
+        self.process.send_signal(number)
+        self.process.wait(30)
+
+
+@pytest.fixture
+def node(home: tuple[HomeAssistant, Broker], tmp_path: Path) -> Iterator[PacedNode]:
+    running = PacedNode(home[1], tmp_path)
+    yield running
+    if running.process.poll() is None:
+        running.end(signal.SIGTERM)
+
+
+def test_a_node_appears_follows_obeys_goes_and_returns(home: tuple[HomeAssistant, Broker], node: PacedNode) -> None:
+    assistant, _ = home
+    assistant.wait_for(lambda: set(assistant.states()) >= ENTITIES, "all entities")
+    assistant.wait_state(LEAK, "off")
+    assistant.wait_state(HEALTH, "off")
+    assistant.wait_state(f"sensor.{DEVICE}_state", "ok")
+    for entity in ENTITIES:  # the temperature only comes with the next telemetry
+        assistant.wait_for(lambda entity=entity: assistant.state(entity) != "unavailable", f"{entity} available")
+
+    node.hear("leak")
+    assistant.wait_state(LEAK, "on", 60)
+    event = assistant.states()[f"event.{DEVICE}_event"]["attributes"]
+    assert event["event_type"] == "leak"
+    assert event["reason"]
+    assert float(assistant.state(f"sensor.{DEVICE}_score") or 0) > 0.5
+
+    node.hear("deaf")
+    assistant.wait_state(HEALTH, "on", 60)
+    assistant.wait_state(LEAK, "unknown", 60)
+    node.hear("quiet")
+    assistant.wait_state(HEALTH, "off", 60)
+    assistant.wait_state(LEAK, "off", 120)
+
+    set_value = {"entity_id": f"number.{DEVICE}_threshold", "value": 0.83}
+    assistant.call("POST", "/api/services/number/set_value", set_value)
+    assistant.wait_state(f"number.{DEVICE}_threshold", "0.83")
+
+    node.end(signal.SIGKILL)
+    assistant.wait_state(LEAK, "unavailable")
+    node.start()
+    assistant.wait_state(LEAK, "off", 60)
+    assistant.wait_state(f"number.{DEVICE}_threshold", "0.83")
+
+    node.end(signal.SIGTERM)
+    assistant.wait_state(LEAK, "unavailable")
+
+
+def test_a_home_assistant_that_restarts_finds_the_node_again(
+    home: tuple[HomeAssistant, Broker], node: PacedNode
+) -> None:
+    assistant, broker = home
+    assistant.wait_state(LEAK, "off", 60)
+    with Subscriber(broker, "homeassistant/#") as seen:
+        introductions = len(seen.wait(1, "homeassistant/device/#"))
+        assistant.stop()
+        assistant.start()
+        assistant.wait_state(LEAK, "off", 60)
+        seen.wait_for(lambda: b"online" in [m.payload for m in seen.on("homeassistant/status")], "birth")
+        seen.wait(introductions + 1, "homeassistant/device/#")
+
+
+def test_a_node_that_removes_itself_is_gone(
+    home: tuple[HomeAssistant, Broker], node: PacedNode, tmp_path: Path
+) -> None:
+    assistant, broker = home
+    assistant.wait_state(LEAK, "off", 60)
+    node.end(signal.SIGTERM)
+    leaving = PacedNode(broker, tmp_path, "remove")
+    try:
+        assistant.wait_for(lambda: not set(assistant.states()) & ENTITIES, "removal")
+    finally:
+        leaving.end(signal.SIGTERM)
