@@ -99,17 +99,17 @@ def _jet(corner_hz: float, slope: float, dbfs: float) -> Spectrum:
 
 @cache
 def _traffic() -> Spectrum:
-    return _scaled(1 / (1 + (_HZ / 70) ** 2), -62)
+    return _scaled(1 / (1 + (_HZ / 70) ** 2), -40)
 
 
 def _spectrum(what: str, seconds: float) -> Spectrum:
     """Mean-square power per bin of everything that is noise at this moment."""
     car = 8 * max(0.0, np.sin(2 * np.pi * seconds / 240)) ** 8  # decibels: somebody drives past every few minutes
-    total = _traffic() * np.float32(10 ** (car / 10)) + np.float32(_level(-78) / _HZ.size)
+    total = _traffic() * np.float32(10 ** (car / 10)) + np.float32(_level(-58) / _HZ.size)
     if what == "leak":
-        total += _jet(2450, 2.0, -38) * np.float32(1 + 0.1 * np.sin(seconds / 40))
+        total += _jet(2450, 2.0, -18) * np.float32(1 + 0.1 * np.sin(seconds / 40))
     if what == "tap":
-        total += _jet(1300, 1.6, -34) * np.float32(1 + 0.3 * np.sin(seconds / 25))
+        total += _jet(1300, 1.6, -16) * np.float32(1 + 0.3 * np.sin(seconds / 25))
     return np.asarray(total, np.float32)
 
 
@@ -124,7 +124,7 @@ def _fridge(seconds: float) -> Spectrum:
     if seconds % 1500 > 600:
         return np.zeros(_HOP, np.float32)
     turn = 2 * np.pi * 49 * (seconds + np.arange(_HOP) / RATE)
-    return np.asarray(sum(0.0008 / k * np.sin(k * turn) for k in (1, 2, 3, 4, 6, 8)), np.float32)
+    return np.asarray(sum(0.008 / k * np.sin(k * turn) for k in (1, 2, 3, 4, 6, 8)), np.float32)
 
 
 def _footsteps(seconds: float, rng: np.random.Generator) -> Spectrum:
@@ -134,5 +134,5 @@ def _footsteps(seconds: float, rng: np.random.Generator) -> Spectrum:
         for at in (0.2, 0.75, 1.25):
             start = int((at + rng.uniform(-0.03, 0.03)) * RATE)
             t = np.arange(min(2500, _HOP - start)) / RATE
-            out[start : start + t.size] += 0.02 * np.exp(-t / 0.03) * np.sin(2 * np.pi * 70 * t)
+            out[start : start + t.size] += 0.15 * np.exp(-t / 0.03) * np.sin(2 * np.pi * 70 * t)
     return out

@@ -75,9 +75,19 @@ def loop(paths: list[Path], rng: np.random.Generator) -> Array:
 class Night:
     """One night at one site. Offers what a simulated day offers: `blocks` and `truth`."""
 
-    def __init__(self, site: Site, seed: int, folder: Path, *, leak_db: float | None, minutes: float = 20.0) -> None:
+    def __init__(
+        self,
+        site: Site,
+        seed: int,
+        folder: Path,
+        *,
+        leak_db: float | None,
+        minutes: float = 20.0,
+        pause_s: float = PAUSE_S,
+    ) -> None:
         self.site = site
         self.leak_db = leak_db
+        self.pause_s = pause_s
         self._rng = np.random.default_rng([site.seed, seed, 0x419])
         self._renderer = Renderer(site, int(self._rng.integers(2**40)))
         found = sources(folder)
@@ -88,7 +98,7 @@ class Night:
     @property
     def seconds(self) -> float:
         """Length of the night."""
-        return float(self.events[-1]["end_s"]) + PAUSE_S
+        return float(self.events[-1]["end_s"]) + self.pause_s
 
     def _heard(self, sound: Array) -> Array:
         """Pass a loop through the site's sensor, round and round."""
@@ -97,13 +107,13 @@ class Night:
         return np.asarray(scipy.fft.irfft(spectrum * np.sqrt(self.site.sensor.response(f)), len(sound)), np.float32)
 
     def _plan(self, length_s: float) -> list[dict[str, Any]]:
-        at, events = PAUSE_S, []
+        at, events = self.pause_s, []
         for name in self._loops:
             level = float(self._rng.uniform(-45, -25))
             events.append(
                 {"kind": "recording", "name": name, "start_s": at, "end_s": at + length_s, "level_dbfs": level}
             )
-            at += length_s + PAUSE_S
+            at += length_s + self.pause_s
         return events
 
     def blocks(self, *, step_s: float = 10.0) -> Iterator[Block]:
@@ -116,7 +126,7 @@ class Night:
             yield Block(index * HOP, np.clip(out, -1, 1), at, at)
 
     def _leak_now(self, seconds: float) -> float | None:
-        return self.leak_db if self.leak_db is not None and seconds >= PAUSE_S else None
+        return self.leak_db if self.leak_db is not None and seconds >= self.pause_s else None
 
     def _recorded(self, index: int) -> Array:
         """Make the recorded part of a stretch, samples (HOP,)."""
@@ -135,7 +145,7 @@ class Night:
         """Describe the night as a simulated day is described."""
         leaks = []
         if self.leak_db is not None:
-            leaks = [{"kind": "leak", "start_s": PAUSE_S, "end_s": self.seconds, "snr_db": self.leak_db}]
+            leaks = [{"kind": "leak", "start_s": self.pause_s, "end_s": self.seconds, "snr_db": self.leak_db}]
         return {"schema": 1, "site": self.site.name, "seconds": self.seconds, "events": [*leaks, *self.events]}
 
 
