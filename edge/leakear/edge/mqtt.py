@@ -29,6 +29,8 @@ log = logging.getLogger("leakear.mqtt")
 
 SHOWN_S = 30.0
 """s for which a refusal is still shown after the broker was reached: so that it is published"""
+AWAY_S = 10.0
+"""s without a broker after which the journal says so, once"""
 GOODBYE_S = 2.0
 """s given to the broker to take `offline`"""
 
@@ -63,6 +65,7 @@ class Link:
         self._connector.check()
         self._connector.start()
         self._started = True
+        self._away_since = self._monotonic()
 
     def reconfigure(self, options: MqttOptions) -> None:
         """Go on with other settings (a reload). Raises ConfigError and then keeps the old ones."""
@@ -115,6 +118,10 @@ class Link:
         if self._sender is not None:
             self._look_after(self._sender)
             self._sender.fill()
+        elif self._started and not self._told_away and self._monotonic() - self._away_since > AWAY_S:
+            self._told_away = True
+            where = f"{self._options.host}:{self._options.effective_port}"
+            log.warning("no broker at %s since %.0f s: events wait in the outbox, it is tried for ever", where, AWAY_S)
 
     def drain(self, deadline_s: float) -> bool:
         """Pump until the broker has everything; False when it has not by then (or was never reached)."""
@@ -159,7 +166,9 @@ class Link:
         self._connector = self._make_connector(options, self._inbox)
         self._holds = Holds(options.reconnect_refused_s)
         self._sender: Sender | None = None
-        self._started = self._reached = False
+        self._started = self._reached = self._told_away = False
+        self._away_since = 0.0
+        """s, monotonic, since when there is no broker"""
         self._since = 0.0
         """s, monotonic, when the broker was reached last"""
         self._max_packet = 2**28
@@ -198,6 +207,7 @@ class Link:
         if not closed.orderly:
             self._outbox.connection_lost(once=self._sender.connection.protocol == paho.MQTTv5)
         self._sender = None
+        self._away_since, self._told_away = self._monotonic(), False
 
     def _hand_over(self, message: Came) -> None:
         prefix = self._identity.topic("cmd/")
