@@ -115,6 +115,8 @@ def test_the_node_introduces_itself_again_when_home_assistant_is_born(broker: Br
 
 def retained_introductions(broker: Broker, life: Life) -> int:
     """How many introductions a Home Assistant that comes now would find."""
+    assert life.node.link is not None
+    assert life.node.link.drain(20)
     with Asker(broker, life) as late:
         late.ask("status")  # whatever was retained has arrived before its answer
         return len(late.seen.on("homeassistant/#"))
