@@ -2,10 +2,8 @@
 
 import json
 import os
-import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -204,20 +202,6 @@ def test_state_is_written_at_once_and_counters_in_batches(tmp_path: Path) -> Non
         assert box.load_state() == {"state": "LEAK", "windows": 59}
 
 
-@pytest.fixture
-def tiny_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 200 kB."""
-    if os.geteuid() != 0:
-        pytest.skip("mounting a small file system needs root")
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=200k", "tmpfs", folder], check=False)
-    if mounted.returncode:
-        pytest.skip("this machine does not let us mount")
-    yield folder
-    subprocess.run(["umount", "-l", folder], check=True)
-
-
 def test_a_full_disk_keeps_events_in_memory_and_writes_them_when_there_is_room(tiny_disk: Path) -> None:
     now = Time()
     path = tiny_disk / "outbox.db"
@@ -241,23 +225,6 @@ def test_a_full_disk_keeps_events_in_memory_and_writes_them_when_there_is_room(t
         assert box.faults == {}
     with Outbox(path, SMALL) as box:
         assert [e.seq for e in events(box)] == list(range(3, 21))
-
-
-@pytest.fixture
-def failing_card(tmp_path: Path) -> Iterator[tuple[Path, Path]]:
-    """An ext4 file system, and the kernel's switch that makes it fail: it turns read-only as a bad SD card's does."""
-    if os.geteuid() != 0 or shutil.which("mkfs.ext4") is None:
-        pytest.skip("mounting an ext4 image needs root and mkfs.ext4")
-    image, folder = tmp_path / "image", tmp_path / "card"
-    folder.mkdir()
-    image.write_bytes(bytes(4 * 2**20))
-    subprocess.run(["mkfs.ext4", "-q", image], check=True)
-    mounted = subprocess.run(["mount", "-o", "loop,errors=remount-ro", image, folder], check=False)
-    if mounted.returncode:
-        pytest.skip("this machine has no loop devices")
-    device = subprocess.run(["losetup", "-j", image, "-n", "-O", "NAME"], check=True, capture_output=True, text=True)
-    yield folder, Path("/sys/fs/ext4") / Path(device.stdout.strip()).name / "trigger_fs_error"
-    subprocess.run(["umount", "-l", folder], check=True)
 
 
 def test_a_card_that_turns_read_only_keeps_events_in_memory(failing_card: tuple[Path, Path]) -> None:

@@ -23,6 +23,7 @@ from leakear.edge.outbox import Outbox
 
 RATE = 22050
 EVENTS = "leakear/site/n1/event"
+STATE = "leakear/site/n1/state"
 LOG = "info"
 
 

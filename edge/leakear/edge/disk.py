@@ -8,6 +8,7 @@ import logging
 import sqlite3
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
@@ -137,6 +138,9 @@ class Disk:
 
     def _refused(self, error: Exception) -> None:
         self._failed_at = self._monotonic()
+        if self.store is not None:
+            with suppress(sqlite3.Error):
+                self.store.give_room()
         if "outbox_disk" not in self.faults:
             self.faults["outbox_disk"] = (
                 f"the outbox {self.path} cannot be written ({error}): new events are kept in memory only. Make room on"

@@ -20,6 +20,9 @@ from leakear.edge.messages import Event, uuid7
 from leakear.edge.options import option
 from leakear.edge.store import Row, Salvage, Store
 
+BATCH = 8
+"""events of a disk that works again written in one transaction"""
+
 
 @dataclass(frozen=True)
 class OutboxOptions:
@@ -182,6 +185,11 @@ class Outbox:
     def _save(self, store: Store) -> None:
         """Write events and memory in one transaction that the disk confirms."""
         given_up, counters = self._given_up, self.counters
+        while len(self._memory) > BATCH:  # small transactions: on a nearly full disk a large one would not fit
+            with store.transaction(durable=True):
+                for row in self._memory[:BATCH]:
+                    store.add(row)
+            self._memory = self._memory[BATCH:]
         with store.transaction(durable=True):
             for row in self._memory:
                 store.add(row)

@@ -65,6 +65,10 @@ class Store:
         """Close; the WAL is folded into the database."""
         self._db.close()
 
+    def give_room(self) -> None:
+        """Fold the WAL into the database and give its room back to a full disk."""
+        self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
     @contextmanager
     def transaction(self, *, durable: bool) -> Iterator[None]:
         """All or nothing; `durable` waits until the disk has it."""
@@ -143,7 +147,8 @@ class Store:
 
     def _prepare(self) -> None:
         self._db.execute("PRAGMA journal_mode=WAL")
-        self._db.execute("PRAGMA wal_autocheckpoint=64")
+        self._db.execute("PRAGMA wal_autocheckpoint=16")
+        self._db.execute("PRAGMA journal_size_limit=0")  # a WAL that has done its duty takes no room
         self._db.executescript(SCHEMA)
         found = self._db.execute("PRAGMA quick_check(1)").fetchone()[0]
         if found != "ok":
