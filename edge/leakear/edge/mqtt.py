@@ -166,7 +166,8 @@ class Link:
         self._connector = self._make_connector(options, self._inbox)
         self._holds = Holds(options.reconnect_refused_s)
         self._sender: Sender | None = None
-        self._started = self._reached = self._told_away = False
+        self._started = self._reached = False
+        self._told_away: bool = False
         self._away_since = 0.0
         """s, monotonic, since when there is no broker"""
         self._since = 0.0
