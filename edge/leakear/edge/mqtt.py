@@ -118,10 +118,15 @@ class Link:
         if self._sender is not None:
             self._look_after(self._sender)
             self._sender.fill()
-        elif self._started and not self._told_away and self._monotonic() - self._away_since > AWAY_S:
-            self._told_away = True
+        else:
+            self._tell_of_absence()
+
+    def _tell_of_absence(self) -> None:
+        """Say once in the journal that there is no broker: an outage is no error, but it must be findable."""
+        if self._started and self._away_since is not None and self._monotonic() - self._away_since > AWAY_S:
+            self._away_since = None
             where = f"{self._options.host}:{self._options.effective_port}"
-            log.warning("no broker at %s since %.0f s: events wait in the outbox, it is tried for ever", where, AWAY_S)
+            log.warning("no broker at %s for %.0f s: events wait in the outbox, it is tried for ever", where, AWAY_S)
 
     def drain(self, deadline_s: float) -> bool:
         """Pump until the broker has everything; False when it has not by then (or was never reached)."""
@@ -167,9 +172,8 @@ class Link:
         self._holds = Holds(options.reconnect_refused_s)
         self._sender: Sender | None = None
         self._started = self._reached = False
-        self._told_away: bool = False
-        self._away_since = 0.0
-        """s, monotonic, since when there is no broker"""
+        self._away_since: float | None = None
+        """s, monotonic, since when there is no broker; None: there is one, or it was said"""
         self._since = 0.0
         """s, monotonic, when the broker was reached last"""
         self._max_packet = 2**28
@@ -190,6 +194,7 @@ class Link:
         self._certificate = self._soonest(opened.certificate_ends)
         self._retained.say_all_again()
         topics = Topics(self._availability, self._identity.topic("event"), options.user)
+        self._away_since = None
         self._sender = Sender(
             connection, opened.in_flight, topics, self._retained, self._holds, self._outbox, self._monotonic
         )
@@ -208,7 +213,7 @@ class Link:
         if not closed.orderly:
             self._outbox.connection_lost(once=self._sender.connection.protocol == paho.MQTTv5)
         self._sender = None
-        self._away_since, self._told_away = self._monotonic(), False
+        self._away_since = self._monotonic()
 
     def _hand_over(self, message: Came) -> None:
         prefix = self._identity.topic("cmd/")
