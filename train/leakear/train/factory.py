@@ -6,6 +6,7 @@ through `leakear-convert`, and MODEL_CARD.md is written beside the model file.
 """
 
 import argparse
+import json
 import logging
 import subprocess
 import sys
@@ -25,6 +26,7 @@ from leakear.train.recordings import Real
 from leakear.train.runfolder import CALIBRATION, HELDOUT, Examples, Run, RunInfo
 from leakear.train.shrinkage import Fitting
 from leakear.train.simulated import Plan, Windows
+from leakear.train.split import split
 
 HELP = """\
 Train, judge and convert the factory model.
@@ -99,6 +101,8 @@ def train(material: Material, fitting: Fitting, output: Path) -> Run:
     theirs = shrinkage.logits(network, material.held.codes)
     scores = _judged(material.real, held, theirs, material.held.targets)
     _examples(material, output, fitting.seed)
+    everything = split(material.real.recordings, "none", fitting.seed)
+    (output / "split.json").write_text(json.dumps(everything.to_json(), indent=1), encoding="utf-8")
     runfolder.save_info(output, _info(material, fitting, output.name, network, scores))
     return runfolder.load_run(output)
 

@@ -15,10 +15,10 @@ LOGGER_BAND_HZ = (20.0, 1800.0)
 """What a 4096 Hz noise logger hears, without its DC offset and its anti-aliasing filter."""
 LEVEL_SPEC = SpectrogramSpec("full-scale", band_hz=LOGGER_BAND_HZ)
 """Levels are kept: they are the loggers' main cue."""
-FLOW_FROM_HZ = 300.0
-"""Friction noise of flowing water begins here (trade manuals: 300 to 3000 Hz); traffic and pumps lie below."""
-SLOPE, MIDDLE_DB = 30.0, -50.0
-"""Untrained: P(Leak) = 0.5 at −50 dB in the loudest band, one unit of logit for 4 dB."""
+EDGES_HZ = (20.0, 100.0, 200.0, 300.0, 400.0, 500.0, 600.0, 700.0)
+"""Where flow noise may begin: traffic and pumps lie below, friction noise above (trade manuals: 300 Hz to 3 kHz)."""
+SLOPE, MIDDLE_DB, LOWEST_DB = 2.5, -50.0, -80.0
+"""Untrained: 2.5 units of logit for 10 dB, zero at −50 dB; what is quieter than −80 dB counts as −80."""
 BAND_ROWS, BAND_FRAMES, STEP = 16, 8, 8
 """A band of the stem: 16 rows (86 Hz), 8 frames (0.19 s), every 8 of each."""
 
@@ -55,9 +55,10 @@ def pooled(shape: tuple[int, int]) -> Any:
 def statistics(shape: tuple[int, int]) -> Any:
     """Build the sum of two logits: a statistic that needs no training (`prior`) and a convolutional `branch`.
 
-    The prior: mean level in dB of bands 172 Hz × 0.37 s, its minimum over time, its maximum over the bands from
-    300 Hz on. Averaging decibels makes a tone count little and a broadband flow much. Minima are −max(−x): int8
-    runtimes have no other. The branch starts at zero, so the untrained network is the statistic.
+    The prior: mean level in dB of bands 172 Hz × 0.37 s, its minimum over time, its maximum over the bands from some
+    edge on, averaged over EDGES_HZ so that no edge had to be chosen. Averaging decibels makes a tone count little and
+    a broadband flow much. Minima are −max(−x): int8 runtimes have no other. The branch starts at zero, so the
+    untrained network is the statistic.
     """
     import keras
     from keras import layers
@@ -67,28 +68,35 @@ def statistics(shape: tuple[int, int]) -> Any:
     size = (BAND_ROWS, BAND_FRAMES)
     levels = layers.Conv2D(1, size, strides=STEP, kernel_initializer=mean, trainable=False, name="level")(inputs)
     levels = layers.AveragePooling2D((3, 2), strides=1, name="smooth")(levels)
-    quietest = _quietest(levels)
+    quietest = layers.MaxPooling2D((1, levels.shape[2]), name="quietest")(_flipped(levels, "flip"))
     prior = layers.Dense(1, name="prior")(_loudest(quietest))
     branch = _branch(inputs, levels, quietest)
     model = keras.Model(inputs, layers.Add(name="logit")([prior, branch]), name="statistics")
-    scale = -LEVEL_SPEC.floor
-    model.get_layer("prior").set_weights([np.full((1, 1), SLOPE), np.array([-SLOPE * (1 + MIDDLE_DB / scale)])])
+    model.get_layer("prior").set_weights([np.full((1, 1), SLOPE), np.array([SLOPE * (LOWEST_DB - MIDDLE_DB) / 10])])
     return model
 
 
-def _quietest(levels: Any) -> Any:
-    """−(minimum over time) of levels (n, bands, frames, 1), shape (n, bands, 1, 1)."""
-    from keras import layers
-
-    return layers.MaxPooling2D((1, levels.shape[2]), name="quietest")(_flipped(levels, "flip"))
-
-
 def _loudest(quietest: Any) -> Any:
-    """Maximum over the bands of flow noise of the quietest level, shape (n, 1)."""
+    """Level of the loudest band, averaged over EDGES_HZ: (dB − LOWEST_DB) / 10 within 0 to 6, shape (n, 1)."""
     from keras import layers
 
-    flow = layers.Cropping2D(((_first_flow_band(quietest.shape[1]), 0), (0, 0)), name="flow")(quietest)
-    return layers.Flatten()(layers.MaxPooling2D((flow.shape[1], 1), name="loudest")(_flipped(flow, "flip_back")))
+    bands = quietest.shape[1]
+    levels = _flipped(quietest, "flip_back")
+    edges = sorted({_first_band(hz, bands) for hz in EDGES_HZ})
+    parts = [layers.Cropping2D(((first, 0), (0, 0)))(levels) for first in edges]
+    tops = layers.Concatenate()([layers.MaxPooling2D((part.shape[1], 1))(part) for part in parts])
+    mean = layers.Dense(1, trainable=False, name="mean_of_edges")
+    level = layers.ReLU(6, name="loudest")(mean(layers.Flatten()(tops)))
+    mean.set_weights(
+        [np.full((len(edges), 1), -LEVEL_SPEC.floor / 10 / len(edges)), np.array([(LEVEL_SPEC.floor - LOWEST_DB) / 10])]
+    )
+    return level
+
+
+def _first_band(hz: float, bands: int) -> int:
+    """Return the number of the lowest band above a frequency; 0 where the rows cannot be those of LEVEL_SPEC."""
+    lowest = LEVEL_SPEC.frequencies[::STEP][:bands]
+    return int(np.searchsorted(lowest, hz)) if len(lowest) == bands else 0
 
 
 def _flipped(x: Any, name: str) -> Any:
@@ -97,12 +105,6 @@ def _flipped(x: Any, name: str) -> Any:
 
     minus = keras.initializers.Constant(-1)
     return layers.DepthwiseConv2D(1, use_bias=False, depthwise_initializer=minus, trainable=False, name=name)(x)
-
-
-def _first_flow_band(bands: int) -> int:
-    """Return the number of the lowest band above FLOW_FROM_HZ; 0 where the rows cannot be those of LEVEL_SPEC."""
-    lowest = LEVEL_SPEC.frequencies[::STEP][:bands]
-    return int(np.searchsorted(lowest, FLOW_FROM_HZ)) if len(lowest) == bands else 0
 
 
 def _branch(inputs: Any, levels: Any, quietest: Any) -> Any:

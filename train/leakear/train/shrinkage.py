@@ -1,9 +1,9 @@
 """Fitting the `statistics` network to few recordings: pre-trained on simulated sites, shrunk toward its prior.
 
 Sixty recordings cannot train a convolutional network from nothing: alone they make it worse than one untrained
-statistic. So the branch learns from simulated sites first. On recordings the prior is fitted by two-parameter logistic
-regression, and the branch may then depart from it only as far as `shrinkage` lets it: its mean squared logit on
-recordings is a part of the loss. Simulated windows stay in every batch, so that what they taught is kept.
+statistic. So the branch learns from simulated sites first. On recordings it may then depart from the prior only as far
+as `shrinkage` lets it: its mean squared logit on recordings is a part of the loss. Simulated windows stay in every
+batch, so that what they taught is kept.
 """
 
 from collections.abc import Callable, Iterator
@@ -38,8 +38,6 @@ class Fitting:
     learning_rate: float = 1e-3
     shrinkage: float = 0.2
     """Weight of the branch's mean squared logit on recordings."""
-    prior_strength: float = 1.0
-    """C of the prior's logistic regression; smaller keeps its slope smaller."""
     gain_db: tuple[float, float] = (3.0, 5.0)
     """± decibels of random gain on recordings and on simulated windows."""
     response_db: float = 2.0
@@ -62,8 +60,7 @@ def pretrain(model: Any, simulated: Windows, fitting: Fitting, spec: Spectrogram
 
 
 def fit(model: Any, real: Windows, simulated: Windows, fitting: Fitting, spec: SpectrogramSpec) -> None:
-    """Fit the prior to recordings, then the branch to recordings and simulated windows."""
-    fit_prior(model, real, fitting)
+    """Fit the branch to recordings and simulated windows; the prior stays as it is."""
     rng = np.random.default_rng([fitting.seed, 2])
     half = fitting.batch // 2
     draw = by_site(real, rng)
@@ -81,32 +78,19 @@ def fit(model: Any, real: Windows, simulated: Windows, fitting: Fitting, spec: S
     _learn(model, batches(), fitting.steps, fitting.learning_rate, fitting.shrinkage, "fitting")
 
 
-def fit_prior(model: Any, real: Windows, fitting: Fitting) -> None:
-    """Fit slope and middle of the statistic's logistic curve, every site of a class counting alike."""
-    from sklearn.linear_model import LogisticRegression
-
-    level = outputs(model, real.codes, ("loudest",))[0].reshape(-1)
-    mean, spread = level.mean(), level.std()
-    curve = LogisticRegression(C=fitting.prior_strength)
-    curve.fit(((level - mean) / spread)[:, None], real.targets, sample_weight=site_weights(real))
-    slope = float(curve.coef_[0, 0]) / spread
-    model.get_layer("prior").set_weights([np.array([[slope]]), curve.intercept_ - slope * mean])
-
-
-def site_weights(windows: Windows) -> npt.NDArray[np.float64]:
+def site_weights(targets: npt.NDArray[np.uint8], sites: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
     """Return weights (n,), sum n: both classes count alike, and within a class every site."""
-    pairs = windows.sites * 2 + windows.targets
-    _, place, counts = np.unique(pairs, return_inverse=True, return_counts=True)
+    _, place, counts = np.unique(sites * 2 + targets, return_inverse=True, return_counts=True)
     weights = 1.0 / counts[place]
     for target in (0, 1):
-        mine = windows.targets == target
+        mine = targets == target
         weights[mine] /= weights[mine].sum()
-    return np.asarray(weights * len(windows) / weights.sum(), np.float64)
+    return np.asarray(weights * len(targets) / weights.sum(), np.float64)
 
 
 def by_site(windows: Windows, rng: np.random.Generator) -> Callable[[int], npt.NDArray[np.int64]]:
     """Return a function that draws rows: both classes alike, within a class every site alike."""
-    chances = site_weights(windows)
+    chances = site_weights(windows.targets, windows.sites)
     chances /= chances.sum()
     return lambda count: rng.choice(len(windows), count, p=chances)
 
@@ -127,7 +111,7 @@ def outputs(model: Any, codes: Codes, names: tuple[str, ...], batch: int = 64) -
     """Return what layers of these names give, each of shape (n, …)."""
     import keras
 
-    inner = keras.Model(model.inputs, [model.get_layer(name).output for name in names])
+    inner = keras.Model(model.input, [model.get_layer(name).output for name in names])
     parts = []
     for start in range(0, len(codes), batch):
         found = inner(codes[start : start + batch, ..., None].astype(np.float32) / 255, training=False)
@@ -148,7 +132,7 @@ def _learn(
     import tensorflow as tf
 
     model.get_layer("prior").trainable = False
-    both = keras.Model(model.inputs, [model.output, model.get_layer("branch").output])
+    both = keras.Model(model.input, [model.output, model.get_layer("branch").output])
     optimizer = keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(learning_rate, steps))
     optimizer.build(model.trainable_variables)
 

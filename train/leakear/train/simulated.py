@@ -20,6 +20,7 @@ from tqdm import tqdm
 
 from leakear.edge.audio import read_wav
 from leakear.edge.spectrogram import Samples, SpectrogramSpec, spectrogram
+from leakear.train import simulator
 from leakear.train.augment import loop
 from leakear.train.clips import Codes, encode
 from leakear.train.simulator import RATE, Site, clip
@@ -60,7 +61,7 @@ class Windows:
 
 def windows(plan: Plan, spec: SpectrogramSpec, backgrounds: Sequence[Path], cache: Path, jobs: int = 2) -> Windows:
     """Make the windows of a plan, or read them from the cache."""
-    facts = {**asdict(plan), "spec": spec.to_json(), "backgrounds": [p.name for p in backgrounds], "version": VERSION}
+    facts = {**asdict(plan), "spec": spec.to_json(), "backgrounds": [p.name for p in backgrounds], "code": _code()}
     key = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:24]
     path = cache / f"simulated-{key}.npy"
     if not path.is_file():
@@ -68,6 +69,13 @@ def windows(plan: Plan, spec: SpectrogramSpec, backgrounds: Sequence[Path], cach
     number = np.arange(plan.sites * plan.per_site)
     sites = plan.first_site + number // plan.per_site
     return Windows(np.load(path, mmap_mode="r"), (number % plan.per_site % 2).astype(np.uint8), sites)
+
+
+def _code() -> str:
+    """Return a digest of everything that makes the windows: equal arguments then give equal windows."""
+    folder = Path(simulator.__file__).parent
+    files = [*sorted(folder.glob("*.py")), Path(__file__)]
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
 
 def _write(path: Path, plan: Plan, spec: SpectrogramSpec, backgrounds: tuple[Path, ...], jobs: int) -> None:
