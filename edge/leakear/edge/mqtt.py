@@ -38,6 +38,9 @@ GOODBYE_S = 2.0
 class Link:
     """Delivers the outbox, retained messages and replies; hands commands to `on_command(name, payload)`."""
 
+    _away_since: float | None
+    """s, monotonic, since when there is no broker; None: there is one, or it was said"""
+
     def __init__(
         self,
         options: MqttOptions,
@@ -172,8 +175,7 @@ class Link:
         self._holds = Holds(options.reconnect_refused_s)
         self._sender: Sender | None = None
         self._started = self._reached = False
-        self._away_since: float | None = None
-        """s, monotonic, since when there is no broker; None: there is one, or it was said"""
+        self._away_since = None
         self._since = 0.0
         """s, monotonic, when the broker was reached last"""
         self._max_packet = 2**28
