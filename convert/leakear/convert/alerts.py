@@ -1,4 +1,4 @@
-"""Whether both networks raise the same alerts: simulated node-days through the daemon's own code, float and converted."""
+"""Whether both networks raise the same alerts: simulated node-days through the daemon's own code, both at once."""
 
 from __future__ import annotations
 

@@ -1,0 +1,125 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.metrics import roc_auc_score
+
+from leakear.convert import alerts, cli, gate
+from leakear.convert.flatbuffer import LogitScale
+from leakear.edge import bundle
+
+from .conftest import TINY, Capture, network, write_run
+
+
+def test_auc_is_that_of_sklearn() -> None:
+    rng = np.random.default_rng(0)
+    labels, logits = rng.integers(0, 2, 300).astype(np.uint8), np.round(rng.normal(0, 1, 300), 1)
+    assert gate.auc(logits, labels) == pytest.approx(roc_auc_score(labels, logits))
+    assert np.isnan(gate.auc(logits, np.zeros(300, np.uint8)))
+
+
+def test_a_shifted_network_gets_its_threshold_shifted_back() -> None:
+    floating = np.random.default_rng(0).normal(0, 3, 400)
+    quantised = floating + 0.7
+    fitted = gate.refit(floating, quantised, 0.5)
+    assert ((quantised >= fitted) == (floating >= 0.5)).all()
+    assert fitted == pytest.approx(1.2, abs=0.1)
+
+
+def test_an_equal_network_keeps_its_threshold() -> None:
+    floating = np.random.default_rng(0).normal(0, 3, 400)
+    assert gate.refit(floating, floating, 0.5) == 0.5
+
+
+def test_a_threshold_lies_between_two_integer_steps() -> None:
+    scale = LogitScale(step=0.25, zero_point=3, steps=256)
+    assert scale.between(1.01) == 1.125
+    assert (scale.low, scale.high) == (-131 * 0.25, 124 * 0.25)
+
+
+def test_what_is_missed_is_named_with_its_margin_and_a_remedy() -> None:
+    verdict = gate.Verdict(windows=100, agreement=0.97, flips=3, probability=0.1, auc_drop=0.02, event_agreement=0.5)
+    found = gate.shortfalls(verdict, gate.Limits())
+    assert len(found) == 3
+    assert "0.0200, the limit is 0.005, missed by 0.0150" in found[0]
+    assert "0.9700, the limit is 0.99, missed by 0.0200" in found[1]
+    assert "--mode int16x8" in found[1]
+    assert "--event-agreement" in found[2]
+
+
+def test_nothing_is_missed_exactly_at_the_limit() -> None:
+    assert not gate.shortfalls(gate.Verdict(windows=100, agreement=0.99, flips=1, probability=0.25), gate.Limits())
+
+
+def test_disagreement_and_worst_difference_are_counted() -> None:
+    floating, quantised = np.array([-3.0, -0.1, 0.1, 3.0]), np.array([-3.0, 0.2, 0.1, 3.0])
+    verdict = gate.judge(floating, quantised, (0.0, 0.0), 1.0)
+    assert (verdict.flips, verdict.agreement) == (1, 0.75)
+    assert verdict.probability == pytest.approx(0.0748, abs=1e-3)
+
+
+def test_a_refused_conversion_writes_nothing_and_says_why(
+    run_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out.tflite"
+    assert cli.main([str(run_folder), "-o", str(out), "--calibration-windows", "20", "--probability", "0"]) == 78
+    said = capsys.readouterr().err
+    assert "refused, no file written" in said
+    assert "the limit is 0, missed by" in said
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_swapped_labels_are_refused(tmp_path: Path, capsys: Capture) -> None:
+    """The notebook's encoder sorts Leak before NoLeak: taken as it is, every alert would be inverted."""
+    folder = write_run(tmp_path / "run", network(ending="sigmoid-noleak"))
+    assert cli.main([str(folder), "-o", str(tmp_path / "out.tflite"), "--calibration-windows", "20"]) == 78
+    assert "its labels are swapped" in capsys.readouterr().err
+    assert not (tmp_path / "out.tflite").exists()
+
+
+def test_the_report_and_the_file_say_the_same(
+    run_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out.tflite"
+    arguments = [str(run_folder), "-o", str(out), "--json", "--report", str(tmp_path / "report"), "--name", "pit"]
+    assert cli.main(arguments) == 0
+    report, info = json.loads(capsys.readouterr().out), bundle.read(out).info.raw
+    assert report["model"] == info["model"]
+    assert info["model"]["id"] == f"pit-{info['flatbuffer']['sha256'][:8]}"
+    assert report["bytes"] == out.stat().st_size
+    assert report["gate"] == info["metrics"]["conversion"]
+    assert info["temperature"] == 1.5
+    assert info["decision"]["on_fraction"] == 0.8
+    assert abs(info["decision"]["threshold"] - 0.6) < 0.1
+    assert info["attribution"] == ["synthetic"]
+    assert info["conversion"]["calibration"]["sites"] == 6
+    layers = json.loads((tmp_path / "report" / "report.json").read_text())["layers"]
+    assert len(layers) >= 4
+    assert all(layer["sqnr_db"] > 5 for layer in layers)
+    assert (tmp_path / "report" / "layers.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_same_inputs_give_the_same_bytes(
+    run_folder: Path, converted: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    again = tmp_path / "again.tflite"
+    assert cli.main([str(run_folder), "-o", str(again), "--calibration-windows", "60"]) == 0
+    assert again.read_bytes() == converted.read_bytes()
+    assert bundle.read(again).info.raw["model"]["created"] == "2026-11-22T00:00:00Z"
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "86400")
+    assert cli.main([str(run_folder), "-o", str(again), "--calibration-windows", "60"]) == 0
+    assert bundle.read(again).info.raw["model"]["created"] == "1970-01-02T00:00:00Z"
+
+
+def test_alerts_within_half_an_hour_are_the_same_one() -> None:
+    assert alerts.shared([0, 50_000], [1000, 60_000]) == (1, 4)
+    assert alerts.shared([], []) == (0, 0)
+    assert alerts.shared([0, 100], [50]) == (1, 3)
+
+
+@pytest.mark.slow
+def test_simulated_days_compare_the_alerts_of_both_networks() -> None:
+    """Two hours of a leaky site through the daemon's pipeline, with the very same model twice."""
+    first, second = alerts.day_alerts(TINY, TINY, 0, hours=2.0)
+    assert first == second
