@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from leakear.edge.capture import NO_DEVICE, NO_FRAMES, Capture, CaptureOptions
 from leakear.edge.errors import AudioError
 from leakear.edge.fake_microphone import FakeSource
-from leakear.edge.microphone import Deliver, Device, Stream, choose
+from leakear.edge.microphone import BLOCK_S, Deliver, Device, Stream, choose
 from leakear.edge.spectrogram import SpectrogramSpec
 from leakear.edge.windows import Block, SensorFault, Windower
 
@@ -102,9 +102,10 @@ def test_a_judge_that_does_not_come_loses_the_oldest_sound_and_hears_of_it() -> 
     script = Script()
     capture, following = started(script, CaptureOptions(buffer_s=1.0))
     assert script.deliver
-    for _ in range(25):
+    room = round(1.0 / BLOCK_S)
+    for _ in range(room + 15):
         script.deliver(SOUND[:4800, :1], False)
-    kept = [following() for _ in range(10)]
+    kept = [following() for _ in range(room)]
     assert capture.status.lost_blocks == 15
     windower = Windower(SPEC, 10.0)
     for block in kept:

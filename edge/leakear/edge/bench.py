@@ -159,6 +159,7 @@ def text(costs: Costs) -> str:
 
 
 def cpu_name() -> str:
+    """Name this machine's processor."""
     try:
         info = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:

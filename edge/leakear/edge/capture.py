@@ -75,7 +75,7 @@ class CaptureStatus:
     overruns: int = 0
     """times the driver lost samples"""
     lost_blocks: int = 0
-    """blocks of 0.1 s given up because the main thread did not come for them"""
+    """deliveries given up because the main thread did not come for them"""
     reconnects: int = 0
     """times the device was opened again"""
 

@@ -20,8 +20,8 @@ Deliver: TypeAlias = Callable[[NDArray[np.float32], bool], None]
 """Called by the source's thread with frames, shape (n, channels), and whether some were lost just before them. It
 must copy what it keeps."""
 
-BLOCK_S = 0.1
-"""Seconds of sound handed over at once."""
+BLOCK_S = 0.05
+"""Seconds of sound handed over at once: a window waits this long at most for its last sample."""
 _SERVERS = ("pulse", "pipewire", "default", "sysdefault", "jack", "dmix", "plughw", "samplerate", "speexrate")
 """Devices behind which something else resamples and mixes."""
 _OTHER_RATES = (48000, 44100, 96000, 32000, 22050, 16000, 8000)
@@ -33,7 +33,7 @@ class Device:
     """A capture device by everything that may name it."""
 
     name: str
-    """as the sound system says it, without the card number, which changes at every boot"""
+    """as the sound system says it, with the card's id for its number, which changes at every boot"""
     index: int
     """number of this moment; never stored"""
     channels: int
@@ -193,12 +193,13 @@ def _rates(wanted: int, native: int) -> Sequence[int]:
 def _device(index: int, info: Any) -> Device:
     name = str(info["name"])
     card = re.search(r"\(hw:(\d+)", name)
+    card_id = _proc(card[1], "id") if card else ""
     return Device(
-        name=re.sub(r"\s*\(hw:\d+(,\d+)?\)", "", name),
+        name=name.replace(f"(hw:{card[1]}", f"(hw:{card_id}") if card and card_id else name,
         index=index,
         channels=int(info["max_input_channels"]),
         rate=round(info["default_samplerate"]),
-        card_id=_proc(card[1], "id") if card else "",
+        card_id=card_id,
         usb_id=_proc(card[1], "usbid") if card else "",
     )
 

@@ -1,0 +1,108 @@
+"""Budgets of computation: ours against librosa and the reference network, one thread each, in one run."""
+
+from collections.abc import Iterator
+
+import librosa
+import numpy as np
+from ai_edge_litert.interpreter import Interpreter
+from numpy.typing import NDArray
+from reference_model import reference_file
+from rounds import compare
+
+from leakear.edge.health import HealthMonitor, HealthOptions
+from leakear.edge.macs import macs
+from leakear.edge.model import FACTORY, Model
+from leakear.edge.spectrogram import IncrementalSpectrogram, SpectrogramSpec, spectrogram
+from leakear.edge.windows import Window, step_samples
+
+REFERENCE = SpectrogramSpec()
+Row = tuple[str, str, str, bool]
+"""what, budget, measured, met"""
+
+
+def theirs(samples: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Compute the spectrogram as the reference notebook does."""
+    magnitude = np.abs(librosa.stft(samples, n_fft=REFERENCE.n_fft, hop_length=REFERENCE.hop_length))
+    decibels: NDArray[np.float32] = librosa.amplitude_to_db(magnitude, ref=np.max)
+    return decibels
+
+
+class ReferenceNetwork:
+    """The notebook's network in int8 on the same runtime."""
+
+    def __init__(self) -> None:
+        self.interpreter = Interpreter(model_path=str(reference_file()), num_threads=1)
+        self.interpreter.allocate_tensors()
+        self._input = self.interpreter.get_input_details()[0]
+        self._output = self.interpreter.get_output_details()[0]["index"]
+
+    def score(self, decibels: NDArray[np.float32]) -> float:
+        """Give its output."""
+        unit = ((decibels + 80) / 80)[None, ..., None]
+        if self._input["dtype"] == np.int8:
+            unit = (np.rint(unit * 255) - 128).astype(np.int8)
+        self.interpreter.set_tensor(self._input["index"], unit)
+        self.interpreter.invoke()
+        return float(self.interpreter.get_tensor(self._output).item())
+
+
+def rows(rounds: int) -> Iterator[Row]:
+    """Measure every line."""
+    rng = np.random.default_rng(0)
+    samples = (rng.standard_normal(REFERENCE.window_samples) * 0.05).astype(np.float32)
+    worst = float(np.abs(spectrogram(samples, REFERENCE) - theirs(samples)).max())
+    full = compare(lambda: spectrogram(samples, REFERENCE), lambda: theirs(samples), rounds)
+    budget = "≥ 2.5 × librosa, within 0.01 dB"
+    yield "full spectrogram", budget, f"{full}; worst difference {worst:.4f} dB", full.ratio >= 2.5 and worst <= 0.01
+    incremental, second = IncrementalSpectrogram(REFERENCE), step_samples(REFERENCE, 1.0)
+    incremental.update(samples, None)
+    step = compare(lambda: incremental.update(samples, second), lambda: theirs(samples), rounds)
+    yield "incremental spectrogram, 1-second hop", "≥ 10 × librosa", str(step), step.ratio >= 10
+    yield from network_rows(samples, rounds)
+
+
+def network_rows(samples: NDArray[np.float32], rounds: int) -> Iterator[Row]:
+    """Whole windows, and what the networks are."""
+    model, reference = Model.load(FACTORY), ReferenceNetwork()
+    spec = model.info.spec
+    monitor = HealthMonitor(HealthOptions(), spec)
+    window = Window(0, 0, samples, 0.0, 0.0, None)
+    incremental, second = IncrementalSpectrogram(spec), step_samples(spec, 1.0)
+    incremental.update(samples, None)
+
+    def their_window() -> float:
+        return reference.score(theirs(samples))
+
+    def our_window() -> float:
+        monitor.check(window)
+        return model.score(spectrogram(samples, spec))
+
+    def our_step() -> float:
+        monitor.check(window)
+        return model.score(incremental.update(samples, second))
+
+    budget = "≥ 15 × librosa + reference int8"
+    bare = compare(lambda: model.score(spectrogram(samples, spec)), their_window, rounds)
+    yield "a window, sample to score", budget, str(bare), bare.ratio >= 15
+    whole = compare(our_window, their_window, rounds)
+    yield "the same with the health check that theirs lacks", "(none)", str(whole), True
+    hop = compare(our_step, their_window, rounds)
+    yield "the same, health included, overlapping windows 1 s apart", "(none)", str(hop), True
+    decibels, their_decibels = spectrogram(samples, spec), theirs(samples)
+    score = compare(lambda: model.score(decibels), lambda: reference.score(their_decibels), rounds)
+    yield "score alone", "(none)", str(score), True
+    ours, others = macs(model) or 0, count(reference)
+    text = f"1/{others / ours:.0f}: {ours / 1e6:.1f} M against {others / 1e6:.0f} M"
+    yield "MACs of the default model", "≤ 1/500 of the reference", text, others / ours >= 500
+    size = FACTORY.stat().st_size / 1024
+    yield (
+        "model file",
+        "≤ 150 KiB",
+        f"{size:.0f} KiB against {reference_file().stat().st_size / 1e6:.1f} MB",
+        size <= 150,
+    )
+
+
+def count(reference: ReferenceNetwork) -> int:
+    """MACs of the reference network."""
+    return macs(reference) or 0  # type: ignore[arg-type]  (it has an interpreter too)
