@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from leakear.train.simulator import Renderer, Scene, Site, clip, draw_scene
-from leakear.train.simulator.flow import band
 from leakear.train.simulator.jet import Jet, level_change_db
 from leakear.train.simulator.machines import KINDS, Machine
 from leakear.train.simulator.noise import NoiseStream
@@ -85,10 +84,10 @@ def test_equal_seeds_give_equal_clips_and_other_seeds_others() -> None:
 
 
 @pytest.mark.parametrize("snr_db", [0.0, 10.0])
-def test_a_leak_has_its_signal_to_noise_ratio_in_its_own_band(snr_db: float) -> None:
+def test_a_leak_has_its_signal_to_noise_ratio_in_the_sensors_band(snr_db: float) -> None:
     for seed in range(20):
         spectra = Spectra(Site.draw(seed))
-        where = band(spectra.leak)
+        where = spectra.site.sensor.band(spectra.f)
         stationary = float(spectra.stationary[where].sum())
         assert float(spectra.leak[where].sum()) == pytest.approx(stationary, rel=1e-3)
         renderer = Renderer(spectra.site, 1)

@@ -25,7 +25,7 @@ from leakear.train.augment import loop
 from leakear.train.clips import Codes, encode
 from leakear.train.simulator import RATE, Site, clip
 
-VERSION = 2
+VERSION = 3
 """Raised when equal arguments would give other windows."""
 
 

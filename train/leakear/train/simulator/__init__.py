@@ -19,7 +19,7 @@ __all__ = ["RATE", "Array", "Label", "Renderer", "Scene", "Shorts", "Site", "cli
 def clip(site: Site, label: Label, seed: int, seconds: float = 10.0, snr_db: float | None = None) -> Array:
     """Make samples (seconds × 22050,) float32 in full scale ±1 of one random moment at a site.
 
-    `Leak`: the site's leak, `snr_db` over the stationary sounds in its own band (drawn from −10 to 30 dB by
+    `Leak`: the site's leak, `snr_db` over the stationary sounds in the sensor's band (drawn, −10 to 30 dB, by
     default), and what else happens to sound. `NoLeak`: the same without it. `Use`: a tap instead.
     """
     rng = np.random.default_rng([site.seed, seed, 0xC11B])

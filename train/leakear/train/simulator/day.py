@@ -11,7 +11,7 @@ import numpy as np
 
 from leakear.edge.windows import Block
 from leakear.train.simulator import timeline
-from leakear.train.simulator.flow import band
+from leakear.train.simulator.flow import own_band
 from leakear.train.simulator.jet import level_change_db
 from leakear.train.simulator.render import Renderer
 from leakear.train.simulator.scene import Scene, Shorts
@@ -85,8 +85,8 @@ class Day:
 
     def truth(self) -> dict[str, Any]:
         """Describe the day for people and for scoring: the site, the leak's own band, all events."""
-        spectra = self._renderer.spectra
-        where = band(spectra.leak)
+        spectra, leak = self._renderer.spectra, self.leak
+        where = own_band(spectra.leak)
         return {
             "schema": 1,
             "site": self.site.name,
@@ -97,9 +97,10 @@ class Day:
             "material": self.site.pipe.material,
             "self_noise_dbfs": round(self.site.sensor.noise_dbfs, 1),
             "stationary_dbfs": round(dbfs(float(spectra.stationary.sum())), 1),
-            "leak_band_hz": [round(float(spectra.f[where][0])), round(float(spectra.f[where][-1]))],
+            "leak_own_band_hz": [round(float(spectra.f[where][0])), round(float(spectra.f[where][-1]))],
             "jet": {"pressure_bar": self.site.leak.jet.pressure_bar, "hole_mm": self.site.leak.jet.hole_mm},
             "machines": [machine.kind for machine in self.site.machines],
+            "leak_own_band_snr_db": None if leak is None else round(spectra.own_band_snr_db(leak.detail["snr_db"]), 1),
             "events": [event.to_json() for event in self.events],
         }
 

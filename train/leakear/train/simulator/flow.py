@@ -59,8 +59,8 @@ def _whistle(rng: np.random.Generator) -> Tones:
     return Tones(hz, tuple(float(a) for a in amplitudes), 0.01 * hz, loguniform(rng, 3, 60), rng.uniform(0, 6.28))
 
 
-def band(shape: Array) -> slice:
-    """Bins of the middle 90 % of a spectrum's power: the band in which its signal-to-noise ratio is stated."""
+def own_band(shape: Array) -> slice:
+    """Bins of the middle 90 % of a spectrum's power."""
     share = np.cumsum(shape, dtype=np.float64)
     low, high = np.searchsorted(share, [0.05 * share[-1], 0.95 * share[-1]])
     return slice(int(low), int(high) + 1)

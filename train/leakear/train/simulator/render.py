@@ -8,7 +8,7 @@ import numpy as np
 import scipy.fft
 
 from leakear.train.simulator import ambient
-from leakear.train.simulator.flow import Flow, band
+from leakear.train.simulator.flow import Flow, own_band
 from leakear.train.simulator.noise import NoiseStream
 from leakear.train.simulator.scene import Scene
 from leakear.train.simulator.site import Site
@@ -35,7 +35,7 @@ class Spectra:
 
     @cached_property
     def leak(self) -> Array:
-        """The leak at 0 dB in its band against the night's stationary sounds."""
+        """The leak at 0 dB in the sensor's band against the night's stationary sounds."""
         return self.outlet(self.site.leak)
 
     @cached_property
@@ -56,10 +56,15 @@ class Spectra:
         return scaled(ambient.wind(self.f) * self.response, 1.0)
 
     def outlet(self, flow: Flow) -> Array:
-        """Power per bin of an outlet at 0 dB in its band against the night's stationary sounds."""
+        """Power per bin of an outlet at 0 dB in the sensor's band against the night's stationary sounds."""
         shape = flow.shape(self.f, self.site.pipe) * self.response
-        where = band(shape)
+        where = self.site.sensor.band(self.f)
         return np.asarray(shape * np.float32(self.stationary[where].sum() / shape[where].sum()), np.float32)
+
+    def own_band_snr_db(self, snr_db: float) -> float:
+        """Turn a leak's decibels in the sensor's band into those in the middle 90 % of its own power."""
+        where = own_band(self.leak)
+        return snr_db + float(10 * np.log10(self.leak[where].sum() / self.stationary[where].sum()))
 
     def at(self, hz: float) -> int:
         """Bin of a frequency."""

@@ -14,7 +14,7 @@ from leakear.train.simulator.units import loguniform
 Label = Literal["Leak", "NoLeak", "Use"]
 """`Use` is flowing water that is not a leak: in one window it sounds like one."""
 SNR_DB = (-10.0, 30.0)
-"""Decibels in the leak's own band over all stationary sound: the range of audible leaks."""
+"""Decibels over all stationary sound, in the sensor's pass band: the range of audible leaks."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Scene:
     ambient_db: float = 0.0
     """Decibels over the site's nightly surroundings."""
     leak_db: float | None = None
-    """Decibels of the leak in its band over the stationary sounds of the night."""
+    """Decibels of the leak over the stationary sounds of the night, in the sensor's pass band."""
     machines: tuple[int, ...] = ()
     """Indices of the site's machines that run besides those never off."""
     uses: tuple[tuple[int, float], ...] = ()

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 
 from leakear.train.simulator.units import HOP, RATE, Array, dbfs, loguniform, power, scaled
 
@@ -71,6 +72,10 @@ class Sensor:
         high = 1 / (1 + (f / self.high_hz) ** order)
         tilt = 10 ** (self.tilt_db / 10 * np.log10(np.clip(f, 50, RATE / 2) / TILT_HZ))
         return np.asarray(low * high * tilt, np.float32)
+
+    def band(self, f: Array) -> npt.NDArray[np.bool_]:
+        """Tell which bins lie in the pass band: signal-to-noise ratios are stated in it."""
+        return np.asarray((f >= self.low_hz) & (f <= self.high_hz))
 
     def self_noise(self, f: Array) -> Array:
         """Mean-square power per bin of its own noise: white, pink below 300 Hz, cut where a logger's band ends."""

@@ -39,7 +39,7 @@ class Site:
     fixtures: tuple[Flow, ...]
     """Taps and showers."""
     fixture_db: tuple[float, ...]
-    """Decibels in its own band of each fixture at full flow over the stationary noise."""
+    """Decibels of each fixture at full flow over the stationary sounds, in the sensor's band."""
 
     @classmethod
     def draw(cls, seed: int) -> Site:
@@ -60,7 +60,7 @@ class Site:
             machines=_machines(rng, ambient.level_dbfs, mains),
             leak=Flow.draw(rng, pipe),
             fixtures=tuple(Flow.draw(rng, pipe, FIXTURE_MM) for _ in range(fixtures)),
-            fixture_db=tuple(rng.uniform(0, 35, fixtures).tolist()),
+            fixture_db=tuple(rng.uniform(-5, 25, fixtures).tolist()),
         )
 
     @property
