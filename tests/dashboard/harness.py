@@ -8,7 +8,8 @@ import tempfile
 import threading
 import time
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -63,6 +64,11 @@ class Dashboard:
     ) -> None:
         self.stop()
 
+    def ready(self) -> Self:
+        """Wait until it is subscribed: what is sent before the first time is sent to nobody."""
+        self.until("/api/me", lambda me: me["line"]["connected"])
+        return self
+
     def stop(self) -> None:
         if self.process is not None:
             self.process.terminate()
@@ -82,7 +88,7 @@ class Dashboard:
         subprocess.run(command, check=True)
 
     def get(self, path: str) -> Any:
-        with urllib.request.urlopen(self.url + path) as answer:
+        with urllib.request.urlopen(self.url + path, timeout=20) as answer:
             return json.load(answer)
 
     def until(self, path: str, found: Callable[[Any], Any], timeout: float = 20) -> Any:
@@ -188,6 +194,23 @@ class FakeNode:
     def report(self, score: float | None = 0.1, level: float | None = -60.0, **changes: Any) -> None:
         self.raw("state", replace(self.make_state(score, level), **changes).to_json(), retain=True)
 
+    @contextmanager
+    def alive(self) -> Iterator[Self]:
+        """Report every second, so that it does not turn stale meanwhile."""
+        end = threading.Event()
+
+        def speak() -> None:
+            while not end.wait(1):
+                self.report()
+
+        speaker = threading.Thread(target=speak)
+        speaker.start()
+        try:
+            yield self
+        finally:
+            end.set()
+            speaker.join()
+
     def make_state(self, score: float | None, level: float | None) -> State:
         now = utc_text(time.time())
         return State(
@@ -214,8 +237,8 @@ class FakeNode:
         message = Telemetry(
             time=utc_text(time.time()), uptime_s=5, level_dbfs=-60, noise_floor_dbfs=-70, noise_floor_drift_db=0.1,
             score=0.1, windows_produced=5, windows_scored=5, windows_discarded=0, windows_dropped=0, overruns=0,
-            reconnects=0, real_time_factor=0.02, queue_depth=0, queue_bytes=0, temperature_c=40, disk_free_bytes=1 << 30,
-            rss_bytes=80 << 20, certificate_expires=None, clock_synced=True,
+            reconnects=0, real_time_factor=0.02, queue_depth=0, queue_bytes=0, temperature_c=40,
+            disk_free_bytes=1 << 30, rss_bytes=80 << 20, certificate_expires=None, clock_synced=True,
         )  # fmt: skip
         self.raw("telemetry", replace(message, **changes).to_json(), qos=0)
 

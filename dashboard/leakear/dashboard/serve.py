@@ -34,8 +34,21 @@ async def _serve(options: ServeOptions, broker: BrokerOptions, engine: Engine) -
         build(service), log_level="warning", access_log=False, proxy_headers=False, ws_max_size=4096,
         ssl_certfile=options.certificate, ssl_keyfile=options.key, timeout_graceful_shutdown=3, server_header=False,
     )  # fmt: skip
-    await uvicorn.Server(config).serve([line])
+    await _both(service, uvicorn.Server(config), line)
     return 0
+
+
+async def _both(service: Service, server: uvicorn.Server, line: socket.socket) -> None:
+    """Run service and pages. They end together: a page over a dead service would look like a calm fleet."""
+    work = asyncio.create_task(service.run())
+    web = asyncio.create_task(server.serve([line]))
+    await asyncio.wait({work, web}, return_when=asyncio.FIRST_COMPLETED)
+    server.should_exit = True
+    work.cancel()
+    await asyncio.gather(web, work, return_exceptions=True)
+    for task in (web, work):
+        if not task.cancelled():
+            task.result()
 
 
 def _listen(options: ServeOptions) -> socket.socket:
@@ -45,6 +58,7 @@ def _listen(options: ServeOptions) -> socket.socket:
     line.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         line.bind((options.host, options.port))
+        line.listen(128)  # whoever reads the address may ask at once
     except OSError as error:
         raise ConfigError(f"--listen {options.host}:{options.port} cannot be used: {error.strerror}.") from error
     return line

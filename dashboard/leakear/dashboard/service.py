@@ -39,7 +39,7 @@ WATCH_S = 60.0
 
 
 class Service:
-    """Everything behind the pages. All but the blocking parts runs on one event loop."""
+    """Everything behind the pages. All but the blocking parts runs on one event loop, in which it must be made."""
 
     def __init__(self, options: ServeOptions, broker: BrokerOptions, engine: Engine) -> None:
         self.options = options
@@ -52,8 +52,7 @@ class Service:
         self.users = Users(engine)
         self.notifier = Notifier(options.notify_file, options.public_url, options.language)
         self._bell = asyncio.Event()
-        self._broker = broker
-        self._subscriber: Subscriber | None = None
+        self._subscriber = Subscriber(broker, waker(asyncio.get_running_loop(), self._bell))
         self.commander = Commander(self._publish)
         self._absence = Absence(options.lost_after, ())
         self._unsaved: list[tuple[Row, Incoming | None]] = []
@@ -62,8 +61,7 @@ class Service:
         self._unread = 0
 
     async def run(self) -> None:
-        """Work until cancelled, then leave nothing unsaved."""
-        self._subscriber = Subscriber(self._broker, waker(asyncio.get_running_loop(), self._bell))
+        """Work until cancelled, then leave nothing unsaved. An exception means that nothing works any more."""
         await asyncio.to_thread(self.history.restore, self.fleet)
         self._absence = Absence(self.options.lost_after, await asyncio.to_thread(self.history.reported_lost))
         self._subscriber.start()
@@ -81,9 +79,9 @@ class Service:
         """State of the connection and the history, for the page's header."""
         subscriber = self._subscriber
         return {
-            "connected": bool(subscriber and subscriber.connected),
-            "trouble": self._trouble or (subscriber.trouble if subscriber else None),
-            "dropped": subscriber.dropped if subscriber else 0,
+            "connected": subscriber.connected,
+            "trouble": self._trouble or subscriber.trouble,
+            "dropped": subscriber.dropped,
             "unread": self._unread,
             "refused": self.fleet.refused,
         }
@@ -114,7 +112,7 @@ class Service:
         return True
 
     def _publish(self, topic: str, payload: bytes, *, retain: bool = False) -> bool:
-        return self._subscriber is not None and self._subscriber.publish(topic, payload, retain=retain)
+        return self._subscriber.publish(topic, payload, retain=retain)
 
     def _regular(self) -> list[Coroutine[Any, Any, None]]:
         return [
@@ -126,7 +124,6 @@ class Service:
 
     async def _ingest(self) -> None:
         """Take, show, store, acknowledge: in this order, so that a slow disk delays no alarm."""
-        assert self._subscriber is not None
         while True:
             await self._bell.wait()
             self._bell.clear()
@@ -151,13 +148,13 @@ class Service:
             node = self.fleet.complain(found.who, found.why) if found.who else None
             if node is not None:
                 self.hub.changed(node)
-        self._acknowledge([item])
+        self._subscriber.acknowledge([item])
         return False
 
     def _understood(self, found: Read, now: float) -> bool:
         message = found.message
         if isinstance(message, CommandResult | Spectrum):
-            self._acknowledge([found.source])
+            self._subscriber.acknowledge([found.source])
             self._pass_on(found.who, message)
             return False
         if isinstance(message, Event):
@@ -188,7 +185,7 @@ class Service:
             self._trouble = f"The history cannot be written: {getattr(error, 'orig', error)}."
             log.exception("history")
             return
-        self._acknowledge([item for _, item in batch if item is not None])
+        self._subscriber.acknowledge([item for _, item in batch if item is not None])
         if new:
             self.hub.broadcast({"t": "events", "rows": [public(row) | FRESH for row in new]})
         for row in new:
@@ -206,10 +203,6 @@ class Service:
                 self.hub.changed(node)
                 changed.append(node)
         return changed
-
-    def _acknowledge(self, items: list[Incoming]) -> None:
-        if self._subscriber is not None:
-            self._subscriber.acknowledge(items)
 
     def _flush(self, now: float) -> None:
         self._flushed = now

@@ -72,6 +72,7 @@ class Subscriber:
 
     def __init__(self, options: BrokerOptions, wake: Callable[[], None]) -> None:
         self.connected = False
+        """and subscribed"""
         self.trouble: str | None = None
         """why there is no connection, one sentence"""
         self.dropped = 0
@@ -140,13 +141,13 @@ class Subscriber:
 
     def _on_connect(self, client: paho.Client, _data: object, _flags: object, code: Any, _properties: object) -> None:
         self._session += 1
-        self.connected = not code.is_failure
         self.trouble = f"The broker refuses the connection: {code}." if code.is_failure else None
-        if self.connected:
+        if not code.is_failure:
             client.subscribe(TOPICS)
         self._wake()
 
     def _on_subscribe(self, _client: object, _data: object, _mid: int, codes: Any, _properties: object) -> None:
+        self.connected = True
         refused = [topic for (topic, _), code in zip(TOPICS, codes, strict=False) if code.is_failure]
         if refused:
             self.trouble = f"The broker does not allow the dashboard to read {', '.join(refused)}."

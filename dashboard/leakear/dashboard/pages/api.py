@@ -63,7 +63,8 @@ class Api:
         """Who is logged in, and how many alerts are open."""
         user = _user(request)
         counts = await asyncio.to_thread(self._service.history.counts)
-        return JSONResponse({"name": user.name, "role": user.role, "local": user is LOCAL, "counts": counts})
+        about = {"name": user.name, "role": user.role, "local": user is LOCAL}
+        return JSONResponse({**about, "counts": counts, "line": self._service.line()})
 
     async def history(self, request: Request) -> Response:
         """Chart columns and events of a node; `seconds` back from now."""

@@ -1,8 +1,5 @@
 """The web application: one page for all addresses, its files, its data, its live line."""
 
-import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from importlib.resources import files
 from pathlib import Path
 
@@ -34,18 +31,9 @@ class Assets(StaticFiles):
 
 
 def build(service: Service) -> Starlette:
-    """Make the application; the service runs while it does."""
+    """Make the application around a service."""
     options = service.options
     https = options.certificate is not None or (options.public_url or "").startswith("https:")
-
-    @asynccontextmanager
-    async def running(_app: Starlette) -> AsyncIterator[None]:
-        work = asyncio.create_task(service.run())
-        try:
-            yield
-        finally:
-            work.cancel()
-            await asyncio.gather(work, return_exceptions=True)
 
     async def page(_request: Request) -> Response:
         return FileResponse(STATIC / "index.html", headers={"cache-control": "no-cache"})
@@ -59,4 +47,4 @@ def build(service: Service) -> Starlette:
         *(Route(path, page) for path in ("/", "/alerts", "/login", "/node/{site}/{node}")),
     ]
     gate = Middleware(Gate, users=service.users, options=options)
-    return Starlette(routes=routes, middleware=[gate], lifespan=running)
+    return Starlette(routes=routes, middleware=[gate])

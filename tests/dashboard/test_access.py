@@ -1,0 +1,242 @@
+"""Who gets in, and what they may do: asked of the real server, by HTTP alone."""
+
+import json
+import socket
+import subprocess
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from harness import Dashboard
+
+from leakear.dashboard.auth import FREE_TRIES, Throttle
+from leakear.dashboard.options import ServeOptions, parse_listen, refuse_open_doors
+from leakear.edge.errors import ConfigError
+
+PASSWORD = "correct horse battery"
+SECRET = "broker-secret-7"
+READS = ["/api/me", "/api/alerts", "/api/export", "/api/nodes/a/b/history", "/api/alerts/x/clip"]
+WRITES = [
+    "/api/nodes/a/b/commands/identify", "/api/nodes/a/b/forget", "/api/alerts/x/acknowledge", "/api/alerts/x/verdict",
+    "/api/alerts/x/fetch",
+]  # fmt: skip
+
+
+class Client:
+    """A browser's manners without a browser."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.headers = {"origin": url, "content-type": "application/json"}
+
+    def ask(self, path: str, body: Any = None, **headers: str) -> tuple[int, Any, Any]:
+        data = None if body is None else json.dumps(body).encode()
+        wanted = {
+            k: v for k, v in {**self.headers, **{k.replace("_", "-"): v for k, v in headers.items()}}.items() if v
+        }
+        request = urllib.request.Request(self.url + path, data, wanted)
+        try:
+            with urllib.request.urlopen(request) as answer:
+                return answer.status, answer.read(), answer.headers
+        except urllib.error.HTTPError as error:
+            return error.code, error.read(), error.headers
+
+    def log_in(self, name: str, password: str = PASSWORD) -> "Client":
+        status, _, headers = self.ask("/api/login", {"name": name, "password": password})
+        assert status == 200
+        self.cookie = headers["set-cookie"]
+        self.headers["cookie"] = self.cookie.split(";")[0]
+        return self
+
+
+@pytest.fixture(scope="module")
+def dashboard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dashboard]:
+    """One with two users and no broker behind it."""
+    secret = tmp_path_factory.mktemp("secret") / "password"
+    secret.write_text(SECRET)
+    options = ("--username", "dash", "--password-file", str(secret))
+    made = Dashboard("mqtt://127.0.0.1:1", tmp_path_factory.mktemp("dashboard"), *options)
+    made.add_user("ana", PASSWORD, "operate")
+    made.add_user("vera", PASSWORD, "view")
+    with made:
+        yield made
+
+
+def test_nothing_without_log_in(dashboard: Dashboard) -> None:
+    stranger = Client(dashboard.url)
+    for path in READS:
+        assert stranger.ask(path)[0] == 401, path
+    for path in WRITES:
+        assert stranger.ask(path, {})[0] == 401, path
+    assert stranger.ask("/api/me", cookie="leakear_session=guess")[0] == 401
+    assert stranger.ask("/")[0] == 200, "the page itself is no secret: it shows the log-in"
+
+
+def test_wrong_passwords_are_refused_alike_and_slowed_down(dashboard: Dashboard) -> None:
+    stranger = Client(dashboard.url)
+    answers = [stranger.ask("/api/login", {"name": name, "password": "x"})[:2] for name in ("ana", "nobody")]
+    assert answers[0] == answers[1] == (401, b'{"error":"wrong"}')
+    last = [stranger.ask("/api/login", {"name": "eve", "password": "x"})[0] for _ in range(FREE_TRIES + 1)]
+    assert last == [401] * FREE_TRIES + [429]
+    for rubbish in ([], "x", {"name": "ana"}, None, {"name": "a" * 9000, "password": "x"}):
+        assert stranger.ask("/api/login", rubbish if rubbish is not None else 0)[0] == 401
+
+
+def test_waiting_grows_and_ends() -> None:
+    throttle = Throttle()
+    for n in range(FREE_TRIES + 3):
+        throttle.failed("who", float(n))
+    assert throttle.wait("who", FREE_TRIES + 2.0) == 8.0
+    assert throttle.wait("who", FREE_TRIES + 99.0) == 0.0
+    assert throttle.wait("other", 0.0) == 0.0
+    throttle.succeeded("who")
+    assert throttle.wait("who", FREE_TRIES + 2.0) == 0.0
+
+
+def test_the_cookie_cannot_be_read_or_sent_from_elsewhere(dashboard: Dashboard) -> None:
+    cookie = Client(dashboard.url).log_in("ana").cookie.lower()
+    assert "httponly" in cookie
+    assert "samesite=strict" in cookie
+
+
+def test_viewers_look_and_do_not_operate(dashboard: Dashboard) -> None:
+    vera = Client(dashboard.url).log_in("vera")
+    assert json.loads(vera.ask("/api/me")[1])["role"] == "view"
+    assert vera.ask("/api/alerts")[0] == 200
+    for path in WRITES:
+        assert vera.ask(path, {})[0] == 403, path
+    assert vera.ask("/api/export")[0] == 403
+
+
+def test_operators_operate(dashboard: Dashboard) -> None:
+    ana = Client(dashboard.url).log_in("ana")
+    status, answer, _ = ana.ask("/api/nodes/a/b/commands/identify", {})
+    assert status == 422
+    assert b"no connection to the broker" in answer
+    assert ana.ask("/api/nodes/a/b/commands/model", {})[0] == 404, "a browser sends no models"
+    assert ana.ask("/api/nodes/a/b/commands/set", {"threshold": 7})[0] == 422
+    assert ana.ask("/api/nodes/a/b/commands/set", {"treshold": 0.5})[0] == 422
+    assert ana.ask("/api/nodes/a%2F%23/b/commands/identify", {})[0] in (404, 422), "no wildcard gets into a topic"
+    assert ana.ask("/api/alerts/x/acknowledge", {})[0] == 404
+    assert ana.ask("/api/alerts/x/verdict", {"verdict": "x" * 20_000})[0] == 413
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"origin": "https://evil.example"}, 403),
+        ({"origin": "null"}, 403),
+        ({"content_type": "text/plain"}, 415),
+        ({"content_type": "application/x-www-form-urlencoded"}, 415),
+        ({"content_type": "multipart/form-data"}, 415),
+    ],
+)
+def test_other_web_sites_change_nothing(dashboard: Dashboard, headers: dict[str, str], status: int) -> None:
+    ana = Client(dashboard.url).log_in("ana")
+    for path in (*WRITES, "/api/login", "/api/logout"):
+        assert ana.ask(path, {}, **headers)[0] == status, path
+    assert ana.ask("/api/me")[0] == 200, "still logged in"
+
+
+def test_log_out_ends_the_session(dashboard: Dashboard) -> None:
+    ana = Client(dashboard.url).log_in("ana")
+    assert ana.ask("/api/logout", {})[0] == 200
+    assert ana.ask("/api/me")[0] == 401
+
+
+def test_no_secret_is_in_what_the_page_gets(dashboard: Dashboard) -> None:
+    ana = Client(dashboard.url).log_in("ana")
+    static = Path(__file__).parents[2] / "dashboard" / "leakear" / "dashboard" / "static"
+    paths = ["/", "/api/me", "/api/alerts", *(f"/static/{p.relative_to(static)}" for p in static.rglob("*.*"))]
+    for path in paths:
+        status, body, headers = ana.ask(path)
+        assert status == 200, path
+        assert SECRET.encode() not in body
+        assert b"argon2" not in body
+        assert "script-src 'self'" in headers["content-security-policy"]
+        assert headers["x-content-type-options"] == "nosniff"
+    assert ana.ask("/static/../cli.py")[0] == 404
+    assert ana.ask("/static/%2e%2e/cli.py")[0] == 404
+    database = (dashboard.folder / "dashboard.sqlite").read_bytes()
+    assert PASSWORD.encode() not in database
+    assert ana.headers["cookie"].split("=")[1].encode() not in database
+
+
+def handshake(url: str, **headers: str) -> int:
+    """Status of a WebSocket handshake."""
+    host = url.removeprefix("http://")
+    lines = {"host": host, "upgrade": "websocket", "connection": "Upgrade", "sec-websocket-version": "13",
+             "sec-websocket-key": "dGhlIHNhbXBsZSBub25jZQ==", **headers}  # fmt: skip
+    name, port = host.split(":")
+    with socket.create_connection((name, int(port))) as line:
+        line.sendall(("GET /live HTTP/1.1\r\n" + "".join(f"{k}: {v}\r\n" for k, v in lines.items()) + "\r\n").encode())
+        return int(line.recv(100).split()[1])
+
+
+def test_the_live_line_needs_log_in_and_our_own_page(dashboard: Dashboard) -> None:
+    cookie = Client(dashboard.url).log_in("vera").headers["cookie"]
+    assert handshake(dashboard.url, origin=dashboard.url) == 403
+    assert handshake(dashboard.url, origin="https://evil.example", cookie=cookie) == 403
+    assert handshake(dashboard.url, origin=dashboard.url, cookie=cookie) == 101
+
+
+def test_without_users_only_this_machine_and_only_by_its_own_name(tmp_path: Path) -> None:
+    """A web site that points its name at 127.0.0.1 (DNS rebinding) is a stranger."""
+    with Dashboard("mqtt://127.0.0.1:1", tmp_path) as open_one:
+        local = Client(open_one.url)
+        assert json.loads(local.ask("/api/me")[1])["name"] == "local"
+        assert local.ask("/api/me", host="evil.example")[0] == 401
+        port = open_one.url.rpartition(":")[2]
+        assert handshake(open_one.url, host=f"evil.example:{port}", origin=f"http://evil.example:{port}") == 403
+
+
+def test_a_proxy_s_word_counts_only_from_the_proxy(tmp_path: Path) -> None:
+    options = ("--proxy-user-header", "X-Forwarded-User", "--proxy-operator", "ana")
+    with Dashboard("mqtt://127.0.0.1:1", tmp_path, *options) as behind:
+        client = Client(behind.url)
+        assert client.ask("/api/me")[0] == 401, "behind a proxy nobody is local"
+        assert json.loads(client.ask("/api/me", x_forwarded_user="ana")[1])["role"] == "operate"
+        assert json.loads(client.ask("/api/me", x_forwarded_user="vera")[1])["role"] == "view"
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    with Dashboard("mqtt://127.0.0.1:1", elsewhere, *options, "--proxy-address", "192.0.2.1") as behind:
+        assert Client(behind.url).ask("/api/me", x_forwarded_user="ana")[0] == 401
+
+
+def test_it_does_not_listen_beyond_this_machine_without_log_in(tmp_path: Path) -> None:
+    dashboard = Dashboard("mqtt://127.0.0.1:1", tmp_path, "--listen", "0.0.0.0:0")
+    refused = subprocess.run(
+        dashboard.command(*dashboard.options), capture_output=True, text=True, timeout=60, check=False
+    )
+    assert refused.returncode == 78
+    assert "user add" in refused.stderr
+    for host in ("127.0.0.1", "127.9.9.9", "::1", "localhost"):
+        refuse_open_doors(ServeOptions(host=host), has_users=False)
+    for host in ("0.0.0.0", "::", "192.0.2.7", "example.com"):
+        with pytest.raises(ConfigError):
+            refuse_open_doors(ServeOptions(host=host), has_users=False)
+        refuse_open_doors(ServeOptions(host=host), has_users=True)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--broker", "http://x"], ["--broker", "mqtt://x:99999"], ["--broker", "mqtt://x", "--listen", "8080"],
+        ["--broker", "mqtt://x", "--stale-after", "1"], ["--broker", "mqtt://x", "--notify", "/no/such/file"],
+        ["--broker", "mqtt://x", "--database", "mysql://x/y"], ["--broker", "mqtt://x", "--certificate", "c.pem"],
+        ["user", "remove", "nobody"],
+    ],
+)  # fmt: skip
+def test_a_wrong_setting_is_one_sentence_and_exit_78(words: list[str], tmp_path: Path) -> None:
+    from leakear.dashboard.cli import main
+
+    place = [] if "--database" in words else ["--database", f"sqlite:///{tmp_path}/x.sqlite"]
+    assert main([*words, *place]) == 78
+
+
+def test_listen_addresses() -> None:
+    assert parse_listen("[::1]:80") == ("::1", 80)
+    assert parse_listen("0.0.0.0:8080") == ("0.0.0.0", 8080)

@@ -1,0 +1,374 @@
+"""The page in a real Chromium, over a real broker: what a person sees and does."""
+
+import io
+import urllib.request
+import wave
+import zipfile
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+from broker import Broker
+from harness import Browser, Dashboard, FakeNode, done, until
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+
+from leakear.dashboard.i18n import texts
+from leakear.edge.messages import Spectrum, utc_now
+
+EN = texts("en")
+ROW = '.fleet .node[data-node="{}"]'
+SPITE = '<img src=x onerror="window.hacked=1"><script>window.hacked=1</script>'
+
+
+@pytest.fixture(scope="module")
+def mqtt() -> Iterator[Any]:
+    with Broker(persistence=True) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def dashboard(mqtt: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dashboard]:
+    folder = tmp_path_factory.mktemp("dashboard")
+    options = ("--stale-after", "5", "--lost-after", "600")
+    with Dashboard(f"mqtt://127.0.0.1:{mqtt.port}", folder, *options) as running:
+        yield running.ready()
+
+
+@pytest.fixture
+def page(browser: Browser, dashboard: Dashboard) -> Iterator[Browser]:
+    """The fleet, opened; at the end the console must hold no error."""
+    browser.open(dashboard.url)
+    browser.js("localStorage.clear(); sessionStorage.clear()")
+    browser.open(dashboard.url)
+    browser.text(".line", EN["line.live"])
+    yield browser
+    assert browser.complaints() == []
+
+
+def path_of(node: FakeNode) -> str:
+    return f"/node/{node.who.site}/{node.who.node}"
+
+
+def test_a_node_appears_leaks_goes_stale_and_comes_back(page: Browser, mqtt: Any) -> None:
+    row = ROW.format("pit-1")
+    with FakeNode(mqtt.port, "pit-1") as node:
+        node.online()
+        node.report(score=0.12, level=-61.0)
+        page.text(f"{row} .badge", EN["state.OK"])
+        page.text(f"{row} .figure", "0.12")
+        node.turn("LEAK", reason="Water runs.")
+        page.text(f"{row} .badge", EN["state.LEAK"])
+        page.text(".toast", "Water runs.")
+        assert page.one(f"{row} .badge svg"), "a shape beside the colour and the word"
+        assert page.all(".fleet .node")[0].get_attribute("data-node") == "pit-1", "leaks first"
+        node.report(score=0.1)
+        node.turn("OK")
+        page.text(f"{row} .badge", EN["state.OK"])
+        page.text(f"{row} .badge", EN["state.stale"])  # silent for five seconds; `online` is still retained
+        node.report(score=0.2)
+        page.text(f"{row} .badge", EN["state.OK"])
+        page.none(f'{row}[data-presence="stale"]')
+        node.drop()
+        page.text(f"{row} .badge", EN["state.offline"])
+
+
+def test_a_leak_stays_a_leak_when_its_node_falls_silent(page: Browser, mqtt: Any) -> None:
+    with FakeNode(mqtt.port, "pit-2") as node:
+        node.online()
+        node.turn("LEAK")
+        node.report(score=0.9)
+        node.drop()
+    for word in ("state.LEAK", "state.offline"):
+        page.text(f"{ROW.format('pit-2')} .badge", EN[word])
+
+
+def test_an_alert_is_acknowledged_judged_and_exported(page: Browser, dashboard: Dashboard, mqtt: Any) -> None:
+    with FakeNode(mqtt.port, "pit-3") as node:
+        node.answers = answer_with_clip
+        event = node.turn("LEAK", evidence=True)
+        page.click('nav a[href="/alerts"]')
+        entry = f'.entry[data-id="{event.id}"]'
+        page.click(f"{entry} .acknowledge")
+        page.text(f"{entry} .seen", "local")
+        page.click(f"{entry} .judge")
+        page.click(f'{entry} input[value="leak"]')
+        page.js("document.querySelector(arguments[0]).value = 'Metal'", f"{entry} form select")
+        page.one(f"{entry} textarea").send_keys("dug up: joint")
+        page.click(f"{entry} form button")
+        page.text(f"{entry} .badge", EN["verdict.leak"])
+        page.text(f"{entry} .note", "dug up: joint")
+        page.one(f"{entry} .listen")  # the clip was fetched with the verdict
+    with urllib.request.urlopen(dashboard.url + "/api/export") as answer:
+        archive = zipfile.ZipFile(io.BytesIO(answer.read()))
+    lines = archive.read("manifest.csv").decode().splitlines()
+    assert lines[0] == "path,label,material,site,date,sample_rate,seconds,sha256,fold"
+    mine = next(line for line in lines if event.id in line)
+    assert ",Leak,Metal,site-a/pit-3," in mine
+    assert archive.read(mine.split(",")[0]) == sound()
+
+
+def sound() -> bytes:
+    """Three seconds of two tones, 22050 Hz."""
+    import math
+    import struct
+
+    out = io.BytesIO()
+    with wave.open(out, "wb") as file:
+        file.setparams((1, 2, 22050, 0, "NONE", ""))
+        values = (int(9000 * math.sin(n / 9) + 5000 * math.sin(n / 2)) for n in range(3 * 22050))
+        file.writeframes(b"".join(struct.pack("<h", value) for value in values))
+    return out.getvalue()
+
+
+def answer_with_clip(name: str, request: dict[str, Any]) -> Any:
+    """What a node sends when it is asked for evidence: WAV here, in parts, the last part first."""
+    import base64
+
+    from leakear.edge.messages import CommandResult
+
+    if name != "clip":
+        return done(request)
+    if request["media"] == "picture":
+        return [CommandResult(id=request["id"], ok=False, error="There is no picture.", result={})]
+    content = sound()
+    parts = [content[n : n + 48 * 1024] for n in range(0, len(content), 48 * 1024)]
+    head = {"event_id": request["event_id"], "parts": len(parts), "media_type": "audio/wav"}
+    results = [head | {"part": n, "data": base64.b64encode(part).decode()} for n, part in enumerate(parts)]
+    return [CommandResult(id=request["id"], ok=True, result=result) for result in reversed(results)]
+
+
+def test_a_clip_is_fetched_played_and_drawn(page: Browser, dashboard: Dashboard, mqtt: Any) -> None:
+    with FakeNode(mqtt.port, "pit-4") as node:
+        node.answers = answer_with_clip
+        event = node.turn("LEAK", evidence=True)
+        page.open(dashboard.url + path_of(node))
+        page.click(f'.entry[data-id="{event.id}"] .fetch')
+        page.one(f'.entry[data-id="{event.id}"] .waterfall[data-drawn="yes"]')
+        played = "const a = document.querySelector('audio'); a.volume = 0; a.play(); return a.currentTime > 0.2"
+        until(lambda: page.js(played), "sound that moves on")
+        assert page.js("return document.querySelector('audio').duration") == pytest.approx(3.0, abs=0.05)
+        inked = """const c = document.querySelector('.entry canvas'); const d = c.getContext('2d')
+            .getImageData(0, 0, c.width, c.height).data; return new Set(d.filter((_, i) => i % 4 == 0)).size"""
+        assert page.js(inked) > 10
+        node.answers = lambda _name, request: [refusal(request)]
+        other = node.turn("WARNING", evidence=True)
+        page.click(f'.entry[data-id="{other.id}"] .fetch')
+        page.text(f'.entry[data-id="{other.id}"] .answer', "does not let sound leave it")
+        assert page.complaints(), "the browser notes the refused request"
+
+
+def refusal(request: dict[str, Any]) -> Any:
+    from leakear.edge.messages import CommandResult
+
+    return CommandResult(id=request["id"], ok=False, error="This site does not let sound leave it.", result={})
+
+
+def test_commands_go_to_the_node_and_its_answers_come_back(page: Browser, dashboard: Dashboard, mqtt: Any) -> None:
+    with FakeNode(mqtt.port, "pit-5") as node:
+        node.answers = lambda name, request: done(request, heard=name, threshold=request.get("threshold"))
+        node.report()
+        page.open(dashboard.url + path_of(node))
+        page.click('[data-command="identify"]')
+        page.text('[data-answer="identify"][data-ok="true"]', "identify")
+        page.one('input[name="threshold"]').send_keys("0.62")
+        page.click('[data-form="setthreshold"] button')
+        page.text('[data-answer="set"][data-ok="true"]', "0.62")
+        page.click('[data-form="setmute"] button')
+        page.click('[data-command="calibrate-status"]')
+        page.one('[data-answer="calibrate"][data-ok="true"]')
+        sent = {name: request for name, request in node.commands}
+        assert sent["calibrate"]["action"] == "status"
+        sets = [request for name, request in node.commands if name == "set"]
+        assert sets[0]["threshold"] == 0.62
+        assert sets[1]["mute_until"] > utc_now()
+
+
+def test_the_live_spectrum_is_asked_for_and_drawn_only_while_watched(
+    page: Browser, dashboard: Dashboard, mqtt: Any
+) -> None:
+    with FakeNode(mqtt.port, "pit-6") as node:
+        node.report()
+        page.open(dashboard.url + path_of(node))
+        page.click("button.watch")
+        until(lambda: [r["seconds"] for n, r in node.commands if n == "watch"] == [60], "the wish to watch")
+        for n in range(3):
+            spectrum = Spectrum(
+                time=utc_now(), low_hz=0, high_hz=11025, db=tuple(-90.0 + (n * i) % 40 for i in range(64))
+            )
+            node.raw("spectrum", spectrum.to_json(), qos=0)
+        page.one('.waterfall[data-count="3"]')
+        page.text(".axis.high", "11,025 Hz")
+        page.click("button.watch")
+        until(lambda: [r["seconds"] for n, r in node.commands if n == "watch"] == [60, 0], "the end of watching")
+
+
+def test_facts_gaps_and_history_of_a_node(page: Browser, dashboard: Dashboard, mqtt: Any) -> None:
+    with FakeNode(mqtt.port, "pit-7") as node:
+        node.report(score=0.3, faults=("clipping",), queue_depth=4)
+        node.telemetry(temperature_c=81.0)
+        node.turn("WARNING")
+        node.turn("LEAK", publish=False)
+        node.turn("OK")
+        page.open(dashboard.url + path_of(node))
+        page.text(".facts dd", "81 °C")
+        page.text(".facts dd.bad", "2")
+        page.text(".chip", EN["fault.clipping"])
+        page.text(".strip .span", EN["state.OK"])
+        stamp = page.one(".entry time")
+        assert stamp.get_attribute("title").endswith(" UTC")
+        page.click(".ranges button:nth-child(4)")
+        until(lambda: len(page.all(".strip .span")) >= 2, "the states over a week")
+
+
+def test_hostile_names_and_payloads_do_nothing(page: Browser, dashboard: Dashboard, mqtt: Any) -> None:
+    with FakeNode(mqtt.port, "pit-8") as node:
+        node.answers = lambda _name, request: done(request, **{SPITE: SPITE, "__proto__": SPITE})
+        node.report(firmware=SPITE[:64], faults=(SPITE[:60], "constructor", "__proto__"))
+        node.turn("LEAK", reason=SPITE, faults=(SPITE[:60],))
+        node.client.publish(f"leakear/{SPITE}/x/state".replace("/script", "script"), b"{}", 1).wait_for_publish(10)
+        node.client.publish("leakear/constructor/__proto__/availability", b"online", 1).wait_for_publish(10)
+        page.text(".toast", SPITE)
+        page.text(f"{ROW.format('pit-8')} .chip", SPITE[:60])
+        page.one(ROW.format("__proto__"))
+        for address in (path_of(node), "/alerts", "/"):
+            page.open(dashboard.url + address)
+            page.one("main .entry, main .node")
+            if address == path_of(node):
+                page.click('[data-command="identify"]')
+                page.text("[data-answer]", SPITE)
+        page.one(".toolbar input").send_keys(SPITE)
+        page.text(".empty", EN["nothing.found"])
+        assert page.js("return [window.hacked ?? null, document.querySelectorAll('main img, main script').length]") == [
+            None, 0
+        ]  # fmt: skip
+
+
+def test_the_broker_is_restarted_while_the_page_is_open(page: Browser, mqtt: Any) -> None:
+    with FakeNode(mqtt.port, "pit-9") as node:
+        node.online()
+        node.report()
+        page.text(f"{ROW.format('pit-9')} .badge", EN["state.OK"])
+        mqtt.kill()
+        page.text(".line", EN["line.broker"])
+        page.text(".trouble", str(mqtt.port))
+        mqtt.start()
+        page.text(".line", EN["line.live"])
+        until(node.client.is_connected, "the node's own return")
+        node.turn("LEAK")
+        page.text(f"{ROW.format('pit-9')} .badge", EN["state.LEAK"])
+        assert page.one(".trouble").get_attribute("hidden") == "true"
+
+
+def test_the_dashboard_is_restarted_while_the_page_is_open(page: Browser, dashboard: Dashboard, mqtt: Any) -> None:
+    port = dashboard.url.rpartition(":")[2]
+    with FakeNode(mqtt.port, "pit-10") as node:
+        node.report()
+        page.one(ROW.format("pit-10"))
+        dashboard.kill()
+        page.text(".line", EN["line.lost"])
+        dashboard.options += ["--listen", f"127.0.0.1:{port}"]
+        dashboard.start().ready()
+        page.text(".line", EN["line.live"])
+        node.turn("LEAK")
+        page.text(f"{ROW.format('pit-10')} .badge", EN["state.LEAK"])
+    page.complaints()  # the connections that failed meanwhile
+
+
+def test_search_filter_groups_and_keyboard(page: Browser, mqtt: Any) -> None:
+    with ExitStack() as stack:
+        places = ((1, "east"), (2, "east"), (3, "west"))
+        nodes = [stack.enter_context(FakeNode(mqtt.port, f"key-{n}", site)) for n, site in places]
+        for node in nodes:
+            node.report()
+            stack.enter_context(node.alive())
+        nodes[2].turn("WARNING")
+        page.one("body").send_keys("/")
+        page.driver.switch_to.active_element.send_keys("key-")
+        until(lambda: shown(page) == ["key-3", "key-1", "key-2"], "what was searched, the urgent first")
+        page.click(".tile[data-look='warning']")
+        until(lambda: shown(page) == ["key-3"], "the filter")
+        page.click(".tile[data-look='warning']")
+        page.click(".toolbar button")
+        until(lambda: [e.text for e in page.all(".site-row [role=rowheader]")] == ["west", "east"], "groups")
+        page.js("document.querySelector(arguments[0]).focus()", ROW.format("key-3"))
+        page.driver.switch_to.active_element.send_keys(Keys.ARROW_DOWN, Keys.ARROW_DOWN)
+        until(lambda: page.driver.switch_to.active_element.get_attribute("data-node") == "key-2", "the focus")
+        page.driver.switch_to.active_element.send_keys(Keys.ENTER)
+        until(lambda: page.driver.current_url.endswith("/node/east/key-2"), "the node's page")
+        page.driver.back()
+        page.one(ROW.format("key-3"))
+
+
+def shown(page: Browser) -> list[str]:
+    rows = [(e.get_attribute("aria-rowindex"), e.get_attribute("data-node")) for e in page.all(".fleet .node")]
+    return [str(name) for _, name in sorted(rows, key=lambda row: int(row[0] or 0))]
+
+
+def test_a_node_is_forgotten(page: Browser, dashboard: Dashboard, mqtt: Any) -> None:
+    with FakeNode(mqtt.port, "pit-11") as node:
+        node.online()
+        node.report()
+    page.open(dashboard.url + "/node/site-a/pit-11")
+    page.click('[data-command="forget"]')
+    page.text('[data-command="forget"]', EN["forget.sure"])
+    page.click('[data-command="forget"]')
+    page.one(".fleet")
+    page.none(ROW.format("pit-11"))
+    page.open(dashboard.url)
+    page.text(".line", EN["line.live"])
+    assert not page.all(ROW.format("pit-11")), "the broker's retained messages are gone too"
+
+
+def test_portuguese_light_and_dark(page: Browser) -> None:
+    page.js(
+        "const s = document.querySelector('select[aria-label]'); s.value = 'pt-BR'; s.dispatchEvent(new Event('change'))"
+    )
+    page.text("nav", texts("pt-BR")["fleet"])
+    page.text(".line", texts("pt-BR")["line.live"])
+    assert page.js("return document.documentElement.lang") == "pt-BR"
+    before = page.js("return getComputedStyle(document.body).backgroundColor")
+    page.click("header button.icon:nth-of-type(2)")
+    until(lambda: page.js("return getComputedStyle(document.body).backgroundColor") != before, "the other theme")
+
+
+def test_it_fits_a_telephone(page: Browser, dashboard: Dashboard, mqtt: Any) -> None:
+    with FakeNode(mqtt.port, "pit-12-with-a-rather-long-name-for-a-node", "a-site-with-a-long-name") as node:
+        node.report(faults=("clipping", "mains_dominance"))
+        node.turn("LEAK", reason="W" * 300)
+        size = {"width": 360, "height": 740, "deviceScaleFactor": 2, "mobile": True}
+        page.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+        for address in ("/", path_of(node), "/alerts"):
+            page.open(dashboard.url + address)
+            page.one("main .entry, main .node")
+            assert page.js("return document.documentElement.scrollWidth") <= 360, address
+        small = "return [...document.querySelectorAll('button,select')].filter(e => e.offsetHeight && e.offsetHeight < 38).length"
+        assert page.js(small) == 0, "a finger hits every button"
+        page.driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+def test_log_in_is_refused_and_accepted(browser: Browser, mqtt: Any, tmp_path: Path) -> None:
+    made = Dashboard(f"mqtt://127.0.0.1:{mqtt.port}", tmp_path)
+    made.add_user("vera", "a long password", "view")
+    with made, FakeNode(mqtt.port, "pit-13") as node:
+        node.report()
+        browser.open(made.url + path_of(node))
+        browser.one("form.login")
+        for password, seen in (("wrong", ".login .wrong"), ("a long password", ".who")):
+            for name, value in (("name", "vera"), ("password", password)):
+                field = browser.driver.find_element(By.NAME, name)
+                field.clear()
+                field.send_keys(value)
+            browser.click("form.login button")
+            until(lambda css=seen: any(e.text for e in browser.all(css)), seen)
+        browser.one(ROW.format("pit-13"))
+        browser.open(made.url + path_of(node))
+        browser.one(".facts")
+        assert not browser.all("[data-command]"), "who may only look gets no commands"
+        stolen = browser.js("return document.cookie")
+        assert stolen == "", "scripts cannot read the session"
+        browser.click(f'header button[title="{EN["logout"]}"]')
+        browser.one("form.login")
+    browser.complaints()

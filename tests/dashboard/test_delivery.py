@@ -1,0 +1,138 @@
+"""Between broker and history: nothing lost, nothing doubled, and what is missing is said."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from broker import Broker
+from harness import Dashboard, FakeNode, until
+
+
+def address(broker: Any) -> str:
+    return f"mqtt://127.0.0.1:{broker.port}"
+
+
+def log_of(dashboard: Dashboard) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = dashboard.get("/api/alerts?filter=all")["rows"]
+    return rows
+
+
+def seqs(dashboard: Dashboard) -> list[int]:
+    return sorted(row["seq"] for row in log_of(dashboard) if row["seq"] is not None)
+
+
+def test_events_sent_while_the_dashboard_was_down_come_once(broker: Any, tmp_path: Path) -> None:
+    """Stopped in good order, killed, and killed in the middle: each event is in the log exactly once."""
+    dashboard = Dashboard(address(broker), tmp_path)
+    with FakeNode(broker.port) as node:
+        dashboard.start().ready()
+        node.turn("LEAK")
+        until(lambda: seqs(dashboard) == [1], "the first event")
+        dashboard.stop()
+        for _ in range(30):
+            node.turn("LEAK")
+        dashboard.start()
+        until(lambda: len(seqs(dashboard)) == 31, "the events of the pause")
+        dashboard.kill()
+        first = node.turn("LEAK")
+        dashboard.start()
+        for _ in range(40):
+            node.turn("LEAK")
+        dashboard.kill()
+        node.raw("event", first.to_json())
+        dashboard.start()
+        until(lambda: len(seqs(dashboard)) >= 72, "all events")
+        node.turn("OK")
+        until(lambda: 73 in seqs(dashboard), "the last event")
+        assert seqs(dashboard) == list(range(1, 74))
+        dashboard.stop()
+
+
+def test_what_never_arrived_is_shown_and_comes_off_when_it_arrives_late(broker: Any, tmp_path: Path) -> None:
+    with FakeNode(broker.port) as node, Dashboard(address(broker), tmp_path) as dashboard:
+        dashboard.ready()
+        node.turn("WARNING")
+        late = node.turn("LEAK", publish=False)
+        node.turn("LEAK", publish=False)
+        node.turn("LEAK")
+
+        def gaps(dashboard: Dashboard) -> Any:
+            import sqlite3
+
+            with sqlite3.connect(dashboard.database.removeprefix("sqlite:///")) as line:
+                found = line.execute("select gaps from nodes").fetchone()
+            return json.loads(found[0]) if found else None
+
+        until(lambda: gaps(dashboard) == [[2, 3]], "the hole")
+        node.raw("event", late.to_json())
+        until(lambda: gaps(dashboard) == [[3, 3]], "the smaller hole")
+
+
+def test_rubbish_is_counted_and_blocks_nothing(broker: Any, tmp_path: Path) -> None:
+    """A broker holds back what is not acknowledged: an unreadable event must not stop those behind it."""
+    with FakeNode(broker.port) as node, Dashboard(address(broker), tmp_path) as dashboard:
+        dashboard.ready()
+        for rubbish in (b"", b"\xff\xfe", b"[]", b'{"schema":1}', b"[" * 5000, b'{"id":NaN}', b"x" * 300_000):
+            for suffix in ("event", "state", "telemetry", "availability", "spectrum", "cmd/set/result"):
+                node.raw(suffix, rubbish)
+        node.raw("event", node.turn("LEAK", publish=False).to_json().replace(b"node-1", b"node-2"))
+        node.client.publish("leakear/a b/<script>/event", b"{}", 1).wait_for_publish(10)
+        node.turn("LEAK")
+        until(lambda: seqs(dashboard) == [2], "the good event")
+        assert len(log_of(dashboard)) == 1
+
+
+def test_a_node_that_drops_off_is_an_alert(broker: Any, tmp_path: Path) -> None:
+    options = ("--stale-after", "5", "--lost-after", "1")
+    with Dashboard(address(broker), tmp_path, *options) as dashboard, FakeNode(broker.port) as node:
+        dashboard.ready()
+        node.online()
+        node.report()
+        node.drop()
+        until(lambda: [r["kind"] for r in log_of(dashboard)] == ["lost"], "the alert")
+        with FakeNode(broker.port) as again:
+            again.online()
+            again.report()
+            until(lambda: [r["kind"] for r in log_of(dashboard)] == ["back", "lost"], "the return")
+
+
+def test_alerts_reach_a_webhook(broker: Any, tmp_path: Path) -> None:
+    """Apprise posts JSON to a server of ours."""
+    import http.server
+    import threading
+
+    got: list[dict[str, Any]] = []
+
+    class Hook(http.server.BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            got.append(json.loads(self.rfile.read(int(self.headers["content-length"]))))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    server = http.server.HTTPServer(("127.0.0.1", 0), Hook)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    notify = tmp_path / "notify"
+    notify.write_text(f"# the control room\njson://127.0.0.1:{server.server_port}/\n")
+    options = ("--notify", str(notify), "--language", "pt-BR", "--public-url", "https://leaks.example")
+    with Dashboard(address(broker), tmp_path, *options) as dashboard, FakeNode(broker.port) as node:
+        dashboard.ready()
+        node.turn("WARNING")
+        node.turn("LEAK", reason="Water runs.")
+        until(lambda: got, "the notification")
+    server.shutdown()
+    assert len(got) == 1, "a warning wakes nobody"
+    assert got[0]["title"] == "leakear: Vazamento: site-a / node-1"
+    assert "https://leaks.example/node/site-a/node-1" in got[0]["message"]
+
+
+def test_a_broker_with_passwords_and_mqtt_3(tmp_path: Path) -> None:
+    with Broker(passwords={"dash": "a secret"}) as broker:
+        secret = tmp_path / "secret"
+        secret.write_text("a secret\n")
+        options = ("--username", "dash", "--password-file", str(secret), "--mqtt-version", "3.1.1")
+        with Dashboard(address(broker), tmp_path, *options) as dashboard:
+            dashboard.ready()
+        assert "(p2, c0" in broker.log, "MQTT 3.1.1, and the session is kept"
