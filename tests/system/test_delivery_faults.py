@@ -213,9 +213,8 @@ def test_outbox_that_was_damaged(tmp_path: Path, durable: Broker) -> None:
         last, waiting, counters = node.outbox_state()
         wait_for_all(last, seen)
         tally = Tally.of(seen.on(EVENTS))
-        print(
-            f"\ndamaged outbox: put {last - 1}, salvaged {counters['salvaged']} of {before}, received {len(tally.ids)}"
-        )
+        kept = counters["salvaged"]
+        print(f"\ndamaged outbox: put {last - 1}, salvaged {kept} of {before}, received {len(tally.ids)}")
         assert waiting == 0
         assert tally.seqs == sorted(set(tally.seqs))
         assert len(tally.ids) == kept + last - before - 1  # one number is left out on purpose

@@ -26,8 +26,8 @@ class Files:
         """Take configured paths, or the systemd credential of that name where there is one."""
         return cls(
             credential("mqtt-ca") or _path(ca),
-            credential("mqtt-certificate") or _path(certificate),
-            credential("mqtt-key") or _path(key),
+            credential("mqtt-client-certificate") or _path(certificate),
+            credential("mqtt-client-key") or _path(key),
         )
 
 

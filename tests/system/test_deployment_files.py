@@ -1,0 +1,136 @@
+"""The broker files that systemd/mosquitto offers do what docs/DELIVERY.md says, in a real mosquitto."""
+
+import time
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from broker import Broker, Subscriber
+from certificates import Authority
+from factory import event
+
+from leakear.edge.messages import Identity
+from leakear.edge.mqtt import Link, MqttOptions
+from leakear.edge.outbox import Outbox
+
+FILES = Path(__file__).parents[2] / "systemd"
+ACL = (FILES / "mosquitto" / "leakear.acl").read_text()
+
+
+def settings(*leave_out: str) -> str:
+    """Lines of leakear.conf but those that name places of a real machine."""
+    lines = (FILES / "mosquitto" / "leakear.conf").read_text().splitlines()
+    return "\n".join(line for line in lines if not line.startswith(leave_out))
+
+
+def linked(broker: Broker, outbox: Outbox, identity: Identity, **changes: Any) -> Link:
+    given = {"host": broker.host, "port": broker.port, "reconnect_first_s": 0.1, "reconnect_last_s": 0.2}
+    link = Link(MqttOptions(**(given | changes)), identity, outbox)
+    link.start()
+    return link
+
+
+def seqs(seen: Subscriber) -> list[int]:
+    return list(dict.fromkeys(m.json["seq"] for m in seen.on("leakear/+/+/event")))
+
+
+@pytest.mark.parametrize("count", [40, pytest.param(1500, marks=pytest.mark.slow)])  # mosquitto's default queues 1000
+def test_the_brokers_settings_are_what_mosquitto_understands_and_keep_alerts(tmp_path: Path, count: int) -> None:
+    authority = Authority(tmp_path)
+    server = authority.issue("server")
+    places = settings("listener", "cafile", "certfile", "keyfile", "allow_anonymous", "password_file", "acl_file",
+                      "persistence_location", "max_queued_messages")  # fmt: skip
+    users = {"n1": "p", "n2": "p", "monitor": "p", "operator": "p"}
+    with (
+        Broker(
+            cafile=authority.cafile,
+            certfile=server.certificate,
+            keyfile=server.key,
+            passwords=users,
+            acl=ACL,
+            extra="persistence_location {folder}/store/\n" + places,
+        ) as broker,
+        Outbox(tmp_path / "outbox.db") as box,
+    ):
+        seen = Subscriber(broker, "#", client_id="w", user="monitor", password="p", cafile=authority.cafile)
+        with seen:
+            seen.wait_for(seen.client.is_connected, "connection")
+        given = {"host": "localhost", "tls": True, "ca_file": str(authority.cafile), "username": "n1", "password": "p"}
+        link = linked(broker, box, Identity("site", "n1"), **given)
+        sent = [box.put(event()) for _ in range(count)]
+        assert link.drain(120)
+        time.sleep(1)
+        broker.kill()
+        broker.start()
+        seen = Subscriber(broker, "#", client_id="w", user="monitor", password="p", cafile=authority.cafile)
+        with seen:
+            got = seen.wait(count, "leakear/site/n1/event", 60)
+            assert list(dict.fromkeys(m.json["seq"] for m in got)) == [e.seq for e in sent]
+        link.stop()
+
+
+def test_a_node_may_speak_only_for_itself_and_only_the_operator_commands() -> None:
+    users = {"n1": "p", "n2": "p", "monitor": "p", "operator": "p"}
+    with (
+        Broker(passwords=users, acl=ACL) as broker,
+        Subscriber(broker, "leakear/#", user="monitor", password="p") as seen,
+        Subscriber(broker, "leakear/site/n1/cmd/+", "leakear/site/n2/cmd/+", user="n1", password="p") as node,
+        Subscriber(broker, "none", user="operator", password="p") as operator,
+        Subscriber(broker, "none", user="n2", password="p") as other,
+    ):
+        node.publish("leakear/site/n1/event", b"mine")
+        node.publish("leakear/site/n2/event", b"forged")
+        other.publish("leakear/site/n1/cmd/set", b"from another node")
+        seen.publish("leakear/site/n1/cmd/set", b"from the monitor")
+        operator.publish("leakear/site/n2/cmd/set", b"for another")
+        operator.publish("leakear/site/n1/cmd/set", b"right")
+        node.publish("leakear/site/n1/state", b"last")
+        assert [m.payload for m in node.wait(1)] == [b"right"]
+        seen.wait_for(lambda: seen.messages and seen.messages[-1].payload == b"last", "last message")
+        assert {m.payload for m in seen.messages} == {b"mine", b"for another", b"right", b"last"}
+
+
+@pytest.mark.timeout(120)
+def test_a_sites_broker_hands_on_to_a_central_one_through_outages(tmp_path: Path) -> None:
+    bridge = (FILES / "mosquitto" / "bridge.conf").read_text()
+    bridge = "\n".join(line for line in bridge.splitlines() if not line.startswith("bridge_cafile"))
+    with Broker(passwords={"site": "SECRET", "w": "p"}, persistence=True) as central:
+        bridge = bridge.replace("CENTRAL:8883", f"{central.host}:{central.port}").replace("SITE", "site")
+        bridge = bridge.replace("restart_timeout 5 120", "restart_timeout 1 2")
+        with (
+            Broker(persistence=True, extra=bridge) as site,
+            Outbox(tmp_path / "outbox.db") as box,
+            Subscriber(central, "leakear/#", client_id="watcher", user="w", password="p") as seen,
+        ):
+            link = linked(site, box, Identity("site", "n1"))
+            got: list[str] = []
+            link.on_command = lambda name, _: got.append(name)
+            box.put(event())
+            assert link.drain(20)
+            seen.wait(1, "leakear/site/n1/event")
+            central.kill()
+            for _ in range(20):
+                box.put(event())
+            assert link.drain(20)  # the site's broker has them now
+            site.kill()  # and loses power as well
+            time.sleep(0.5)
+            site.start()
+            central.start()
+            assert link.drain(20)
+            seen.wait_for(lambda: len(seqs(seen)) == 21, "21 events", 60)
+            assert seqs(seen) == list(range(1, 22))
+            seen.publish("leakear/site/n1/cmd/status", b"{}")
+            deadline = time.monotonic() + 20
+            while "status" not in got and time.monotonic() < deadline:
+                link.pump()
+                time.sleep(0.01)
+            assert got == ["status"]
+            link.stop()
+
+
+def test_the_telegraf_file_is_toml_and_names_our_topics() -> None:
+    inputs = tomllib.loads((FILES / "telegraf" / "leakear.conf").read_text())["inputs"]["mqtt_consumer"]
+    assert {topic for one in inputs for topic in one["topics"]} == {
+        "leakear/+/+/telemetry", "leakear/+/+/state", "leakear/+/+/event",
+    }  # fmt: skip
