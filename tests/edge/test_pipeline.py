@@ -34,8 +34,7 @@ def feed(node: Pipeline, start: int, minutes: float, level: float) -> tuple[int,
     states = []
     for _ in range(round(minutes * 6)):
         for result in node.push(sound(start, 10, level)):
-            if result.transition:
-                states.append(result.transition.target.value)
+            states += [result.transition.target.value] if result.transition else []
         start += 220500
     return start, states
 

@@ -148,6 +148,7 @@ class Node:
             gap_s = max(0.0, item.utc - float(saved["utc"]))
             self.pipeline.restore(saved["pipeline"], item.monotonic, gap_s)
             self._since_utc = float(saved["since_utc"])
+            self._faults = tuple(map(str, saved["faults"]))  # what was already told is not told again
         except (KeyError, TypeError, ValueError) as error:
             log.warning("the node's memory of its last run is unusable (%s): it starts anew", error)
 
@@ -333,6 +334,7 @@ class Node:
         return {
             "utc": self.now[1],
             "since_utc": self._since_utc,
+            "faults": list(self._faults),
             "pipeline": self.pipeline.snapshot(),
             "memory": asdict(self.memory),
         }

@@ -26,4 +26,5 @@ def reload(node: Node, fresh: Settings) -> None:
         if item.name not in LIVE and getattr(fresh, item.name) != getattr(old, item.name)
     ]
     node.settings = fresh
+    node.send_state()
     log.info("configuration reloaded%s", f"; restart to apply: {', '.join(waiting)}" if waiting else "")
