@@ -14,9 +14,9 @@ import numpy as np
 
 from leakear.edge.spectrogram import SpectrogramSpec
 from leakear.train import clips
+from leakear.train.lessons import site_weights
 from leakear.train.metrics import Floats, Rows
 from leakear.train.recordings import Real
-from leakear.train.shrinkage import site_weights
 
 LEVEL_S = 0.125
 """Seconds over which a logger takes one level."""

@@ -22,9 +22,10 @@ from leakear.edge.errors import InputDataError, LeakearError
 from leakear.train import augment, dataset, model_card, networks, recordings, runfolder, scoring, shrinkage, simulated
 from leakear.train.clips import Recipe
 from leakear.train.features import default_cache
+from leakear.train.lessons import Lessons
 from leakear.train.recordings import Real
 from leakear.train.runfolder import CALIBRATION, HELDOUT, Examples, Run, RunInfo
-from leakear.train.shrinkage import Fitting
+from leakear.train.shrinkage import Fitting, Teacher
 from leakear.train.simulated import Plan, Windows
 from leakear.train.split import split
 
@@ -35,7 +36,7 @@ Train, judge and convert the factory model.
 
 DATA holds hk-noise-loggers/ (manifest with sites and folds) and background/ (sounds that are no leak).
 """
-TRAIN_SITES, HELD_SITES = Plan(first_site=500_000), Plan(first_site=900_000, sites=60)
+TRAIN_SITES, HELD_SITES = Plan(first_site=500_000, sites=800), Plan(first_site=900_000, sites=120)
 """Simulated sites that train, and sites that judge; simulated days use others again."""
 ATTRIBUTION = (
     "Water-pipe noise-logger recordings: Tijani et al. 2022, Mendeley Data, doi 10.17632/hkn8mxcjyz.1, CC BY 4.0",
@@ -53,6 +54,7 @@ class Material:
     simulated: Windows
     held: Windows
     """Simulated sites that judge."""
+    teacher: Teacher
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -69,9 +71,8 @@ def main(args: argparse.Namespace) -> int:
     folder = args.data / "hk-noise-loggers"
     if not folder.is_dir():
         raise InputDataError(f"{args.data} holds no hk-noise-loggers/: see docs/DATA_CARD.md for where it comes from")
-    fitting = Fitting(seed=args.seed)
     material = load(folder, args.data / "background", args.cache or default_cache(), args.seed)
-    run = train(material, fitting, args.run)
+    run = train(material, args.run)
     convert = [sys.executable, "-m", "leakear.convert.cli", str(run.path), "-o", str(args.output), "--name", "factory"]
     if subprocess.run(convert, check=False).returncode:
         raise LeakearError(f"leakear-convert refused {run.path}; the factory model was not written")
@@ -87,60 +88,34 @@ def load(folder: Path, background: Path, cache: Path, seed: int) -> Material:
     found, _ = dataset.fingerprint(dataset.load(folder))
     real = recordings.read(found, recipe, cache)
     simulation, held = (simulated.windows(plan, preset.spec, noises, cache) for plan in (TRAIN_SITES, HELD_SITES))
-    return Material(real, simulation, held)
+    return Material(real, simulation, held, Teacher(Lessons.of(simulation), Fitting(seed=seed)))
 
 
-def train(material: Material, fitting: Fitting, output: Path) -> Run:
+def train(material: Material, output: Path) -> Run:
     """Train and write the run folder."""
     output.mkdir(parents=True, exist_ok=True)
-    pretrained = pretrain(material, fitting)
     folds = np.array([-1 if r.fold is None else r.fold for r in material.real.recordings])
-    held = held_out(material, fitting, pretrained, folds)
-    network = fitted(material, fitting, pretrained, np.arange(len(folds)))
+    lessons = Lessons.of(material.real.windows)
+    held = held_out(material, lessons, folds)
+    network = material.teacher.fitted(lessons)
     network.save(output / "model.keras")
-    theirs = shrinkage.logits(network, material.held.codes)
+    theirs = shrinkage.logits(network, Lessons.of(material.held).moments)
     scores = _judged(material.real, held, theirs, material.held.targets)
-    _examples(material, output, fitting.seed)
-    everything = split(material.real.recordings, "none", fitting.seed)
+    _examples(material, output)
+    everything = split(material.real.recordings, "none", material.teacher.fitting.seed)
     (output / "split.json").write_text(json.dumps(everything.to_json(), indent=1), encoding="utf-8")
-    runfolder.save_info(output, _info(material, fitting, output.name, network, scores))
+    runfolder.save_info(output, _info(material, output.name, network, scores))
     return runfolder.load_run(output)
 
 
-def pretrain(material: Material, fitting: Fitting) -> list[Any]:
-    """Return the weights after simulated windows alone."""
-    import keras
-
-    keras.utils.set_random_seed(fitting.seed)
-    preset = networks.preset("compact")
-    network = networks.build(preset)
-    shrinkage.pretrain(network, material.simulated, fitting, preset.spec)
-    return list(network.get_weights())
-
-
-def fitted(material: Material, fitting: Fitting, pretrained: list[Any], files: npt.NDArray[np.int64]) -> Any:
-    """Return the network fitted to these files."""
-    import keras
-
-    keras.utils.set_random_seed(fitting.seed)
-    preset = networks.preset("compact")
-    network = networks.build(preset)
-    network.set_weights(pretrained)
-    real = material.real.take(material.real.rows(files, copies=True))
-    shrinkage.fit(network, real, material.simulated, fitting, preset.spec)
-    return network
-
-
-def held_out(
-    material: Material, fitting: Fitting, pretrained: list[Any], folds: npt.NDArray[np.int64]
-) -> npt.NDArray[np.float64]:
-    """Return the logit of every original window, shape (rows,), each from a network that never saw its fold."""
+def held_out(material: Material, lessons: Lessons, folds: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+    """Return the logit of every original window, (rows,), each from a network that never saw its fold."""
     real = material.real
     found = np.full(len(real.file), np.nan)
     for fold in np.unique(folds):
-        network = fitted(material, fitting, pretrained, np.flatnonzero(folds != fold))
+        network = material.teacher.fitted(lessons.take(real.rows(np.flatnonzero(folds != fold), copies=True)))
         rows = real.rows(np.flatnonzero(folds == fold), copies=False)
-        found[rows] = shrinkage.logits(network, real.windows.codes[rows])
+        found[rows] = shrinkage.logits(network, lessons.moments[rows])
         log.info("fold %s of the recordings judged", fold)
     return found
 
@@ -174,9 +149,9 @@ def _figures(logits: npt.NDArray[np.float64], targets: npt.NDArray[np.uint8], te
     }
 
 
-def _examples(material: Material, output: Path, seed: int) -> None:
+def _examples(material: Material, output: Path) -> None:
     """Write what int8 is calibrated on, and what it is compared with float on: both classes and both sources alike."""
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(material.teacher.fitting.seed)
     real = material.real.take(material.real.rows(np.arange(len(material.real.recordings)), copies=False))
     for name, other in ((CALIBRATION, material.simulated), (HELDOUT, material.held)):
         parts = [(part, label, _draw(part, label, rng)) for part in (real, other) for label in (0, 1)]
@@ -193,8 +168,8 @@ def _draw(windows: Windows, label: int, rng: np.random.Generator, count: int = 6
     return np.sort(rng.choice(rows, min(count, len(rows)), replace=False))
 
 
-def _info(material: Material, fitting: Fitting, name: str, network: Any, scores: dict[str, Any]) -> RunInfo:
-    real = material.real
+def _info(material: Material, name: str, network: Any, scores: dict[str, Any]) -> RunInfo:
+    real, fitting = material.real, material.teacher.fitting
     return RunInfo(
         name=name,
         created=datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),

@@ -15,7 +15,7 @@ It hears flow-like noise. A running tap is flow too: the node's decision over ti
 
 ## What it is
 {parameters} parameters, int8. Spectrogram: {spectrogram}.
-Two logits are added: the level of the quietest moment in the loudest band (172 Hz wide, from 300 Hz on), and a
+Two logits are added: the level of the quietest moment in the loudest band (172 Hz wide, over edges from 20 to 700 Hz), and a
 convolutional branch that learnt from simulated sites and was shrunk toward zero on recordings.
 
 ## What it was taught on

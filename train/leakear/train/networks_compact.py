@@ -19,8 +19,10 @@ EDGES_HZ = (20.0, 100.0, 200.0, 300.0, 400.0, 500.0, 600.0, 700.0)
 """Where flow noise may begin: traffic and pumps lie below, friction noise above (trade manuals: 300 Hz to 3 kHz)."""
 SLOPE, MIDDLE_DB, LOWEST_DB = 2.5, -50.0, -80.0
 """Untrained: 2.5 units of logit for 10 dB, zero at −50 dB; what is quieter than −80 dB counts as −80."""
-BAND_ROWS, BAND_FRAMES, STEP = 16, 8, 8
-"""A band of the stem: 16 rows (86 Hz), 8 frames (0.19 s), every 8 of each."""
+BAND_ROWS, STEP = 16, 8
+"""A band: 16 rows (86 Hz), one every 8 rows. A moment: 8 frames, the length of one transform (0.19 s)."""
+MOMENTS = "moments"
+"""Name of the layer that averages frames to moments: everything trainable lies behind it."""
 
 
 def strided(shape: tuple[int, int]) -> Any:
@@ -58,22 +60,28 @@ def statistics(shape: tuple[int, int]) -> Any:
     The prior: mean level in dB of bands 172 Hz × 0.37 s, its minimum over time, its maximum over the bands from some
     edge on, averaged over EDGES_HZ so that no edge had to be chosen. Averaging decibels makes a tone count little and
     a broadband flow much. Minima are −max(−x): int8 runtimes have no other. The branch starts at zero, so the
-    untrained network is the statistic.
+    untrained network is the statistic. Time is averaged first over the length of one transform, which loses nothing.
     """
     import keras
     from keras import layers
 
     inputs = keras.Input((*shape, 1))
-    mean = keras.initializers.Constant(1 / (BAND_ROWS * BAND_FRAMES))
-    size = (BAND_ROWS, BAND_FRAMES)
-    levels = layers.Conv2D(1, size, strides=STEP, kernel_initializer=mean, trainable=False, name="level")(inputs)
+    moments = layers.Conv2D(1, (1, STEP), strides=(1, STEP), name=MOMENTS, **_mean(STEP))(inputs)
+    levels = layers.Conv2D(1, (BAND_ROWS, 1), strides=(STEP, 1), name="level", **_mean(BAND_ROWS))(moments)
     levels = layers.AveragePooling2D((3, 2), strides=1, name="smooth")(levels)
     quietest = layers.MaxPooling2D((1, levels.shape[2]), name="quietest")(_flipped(levels, "flip"))
     prior = layers.Dense(1, name="prior")(_loudest(quietest))
-    branch = _branch(inputs, levels, quietest)
+    branch = _branch(moments, levels, quietest)
     model = keras.Model(inputs, layers.Add(name="logit")([prior, branch]), name="statistics")
     model.get_layer("prior").set_weights([np.full((1, 1), SLOPE), np.array([SLOPE * (LOWEST_DB - MIDDLE_DB) / 10])])
     return model
+
+
+def _mean(count: int) -> dict[str, Any]:
+    """Options of a convolution that only averages."""
+    import keras
+
+    return {"kernel_initializer": keras.initializers.Constant(1 / count), "use_bias": False, "trainable": False}
 
 
 def _loudest(quietest: Any) -> Any:
@@ -107,21 +115,28 @@ def _flipped(x: Any, name: str) -> Any:
     return layers.DepthwiseConv2D(1, use_bias=False, depthwise_initializer=minus, trainable=False, name=name)(x)
 
 
-def _branch(inputs: Any, levels: Any, quietest: Any) -> Any:
-    """Shape of the spectrum and its changes: convolutions, and minimum, mean and maximum of each band."""
+def _branch(moments: Any, levels: Any, quietest: Any) -> Any:
+    """Hear the shape of the spectrum and its changes: coarse in two dimensions, fine along frequency alone."""
     from keras import layers
 
-    x = layers.Conv2D(8, (BAND_ROWS, BAND_FRAMES), strides=STEP, use_bias=False, name="stem")(inputs)
-    for filters in (16, 24):
+    x = layers.Conv2D(16, (BAND_ROWS, 3), strides=(STEP, 2), use_bias=False, name="stem")(moments)
+    for filters in (24, 32):
         x = _separable(_activated(x), filters, (2, 2))
     x = _activated(x)
-    x = layers.Flatten()(layers.AveragePooling2D((1, x.shape[2]))(x))
-    mean = layers.AveragePooling2D((1, levels.shape[2]), name="mean")(levels)
-    most = layers.MaxPooling2D((1, levels.shape[2]), name="most")(levels)
-    bands = layers.Concatenate()([layers.Flatten()(part) for part in (quietest, mean, most)])
-    both = layers.Concatenate()([_activated(layers.Dense(24, use_bias=False)(part)) for part in (x, bands)])
-    both = layers.Dense(16, activation="relu6")(layers.Dropout(0.2)(both))
+    coarse = layers.AveragePooling2D((1, x.shape[2]))(x)
+    x = layers.Concatenate()([_over_time(moments, kind) for kind in ("Average", "Max")])
+    for filters in (16, 24, 32):
+        x = _activated(layers.Conv2D(filters, (7, 1), strides=(3, 1), padding="same", use_bias=False)(x))
+    bands = layers.Concatenate()([quietest, _over_time(levels, "Average"), _over_time(levels, "Max")])
+    parts = [_activated(layers.Dense(24, use_bias=False)(layers.Flatten()(part))) for part in (coarse, x, bands)]
+    both = layers.Dense(16, activation="relu6")(layers.Dropout(0.2)(layers.Concatenate()(parts)))
     return layers.Dense(1, kernel_initializer="zeros", name="branch")(both)
+
+
+def _over_time(x: Any, kind: str) -> Any:
+    from keras import layers
+
+    return getattr(layers, f"{kind}Pooling2D")((1, x.shape[2]))(x)
 
 
 def _activated(x: Any) -> Any:

@@ -6,8 +6,9 @@ as `shrinkage` lets it: its mean squared logit on recordings is a part of the lo
 batch, so that what they taught is kept.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -15,11 +16,10 @@ import numpy.typing as npt
 from tqdm import tqdm
 
 from leakear.edge.spectrogram import SpectrogramSpec
-from leakear.train.clips import Codes
-from leakear.train.simulated import Windows
+from leakear.train import networks
+from leakear.train.lessons import Inputs, Lessons, Moments, by_site, change
+from leakear.train.networks_compact import MOMENTS
 
-Inputs: TypeAlias = npt.NDArray[np.float32]
-"""(n, rows, frames, 1) in [0, 1]"""
 Logits: TypeAlias = npt.NDArray[np.float64]
 """(n,) positive = Leak"""
 Batch: TypeAlias = tuple[Inputs, npt.NDArray[np.float32], npt.NDArray[np.float32]]
@@ -45,7 +45,42 @@ class Fitting:
     seed: int = 42
 
 
-def pretrain(model: Any, simulated: Windows, fitting: Fitting, spec: SpectrogramSpec) -> None:
+@dataclass(frozen=True)
+class Teacher:
+    """Pre-trains once, then fits as many networks as there are folds."""
+
+    simulated: Lessons
+    fitting: Fitting
+    preset: str = "compact"
+
+    @property
+    def spec(self) -> SpectrogramSpec:
+        """Return what the network hears."""
+        return networks.preset(self.preset).spec
+
+    @cached_property
+    def pretrained(self) -> list[Any]:
+        """Weights after simulated windows alone."""
+        model = self._fresh()
+        pretrain(model, self.simulated, self.fitting, self.spec)
+        return list(model.get_weights())
+
+    def fitted(self, real: Lessons) -> Any:
+        """Return a network fitted to these recordings."""
+        weights = self.pretrained
+        model = self._fresh()
+        model.set_weights(weights)
+        fit(model, real, self.simulated, self.fitting, self.spec)
+        return model
+
+    def _fresh(self) -> Any:
+        import keras
+
+        keras.utils.set_random_seed(self.fitting.seed)
+        return networks.build(networks.preset(self.preset))
+
+
+def pretrain(model: Any, simulated: Lessons, fitting: Fitting, spec: SpectrogramSpec) -> None:
     """Teach the branch on simulated windows."""
     rng = np.random.default_rng([fitting.seed, 1])
     parts = max(len(simulated) // fitting.batch, 1)
@@ -53,13 +88,13 @@ def pretrain(model: Any, simulated: Windows, fitting: Fitting, spec: Spectrogram
     def batches() -> Iterator[Batch]:
         for _ in range(fitting.pretrain_epochs):
             for rows in np.array_split(rng.permutation(len(simulated)), parts):
-                x = change(simulated.codes[np.sort(rows)], rng, fitting.gain_db[1], fitting.response_db, spec)
-                yield x, simulated.targets[np.sort(rows)].astype(np.float32), np.zeros(len(rows), np.float32)
+                x = change(simulated.moments[rows], rng, fitting.gain_db[1], fitting.response_db, spec)
+                yield x, simulated.targets[rows].astype(np.float32), np.zeros(len(rows), np.float32)
 
     _learn(model, batches(), fitting.pretrain_epochs * parts, 2 * fitting.learning_rate, 0.0, "pre-training")
 
 
-def fit(model: Any, real: Windows, simulated: Windows, fitting: Fitting, spec: SpectrogramSpec) -> None:
+def fit(model: Any, real: Lessons, simulated: Lessons, fitting: Fitting, spec: SpectrogramSpec) -> None:
     """Fit the branch to recordings and simulated windows; the prior stays as it is."""
     rng = np.random.default_rng([fitting.seed, 2])
     half = fitting.batch // 2
@@ -69,8 +104,8 @@ def fit(model: Any, real: Windows, simulated: Windows, fitting: Fitting, spec: S
         for _ in range(fitting.steps):
             ours, theirs = draw(half), rng.choice(len(simulated), half)
             x = [
-                change(windows.codes[rows], rng, gain, fitting.response_db, spec)
-                for windows, rows, gain in zip((real, simulated), (ours, theirs), fitting.gain_db, strict=True)
+                change(lessons.moments[rows], rng, gain, fitting.response_db, spec)
+                for lessons, rows, gain in zip((real, simulated), (ours, theirs), fitting.gain_db, strict=True)
             ]
             targets = np.concatenate([real.targets[ours], simulated.targets[theirs]]).astype(np.float32)
             yield np.concatenate(x), targets, np.repeat(np.array([1, 0], np.float32), half)
@@ -78,50 +113,18 @@ def fit(model: Any, real: Windows, simulated: Windows, fitting: Fitting, spec: S
     _learn(model, batches(), fitting.steps, fitting.learning_rate, fitting.shrinkage, "fitting")
 
 
-def site_weights(targets: npt.NDArray[np.uint8], sites: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
-    """Return weights (n,), sum n: both classes count alike, and within a class every site."""
-    _, place, counts = np.unique(sites * 2 + targets, return_inverse=True, return_counts=True)
-    weights = 1.0 / counts[place]
-    for target in (0, 1):
-        mine = targets == target
-        weights[mine] /= weights[mine].sum()
-    return np.asarray(weights * len(targets) / weights.sum(), np.float64)
+def logits(model: Any, found: Moments) -> Logits:
+    """Return the network's logits, shape (n,)."""
+    behind = _behind(model)
+    parts = [found[start : start + 64, ..., None].astype(np.float32) for start in range(0, len(found), 64)]
+    return np.concatenate([behind(part, training=False)[0].numpy()[:, 0] for part in parts]).astype(np.float64)
 
 
-def by_site(windows: Windows, rng: np.random.Generator) -> Callable[[int], npt.NDArray[np.int64]]:
-    """Return a function that draws rows: both classes alike, within a class every site alike."""
-    chances = site_weights(windows.targets, windows.sites)
-    chances /= chances.sum()
-    return lambda count: rng.choice(len(windows), count, p=chances)
-
-
-def change(codes: Codes, rng: np.random.Generator, gain_db: float, response_db: float, spec: SpectrogramSpec) -> Inputs:
-    """Return windows changed at random: gain, a smooth response of the sensor, time rotated or reversed."""
-    rows = codes.shape[1]
-    knots = np.linspace(0, rows - 1, 6)
-    drawn = rng.normal(0, response_db, (len(codes), 6)) + rng.uniform(-gain_db, gain_db, (len(codes), 1))
-    response = np.stack([np.interp(np.arange(rows), knots, line) for line in drawn])
-    x = codes.astype(np.float32) / 255 + (response / -spec.floor)[:, :, None].astype(np.float32)
-    turned: Inputs = np.roll(x, int(rng.integers(codes.shape[2])), axis=2)
-    turned = turned[:, :, ::-1] if rng.random() < 0.5 else turned
-    return np.clip(turned, 0, 1, dtype=np.float32)[..., None]
-
-
-def outputs(model: Any, codes: Codes, names: tuple[str, ...], batch: int = 64) -> list[npt.NDArray[np.float32]]:
-    """Return what layers of these names give, each of shape (n, …)."""
+def _behind(model: Any) -> Any:
+    """Return what lies behind the layer MOMENTS: moments → (logit, the branch's part of it)."""
     import keras
 
-    inner = keras.Model(model.input, [model.get_layer(name).output for name in names])
-    parts = []
-    for start in range(0, len(codes), batch):
-        found = inner(codes[start : start + batch, ..., None].astype(np.float32) / 255, training=False)
-        parts.append([part.numpy() for part in (found if isinstance(found, list | tuple) else [found])])
-    return [np.concatenate(column) for column in zip(*parts, strict=True)]
-
-
-def logits(model: Any, codes: Codes) -> Logits:
-    """Return the network's logits, shape (n,)."""
-    return outputs(model, codes, (model.layers[-1].name,))[0][:, 0].astype(np.float64)
+    return keras.Model(model.get_layer(MOMENTS).output, [model.output, model.get_layer("branch").output])
 
 
 def _learn(
@@ -132,7 +135,7 @@ def _learn(
     import tensorflow as tf
 
     model.get_layer("prior").trainable = False
-    both = keras.Model(model.input, [model.output, model.get_layer("branch").output])
+    both = _behind(model)
     optimizer = keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(learning_rate, steps))
     optimizer.build(model.trainable_variables)
 
