@@ -231,7 +231,7 @@ def test_a_card_that_turns_read_only_keeps_events_in_memory(failing_card: tuple[
     folder, fail = failing_card
     now = Time()
     with Outbox(folder / "outbox.db", SMALL, now) as box:
-        box.put(event())
+        first = box.put(event(), state={"decision": "LEAK"})
         fail.write_text("test")
         sent = [box.put(event()) for _ in range(5)]
         assert "outbox_disk" in box.faults
@@ -241,6 +241,8 @@ def test_a_card_that_turns_read_only_keeps_events_in_memory(failing_card: tuple[
         assert events(box) == sent[2:]
     with Outbox(folder / "outbox.db", SMALL, now) as box:  # restarted, the card still failing
         assert "outbox_disk" in box.faults
+        assert events(box) == [first]  # what was on the card is delivered, the rest went with the process
+        assert box.load_state() == {"decision": "LEAK"}
         assert box.put(event()) in events(box)
 
 

@@ -5,12 +5,14 @@ aside under another name, read as far as it goes, and replaced by a new one.
 """
 
 import logging
+import shutil
 import sqlite3
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TypeVar
 
 from leakear.edge.clock import boot_id
@@ -80,6 +82,18 @@ class Disk:
             log.warning("the outbox %s can be written again", self.path)
         return done
 
+    def rescue(self) -> Salvage:
+        """Read a database that cannot be opened where it is (a card that has turned read-only) from a copy."""
+        try:
+            with TemporaryDirectory(prefix="leakear-") as folder:
+                copy = Path(folder) / self.path.name
+                for suffix in ("", "-wal"):
+                    if Path(f"{self.path}{suffix}").exists():
+                        shutil.copyfile(f"{self.path}{suffix}", f"{copy}{suffix}")
+                return _readable(salvage(copy))
+        except OSError:
+            return Salvage((), {})
+
     def expire_faults(self) -> None:
         """Stop showing what was healed long ago."""
         if self._monotonic() - self._corrupt_at > CORRUPT_SHOWN_S:
@@ -126,8 +140,7 @@ class Disk:
             part = Path(f"{self.path}{suffix}")
             if part.exists():
                 part.replace(f"{aside}{suffix}")
-        found = salvage(aside)
-        self._salvage = replace(found, rows=tuple(row for row in found.rows if _readable(row)))
+        self._salvage = _readable(salvage(aside))
         self._corrupt_at = self._monotonic()
         self.faults["outbox_corrupt"] = (
             f"the outbox {self.path} was damaged ({error}): it is kept as {aside.name};"
@@ -154,7 +167,12 @@ class Disk:
             self.store = None
 
 
-def _readable(row: Row) -> bool:
+def _readable(found: Salvage) -> Salvage:
+    """Keep the rows that are whole."""
+    return replace(found, rows=tuple(row for row in found.rows if _is_whole(row)))
+
+
+def _is_whole(row: Row) -> bool:
     try:
         return Event.from_json(row.payload).seq == row.seq
     except (InputDataError, TypeError):

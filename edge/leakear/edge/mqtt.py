@@ -31,6 +31,8 @@ SHOWN_S = 30.0
 """s for which a refusal is still shown after the broker was reached: so that it is published"""
 AWAY_S = 10.0
 """s without a broker after which the journal says so, once"""
+DAY_S = 86400.0
+"""s after which a connection under an ending certificate is made anew"""
 GOODBYE_S = 2.0
 """s given to the broker to take `offline`"""
 
@@ -240,6 +242,8 @@ class Link:
             self._refused.clear()
         if sender.refused_question is not None:
             self._note(refusals.of_subscribe(sender.refused_question))
+        if self._monotonic() - self._since > DAY_S and "certificate_expires" in self.faults:
+            sender.connection.leave()  # the next connection shows whether the certificate has been renewed
         if sender.silent_s() > self._options.keepalive_s:
             log.warning("no answer from %s for %d s", self._options.host, self._options.keepalive_s)
             sender.connection.cut()

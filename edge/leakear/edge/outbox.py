@@ -70,6 +70,8 @@ class Outbox:
         self._disk.opened = self._adopt
         self.last_seq = self._disk.last_seq()
         self._disk.read(lambda _: None, None)
+        if self._disk.store is None:
+            self._work_from_memory(self._disk.rescue())
 
     def __enter__(self) -> Self:
         return self
@@ -181,6 +183,13 @@ class Outbox:
         self.counters["salvaged"] += len(salvage.rows) if salvage else 0
         self._given_up = self._given_up or store.recall("given_up")
         self.last_seq = max(self.last_seq, store.last_seq)
+
+    def _work_from_memory(self, rescued: Salvage) -> None:
+        """Deliver from memory what a disk that refuses to be written still holds."""
+        self._memory = list(rescued.rows)
+        self._state = rescued.memory.get("state") or {}
+        self.last_seq = max([self.last_seq, *(row.seq for row in rescued.rows)])
+        self._bound_memory()
 
     def _save(self, store: Store) -> None:
         """Write events and memory in one transaction that the disk confirms."""
