@@ -12,7 +12,7 @@ from leakear.edge.errors import ConfigError
 from leakear.edge.pipeline import Pipeline
 from leakear.edge.windows import WindowOptions
 from leakear.train import dayreport, nodedays
-from leakear.train.dayruns import Plan, run
+from leakear.train.dayruns import HeardDay, Plan, run
 from leakear.train.nights import Night
 from leakear.train.observe import Change, Heard, decide, listen
 from leakear.train.outcome import judge, on_by_disturbance, poisson_interval, poisson_upper, share_interval, summarise
@@ -132,6 +132,27 @@ def test_days_run_in_processes_are_kept_and_reported(plan: Plan) -> None:
 def test_another_step_is_heard_anew(plan: Plan, tmp_path: Path) -> None:
     other = Plan(tmp_path, OpenLevel(), days=1, first_site=40, step_s=60.0, snr_db=20.0, hours=0.5)
     assert len(run(other, jobs=1)[0].heard.score) == 30
+
+
+def noisy(quiet_logit: float, seed: int = 1) -> Heard:
+    """Five hours of a quiet night, a window every 10 s."""
+    rng = np.random.default_rng(seed)
+    end = np.arange(10.0, 18000.0, 10.0)
+    logits = quiet_logit + 0.3 * rng.standard_normal(end.size)
+    return Heard(end, 1 / (1 + np.exp(-logits)), -40 + rng.standard_normal(end.size), np.zeros(end.size, bool), 10.0)
+
+
+def test_a_calibrated_node_raises_its_threshold_over_its_own_night() -> None:
+    low, high = (dayreport.learn(noisy(logit), RULE) for logit in (-4.0, 1.0))
+    assert low.threshold == RULE.threshold  # never below the model's own
+    assert 0.75 < high.threshold < 0.95  # above the night's median of 0.73
+    assert -40 < low.level_gate_dbfs < -37
+    day = HeardDay("d", truth(None, seconds=18000.0), noisy(1.0, seed=2), 0.0, noisy(1.0))
+    report = dayreport.report([day], RULE, sweep=False)
+    assert report["summary"]["false_alarms"] == 1
+    assert report["calibrated"]["false_alarms"] == 0
+    assert report["calibration_refused"] == {}
+    assert "calibrated nodes" in dayreport.text(report)
 
 
 def test_rules_are_read_and_refused_by_name() -> None:
