@@ -8,10 +8,10 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
-import scipy.fft
 from numpy.typing import NDArray
 
 from leakear.edge.capture import Capture
+from leakear.edge.fourier import rfft
 from leakear.edge.health import Health, HealthMonitor
 from leakear.edge.model import Model
 from leakear.edge.settings import SYSTEM_FILE, Settings
@@ -106,7 +106,7 @@ def sound(samples: NDArray[np.float32], spec: SpectrogramSpec) -> str:
     """Draw the level and a spectrum of 32 bands, low to high, of some samples, shape (n,)."""
     centred = samples - samples.mean()
     level = 10 * np.log10(2 * np.mean(np.square(centred, dtype=np.float64)) + 1e-14)
-    power = np.abs(scipy.fft.rfft(centred * np.hanning(len(centred)))) ** 2 / (len(centred) / 4) ** 2
+    power = np.abs(rfft(centred * np.hanning(len(centred)).astype(np.float32))) ** 2 / (len(centred) / 4) ** 2
     rows = spec.frequencies
     edges = np.geomspace(max(60.0, rows[0]), rows[-1], _BANDS + 1) * len(centred) / spec.sample_rate
     bands = [power[int(low) : max(int(low) + 1, int(high))].sum() for low, high in pairwise(edges)]

@@ -10,8 +10,9 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
-import scipy.fft
 from numpy.typing import NDArray
+
+from leakear.edge.fourier import prev_fast_len, rfft
 
 if TYPE_CHECKING:
     from leakear.edge.spectrogram import Samples, SpectrogramSpec
@@ -140,7 +141,7 @@ def _welch(x: "Samples", spec: "SpectrogramSpec") -> NDArray[np.float64]:
     """Mean power of sixteen spectra spread over the window, shape (bins,), 1 = a full-scale sine in its bin."""
     starts = np.linspace(0, max(0, len(x) - spec.n_fft), _SPECTRA).astype(int)
     frames = np.stack([x[start : start + spec.n_fft] for start in starts])
-    spectra = scipy.fft.rfft(frames * _hann(frames.shape[1]), n=spec.n_fft, axis=-1)
+    spectra = rfft(frames * _hann(frames.shape[1]))
     power: NDArray[np.float64] = (np.abs(spectra).astype(np.float64) ** 2).mean(axis=0) / spec.full_scale**2
     return power
 
@@ -162,8 +163,8 @@ def _plateau(x: "Samples", welch: NDArray[np.float64]) -> float:
 def _mains(x: "Samples", power: float, rate: int) -> float:
     """Share of the power within 1 Hz of the first twenty multiples of 50 or of 60 Hz, whichever holds more."""
     decimated = np.einsum("ij->i", _segments(x, _DECIMATION / rate, rate)) / np.float32(_DECIMATION)
-    decimated = decimated[: scipy.fft.prev_fast_len(len(decimated), real=True)]
-    spectrum = scipy.fft.rfft(decimated * _hann(len(decimated)))
+    decimated = decimated[: prev_fast_len(len(decimated))]
+    spectrum = rfft(decimated * _hann(len(decimated)))
     lines = spectrum.real * spectrum.real + spectrum.imag * spectrum.imag
     scale = 2 / (len(decimated) ** 2 * 0.375)  # Parseval, and the mean square of the Hann window
     strongest = max(float(lines[on].sum()) for on in _on_lines(len(decimated), rate / _DECIMATION))

@@ -1,0 +1,48 @@
+"""The lean transform is scipy's, bit for bit, and spares the node what scipy.fft imports."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import scipy.fft
+
+from leakear.edge import fourier
+
+RNG = np.random.default_rng(2)
+
+
+@pytest.mark.parametrize("shape", [(4096,), (32, 4096), (27000,), (3, 17)])
+def test_it_is_scipys_transform(shape: tuple[int, ...]) -> None:
+    x = RNG.standard_normal(shape).astype(np.float32)
+    ours = fourier.rfft(x)
+    assert ours.dtype == np.complex64
+    assert np.array_equal(ours, scipy.fft.rfft(x, axis=-1))
+
+
+def test_strided_input_is_read_rightly() -> None:
+    framed = np.lib.stride_tricks.sliding_window_view(RNG.standard_normal(9000).astype(np.float32), 4096)[::512]
+    assert np.array_equal(fourier.rfft(framed), scipy.fft.rfft(framed, axis=-1))
+
+
+def test_fast_lengths_are_scipys() -> None:
+    for n in (5, 27562, 27000, 220500):
+        assert fourier.prev_fast_len(n) == scipy.fft.prev_fast_len(n, real=True)
+
+
+def test_without_the_compiled_module_the_public_one_serves(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fourier, "_COMPILED", None)
+    x = RNG.standard_normal((2, 512)).astype(np.float32)
+    assert np.array_equal(fourier.rfft(x), scipy.fft.rfft(x))
+    assert fourier.prev_fast_len(27562) == scipy.fft.prev_fast_len(27562, real=True)
+
+
+def test_a_score_needs_no_more_of_scipy() -> None:
+    code = (
+        "import sys, numpy as np; from leakear.edge.spectrogram import SpectrogramSpec, spectrogram;"
+        "s = SpectrogramSpec(); spectrogram(np.zeros(s.window_samples, np.float32) + 0.1, s);"
+        "from leakear.edge import fourier, health; assert fourier._COMPILED is not None;"
+        "print([m for m in ('scipy.fft', 'scipy.special', 'numpy.f2py') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
