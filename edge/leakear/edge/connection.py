@@ -91,9 +91,12 @@ class Connection:
         try:
             self._client.connect(options.host, options.effective_port, options.keepalive_s, **self._clean_start())
             self.reached = True
-            self._serve()
+            if not self.orderly:  # `leave` may have come while we were still connecting
+                self._serve()
         except Exception as error:  # noqa: BLE001 (whatever a broker makes paho do, the node goes on)
             self._explain(error)
+        finally:
+            self.cut()
 
     def publish(self, topic: str, payload: bytes, qos: int, retain: bool, expiry_s: int = 0) -> int | None:
         """Hand a message to the socket; its number, or None where the connection is gone."""
