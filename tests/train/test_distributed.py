@@ -50,7 +50,7 @@ def start(folder: Path, output: Path, cache: Path, config: str = "") -> subproce
     here = str(Path(__file__).parent)
     environment = os.environ | {"PYTHONPATH": here, "TF_CONFIG": config, "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-c", WORKER, str(folder), str(output), str(cache)]
-    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
 def curve(output: Path) -> np.ndarray:
@@ -70,11 +70,13 @@ def test_two_workers_give_the_loss_curve_of_one(folder: Path, tmp_path: Path) ->
         for index in (0, 1)
     ]  # fmt: skip
     try:
-        outputs = [process.communicate(timeout=200)[0].split()[-1] for process in started]
+        outputs = [process.communicate(timeout=200) for process in started]
     finally:
         for process in started:
             process.kill()
-    assert outputs == ["wrote", "helped"]
+    assert [said.split()[-1] for said, _ in outputs] == ["wrote", "helped"]
+    assert [process.returncode for process in started] == [0, 0]
+    assert not any("crashed" in errors for _, errors in outputs), "a worker left before the others were done"
     expected = curve(tmp_path / "alone")
     assert expected.shape == (3, 2)
     assert expected[-1, 0] < 0.8 * expected[0, 0], "nothing was learnt"

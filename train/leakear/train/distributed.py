@@ -39,6 +39,17 @@ class Cluster:
         each = self.replicas // self.workers
         return range(self.index * each, (self.index + 1) * each)
 
+    def meet(self) -> None:
+        """Wait until every worker is here: one that leaves early counts as crashed with the others."""
+        if self.workers == 1:
+            return
+        import tensorflow as tf
+
+        def here() -> Any:
+            return self.strategy.reduce("SUM", self.strategy.run(lambda: tf.ones(())), axis=None)
+
+        float(tf.function(here)())
+
 
 def task() -> tuple[int, int]:
     """Return (this worker's number, how many there are) from TF_CONFIG; (0, 1) without it."""

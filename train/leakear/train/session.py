@@ -21,7 +21,7 @@ from leakear.train.runfolder import CALIBRATION, HELDOUT, LABELS, Examples, Run,
 from leakear.train.scoring import Scores
 from leakear.train.split import Split
 from leakear.train.tensorboard import Board
-from leakear.train.trainer import Schedule, Trained, predict, train
+from leakear.train.trainer import BEST, Schedule, Trained, predict, train
 
 log = logging.getLogger(__name__)
 
@@ -97,6 +97,7 @@ def run(
         quiet=quiet,
     )
     if not cluster.chief:
+        cluster.meet()
         return None
     trained.model.save(output / "model.keras")
     judged = training.select(training.copy == 0) if validation is None else validation
@@ -107,7 +108,9 @@ def run(
     (output / "split.json").write_text(json.dumps(job.split.to_json(), indent=1), encoding="utf-8")
     report.write(output, info, trained.history, scores, judged)
     runfolder.save_info(output, info)
-    (output / checkpoint.FILE).unlink(missing_ok=True)
+    for name in (checkpoint.FILE, BEST):
+        (output / name).unlink(missing_ok=True)
+    cluster.meet()
     return runfolder.load_run(output)
 
 

@@ -25,6 +25,8 @@ log = logging.getLogger(__name__)
 
 Logits: TypeAlias = npt.NDArray[np.float32]
 """(n,), positive = Leak."""
+BEST = "best.weights.h5"
+"""Where `patience` keeps the best weights until the run is finished."""
 _PREDICT_BATCH = 16
 
 
@@ -228,7 +230,7 @@ class _Best:
 
     def __init__(self, patience: int, folder: Path | None) -> None:
         self._patience = patience
-        self._file = folder / "best.weights.h5" if folder else None
+        self._file = folder / BEST if folder else None
         self._weights: list[Any] = []
 
     def update(self, model: Any, progress: Progress) -> None:
