@@ -118,6 +118,18 @@ def test_two_halves_of_a_minute_and_sixty_minutes_add_up(engine: Any) -> None:
         assert (hours["score"], hours["level"], hours["level_max"]) == ([0.5], [-40.0], [-30.0])
 
 
+def test_sparklines_are_there_again_after_a_restart(engine: Any) -> None:
+    store, fleet = Samples(engine), Fleet()
+    node = fleet.node(KEY)
+    assert node is not None
+    sums = Sums(HOUR0)
+    sums.add(0.4, -50.0, None)
+    store.add([(KEY, sums), (("gone", "node"), sums)])
+    store.refill(fleet, HOUR0 + 90)
+    assert node.ring.last(9, HOUR0 + 89)[0] == [0.4] * 6 + [None] * 3
+    assert node.ring.last(9, HOUR0 + 89)[1][:6] == [-50.0] * 6
+
+
 def test_a_long_chart_ends_with_the_present_hour_too(engine: Any) -> None:
     store = Samples(engine)
     for start in (HOUR0, HOUR0 + 3600 + 60):

@@ -6,9 +6,9 @@ from typing import Any
 
 from sqlalchemy import Engine, case, delete, func, insert, select
 
-from leakear.dashboard.fleet import Key
+from leakear.dashboard.fleet import Fleet, Key
 from leakear.dashboard.history import insert_new
-from leakear.dashboard.ring import Sums
+from leakear.dashboard.ring import SLOT_S, Sums
 from leakear.dashboard.tables import samples
 
 MINUTE, HOUR = 60, 3600
@@ -87,6 +87,17 @@ class Samples:
             "level_max": [_round(r.level_max) for r in rows],
             "floor": [_mean(r.floor_sum, r.floor_n) for r in rows],
         }
+
+    def refill(self, fleet: Fleet, now: float) -> None:
+        """Fill the rings of the last hour after a restart; a minute fills its six slots alike."""
+        fresh = (samples.c.seconds == MINUTE, samples.c.start >= now - HOUR)
+        with self.engine.connect() as connection:
+            for row in connection.execute(select(samples).where(*fresh).order_by(samples.c.start)):
+                node = fleet.get((row.site, row.node))
+                values = (row.score_max, _mean(row.level_sum, row.level_n), _mean(row.floor_sum, row.floor_n))
+                if node is not None:
+                    for at in range(row.start, row.start + MINUTE, SLOT_S):
+                        node.ring.add(at, *values)
 
     def _last_hour(self) -> int:
         """Begin with the newest hour there is: it may have been added up before its last minutes were stored."""

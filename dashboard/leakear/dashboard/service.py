@@ -63,6 +63,7 @@ class Service:
     async def run(self) -> None:
         """Work until cancelled, then leave nothing unsaved. An exception means that nothing works any more."""
         await asyncio.to_thread(self.history.restore, self.fleet)
+        await asyncio.to_thread(self.samples.refill, self.fleet, time.time())
         self._absence = Absence(self.options.lost_after, await asyncio.to_thread(self.history.reported_lost))
         self._subscriber.start()
         try:

@@ -179,7 +179,9 @@ class NodeView {
     if (stamp === this.stripStamp) return;
     this.stripStamp = stamp;
     this.strip.replaceChildren(...spans.filter(([a, b]) => b > since && b > a).map(([a, b, name]) => {
-      const element = h("div.span", { "data-look": look(name), title: `${word(name)} · ${local(a)} – ${local(b)} (${span(b - a)})` }, word(name));
+      const wide = (b - a) / (until - since) * this.strip.clientWidth > 70;
+      const title = `${word(name)} · ${local(a)} – ${local(b)} (${span(b - a)})`;
+      const element = h("div.span", { "data-look": look(name), title }, wide ? word(name) : "");
       element.style.left = `${Math.max(0, (a - since) / (until - since)) * 100}%`;
       element.style.width = `${(b - Math.max(a, since)) / (until - since) * 100}%`;
       return element;
