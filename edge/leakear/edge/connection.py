@@ -28,6 +28,9 @@ from leakear.edge.refusals import FAILURE, Refusal
 log = logging.getLogger("leakear.mqtt")
 
 
+CALLBACKS = ("on_connect", "on_disconnect", "on_publish", "on_subscribe", "on_message", "on_log")
+
+
 @dataclass(frozen=True)
 class Will:
     """What the broker says for a node that is gone (retained, QoS 1)."""
@@ -97,6 +100,8 @@ class Connection:
             self._explain(error)
         finally:
             self.cut()
+            for name in CALLBACKS:  # a circle of references would keep each attempt's TLS context for a while
+                setattr(self._client, name, None)
 
     def publish(self, topic: str, payload: bytes, qos: int, retain: bool, expiry_s: int = 0) -> int | None:
         """Hand a message to the socket; its number, or None where the connection is gone."""
@@ -140,7 +145,7 @@ class Connection:
             client.loop_misc()
 
     def _make_client(self, will: Will) -> paho.Client:
-        options = self._options
+        options, wake = self._options, self._wake
         client = paho.Client(
             CallbackAPIVersion.VERSION2,
             self._client_id,
@@ -154,7 +159,7 @@ class Connection:
         client.on_connect, client.on_disconnect = self._on_connect, self._on_disconnect
         client.on_publish, client.on_subscribe = self._on_publish, self._on_subscribe
         client.on_message, client.on_log = self._on_message, self._on_log
-        client.on_socket_register_write = lambda *_: self._wake.set()  # publish never writes on the caller's thread
+        client.on_socket_register_write = lambda *_: wake.set()  # publish never writes on the caller's thread
         who = login(options.username, options.password, options.password_file)
         self._user = who.username
         if who.username:
