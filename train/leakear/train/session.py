@@ -17,11 +17,12 @@ from leakear.train.clips import Recipe
 from leakear.train.distributed import Cluster
 from leakear.train.features import FeatureSet
 from leakear.train.networks import Preset
+from leakear.train.progress import BEST, Trained
 from leakear.train.runfolder import CALIBRATION, HELDOUT, LABELS, Examples, Run, RunInfo
 from leakear.train.scoring import Scores
 from leakear.train.split import Split
 from leakear.train.tensorboard import Board
-from leakear.train.trainer import BEST, Schedule, Trained, predict, train
+from leakear.train.trainer import Schedule, predict, train
 
 log = logging.getLogger(__name__)
 

@@ -3,12 +3,11 @@
 Keras 3's own `fit` cannot take MultiWorkerMirroredStrategy's batches (it converts them to one tensor), hence this loop.
 """
 
-import csv
 import logging
 import math
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -20,13 +19,12 @@ from leakear.edge.errors import InputDataError
 from leakear.train import batches, checkpoint
 from leakear.train.distributed import Cluster
 from leakear.train.features import FeatureSet
+from leakear.train.progress import Best, Progress, Trained, write_history
 
 log = logging.getLogger(__name__)
 
 Logits: TypeAlias = npt.NDArray[np.float32]
 """(n,), positive = Leak."""
-BEST = "best.weights.h5"
-"""Where `patience` keeps the best weights until the run is finished."""
 _PREDICT_BATCH = 16
 
 
@@ -50,31 +48,6 @@ class Schedule:
     def rate(self, epoch: int) -> float:
         """Learning rate of an epoch, the first being 0."""
         return self.learning_rate * (0.5 + 0.5 * math.cos(math.pi * epoch / self.epochs) if self.cosine else 1.0)
-
-
-@dataclass
-class Progress:
-    """What has been learnt so far."""
-
-    history: list[dict[str, float]] = field(default_factory=list)
-    """One entry an epoch."""
-    best_epoch: int = -1
-    best_loss: float = math.inf
-
-    def stale(self, patience: int) -> bool:
-        """Whether validation has not become better for `patience` epochs."""
-        return patience > 0 and self.best_epoch >= 0 and len(self.history) - 1 - self.best_epoch >= patience
-
-
-@dataclass(frozen=True)
-class Trained:
-    """The outcome of a training."""
-
-    model: Any
-    """keras.Model with the weights of `epoch`."""
-    history: list[dict[str, float]]
-    epoch: int
-    """Whose weights are kept: the last, or the best one on validation where `patience` says so; the first is 0."""
 
 
 def train(
@@ -102,7 +75,7 @@ def train(
     learner = _Learner(build, schedule, cluster)
     state = checkpoint.restore(folder, learner.variables, signature) if folder else None
     progress = Progress(**state["progress"]) if state else Progress()
-    best = _Best(schedule.patience, folder if cluster.chief else None)
+    best = Best(schedule.patience, folder if cluster.chief else None)
     weights = batches.class_weights(training.targets, balance=schedule.balance)
     while len(progress.history) < schedule.epochs and not progress.stale(schedule.patience):
         epoch = len(progress.history)
@@ -116,7 +89,8 @@ def train(
         if on_epoch:
             on_epoch(epoch, entry)
         if folder and cluster.chief:
-            _keep(folder, learner, progress, signature)
+            checkpoint.save(folder, learner.variables, {"signature": signature, "progress": vars(progress)})
+            write_history(folder, progress.history)
     return best.finish(learner.model, progress)
 
 
@@ -225,36 +199,6 @@ class _Learner:
         return tf.function(step, reduce_retracing=True)
 
 
-class _Best:
-    """Keeps the weights of the epoch that validated best, where `patience` asks for it."""
-
-    def __init__(self, patience: int, folder: Path | None) -> None:
-        self._patience = patience
-        self._file = folder / BEST if folder else None
-        self._weights: list[Any] = []
-
-    def update(self, model: Any, progress: Progress) -> None:
-        """Compare the epoch that has just ended."""
-        loss = progress.history[-1].get("val_loss", math.inf)
-        if loss >= progress.best_loss:
-            return
-        progress.best_epoch, progress.best_loss = len(progress.history) - 1, loss
-        if self._patience:
-            self._weights = model.get_weights()
-            if self._file:
-                model.save_weights(self._file)
-
-    def finish(self, model: Any, progress: Progress) -> Trained:
-        """Put the best weights back."""
-        if not self._patience or progress.best_epoch < 0:
-            return Trained(model, progress.history, len(progress.history) - 1)
-        if self._weights:
-            model.set_weights(self._weights)
-        elif self._file:  # resumed, and no epoch since was better
-            model.load_weights(self._file)
-        return Trained(model, progress.history, progress.best_epoch)
-
-
 def _inputs(codes: Any) -> Any:
     """Return what a network sees, float32 (n, rows, frames, 1) in [0, 1], from codes (n, rows, frames)."""
     import tensorflow as tf
@@ -270,11 +214,3 @@ def _judge(logits: Logits, targets: npt.NDArray[np.uint8]) -> dict[str, float]:
 def _line(entry: Mapping[str, float]) -> str:
     shown = ("loss", "accuracy", "val_loss", "val_accuracy")
     return ", ".join(f"{name} {entry[name]:.4f}" for name in shown if name in entry) + f", {entry['seconds']:.1f} s"
-
-
-def _keep(folder: Path, learner: _Learner, progress: Progress, signature: str) -> None:
-    checkpoint.save(folder, learner.variables, {"signature": signature, "progress": vars(progress)})
-    with (folder / "history.csv").open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, ["epoch", *progress.history[0]])
-        writer.writeheader()
-        writer.writerows({"epoch": epoch, **entry} for epoch, entry in enumerate(progress.history, 1))
