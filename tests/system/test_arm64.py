@@ -27,7 +27,7 @@ LOGITS = """
 import json, sys
 from leakear.edge.model import Model
 model = Model.load(sys.argv[1])
-print(json.dumps([model._invoke(codes.astype("float32") / 255) for codes in model.bundle.golden_inputs]))
+print(json.dumps(model.golden_logits()))
 """
 
 
@@ -101,7 +101,7 @@ def arm(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]
 def on_arm(root: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
     environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": "/opt/site", "PYTHONDONTWRITEBYTECODE": "1", "HOME": "/srv"}
     return subprocess.run(
-        ["chroot", root, "/usr/bin/python3", *map(str, arguments)],
+        ["/usr/sbin/chroot", root, "/usr/bin/python3", *map(str, arguments)],
         check=False, capture_output=True, text=True, timeout=900, env=environment,
     )  # fmt: skip
 

@@ -97,7 +97,7 @@ class Model:
         spec = self.info.spec
         if spectrogram.shape != spec.shape:
             raise ValueError(f"the model wants a spectrogram of shape {spec.shape}, not {spectrogram.shape}")
-        return self._invoke((spectrogram - np.float32(spec.floor)) * np.float32(-1 / spec.floor))
+        return self._invoke(spectrogram, spec.floor, -1 / spec.floor)
 
     def score(self, spectrogram: Decibels) -> float:
         """Return P(leak) of one window, 0 to 1."""
@@ -105,11 +105,11 @@ class Model:
 
     def golden_logits(self) -> list[float]:
         """Return what the network makes of the golden inputs here."""
-        return [self._invoke(codes.astype(np.float32) / np.float32(255)) for codes in self._bundle.golden_inputs]
+        return [self._invoke(codes.astype(np.float32), 0.0, 1 / 255) for codes in self._bundle.golden_inputs]
 
-    def _invoke(self, unit: "np.ndarray[Any, np.dtype[np.float32]]") -> float:
-        """Run the network on values of 0 to 1, shape (rows, frames)."""
-        self._interpreter.set_tensor(self._input["index"], _quantised(unit[None, ..., None], self._input))
+    def _invoke(self, values: "np.ndarray[Any, np.dtype[np.float32]]", low: float, factor: float) -> float:
+        """Run the network on (values − low) · factor, within 0 to 1, shape (rows, frames)."""
+        _write(self._interpreter.tensor(self._input["index"])()[0, ..., 0], values, low, factor, self._input)
         self._interpreter.invoke()
         raw = self._interpreter.get_tensor(self._output["index"]).reshape(-1)
         scale, zero = self._output["quantization"]
@@ -141,14 +141,24 @@ def _open(loaded: Bundle, runtime: str, threads: int, name: str) -> Any:
     return interpreter
 
 
-def _quantised(unit: "np.ndarray[Any, Any]", tensor: dict[str, Any]) -> "np.ndarray[Any, Any]":
-    """Bring values of 0 to 1 to the input tensor's own type."""
+def _write(
+    target: "np.ndarray[Any, Any]",
+    values: "np.ndarray[Any, np.dtype[np.float32]]",
+    low: float,
+    factor: float,
+    tensor: dict[str, Any],
+) -> None:
+    """Write (values − low) · factor into the runtime's own memory, in the input tensor's type."""
     if tensor["dtype"] == np.float32:
-        return unit
+        np.subtract(values, np.float32(low), out=target)
+        np.multiply(target, np.float32(factor), out=target)
+        return
     scale, zero = tensor["quantization"]
+    codes = (values - np.float32(low)) * np.float32(factor / scale)
+    np.rint(codes, out=codes)
+    codes += np.float32(zero)
     limits = np.iinfo(tensor["dtype"])
-    codes: np.ndarray[Any, Any] = np.clip(np.rint(unit / scale) + zero, limits.min, limits.max).astype(tensor["dtype"])
-    return codes
+    np.clip(codes, limits.min, limits.max, out=target, casting="unsafe")
 
 
 def sigmoid(logit: float) -> float:
