@@ -26,6 +26,8 @@ from leakear.edge.windows import Block
 
 DATA = Path(__file__).resolve().parents[1] / "data"
 TINY = DATA / "tiny.tflite"
+BORN = 1.8e9
+"""when a node's life begins, s since 1970"""
 QUIET, LEAK = 1e-5, 0.03
 """RMS of white noise that the tiny model hears as quiet and as a leak"""
 RULE = {"span_s": 60, "confirm_s": 30, "clear_s": 30, "noisy_s": 60}
@@ -55,7 +57,7 @@ class Life:
         for _ in range(round(seconds)):
             samples = (rms * self._random.standard_normal(22050)).astype(np.float32)
             seconds_in = self._at / 22050
-            self.node.take(Block(self._at, samples, 1.8e9 + seconds_in, 1000 + seconds_in))
+            self.node.take(Block(self._at, samples, BORN + seconds_in, 1000 + seconds_in))
             self._at += 22050
 
     def pump_until(self, done: Any, what: str) -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from broker import Broker
-from living_node import LEAK, TINY, Asker, Life, living_node
+from living_node import BORN, LEAK, TINY, Asker, Life, living_node
 
 from leakear.edge import __version__, bundle
 from leakear.edge.messages import Event, Spectrum, State, utc_text
@@ -56,7 +56,7 @@ def test_each_result_is_of_its_published_type(asker: Asker, name: str) -> None:
 
 
 def test_set_holds_at_once_is_shown_and_survives_a_restart(broker: Broker, tmp_path: Path) -> None:
-    until = utc_text(1000 + 3600)
+    until = utc_text(BORN + 3600)
     with living_node(broker, tmp_path) as life, Asker(broker, life) as asker:
         life.hear(2)
         answer = asker.ask("set", threshold=0.8, step_s=5, mute_until=until)
@@ -68,6 +68,15 @@ def test_set_holds_at_once_is_shown_and_survives_a_restart(broker: Broker, tmp_p
         assert (state(asker).step_s, state(asker).muted_until) == (answer.result["step_s"], until)
     with living_node(broker, tmp_path) as life, Asker(broker, life) as asker:
         assert asker.ask("set").result == answer.result
+
+
+def test_a_mute_ends_at_its_time_or_by_a_time_that_has_passed(life: Life, asker: Asker) -> None:
+    life.hear(2)
+    assert asker.ask("set", mute_until=utc_text(BORN + 20)).result["muted_until"] == utc_text(BORN + 20)
+    life.hear(20)
+    assert asker.ask("set").result["muted_until"] is None
+    assert asker.ask("set", mute_until=utc_text(BORN + 3600)).result["muted_until"]
+    assert asker.ask("set", mute_until=utc_text(BORN)).result["muted_until"] is None
 
 
 @pytest.mark.parametrize(

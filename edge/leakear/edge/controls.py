@@ -91,7 +91,7 @@ class NodeControls:
             node.set_threshold(request.threshold)
         if until is not None:
             node.mute(until)
-        muted = node.memory.muted_until
+        muted = node.muted_until
         return SetResult(
             threshold=node.pipeline.decision.rule.threshold,
             step_s=node.pipeline.step_s,

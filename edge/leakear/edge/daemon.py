@@ -270,7 +270,7 @@ class Node:
             self.last,
             threshold=self.pipeline.decision.rule.threshold,
             faults=self.faults,
-            muted_until=self.memory.muted_until,
+            muted_until=self.muted_until,
             synced=self.clock.look(),
             seq=self.outbox.last_seq,
             queue_depth=self.outbox.depth,
@@ -297,6 +297,12 @@ class Node:
         self.memory.muted_until = until
         self.save()
         self.send_state()
+
+    @property
+    def muted_until(self) -> float | None:
+        """Until when alarms are muted, s since 1970; None when they are not, or no longer."""
+        until = self.memory.muted_until
+        return until if until is not None and until > self.now[1] else None
 
     def announce(self, kind: str, reason: str) -> None:
         """Tell an event that is no change of state (a model taken or given back)."""

@@ -1,0 +1,9 @@
+NODERED ?= /var/cache/leakear/node-red
+
+$(NODERED)/node_modules/.bin/node-red:
+	mkdir -p $(NODERED)
+	npm install --no-audit --no-fund --silent --prefix $(NODERED) node-red@4
+
+.PHONY: test-nodered
+test-nodered: $(DEV)/.ready $(NODERED)/node_modules/.bin/node-red ## a real Node-RED with the example flow (npm, 250 MB once)
+	LEAKEAR_NODERED=$(NODERED) $(DEV)/bin/python -m pytest tests/system/test_nodered.py -m slow -p no:cacheprovider
