@@ -175,3 +175,13 @@ def test_real_recordings_are_sane_but_the_one_that_saturates(hk: Path) -> None:
     assert {path: found for path, found in faults.items() if found} == {
         path: {"clipping"} for path in paths if "172500" in path
     }
+
+
+def test_simulated_leaks_are_sane_unless_they_reach_the_rails() -> None:
+    from leakear.train.simulator import Site, clip
+
+    for seed in range(7000, 7008):
+        samples = clip(Site.draw(seed), "Leak", 0).astype(np.float32)
+        rails = float(np.mean(np.abs(samples) > 0.99))
+        faults = check(samples, SpectrogramSpec(reference="full-scale", band_hz=(20, 1800))).faults
+        assert faults == (("clipping",) if rails > 0.001 else ()), f"site {seed}"
