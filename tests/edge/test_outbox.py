@@ -57,7 +57,7 @@ def test_a_process_killed_in_the_middle_loses_nothing_it_had_put(tmp_path: Path)
         "os.kill(os.getpid(), 9)"
     )
     for _ in range(3):
-        environment = os.environ | {"PYTHONPATH": str(Path(__file__).parent)}
+        environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
         assert subprocess.run([sys.executable, "-c", script], env=environment, check=False).returncode == -9
     with Outbox(tmp_path / "outbox.db") as box:
         assert [e.seq for e in events(box)] == list(range(1, 22))

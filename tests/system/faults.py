@@ -25,6 +25,8 @@ RATE = 22050
 EVENTS = "leakear/site/n1/event"
 STATE = "leakear/site/n1/state"
 LOG = "info"
+STARTED: list[subprocess.Popen[bytes]] = []
+"""every daemon a test has started"""
 
 
 def recording(path: Path, windows: int = 30) -> Path:
@@ -89,7 +91,9 @@ class Node:
         ]
         command += ["--repeat", str(repeat), "--deadline", str(deadline), str(self.sound)]
         with self.log.open("ab") as log:
-            return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=log, start_new_session=True)
+            process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=log, start_new_session=True)
+        STARTED.append(process)
+        return process
 
     def outbox_state(self) -> tuple[int, int, dict[str, int]]:
         """Last seq, events still waiting, counters."""
