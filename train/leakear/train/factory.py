@@ -21,6 +21,7 @@ import numpy.typing as npt
 from leakear.edge.errors import InputDataError, LeakearError
 from leakear.train import augment, dataset, model_card, networks, recordings, runfolder, scoring, shrinkage, simulated
 from leakear.train.clips import Recipe
+from leakear.train.crossval import SIMULATED
 from leakear.train.features import default_cache
 from leakear.train.lessons import Lessons
 from leakear.train.recordings import Real
@@ -36,8 +37,8 @@ Train, judge and convert the factory model.
 
 DATA holds hk-noise-loggers/ (manifest with sites and folds) and background/ (sounds that are no leak).
 """
-TRAIN_SITES, HELD_SITES = Plan(first_site=500_000, sites=800), Plan(first_site=900_000, sites=120)
-"""Simulated sites that train, and sites that judge; simulated days use others again."""
+HELD_SITES = Plan(first_site=900_000, sites=120)
+"""Simulated sites that judge; simulated days use others again."""
 ATTRIBUTION = (
     "Water-pipe noise-logger recordings: Tijani et al. 2022, Mendeley Data, doi 10.17632/hkn8mxcjyz.1, CC BY 4.0",
     "ESC-10: Piczak 2015, doi 10.7910/DVN/YDEPUT, CC BY 3.0",
@@ -87,8 +88,8 @@ def load(folder: Path, background: Path, cache: Path, seed: int) -> Material:
     recipe = Recipe(preset.spec, "all", 4, recordings.COPIES, noises, seed)
     found, _ = dataset.fingerprint(dataset.load(folder))
     real = recordings.read(found, recipe, cache)
-    simulation, held = (simulated.windows(plan, preset.spec, noises, cache) for plan in (TRAIN_SITES, HELD_SITES))
-    return Material(real, simulation, held, Teacher(Lessons.of(simulation), Fitting(seed=seed)))
+    simulation, held = (simulated.windows(plan, preset.spec, noises, cache) for plan in (SIMULATED, HELD_SITES))
+    return Material(real, simulation, held, Teacher(Lessons.of(simulation), Fitting(seed=seed), cache))
 
 
 def train(material: Material, output: Path) -> Run:
@@ -182,7 +183,7 @@ def _info(material: Material, name: str, network: Any, scores: dict[str, Any]) -
             "sha256": dataset.digest(real.recordings),
             "files": {"train": {k: int((real.targets == v).sum()) for v, k in enumerate(runfolder.LABELS)}},
             "sites": len(set(real.groups)),
-            "simulated": {"sites": TRAIN_SITES.sites, "windows": len(material.simulated)},
+            "simulated": {"sites": SIMULATED.sites, "windows": len(material.simulated)},
         },
         metrics=scores,
         training={"parameters": int(network.count_params()), **vars(fitting)},

@@ -6,9 +6,11 @@ as `shrinkage` lets it: its mean squared logit on recordings is a part of the lo
 batch, so that what they taught is kept.
 """
 
+import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -16,7 +18,7 @@ import numpy.typing as npt
 from tqdm import tqdm
 
 from leakear.edge.spectrogram import SpectrogramSpec
-from leakear.train import networks
+from leakear.train import lessons, networks, networks_compact
 from leakear.train.lessons import Inputs, Lessons, Moments, by_site, change
 from leakear.train.networks_compact import MOMENTS
 
@@ -30,7 +32,7 @@ Batch: TypeAlias = tuple[Inputs, npt.NDArray[np.float32], npt.NDArray[np.float32
 class Fitting:
     """How long and how freely to learn."""
 
-    pretrain_epochs: int = 16
+    pretrain_epochs: int = 12
     """Passes over the simulated windows."""
     steps: int = 150
     """Batches of recordings and simulated windows, half each."""
@@ -51,6 +53,8 @@ class Teacher:
 
     simulated: Lessons
     fitting: Fitting
+    cache: Path
+    """Folder where pre-trained weights are kept."""
     preset: str = "compact"
 
     @property
@@ -60,10 +64,26 @@ class Teacher:
 
     @cached_property
     def pretrained(self) -> list[Any]:
-        """Weights after simulated windows alone."""
+        """Weights after simulated windows alone, from the cache where the same have been made before."""
+        file = self.cache / f"pretrained-{self._key()}.npz"
+        if file.is_file():
+            with np.load(file) as kept:
+                return [kept[name] for name in kept.files]
         model = self._fresh()
         pretrain(model, self.simulated, self.fitting, self.spec)
-        return list(model.get_weights())
+        weights = list(model.get_weights())
+        np.savez(file, *weights)
+        return weights
+
+    def _key(self) -> str:
+        """Digest of all that pre-training depends on: the windows, this code, the options."""
+        facts = hashlib.sha256(np.ascontiguousarray(self.simulated.moments))
+        for module in (lessons, networks_compact):
+            facts.update(Path(module.__file__).read_bytes())
+        facts.update(Path(__file__).read_bytes())
+        options = replace(self.fitting, steps=0, shrinkage=0.0)
+        facts.update(f"{options} {self.preset} {self.simulated.targets.tobytes().hex()}".encode())
+        return facts.hexdigest()[:24]
 
     def fitted(self, real: Lessons) -> Any:
         """Return a network fitted to these recordings."""
@@ -104,8 +124,8 @@ def fit(model: Any, real: Lessons, simulated: Lessons, fitting: Fitting, spec: S
         for _ in range(fitting.steps):
             ours, theirs = draw(half), rng.choice(len(simulated), half)
             x = [
-                change(lessons.moments[rows], rng, gain, fitting.response_db, spec)
-                for lessons, rows, gain in zip((real, simulated), (ours, theirs), fitting.gain_db, strict=True)
+                change(part.moments[rows], rng, gain, fitting.response_db, spec)
+                for part, rows, gain in zip((real, simulated), (ours, theirs), fitting.gain_db, strict=True)
             ]
             targets = np.concatenate([real.targets[ours], simulated.targets[theirs]]).astype(np.float32)
             yield np.concatenate(x), targets, np.repeat(np.array([1, 0], np.float32), half)
