@@ -200,6 +200,11 @@ def test_another_schema_says_what_to_do(copy: Path, schema: int | None, words: s
         bundle.parse(with_json(copy.read_bytes(), text), "m.tflite")
 
 
+def test_keys_of_a_later_version_are_ignored(copy: Path) -> None:
+    read = bundle.parse(rebuilt(copy, watermark={"by": "somebody"}), "m.tflite").info
+    assert read.model_id == bundle.read(copy).info.model_id
+
+
 @pytest.mark.parametrize("text", [b"", b"[]", b"{", b"\xff\xfe", b'"x"', b"[" * 100_000])
 def test_a_json_that_is_none_is_refused(copy: Path, text: bytes) -> None:
     with pytest.raises(ModelError, match=r"m\.tflite"):
