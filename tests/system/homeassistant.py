@@ -41,6 +41,7 @@ frontend:
 lovelace:
 logger:
   default: warning
+automation: !include automations.yaml
 """
 START = 'mount --rbind /proc "$0/proc" && mount --rbind /dev "$0/dev" && exec chroot "$0" /opt/ha/bin/hass "$@"'
 
@@ -51,6 +52,8 @@ class HomeAssistant:
 
     root: Path
     broker_port: int
+    automations: str = "[]"
+    """text of automations.yaml"""
     port: int = field(default_factory=free_port)
     token: str = ""
     folder: Path = field(init=False)
@@ -59,6 +62,7 @@ class HomeAssistant:
     def __enter__(self) -> Self:
         self.folder = Path(tempfile.mkdtemp(prefix="leakear-config-", dir=self.root / "tmp"))
         (self.folder / "configuration.yaml").write_text(CONFIGURATION.format(port=self.port))
+        (self.folder / "automations.yaml").write_text(self.automations)
         try:
             self.start()
             self._onboard()
@@ -99,7 +103,8 @@ class HomeAssistant:
         request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", data, headers, method=method)
         try:
             with urllib.request.urlopen(request, timeout=30) as answer:
-                return json.loads(answer.read() or b"null")
+                text = answer.read() or b"null"
+                return json.loads(text) if "json" in answer.headers.get_content_type() else text.decode()
         except urllib.error.HTTPError as error:
             error.add_note(f"{method} {path}: {error.read().decode(errors='replace')}")
             raise

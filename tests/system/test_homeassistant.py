@@ -5,6 +5,7 @@ nothing but a loopback device.
 """
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -12,10 +13,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 from broker import Broker, Subscriber
 from homeassistant import HomeAssistant
 
 NODE = Path(__file__).with_name("paced_node.py")
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples" / "home-assistant"
 DEVICE = "leakear_hill_pit_7"
 LEAK, HEALTH = f"binary_sensor.{DEVICE}_leak", f"binary_sensor.{DEVICE}_health"
 ENTITIES = {
@@ -33,7 +36,8 @@ def home() -> Iterator[tuple[HomeAssistant, Broker]]:
     root = os.environ.get("LEAKEAR_HOMEASSISTANT")
     if not root or not Path(root, "opt/ha/bin/hass").exists():
         pytest.skip("no Home Assistant here: make test-homeassistant builds one (root, mmdebstrap, 2 GB)")
-    with Broker() as broker, HomeAssistant(Path(root), broker.port) as running:
+    automations = (EXAMPLES / "automation.yaml").read_text()
+    with Broker() as broker, HomeAssistant(Path(root), broker.port, automations) as running:
         yield running, broker
 
 
@@ -81,6 +85,9 @@ def test_a_node_appears_follows_obeys_goes_and_returns(home: tuple[HomeAssistant
     assert event["reason"]
     assert float(assistant.state(f"sensor.{DEVICE}_score") or 0) > 0.5
 
+    assert "Leak at leakear hill pit-7" in rendered_card(assistant)
+    assert event["reason"] in rendered_card(assistant)
+
     node.hear("deaf")
     assistant.wait_state(HEALTH, "on", 60)
     assistant.wait_state(LEAK, "unknown", 60)
@@ -100,6 +107,23 @@ def test_a_node_appears_follows_obeys_goes_and_returns(home: tuple[HomeAssistant
 
     node.end(signal.SIGTERM)
     assistant.wait_state(LEAK, "unavailable")
+
+
+def rendered_card(assistant: HomeAssistant) -> str:
+    """The example card's text, as Home Assistant renders it."""
+    card = yaml.safe_load((EXAMPLES / "card.yaml").read_text())
+    text = card["cards"][0]["card"]["content"]
+    return str(assistant.call("POST", "/api/template", {"template": text}))
+
+
+def test_the_examples_name_entities_that_exist(home: tuple[HomeAssistant, Broker], node: PacedNode) -> None:
+    assistant, _ = home
+    assistant.wait_state(LEAK, "off", 60)
+    for name in ("card.yaml", "automation.yaml"):
+        named = set(re.findall(rf"\b\w+\.{DEVICE}_\w+", (EXAMPLES / name).read_text()))
+        assert named <= set(assistant.states())
+    assert assistant.state("automation.leak") == "on"
+    assert assistant.state("automation.leak_detector_does_not_listen") == "on"
 
 
 def test_a_home_assistant_that_restarts_finds_the_node_again(
