@@ -200,6 +200,8 @@ class NodeView {
       put("model", h("span.mono", { title: report.model.sha256 }, report.model.id));
       put("firmware", report.firmware);
       put("threshold", number(report.threshold, 2));
+      const wish = this.element.querySelector("input[name=threshold]");
+      if (wish) wish.placeholder = number(report.threshold, 2);
       put("window", `${number(report.window_s, 0)} s / ${number(report.step_s, 1)} s`);
       put("clock", t(report.clock_synced ? "yes" : "no"), !report.clock_synced);
     }

@@ -1,0 +1,77 @@
+"""The page and the real daemon: what the one says the other understands, both ways."""
+
+import io
+import subprocess
+import sys
+import urllib.request
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+from harness import Browser, Dashboard, until
+
+from leakear.dashboard.i18n import texts
+
+EN = texts("en")
+
+
+def test_from_quiet_to_leak_to_the_next_model(browser: Browser, broker: Any, tmp_path: Path) -> None:
+    dataset = pytest.importorskip("leakear.train.dataset")
+    command = [sys.executable, str(Path(__file__).parent / "real_node.py"), str(broker.port), str(tmp_path / "state")]
+    with Dashboard(f"mqtt://127.0.0.1:{broker.port}", tmp_path) as dashboard:
+        dashboard.ready()
+        node = subprocess.Popen(command, stdin=subprocess.PIPE, text=True)
+        assert node.stdin is not None
+        try:
+            browser.open(dashboard.url + "/node/hill/pit-7")
+            browser.text(".badge.large", EN["state.OK"], timeout=60)
+            print("leak", file=node.stdin, flush=True)
+            browser.text(".badge.large", EN["state.LEAK"], timeout=60)
+            play_the_clip(browser)
+            command_it(browser)
+            browser.click("button.watch")
+            until(lambda: int(browser.one(".waterfall").get_attribute("data-count") or 0) > 3, "spectra")
+            judge(browser)
+            print("deaf", file=node.stdin, flush=True)
+            browser.text(".badge.large", EN["state.SENSOR_FAULT"], timeout=60)
+            browser.text(".chip", EN["fault.no_frames"])
+            node.terminate()
+            browser.text(".badge", EN["state.offline"], timeout=60)
+            assert EN["fact.missing"] not in browser.one(".facts").text
+        finally:
+            node.kill()
+            node.wait()
+        with urllib.request.urlopen(dashboard.url + "/api/export") as answer:
+            zipfile.ZipFile(io.BytesIO(answer.read())).extractall(tmp_path / "field")
+    assert [recording.label for recording in dataset.load(tmp_path / "field")] == ["Leak"]
+    assert browser.complaints() == []
+
+
+def play_the_clip(browser: Browser) -> None:
+    leak = '.entry[data-subject="LEAK"]'
+    browser.click(f"{leak} .fetch")
+    browser.one(f'{leak} .waterfall[data-drawn="yes"]', timeout=60)
+    until(lambda: browser.js("return document.querySelector('audio').duration >= 10"), "ten seconds of sound")
+
+
+def command_it(browser: Browser) -> None:
+    for name in ("identify", "status", "selftest"):
+        browser.click(f'[data-command="{name}"]')
+        browser.one(f'[data-answer="{name}"][data-ok="true"]', timeout=40)
+    browser.one('input[name="threshold"]').send_keys("0.44")
+    browser.click('[data-form="setthreshold"] button')
+    browser.one('[data-answer="set"][data-ok="true"]')
+    browser.text(".facts dd", "0.44")
+    browser.click('[data-form="setmute"] button')
+    browser.text(".chip", EN["muted.until"].split("{")[0])
+    browser.click('[data-command="calibrate-status"]')
+    browser.one('[data-answer="calibrate"][data-ok="true"]')
+
+
+def judge(browser: Browser) -> None:
+    leak = '.entry[data-subject="LEAK"]'
+    browser.click(f"{leak} .judge")
+    browser.click(f'{leak} input[value="leak"]')
+    browser.click(f"{leak} form button")
+    browser.text(f"{leak} .badge", EN["verdict.leak"])
