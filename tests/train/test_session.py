@@ -160,3 +160,17 @@ def test_a_second_run_of_the_same_job_needs_no_training(
     before = (tmp_path / "run" / "history.csv").read_bytes()
     done = run(job(recordings), tmp_path)
     assert (done.path / "history.csv").read_bytes() == before
+
+
+def test_a_finished_run_is_kept_until_it_is_forgotten(recordings: list[Recording], tmp_path: Path) -> None:
+    quick = dataclasses.replace(PRESET, epochs=1, copies=0)
+    first = run(job(recordings, preset=quick), tmp_path)
+    stamp = first.model_path.stat().st_mtime_ns
+    again = run(job(recordings, preset=quick), tmp_path)
+    assert (again.info, again.model_path.stat().st_mtime_ns) == (first.info, stamp)
+    with pytest.raises(InputDataError, match="finished run of other recordings or options"):
+        run(job(recordings[:-1], preset=quick), tmp_path)
+    (first.path / "mine.txt").write_text("not the run's")
+    session.forget(first.path)
+    assert run(job(recordings, preset=quick), tmp_path).model_path.stat().st_mtime_ns != stamp
+    assert (first.path / "mine.txt").exists()

@@ -3,7 +3,6 @@
 import argparse
 import dataclasses
 import logging
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +59,7 @@ def _learning_arguments(group: Any) -> None:
     group.add_argument("--learning-rate", type=float, help="of Adam (preset's)")
     group.add_argument("--patience", type=int, help="epochs without improvement before it ends; 0 never (preset's)")
     group.add_argument("--seed", type=int, default=42, help="of split, copies and weights (default: 42)")
-    group.add_argument("--fresh", action="store_true", help="forget an interrupted run in RUN and begin anew")
+    group.add_argument("--fresh", action="store_true", help="forget what was trained in RUN and begin anew")
 
 
 def main(args: argparse.Namespace) -> int:
@@ -72,7 +71,7 @@ def main(args: argparse.Namespace) -> int:
     dataset.require_classes(recordings, str(args.data))
     output = args.output or Path("runs") / f"{preset.name}-{args.split}-{args.seed}"
     if args.fresh and worker == 0:
-        shutil.rmtree(output, ignore_errors=True)
+        session.forget(output)
     job = session.Job(
         preset=preset,
         recipe=_recipe(preset, args),

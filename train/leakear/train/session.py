@@ -3,6 +3,7 @@
 import hashlib
 import json
 import logging
+import shutil
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
@@ -12,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from leakear.edge.errors import InputDataError
 from leakear.train import checkpoint, dataset, features, report, runfolder, scoring
 from leakear.train.clips import Recipe
 from leakear.train.distributed import Cluster
@@ -75,11 +77,13 @@ class Job:
 def run(
     job: Job, output: Path, cluster: Cluster, *, cache: Path, jobs: int | None = None, quiet: bool = False
 ) -> Run | None:
-    """Train and write the run folder; an interrupted run of the same job goes on.
+    """Train and write the run folder; an interrupted run of the same job goes on, a finished one is returned.
 
     Returns None on workers other than the first: they compute, the first one writes.
     """
     output.mkdir(parents=True, exist_ok=True)
+    if cluster.chief and (done := _finished(output, job.signature)):
+        return done
     training = features.build(job.split.train, job.recipe, cache, jobs=jobs)
     judges = job.split.validation
     validation = features.build(judges, job.recipe.plain, cache, jobs=jobs) if judges else None
@@ -113,6 +117,25 @@ def run(
         (output / name).unlink(missing_ok=True)
     cluster.meet()
     return runfolder.load_run(output)
+
+
+def forget(output: Path) -> None:
+    """Remove what makes `run` go on with, or return, an earlier training; other files are left alone."""
+    for name in (checkpoint.FILE, BEST, "run.json"):
+        (output / name).unlink(missing_ok=True)
+    shutil.rmtree(output / "tensorboard", ignore_errors=True)
+
+
+def _finished(output: Path, signature: str) -> Run | None:
+    if not (output / "run.json").is_file():
+        return None
+    done = runfolder.load_run(output)
+    if done.info.training.get("signature") != signature:
+        raise InputDataError(
+            f"{output} holds a finished run of other recordings or options: give another --output, or --fresh"
+        )
+    log.info("%s is finished: nothing to do (--fresh trains again)", output)
+    return done
 
 
 def _require_usable(side: FeatureSet) -> None:
@@ -178,6 +201,7 @@ def _training(job: Job, trained: Trained) -> dict[str, Any]:
 
     return {
         **asdict(job.schedule),
+        "signature": job.signature,
         "copies": job.recipe.copies,
         "augmentations": list(job.recipe.augmentations),
         "backgrounds": len(job.recipe.backgrounds),
