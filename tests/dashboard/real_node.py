@@ -11,10 +11,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "system"))
 
-from paced_node import DATA, TrueClock, Words, sound  # noqa: E402
+from paced_node import DATA, TrueClock, Words, sound
 
-from leakear.edge.compose import open_node  # noqa: E402
-from leakear.edge.settings import Settings  # noqa: E402
+from leakear.edge.compose import open_node
+from leakear.edge.settings import Settings
 
 
 def main() -> None:
