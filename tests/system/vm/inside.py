@@ -26,14 +26,14 @@ telemetry_s = 1.0
 [audio]
 device = "hw:Loopback,1"
 [window]
-step_s = 1.0
+step_s = 2.0
 [model]
 path = "/opt/test/tiny.tflite"
 [decision]
-span_s = 4.0
-confirm_s = 2.0
-clear_s = 4.0
-noisy_s = 8.0
+span_s = 8.0
+confirm_s = 4.0
+clear_s = 8.0
+noisy_s = 12.0
 [mqtt]
 host = "127.0.0.1"
 """
@@ -59,7 +59,7 @@ class Watcher:
         return [body for topic, body in list(self.messages) if topic == kind]
 
 
-def until(what: str, ready: Callable[[], Any], timeout: float = 180) -> None:
+def until(what: str, ready: Callable[[], Any], timeout: float = 600) -> None:
     began = time.monotonic()
     while not ready():
         if time.monotonic() - began > timeout:
@@ -108,7 +108,7 @@ def main() -> None:
     for cycle in range(CYCLES):
         seen.messages.clear()
         unbinding = bind("unbind")
-        until(f"cycle {cycle}: fault published", lambda: any(e["to"] == "SENSOR_FAULT" for e in seen.of("event")), 30)
+        until(f"cycle {cycle}: fault published", lambda: any(e["to"] == "SENSOR_FAULT" for e in seen.of("event")), 120)
         unbinding.join(60)
         used = cpu_seconds(node.pid)
         time.sleep(10)
