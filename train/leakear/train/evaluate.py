@@ -122,10 +122,11 @@ def going_round(path: Path, spec: SpectrogramSpec, least_s: float) -> Iterator[B
     if wanted > len(sound):
         once = len(sound) - min(fade, len(sound) // 2)
         sound = loop(sound, once, 0, fade)
+    once = len(sound)
+    sound = np.resize(sound, once + BLOCK)  # goes on where it ends, so that every block is one piece
     for start in range(0, wanted, BLOCK):
-        samples = np.take(sound, np.arange(start, min(start + BLOCK, wanted)), mode="wrap")
         at = start / spec.sample_rate
-        yield Block(start, samples, at, at)
+        yield Block(start, sound[start % once :][: min(BLOCK, wanted - start)], at, at)
 
 
 def _hours(heard: Heard) -> float:
