@@ -8,7 +8,7 @@ import pytest
 import soundfile
 
 from leakear.edge.calibrate import apply, with_keys
-from leakear.edge.calibration import BLOCK_S, Baseline, CalibrationRefused, Proposal, propose
+from leakear.edge.calibration import BLOCK_S, Baseline, CalibrationRefused, Proposal, chi_square_tenth, propose
 from leakear.edge.cli import main
 from leakear.edge.errors import ConfigError
 from leakear.edge.model import sigmoid
@@ -57,6 +57,13 @@ def test_a_smaller_budget_asks_for_a_higher_threshold() -> None:
 def test_the_models_own_threshold_is_never_undercut() -> None:
     quiet = night(1, mean=-12)
     assert propose(quiet, on_fraction=0.9, model_threshold=0.5).threshold == 0.5
+
+
+def test_the_bound_is_that_of_the_chi_square_distribution() -> None:
+    from scipy.stats import chi2
+
+    for freedom in (18, 20, 40, 200, 4000):
+        assert chi_square_tenth(freedom) == pytest.approx(chi2.ppf(0.1, freedom), rel=0.005)
 
 
 def test_the_gate_lies_at_the_top_of_the_quiet_levels() -> None:

@@ -24,6 +24,7 @@ _BLOCKS_PER_WEEK = 7 * 86400 / BLOCK_S
 _TAIL = 0.8
 """Quantile of the block values above which the tail begins."""
 _CONFIDENCE = 0.9
+"""Of the stated bound; `chi_square_tenth` is its other end."""
 _HEAVY = 1.6
 """Coefficient of variation of the excesses (1 for an exponential tail) from which the tail is too heavy."""
 _MAX_FAULTY = 0.05
@@ -176,6 +177,15 @@ def _tail_level(blocks: NDArray[np.float64], chance: float) -> tuple[int, float]
     scale = n * mean / float(gammaincinv(n, 1 - _CONFIDENCE))
     share = n / len(blocks)
     return n, start + scale * max(0.0, math.log(share / chance))
+
+
+def chi_square_tenth(freedom: int) -> float:
+    """10th percentile of the chi-square distribution (Wilson and Hilferty 1931, within 0.5 % from 10 on).
+
+    scipy.stats would cost a daemon that calibrates 79 MB.
+    """
+    spread = 2 / (9 * freedom)
+    return freedom * float((1 - spread - 1.2815516 * math.sqrt(spread)) ** 3)
 
 
 def _logit(probability: float) -> float:
