@@ -58,6 +58,27 @@ def test_daemon_killed_at_random_moments(tmp_path: Path, durable: Broker, kills:
         report(f"daemon killed −9 {kills} times", node, seen)
 
 
+@full
+@pytest.mark.timeout(900)
+def test_broker_that_saves_every_second_only_killed_at_random_moments(tmp_path: Path) -> None:
+    """It has acknowledged what it then loses: the nodes send the last seconds again."""
+    with Broker(persistence=True, extra="autosave_on_changes false") as broker:
+        node = Node(tmp_path, broker)
+        with Subscriber(broker, EVENTS, client_id="watcher") as seen:
+            pass  # the session is there before the first event; nobody is at home
+        process = node.replay(speed=50, repeat=9)  # outlasts the killing
+        for _ in range(10):
+            time.sleep(RANDOM.uniform(1.5, 2.5))
+            broker.kill()
+            broker.start()
+        assert finish(node, process, 300) == 0
+        time.sleep(2)
+        with Subscriber(broker, EVENTS, client_id="watcher") as seen:
+            last, _, _ = node.outbox_state()
+            wait_for_all(last, seen)
+            report("broker that saves once a second killed −9 10 times, watcher away", node, seen)
+
+
 @pytest.mark.parametrize("kills", [2, pytest.param(20, marks=full)])
 @pytest.mark.timeout(900)
 def test_broker_killed_at_random_moments(tmp_path: Path, durable: Broker, kills: int) -> None:

@@ -215,7 +215,7 @@ class Link:
         log.log(logging.INFO if closed.orderly else logging.WARNING, "connection to %s is over", self._options.host)
         self._flush_acks()
         if not closed.orderly:
-            self._outbox.connection_lost(once=self._sender.connection.protocol == paho.MQTTv5)
+            self._outbox.connection_lost()
         self._sender = None
         self._away_since = self._monotonic()
 

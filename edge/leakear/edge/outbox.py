@@ -6,7 +6,7 @@ has goes first, then the oldest events that are no change of state, then the old
 is counted and, once there is room, reported as an event.
 
 An acknowledged event settles for some seconds before it is deleted. If the connection is lost within them it is sent
-once more under the same id: brokers acknowledge before they save, so one that crashes then has lost it.
+again under the same id: brokers acknowledge before they save, so one that crashes then has lost it.
 """
 
 import time
@@ -135,12 +135,9 @@ class Outbox:
         self.counters["delivered"] += len(in_memory)
         self._disk.write(self._mark)
 
-    def connection_lost(self, *, once: bool = True) -> None:
-        """Send again what a broker has acknowledged only moments ago, once or until a connection holds.
-
-        Not only once under MQTT 3.1.1: there a refusing broker acknowledges as well, and hangs up.
-        """
-        if self._settling and self._disk.write(lambda store: _send_again(store, once)):
+    def connection_lost(self) -> None:
+        """Send again what a broker has acknowledged only moments ago."""
+        if self._settling and self._disk.write(_send_again):
             self._settling.clear()
 
     def maintain(self) -> None:
@@ -182,7 +179,7 @@ class Outbox:
         self.counters = {name: max(count, kept.get(name, 0)) for name, count in self.counters.items()}
         self.counters["salvaged"] += len(salvage.rows) if salvage else 0
         self._given_up = self._given_up or store.recall("given_up")
-        self.last_seq = max(self.last_seq, store.last_seq)
+        self.last_seq = max(self.last_seq, store.last_seq, store.recall("seq") or 0)
 
     def _work_from_memory(self, rescued: Salvage) -> None:
         """Deliver from memory what a disk that refuses to be written still holds."""
@@ -204,6 +201,7 @@ class Outbox:
                 store.add(row)
             if lost := store.make_room(self.options.max_bytes):
                 given_up, counters = self._with_given_up(lost)
+            store.remember("seq", self.last_seq)  # settled events leave no other trace of their number
             store.remember("given_up", given_up)
             store.remember("counters", counters)
             store.remember("state", self._state)
@@ -214,10 +212,11 @@ class Outbox:
         """Write acknowledgements, and delete what has settled."""
         now = self._monotonic()
         with store.transaction(durable=False):
-            settling = dict.fromkeys(store.acknowledge(sorted(self._acked)), now)
+            seqs, first = store.acknowledge(sorted(self._acked))
+            settling = dict.fromkeys(seqs, now)
             settled = self._settled(now, settling)
             store.forget(settled)
-            counters = self.counters | {"delivered": self.counters["delivered"] + len(settling)}
+            counters = self.counters | {"delivered": self.counters["delivered"] + first}
             store.remember("counters", counters)
         self._acked, self.counters = set(), counters
         self._settling = {seq: since for seq, since in (self._settling | settling).items() if seq not in settled}
@@ -270,6 +269,6 @@ class Outbox:
         )
 
 
-def _send_again(store: Store, once: bool) -> None:
+def _send_again(store: Store) -> None:
     with store.transaction(durable=False):
-        store.send_again(once=once)
+        store.send_again()

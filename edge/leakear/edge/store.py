@@ -96,25 +96,26 @@ class Store:
         query = "SELECT seq, kind, payload FROM events WHERE seq > ? AND status != 1 ORDER BY seq LIMIT ?"
         return [Row(*found) for found in self._db.execute(query, (after, limit))]
 
-    def acknowledge(self, seqs: Iterable[int]) -> list[int]:
-        """Mark as delivered; gives those that now settle. One sent for the second time goes at once."""
-        settling = []
+    def acknowledge(self, seqs: Iterable[int]) -> tuple[list[int], int]:
+        """Mark as delivered. Gives those that now settle, and how many of them were never acknowledged before."""
+        settling, first = [], 0
         for seq in seqs:
-            self._remove("seq = ? AND status = 2", (seq,))
-            query = "UPDATE events SET status = 1, boot = ? WHERE seq = ? AND status = 0"
-            if self._db.execute(query, (self._boot, seq)).rowcount:
+            found = self._db.execute("SELECT status FROM events WHERE seq = ? AND status != 1", (seq,)).fetchone()
+            if found:
+                self._db.execute("UPDATE events SET status = 1, boot = ? WHERE seq = ?", (self._boot, seq))
                 self.depth -= 1
+                first += found[0] == 0
                 settling.append(seq)
-        return settling
+        return settling, first
 
     def forget(self, seqs: Iterable[int]) -> None:
         """Delete events that have settled."""
         for seq in seqs:
             self._remove("seq = ? AND status = 1", (seq,))
 
-    def send_again(self, *, once: bool) -> None:
-        """Make every settling event pending once more; with `once` its next acknowledgement is final."""
-        changed = self._db.execute("UPDATE events SET status = ? WHERE status = 1", (2 if once else 0,)).rowcount
+    def send_again(self) -> None:
+        """Make every settling event pending once more."""
+        changed = self._db.execute("UPDATE events SET status = 2 WHERE status = 1").rowcount
         self.depth += changed
 
     def make_room(self, limit: int) -> list[Row]:
@@ -165,7 +166,7 @@ class Store:
         if boots:
             with self.transaction(durable=False):
                 self._remove("status = 1 AND boot = ?", (self._boot,))
-                self.send_again(once=True)
+                self.send_again()
 
     def _count(self) -> None:
         query = "SELECT count(*) FILTER (WHERE status != 1), coalesce(sum(length(payload) + ?), 0) FROM events"
