@@ -220,7 +220,7 @@ def test_facts_gaps_and_history_of_a_node(page: Browser, dashboard: Dashboard, m
         page.text(".facts dd", "81 °C")
         page.text(".facts dd.bad", "2")
         page.text(".chip", EN["fault.clipping"])
-        page.text(".strip .span", EN["state.OK"])
+        page.one('.strip .span[data-look="ok"]')
         stamp = page.one(".entry time")
         assert stamp.get_attribute("title").endswith(" UTC")
         page.click(".ranges button:nth-child(4)")
