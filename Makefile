@@ -40,7 +40,7 @@ $(LEGACY)/.ready: pyproject.toml constraints/legacy.txt
 
 .PHONY: system-packages
 system-packages: ## Debian packages the tests need (skipped where apt-get is not there)
-	@make/system-packages mosquitto libportaudio2 libasound2-plugins pulseaudio pulseaudio-utils chromium chromium-driver
+	@make/system-packages mosquitto libportaudio2 libasound2-plugins pulseaudio pulseaudio-utils jackd2 chromium chromium-driver
 
 test: system-packages $(DEV)/.ready $(LEGACY)/.ready ## everything that must always hold (about 10 minutes)
 	$(MAKE) check
