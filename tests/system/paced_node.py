@@ -1,16 +1,19 @@
 """A real node without a microphone: its sound is made here, in real time but ten times as fast.
 
-    python paced_node.py PORT STATE_FOLDER [remove]
+    python paced_node.py PORT STATE_FOLDER [SECTIONS as JSON]
 
 Standard input says what it hears from now on: `quiet`, `leak` or `deaf`, one word a line.
 """
 
+import json
 import signal
+import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -33,6 +36,29 @@ class Words:
     def _read(self) -> None:
         for line in sys.stdin:
             self.word = line.strip()
+
+
+class PacedNode:
+    """Such a node, as a test starts it."""
+
+    def __init__(self, port: int, folder: Path, **sections: dict[str, Any]) -> None:
+        self._command = [sys.executable, __file__, str(port), str(folder), json.dumps(sections)]
+        self.start()
+
+    def start(self) -> None:
+        """Start (again) with the same state."""
+        self.process = subprocess.Popen(self._command, stdin=subprocess.PIPE)
+
+    def hear(self, what: str) -> None:
+        """From now on: quiet, leak or deaf."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(f"{what}\n".encode())
+        self.process.stdin.flush()
+
+    def end(self, number: signal.Signals) -> None:
+        """Send a signal and wait for the end."""
+        self.process.send_signal(number)
+        self.process.wait(30)
 
 
 class TrueClock:
@@ -60,18 +86,14 @@ def sound(words: Words) -> Iterator[Block | SensorFault]:
 
 def main() -> None:
     """Run until SIGTERM."""
-    port, folder, mode = int(sys.argv[1]), sys.argv[2], (sys.argv[3:] or ["on"])[0]
-    settings = Settings.from_mapping(
-        {
-            "node": {"site": "hill", "name": "pit-7", "state_dir": folder, "telemetry_s": 5},
-            "model": {"path": str(DATA / "tiny.tflite")},
-            "decision": {"span_s": 60, "confirm_s": 30, "clear_s": 30, "noisy_s": 60},
-            "mqtt": {"host": "127.0.0.1", "port": port, "keepalive_s": 5},
-            "homeassistant": {"discovery": mode},
-        },
-        environment={},
-    )
-    with open_node(settings, TrueClock()) as node:
+    port, folder, sections = int(sys.argv[1]), sys.argv[2], json.loads((sys.argv[3:] or ["{}"])[0])
+    given = {
+        "node": {"site": "hill", "name": "pit-7", "state_dir": folder, "telemetry_s": 5},
+        "model": {"path": str(DATA / "tiny.tflite")},
+        "decision": {"span_s": 60, "confirm_s": 30, "clear_s": 30, "noisy_s": 60},
+        "mqtt": {"host": "127.0.0.1", "port": port, "keepalive_s": 5},
+    }
+    with open_node(Settings.from_mapping(given | sections, environment={}), TrueClock()) as node:
         signal.signal(signal.SIGTERM, lambda *_: setattr(node, "stopping", True))
         node.run(sound(Words()))
 

@@ -7,8 +7,6 @@ nothing but a loopback device.
 import os
 import re
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,8 +14,8 @@ import pytest
 import yaml
 from broker import Broker, Subscriber
 from homeassistant import HomeAssistant
+from paced_node import PacedNode
 
-NODE = Path(__file__).with_name("paced_node.py")
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples" / "home-assistant"
 DEVICE = "leakear_hill_pit_7"
 LEAK, HEALTH = f"binary_sensor.{DEVICE}_leak", f"binary_sensor.{DEVICE}_health"
@@ -41,29 +39,9 @@ def home() -> Iterator[tuple[HomeAssistant, Broker]]:
         yield running, broker
 
 
-class PacedNode:
-    """A node in a process of its own that hears what it is told to: quiet, leak or deaf."""
-
-    def __init__(self, broker: Broker, folder: Path, *extra: str) -> None:
-        self._command = [sys.executable, str(NODE), str(broker.port), str(folder), *extra]
-        self.start()
-
-    def start(self) -> None:
-        self.process = subprocess.Popen(self._command, stdin=subprocess.PIPE)
-
-    def hear(self, what: str) -> None:
-        assert self.process.stdin is not None
-        self.process.stdin.write(f"{what}\n".encode())
-        self.process.stdin.flush()
-
-    def end(self, number: signal.Signals) -> None:
-        self.process.send_signal(number)
-        self.process.wait(30)
-
-
 @pytest.fixture
 def node(home: tuple[HomeAssistant, Broker], tmp_path: Path) -> Iterator[PacedNode]:
-    running = PacedNode(home[1], tmp_path)
+    running = PacedNode(home[1].port, tmp_path)
     yield running
     if running.process.poll() is None:
         running.end(signal.SIGTERM)
@@ -146,7 +124,7 @@ def test_a_node_that_removes_itself_is_gone(
     assistant, broker = home
     assistant.wait_state(LEAK, "off", 60)
     node.end(signal.SIGTERM)
-    leaving = PacedNode(broker, tmp_path, "remove")
+    leaving = PacedNode(broker.port, tmp_path, homeassistant={"discovery": "remove"})
     try:
         assistant.wait_for(lambda: not set(assistant.states()) & ENTITIES, "removal")
     finally:
