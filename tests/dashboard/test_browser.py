@@ -1,6 +1,7 @@
 """The page in a real Chromium, over a real broker: what a person sees and does."""
 
 import io
+import subprocess
 import urllib.request
 import wave
 import zipfile
@@ -12,7 +13,6 @@ from typing import Any
 import pytest
 from broker import Broker
 from harness import Browser, Dashboard, FakeNode, done, until
-from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
 from leakear.dashboard.i18n import texts
@@ -352,6 +352,31 @@ def test_it_fits_a_telephone(page: Browser, dashboard: Dashboard, mqtt: Any) -> 
         page.driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 
+def log_in(browser: Browser, password: str) -> None:
+    for name, value in (("name", "vera"), ("password", password)):
+        field = browser.one(f'input[name="{name}"]')
+        field.clear()
+        field.send_keys(value)
+    browser.click("form.login button")
+
+
+def test_the_bell_rings_and_notifies(page: Browser, mqtt: Any) -> None:
+    page.js("""window.told = [];
+        window.Notification = class { constructor(title, more) { told.push([title, more.body]); } };
+        Notification.permission = 'granted'; Notification.requestPermission = () => {};
+        window.tones = 0; const start = OscillatorNode.prototype.start;
+        OscillatorNode.prototype.start = function (at) { window.tones += 1; return start.call(this, at); };""")
+    with FakeNode(mqtt.port, "pit-14") as node:
+        node.turn("LEAK")
+        page.text(".toast", "pit-14")
+        assert page.js("return [told.length, tones]") == [0, 0], "no sound before somebody asked for it"
+        page.click("header button.icon")
+        node.turn("OK")
+        node.turn("LEAK", reason="Again.")
+        until(lambda: page.js("return told") == [["leakear: Leak", "pit-14 · site-a\nAgain."]], "the notification")
+        assert page.js("return tones") > 2
+
+
 def test_log_in_is_refused_and_accepted(browser: Browser, mqtt: Any, tmp_path: Path) -> None:
     made = Dashboard(f"mqtt://127.0.0.1:{mqtt.port}", tmp_path)
     made.add_user("vera", "a long password", "view")
@@ -359,19 +384,21 @@ def test_log_in_is_refused_and_accepted(browser: Browser, mqtt: Any, tmp_path: P
         node.report()
         browser.open(made.url + path_of(node))
         browser.one("form.login")
-        for password, seen in (("wrong", ".login .wrong"), ("a long password", ".who")):
-            for name, value in (("name", "vera"), ("password", password)):
-                field = browser.driver.find_element(By.NAME, name)
-                field.clear()
-                field.send_keys(value)
-            browser.click("form.login button")
-            until(lambda css=seen: any(e.text for e in browser.all(css)), seen)
+        log_in(browser, "wrong")
+        until(lambda: browser.one(".login .wrong").text, "the refusal")
+        log_in(browser, "a long password")
         browser.one(ROW.format("pit-13"))
         browser.open(made.url + path_of(node))
         browser.one(".facts")
         assert not browser.all("[data-command]"), "who may only look gets no commands"
         stolen = browser.js("return document.cookie")
         assert stolen == "", "scripts cannot read the session"
+        browser.text(".line", EN["line.live"])
+        subprocess.run(made.command("user", "add", "vera", "--password-file", str(tmp_path / "password")), check=True)
+        browser.one("form.login")  # a changed password ends the sessions, also of the page that is open
+        browser.complaints()
+        log_in(browser, "a long password")
+        browser.one(ROW.format("pit-13"))
         browser.click(f'header button[title="{EN["logout"]}"]')
         browser.one("form.login")
     browser.complaints()

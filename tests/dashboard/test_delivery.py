@@ -1,10 +1,13 @@
 """Between broker and history: nothing lost, nothing doubled, and what is missing is said."""
 
 import json
+import ssl
+import urllib.request
 from pathlib import Path
 from typing import Any
 
 from broker import Broker
+from certificates import Authority
 from harness import Dashboard, FakeNode, until
 
 
@@ -126,6 +129,22 @@ def test_alerts_reach_a_webhook(broker: Any, tmp_path: Path) -> None:
     assert len(got) == 1, "a warning wakes nobody"
     assert got[0]["title"] == "leakear: Vazamento: site-a / node-1"
     assert "https://leaks.example/node/site-a/node-1" in got[0]["message"]
+
+
+def test_tls_to_the_broker_and_https_to_the_page(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    server, page = (authority.issue(name) for name in ("broker", "page"))
+    with Broker(cafile=authority.cafile, certfile=server.certificate, keyfile=server.key) as broker:
+        options = ("--ca", str(authority.cafile), "--certificate", str(page.certificate), "--key", str(page.key))
+        with Dashboard(f"mqtts://127.0.0.1:{broker.port}", tmp_path, *options) as dashboard:
+            assert dashboard.url.startswith("https://")
+            trust = ssl.create_default_context(cafile=authority.cafile)
+
+            def connected() -> bool:
+                with urllib.request.urlopen(dashboard.url + "/api/me", context=trust, timeout=20) as answer:
+                    return bool(json.load(answer)["line"]["connected"])
+
+            until(connected, "the subscription")
 
 
 def test_a_broker_with_passwords_and_mqtt_3(tmp_path: Path) -> None:

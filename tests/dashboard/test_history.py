@@ -29,7 +29,7 @@ KEY = ("site-a", "node-1")
 def event(seq: int, to: str = "LEAK", at: float = NOW, **changes: Any) -> Event:
     made = Event(
         id=uuid7(at), seq=seq, site=KEY[0], node=KEY[1], kind="state", from_state="OK", to_state=to, reason="r",
-        window_start=utc_text(at - 10), window_end=utc_text(at), score=0.9, level_dbfs=-40.0, faults=(),
+        window_start=utc_text(at - 10), window_end=utc_text(at), clock_synced=True, score=0.9, level_dbfs=-40.0,
         model=ModelRef(id="m", sha256="0" * 64), evidence=True,
     )  # fmt: skip
     return replace(made, **changes)
@@ -44,11 +44,19 @@ def test_an_event_is_stored_once_however_often_it_comes(engine: Any) -> None:
     assert history.counts() == {"open": 3, "events": 3}
 
 
+def test_an_alarm_of_a_node_with_a_wrong_clock_is_neither_lost_nor_last(engine: Any) -> None:
+    history = History(engine)
+    past, future = event(1, at=100.0, clock_synced=False), event(2, at=NOW + 1e7)
+    history.record([event_row(past, NOW), event_row(future, NOW)])
+    history.sweep(NOW + 60, 3600)
+    assert [row["happened"] for row in Alerts(engine, history).page()] == [NOW, NOW]
+
+
 def test_alerts_are_acknowledged_judged_filtered_and_searched(engine: Any) -> None:
     history = History(engine)
     alerts = Alerts(engine, history)
     leak, warning = event(1, at=NOW), event(2, "WARNING", at=NOW + 1)
-    history.record([event_row(leak, NOW), event_row(warning, NOW)])
+    history.record([event_row(leak, NOW + 5), event_row(warning, NOW + 5)])
     assert [row["id"] for row in alerts.page("open")] == [leak.id], "a warning needs nobody's acknowledgement"
     seen = alerts.acknowledge(leak.id, "ana")
     assert seen is not None
@@ -151,9 +159,9 @@ def test_retention_keeps_hours_after_minutes_and_drops_old_events(engine: Any) -
         assert list(connection.scalars(select(samples.c.seconds))) == [3600]
     store.sweep(HOUR0 + 500 * 86400, keep_minutes_s=14 * 86400, keep_hours_s=365 * 86400)
     assert store.series(KEY, 0, NOW + 1e9)["start"] == []
-    history.record([event_row(event(1, at=NOW), NOW), event_row(event(2, at=NOW + 5000), NOW)])
+    history.record([event_row(event(n, at=NOW + 5000 * n), NOW + 9e9) for n in (0, 1)])
     history.sweep(NOW + 6000, 3000)
-    assert [row["seq"] for row in history.node_events(KEY, 0)] == [2]
+    assert [row["seq"] for row in history.node_events(KEY, 0)] == [1]
 
 
 def test_the_broker_knows_one_name_for_ever_and_another_schema_is_refused(database: str) -> None:

@@ -53,8 +53,8 @@ class Alerts:
                 or_(*(c.ilike(text, escape="\\") for c in (events.c.site, events.c.node, events.c.note)))
             )
         if before is not None:
-            found = found.where(events.c.window_end < before)
-        found = found.order_by(events.c.window_end.desc(), events.c.seq.desc()).limit(PAGE)
+            found = found.where(events.c.happened < before)
+        found = found.order_by(events.c.happened.desc(), events.c.seq.desc()).limit(PAGE)
         with self.engine.connect() as connection:
             return self.history.with_clips(connection, [public(row) for row in connection.execute(found).mappings()])
 
@@ -96,7 +96,7 @@ class Alerts:
         """Give what the next model can learn from: leaks confirmed and false alarms, the oldest first."""
         useful = events.c.verdict.in_([Verdict.LEAK, Verdict.FALSE_ALARM])
         with self.engine.connect() as connection:
-            found = connection.execute(select(events).where(useful).order_by(events.c.window_end)).mappings()
+            found = connection.execute(select(events).where(useful).order_by(events.c.happened)).mappings()
             return [public(row) for row in found]
 
 

@@ -32,11 +32,17 @@ def event_row(event: Event, received: float) -> Row:
         "id": event.id, "site": event.site, "node": event.node, "seq": event.seq, "kind": event.kind,
         "from_state": event.from_state, "to_state": event.to_state, "reason": event.reason,
         "window_start": parse_utc(event.window_start), "window_end": parse_utc(event.window_end),
+        "happened": happened(event, received),
         "received": received, "clock_synced": event.clock_synced, "score": event.score,
         "on_fraction": event.on_fraction, "level": event.level_dbfs, "faults": json.dumps(event.faults),
         "model": event.model.id, "model_sha256": event.model.sha256, "evidence": event.evidence,
         "dropped": event.dropped, "alert": is_alert(event),
     }  # fmt: skip
+
+
+def happened(event: Event, received: float) -> float:
+    """POSIX seconds to sort and keep by: a node whose clock is wrong must not have its alarm filed under 1970."""
+    return min(parse_utc(event.window_end), received) if event.clock_synced else received
 
 
 def is_alert(event: Event) -> bool:
@@ -50,7 +56,8 @@ def presence_row(node: Node, kind: str, reason: str, now: float) -> Row:
     return {
         "id": uuid7(now), "site": node.site, "node": node.name, "seq": None, "kind": kind,
         "from_state": node.state, "to_state": node.state, "reason": reason, "window_start": None,
-        "window_end": now, "received": now, "clock_synced": True, "score": None, "on_fraction": None, "level": None,
+        "window_end": now, "happened": now,
+        "received": now, "clock_synced": True, "score": None, "on_fraction": None, "level": None,
         "faults": "[]", "model": "", "model_sha256": "", "evidence": False, "dropped": 0, "alert": kind == LOST,
     }  # fmt: skip
 
@@ -106,7 +113,7 @@ class History:
         """Nodes whose loss was written down, and not yet their return."""
         kinds = select(events.c.site, events.c.node, events.c.kind).where(events.c.kind.in_([LOST, BACK]))
         with self.engine.connect() as connection:
-            latest = {(r.site, r.node): r.kind for r in connection.execute(kinds.order_by(events.c.window_end))}
+            latest = {(r.site, r.node): r.kind for r in connection.execute(kinds.order_by(events.c.happened))}
         return {key for key, kind in latest.items() if kind == LOST}
 
     def forget_node(self, key: Key) -> None:
@@ -116,9 +123,9 @@ class History:
 
     def node_events(self, key: Key, since: float, limit: int = 500) -> list[Row]:
         """Events of a node, the newest first."""
-        mine = (events.c.site == key[0], events.c.node == key[1], events.c.window_end >= since)
+        mine = (events.c.site == key[0], events.c.node == key[1], events.c.happened >= since)
         with self.engine.connect() as connection:
-            found = select(events).where(*mine).order_by(events.c.window_end.desc(), events.c.seq.desc()).limit(limit)
+            found = select(events).where(*mine).order_by(events.c.happened.desc(), events.c.seq.desc()).limit(limit)
             return self.with_clips(connection, [public(row) for row in connection.execute(found).mappings()])
 
     def state_before(self, key: Key, moment: float) -> str | None:
@@ -126,11 +133,11 @@ class History:
         mine = (
             events.c.site == key[0],
             events.c.node == key[1],
-            events.c.window_end < moment,
+            events.c.happened < moment,
             events.c.seq.is_not(None),
         )
         with self.engine.connect() as connection:
-            found = select(events.c.to_state).where(*mine).order_by(events.c.window_end.desc()).limit(1)
+            found = select(events.c.to_state).where(*mine).order_by(events.c.happened.desc()).limit(1)
             return connection.scalar(found)
 
     @staticmethod
@@ -151,11 +158,11 @@ class History:
 
     def sweep(self, now: float, keep_events_s: float) -> list[str]:
         """Forget what is too old; give back the file names of clips that nobody needs any more."""
-        old = select(events.c.id).where(events.c.window_end < now - keep_events_s)
+        old = select(events.c.id).where(events.c.happened < now - keep_events_s)
         with self.engine.begin() as connection:
             files = list(connection.scalars(select(clips.c.file).where(clips.c.event_id.in_(old))))
             connection.execute(delete(clips).where(clips.c.event_id.in_(old)))
-            connection.execute(delete(events).where(events.c.window_end < now - keep_events_s))
+            connection.execute(delete(events).where(events.c.happened < now - keep_events_s))
             connection.execute(delete(actions).where(actions.c.at < now - keep_events_s))
             connection.execute(delete(sessions).where(sessions.c.expires < now))
         return files

@@ -22,6 +22,15 @@ class Page:
     listening: bool = False
     """whether it shows the live spectrum"""
 
+    stranger: bool = False
+    """whether it lost its log-in"""
+
+    def end(self) -> None:
+        """Have the connection closed, whatever still waits."""
+        while not self.queue.empty():
+            self.queue.get_nowait()
+        self.queue.put_nowait(None)
+
     def send(self, text: str) -> bool:
         """Queue a message; False when too many wait."""
         try:
@@ -99,9 +108,7 @@ class Hub:
 
     def _disconnect(self, page: Page) -> None:
         self._pages.discard(page)
-        while not page.queue.empty():
-            page.queue.get_nowait()
-        page.queue.put_nowait(None)
+        page.end()
 
     def _new_head(self, node: Node) -> dict[str, Any] | None:
         head = node.head()

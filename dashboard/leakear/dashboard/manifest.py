@@ -51,7 +51,7 @@ def manifest_line(row: Row, path: Path, content: bytes) -> dict[str, str | int |
         "label": label,
         "material": row["material"],
         "site": spot,
-        "date": datetime.fromtimestamp(row["window_end"], UTC).strftime("%Y%m%d"),
+        "date": datetime.fromtimestamp(row["happened"], UTC).strftime("%Y%m%d"),
         "sample_rate": rate,
         "seconds": round(seconds, 3),
         "sha256": hashlib.sha256(content).hexdigest(),

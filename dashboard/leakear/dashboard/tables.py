@@ -56,6 +56,7 @@ events = Table(
     Column("reason", Text, nullable=False),
     Column("window_start", Float),
     Column("window_end", Float, nullable=False),
+    Column("happened", Float, nullable=False),
     Column("received", Float, nullable=False),
     Column("clock_synced", Boolean, nullable=False),
     Column("score", Float),
@@ -74,8 +75,8 @@ events = Table(
     Column("verdict_at", Float),
     Column("material", String(40), nullable=False, default=""),
     Column("note", Text, nullable=False, default=""),
-    Index("events_by_node", "site", "node", "window_end"),
-    Index("events_by_time", "window_end"),
+    Index("events_by_node", "site", "node", "happened"),
+    Index("events_by_time", "happened"),
 )  # fmt: skip
 
 samples = Table(

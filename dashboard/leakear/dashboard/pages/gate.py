@@ -37,7 +37,7 @@ HEADERS = {
 
 
 class Gate:
-    """ASGI middleware; puts `user` (a User or None) into the request's state."""
+    """ASGI middleware; puts `user` (a User or None) and `user_now()` into the request's state."""
 
     def __init__(self, app: ASGIApp, users: Users, options: ServeOptions) -> None:
         self._app = app
@@ -51,7 +51,7 @@ class Gate:
             return
         connection = HTTPConnection(scope)
         user = await self.user(connection)
-        scope.setdefault("state", {})["user"] = user
+        scope.setdefault("state", {}).update(user=user, user_now=lambda: self.user(connection))
         refusal = self._foreign(scope, connection.headers) or self._strange(scope, user)
         if refusal is None:
             await self._app(scope, receive, _with_headers(send) if scope["type"] == "http" else send)

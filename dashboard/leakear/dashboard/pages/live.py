@@ -11,6 +11,9 @@ from leakear.dashboard.fleet import Key
 from leakear.dashboard.hub import Page
 from leakear.dashboard.service import WATCH_S, Service
 
+RECHECK_S = 5.0
+"""between two looks whether who watches may still do so"""
+
 
 class Live:
     """Endpoint of the live line."""
@@ -23,11 +26,12 @@ class Live:
         await socket.accept()
         page = Page()
         self._service.join(page)
-        reader = asyncio.create_task(self._read(socket, page))
+        helpers = [asyncio.create_task(job) for job in (self._read(socket, page), self._recheck(socket, page))]
         try:
             await self._write(socket, page)
         finally:
-            reader.cancel()
+            for helper in helpers:
+                helper.cancel()
             self._service.hub.leave(page)
             self._stop_listening(page)
 
@@ -35,16 +39,21 @@ class Live:
         with suppress(WebSocketDisconnect, RuntimeError):
             while (text := await page.queue.get()) is not None:
                 await socket.send_text(text)
-            await socket.close(1013, "fell behind")
+            await socket.close(4401 if page.stranger else 1013)
+
+    async def _recheck(self, socket: WebSocket, page: Page) -> None:
+        """End the line of whom was logged out or removed meanwhile."""
+        while await socket.state.user_now() is not None:  # noqa: ASYNC110 - nothing tells of a change by the CLI
+            await asyncio.sleep(RECHECK_S)
+        page.stranger = True
+        page.end()
 
     async def _read(self, socket: WebSocket, page: Page) -> None:
         try:
             while True:
                 self._wish(page, json.loads(await socket.receive_text()))
         except (WebSocketDisconnect, ValueError, RuntimeError):
-            while not page.queue.empty():
-                page.queue.get_nowait()
-            page.queue.put_nowait(None)
+            page.end()
 
     def _wish(self, page: Page, wish: Any) -> None:
         """Note what the page looks at: `{"watch": [site, node] | null, "spectrum": bool}`."""

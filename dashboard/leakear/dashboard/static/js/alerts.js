@@ -39,7 +39,7 @@ export function alertsPage(go) {
   function add(row, atTop) {
     if (state.rows.has(row.id)) return;
     const element = entry(row, { go });
-    element.time = row.window_end;
+    element.time = row.happened;
     state.rows.set(row.id, element);
     atTop ? log.prepend(element) : log.append(element);
   }

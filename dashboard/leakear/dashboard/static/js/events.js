@@ -29,7 +29,7 @@ function draw(element, state, go, compact) {
   const player = state.listening && row.clips.length ? (state.player ??= clipPlayer(row.id)) : null;
   element.replaceChildren(
     h("div.first", null, badge(subject(row)), compact ? null : where, row.verdict ? verdict(row) : null,
-      h("span.when", null, row.clock_synced ? null : h("span", { title: t("clock.wrong") }, "≈ "), timeElement(row.window_end))),
+      h("span.when", null, row.clock_synced ? null : h("span", { title: t("clock.wrong") }, "≈ "), timeElement(row.happened))),
     h("div.reason", null, row.reason), meta(row),
     row.note ? h("div.note", null, `“${row.note}”`) : "",
     actions(state, again),

@@ -166,13 +166,13 @@ class NodeView {
     const changes = this.history.events.filter((e) => e.kind === "state" || e.kind === "lost" || e.kind === "back").reverse();
     const spans = [];
     let state = this.history.before ?? changes.find((e) => e.kind === "state")?.from_state ?? this.node?.state ?? "UNKNOWN";
-    const known = this.history.before ? since : Math.min(changes[0]?.window_end ?? until, firstTime);
+    const known = this.history.before ? since : Math.min(changes[0]?.happened ?? until, firstTime);
     let [from, gone] = [Math.max(since, known), false];
     for (const event of changes) {
-      spans.push([from, event.window_end, gone ? "stale" : state]);
+      spans.push([from, event.happened, gone ? "stale" : state]);
       if (event.kind === "state") state = event.to_state;
       gone = event.kind === "lost";
-      from = event.window_end;
+      from = event.happened;
     }
     spans.push([from, until, gone ? "stale" : state]);
     const stamp = spans.map(([a, b, s]) => `${Math.round((a - since) / this.seconds * 400)} ${Math.round((b - since) / this.seconds * 400)} ${s}`).join();
