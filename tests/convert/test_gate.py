@@ -1,11 +1,12 @@
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from leakear.convert import alerts, cli, gate
+from leakear.convert import alerts, cli, convert, gate
 from leakear.convert.flatbuffer import LogitScale
 from leakear.edge import bundle
 
@@ -30,6 +31,12 @@ def test_a_shifted_network_gets_its_threshold_shifted_back() -> None:
 def test_an_equal_network_keeps_its_threshold() -> None:
     floating = np.random.default_rng(0).normal(0, 3, 400)
     assert gate.refit(floating, floating, 0.5) == 0.5
+
+
+def test_with_few_windows_the_shift_decides() -> None:
+    """No window lies near the threshold, so any candidate agrees: the one that follows the shift is right."""
+    floating = np.array([-4.0, -3.0, 3.0, 4.0])
+    assert gate.refit(floating, floating + 0.7, 0.0) == pytest.approx(0.7)
 
 
 def test_a_threshold_lies_between_two_integer_steps() -> None:
@@ -63,11 +70,31 @@ def test_a_refused_conversion_writes_nothing_and_says_why(
     run_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "out.tflite"
-    assert cli.main([str(run_folder), "-o", str(out), "--calibration-windows", "20", "--probability", "0"]) == 78
+    assert (
+        cli.main([str(run_folder), "-o", str(out), "--calibration-windows", "20", "--probability", "0", "--tries", "1"])
+        == 78
+    )
     said = capsys.readouterr().err
     assert "refused, no file written" in said
     assert "the limit is 0, missed by" in said
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("parameters", "mode", "seeds"), [(1000, "int8", 3), (10**8, "int8", 1), (1000, "float32", 1)])
+def test_small_networks_get_other_calibration_sets(
+    monkeypatch: pytest.MonkeyPatch, parameters: int, mode: str, seeds: int
+) -> None:
+    """The third set meets the limits; large networks and modes without a set get one try."""
+    tried: list[int] = []
+
+    def attempt(_: object, options: convert.Options) -> SimpleNamespace:
+        tried.append(options.seed)
+        return SimpleNamespace(shortfalls=["short"] * (options.seed < 44), verdict=SimpleNamespace(agreement=0.9))
+
+    monkeypatch.setattr(convert, "attempt", attempt)
+    source = SimpleNamespace(network=SimpleNamespace(count_params=lambda: parameters))
+    convert.convert(source, convert.Options(mode=mode))  # type: ignore[arg-type]
+    assert tried == [42, 43, 44][:seeds]
 
 
 def test_swapped_labels_are_refused(tmp_path: Path, capsys: Capture) -> None:

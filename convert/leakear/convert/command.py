@@ -33,6 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--name", default="", help="name of the model (default: the run's)")
     parser.add_argument("--calibration-windows", type=int, default=200, metavar="N", help="default 200")
     parser.add_argument("--seed", type=int, default=42, help="which windows calibrate (default 42)")
+    parser.add_argument("--tries", type=int, default=4, help="calibration sets tried for a small network (default 4)")
     parser.add_argument(
         "--nodedays", type=int, default=0, metavar="N", help="also compare alerts over N simulated days (minutes each)"
     )
@@ -66,6 +67,7 @@ def main(args: argparse.Namespace) -> int:
         args.mode,
         args.calibration_windows,
         args.seed,
+        max(1, args.tries),
         args.name,
         limits=limits,
         per_channel_dense=args.per_channel_dense,

@@ -56,6 +56,11 @@ class Divided:
     altered: Logits
 
     @property
+    def trained(self) -> Logits:
+        """What the threshold may be fitted on."""
+        return np.concatenate([self.calibration, self.known])
+
+    @property
     def judged(self) -> Logits:
         """Everything that the decision is compared on."""
         return np.concatenate([self.known, self.heldout, self.altered])

@@ -33,7 +33,7 @@ class Limits:
 
 REMEDIES = {
     "auc_drop": "try --mode int16x8, or more calibration windows of the sites that lose most",
-    "agreement": "try more --calibration-windows, another --seed, or --mode int16x8",
+    "agreement": "try more --calibration-windows, another --seed, more --tries, or --mode int16x8",
     "probability": "try --mode int16x8; --report FOLDER shows which layer loses it",
     "event_agreement": "try --mode int16x8; more --nodedays make the figure steadier",
 }
@@ -97,17 +97,24 @@ def shortfalls(verdict: Verdict, limits: Limits) -> list[str]:
     return found
 
 
+NEAR = 50
+"""windows around the threshold that tell by how much the quantised logit is shifted there"""
+
+
 def refit(floating: Logits, quantised: Logits, threshold: float) -> float:
     """Return the logit threshold at which the quantised network decides most like the float one at `threshold`.
 
-    Ties go to the candidate nearest to `threshold`, so that a network that needs no change gets none.
+    Ties, of which a few hundred windows leave many, go to the candidate nearest to `threshold` plus the median shift of
+    the logits around it; a network that is not shifted keeps its threshold.
     """
+    near = np.argsort(np.abs(floating - threshold))[:NEAR]
+    expected = threshold + float(np.median(quantised[near] - floating[near]))
     wanted = floating >= threshold
     ordered = np.unique(quantised)
-    candidates = np.concatenate([[threshold], (ordered[:-1] + ordered[1:]) / 2])
+    candidates = np.concatenate([[expected], (ordered[:-1] + ordered[1:]) / 2])
     alike = ((quantised[None, :] >= candidates[:, None]) == wanted).sum(axis=1)
     best = candidates[alike == alike.max()]
-    return float(best[np.argmin(np.abs(best - threshold))])
+    return float(best[np.argmin(np.abs(best - expected))])
 
 
 def check_order(auc_float: float, name: str) -> None:

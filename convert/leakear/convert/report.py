@@ -65,7 +65,7 @@ def as_text(conversion: Conversion) -> str:
     )
     ranked = f"AUC on {verdict.heldout} held-out windows {verdict.auc_float:.4f} → {verdict.auc:.4f}"
     lines = [
-        f"{said['model']['id']}: {said['mode']}, {size}",
+        f"{said['model']['id']}: {said['mode']}, {size}, calibration set {said['calibration']['seed']}",
         f"float against {said['mode']} on {verdict.windows} windows of training and held-out recordings:",
         f"  {apart}, loss of AUC {verdict.auc_drop:.4f}",
         f"  {ranked}",
