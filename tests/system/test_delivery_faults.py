@@ -116,7 +116,7 @@ class Partition:
     """Two network namespaces on a cable that can be pulled (`pull`) or made to swallow everything (`swallow`)."""
 
     def __init__(self) -> None:
-        number = RANDOM.randrange(200)
+        number = os.getpid() % 250
         self.name = f"leakear{number}"
         self.here, self.there = f"10.213.{number}.1", f"10.213.{number}.2"
 
