@@ -19,6 +19,7 @@ from broker import Broker, Subscriber
 from contract import problems
 
 from leakear.edge.compose import open_node
+from leakear.edge.controls import NodeControls
 from leakear.edge.daemon import Node
 from leakear.edge.messages import CommandResult
 from leakear.edge.settings import Settings
@@ -51,6 +52,12 @@ class Life:
         self._random = np.random.default_rng(5)
         self._at = 0
         """sample"""
+
+    @property
+    def controls(self) -> NodeControls:
+        """What answers this node's commands."""
+        controls: NodeControls = self.node.link.on_command.__self__._controls  # type: ignore[union-attr]
+        return controls
 
     def hear(self, seconds: float, rms: float = QUIET) -> None:
         """Take white noise in blocks of one second."""

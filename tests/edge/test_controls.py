@@ -3,8 +3,10 @@
 import base64
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 from broker import Broker
 from living_node import BORN, LEAK, TINY, Asker, Life, living_node
@@ -150,3 +152,35 @@ def test_calibration_learns_refuses_and_applies(life: Life, asker: Asker) -> Non
     assert "quiet hours" in refused["reason"]
     asker.ask("calibrate", action="start", hours=5)
     assert asker.ask("calibrate", action="cancel").result["phase"] == "idle"
+
+
+def test_a_calibration_that_is_ready_changes_the_rule_only_when_applied(broker: Broker, tmp_path: Path) -> None:
+    """Five hours of quiet scores are put straight into the learning; all the rest is the real node."""
+    rng = np.random.default_rng(3)
+    with living_node(broker, tmp_path) as life, Asker(broker, life) as asker:
+        life.hear(1)
+        asker.ask("calibrate", action="start", hours=5, false_alarms_per_week=0.5)
+        learning = life.controls.calibration
+        for window in range(1801):
+            life.node.now = (1001 + window * 10.0, BORN + window * 10.0)
+            score, level = 1 / (1 + np.exp(4 - 0.4 * rng.standard_normal())), -60 + 0.3 * rng.standard_normal()
+            learning.observe(SimpleNamespace(score=float(score), health=SimpleNamespace(l05=float(level))), None)  # type: ignore[arg-type]
+        before = life.node.pipeline.decision.rule
+        ready = asker.ask("calibrate", action="status").result
+        assert ready["phase"] == "ready", ready
+        assert "at most 0.5 false alarms a week" in ready["reason"]
+        assert life.node.pipeline.decision.rule == before
+        assert asker.ask("calibrate", action="apply").result["phase"] == "idle"
+        rule = life.node.pipeline.decision.rule
+        assert (rule.threshold, rule.level_gate_dbfs) == (ready["threshold"], ready["level_gate_dbfs"]) != (0.5, -200)
+    with living_node(broker, tmp_path) as life:
+        assert life.node.pipeline.decision.rule == rule
+
+
+def test_another_step_ends_a_calibration(life: Life, asker: Asker) -> None:
+    life.hear(2)
+    asker.ask("calibrate", action="start", hours=5)
+    asker.ask("set", step_s=5)
+    life.hear(20)
+    stopped = asker.ask("calibrate", action="status").result
+    assert (stopped["phase"], stopped["reason"]) == ("refused", "The model or the step changed meanwhile: start again.")
