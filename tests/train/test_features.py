@@ -1,5 +1,10 @@
 import dataclasses
 import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -99,6 +104,47 @@ def test_processes_compute_what_one_process_computes(recordings: list[Recording]
     alone = features.build(recordings, RECIPE, tmp_path / "a", jobs=1)
     together = features.build(recordings, RECIPE, tmp_path / "b", jobs=2)
     np.testing.assert_array_equal(together.read(range(len(together))), alone.read(range(len(alone))))
+
+
+BUILD = """
+import sys
+from pathlib import Path
+from sounds import SMALL
+from leakear.train import dataset, features
+from leakear.train.clips import Recipe
+if __name__ == "__main__":
+    recordings, _ = dataset.fingerprint(dataset.load(Path(sys.argv[1])))
+    recipe = Recipe(SMALL, copies=2000, augmentations=("mix",))
+    features.build(recordings, recipe, Path(sys.argv[2]), jobs=2)
+"""
+
+
+def test_a_killed_run_leaves_no_process_behind(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "build.py").write_text(BUILD)
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parent)}
+    command = [sys.executable, "build.py", str(folder), str(tmp_path / "cache")]
+    process = subprocess.Popen(command, env=environment, cwd=tmp_path)
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    try:
+        wait_until(lambda: len(list((tmp_path / "cache").glob("*/*.u8"))) + len(parts(tmp_path)) >= 2)
+        helpers = [Path("/proc") / pid for pid in children.read_text().split()]
+    finally:
+        process.kill()
+        process.wait()
+    assert len(helpers) >= 2
+    wait_until(lambda: not any(helper.exists() for helper in helpers))
+
+
+def parts(folder: Path) -> list[Path]:
+    """Shards that are being written."""
+    return [path for path in (folder / "cache").glob("*/*") if path.suffix[1:].isdigit()]
+
+
+def wait_until(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not holds():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.1)
 
 
 def test_unreadable_recordings_are_named_and_the_rest_goes_on(recordings: list[Recording], tmp_path: Path) -> None:
