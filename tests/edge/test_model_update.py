@@ -4,6 +4,8 @@ import base64
 import hashlib
 import io
 import json
+import subprocess
+import sys
 import zipfile
 from collections.abc import Iterator
 from dataclasses import replace
@@ -235,3 +237,18 @@ def test_an_unreadable_ledger_falls_back_to_the_configured_model(tmp_path: Path,
     for text in ("{", json.dumps({"installed": 3, "what": 1}), "[]", "null"):
         (tmp_path / "ledger.json").write_text(text)
         assert ModelStore(tmp_path, ModelOptions(**configured)).load().info.model_id == OLD_ID
+
+
+@pytest.mark.parametrize(("data", "extra", "says"), [
+    (SECOND, ["--stage"], "second is staged"),
+    (made("unsigned", "2027-01-01T00:00:00Z", key=None), [], "is not signed"),
+])  # fmt: skip
+def test_the_example_sender_brings_a_model(
+    broker: Broker, life: Life, tmp_path: Path, data: bytes, extra: list[str], says: str
+) -> None:
+    (tmp_path / "model.tflite").write_bytes(data)
+    script = Path(__file__).resolve().parents[2] / "examples" / "send_model.py"
+    command = [sys.executable, script, f"{broker.host}:{broker.port}", "hill/pit-7", tmp_path / "model.tflite", *extra]
+    sender = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    life.pump_until(lambda: sender.poll() is not None, "end of the sender")
+    assert says in sender.communicate()[0]
