@@ -7,6 +7,7 @@ batch, so that what they taught is kept.
 """
 
 import hashlib
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -18,10 +19,12 @@ import numpy.typing as npt
 from tqdm import tqdm
 
 from leakear.edge.spectrogram import SpectrogramSpec
-from leakear.train import lessons, networks, networks_compact
+from leakear.train import networks
 from leakear.train.lessons import Inputs, Lessons, Moments, by_site, change
 from leakear.train.networks_compact import MOMENTS
 
+VERSION = 1
+"""Raised when the same windows and options would pre-train otherwise."""
 Logits: TypeAlias = npt.NDArray[np.float64]
 """(n,) positive = Leak"""
 Batch: TypeAlias = tuple[Inputs, npt.NDArray[np.float32], npt.NDArray[np.float32]]
@@ -34,11 +37,11 @@ class Fitting:
 
     pretrain_epochs: int = 12
     """Passes over the simulated windows."""
-    steps: int = 150
+    steps: int = 120
     """Batches of recordings and simulated windows, half each."""
     batch: int = 32
     learning_rate: float = 1e-3
-    shrinkage: float = 0.2
+    shrinkage: float = 5.0
     """Weight of the branch's mean squared logit on recordings."""
     gain_db: tuple[float, float] = (3.0, 5.0)
     """± decibels of random gain on recordings and on simulated windows."""
@@ -77,21 +80,30 @@ class Teacher:
 
     def _key(self) -> str:
         """Digest of all that pre-training depends on: the windows, this code, the options."""
-        facts = hashlib.sha256(np.ascontiguousarray(self.simulated.moments))
-        for module in (lessons, networks_compact):
-            facts.update(Path(module.__file__).read_bytes())
-        facts.update(Path(__file__).read_bytes())
+        facts = hashlib.sha256(self.simulated.moments.tobytes())
+        for name in ("lessons.py", "networks_compact.py"):
+            facts.update(Path(__file__).with_name(name).read_bytes())
         options = replace(self.fitting, steps=0, shrinkage=0.0)
-        facts.update(f"{options} {self.preset} {self.simulated.targets.tobytes().hex()}".encode())
+        facts.update(f"{VERSION} {options} {self.preset} {self.simulated.targets.tobytes().hex()}".encode())
         return facts.hexdigest()[:24]
 
     def fitted(self, real: Lessons) -> Any:
-        """Return a network fitted to these recordings."""
-        weights = self.pretrained
-        model = self._fresh()
-        model.set_weights(weights)
-        fit(model, real, self.simulated, self.fitting, self.spec)
-        return model
+        """Return a network fitted to these recordings; the prior stays as it is."""
+        import keras
+
+        learner = self._learner
+        learner.model.set_weights(self.pretrained)
+        keras.utils.set_random_seed(self.fitting.seed)
+        fitting = self.fitting
+        learner.learn(mixed(real, self.simulated, fitting, self.spec), fitting.steps, fitting.learning_rate, "fitting")
+        network = self._fresh()
+        network.set_weights(learner.model.get_weights())
+        return network
+
+    @cached_property
+    def _learner(self) -> "_Learner":
+        """Compiled once for all folds."""
+        return _Learner(self._fresh(), self.fitting.shrinkage, frozen=True)
 
     def _fresh(self) -> Any:
         import keras
@@ -111,26 +123,23 @@ def pretrain(model: Any, simulated: Lessons, fitting: Fitting, spec: Spectrogram
                 x = change(simulated.moments[rows], rng, fitting.gain_db[1], fitting.response_db, spec)
                 yield x, simulated.targets[rows].astype(np.float32), np.zeros(len(rows), np.float32)
 
-    _learn(model, batches(), fitting.pretrain_epochs * parts, 2 * fitting.learning_rate, 0.0, "pre-training")
+    learner = _Learner(model, 0.0, frozen=False)
+    learner.learn(batches(), fitting.pretrain_epochs * parts, 2 * fitting.learning_rate, "pre-training")
 
 
-def fit(model: Any, real: Lessons, simulated: Lessons, fitting: Fitting, spec: SpectrogramSpec) -> None:
-    """Fit the branch to recordings and simulated windows; the prior stays as it is."""
+def mixed(real: Lessons, simulated: Lessons, fitting: Fitting, spec: SpectrogramSpec) -> Iterator[Batch]:
+    """Yield batches of recordings and simulated windows, half each."""
     rng = np.random.default_rng([fitting.seed, 2])
     half = fitting.batch // 2
     draw = by_site(real, rng)
-
-    def batches() -> Iterator[Batch]:
-        for _ in range(fitting.steps):
-            ours, theirs = draw(half), rng.choice(len(simulated), half)
-            x = [
-                change(part.moments[rows], rng, gain, fitting.response_db, spec)
-                for part, rows, gain in zip((real, simulated), (ours, theirs), fitting.gain_db, strict=True)
-            ]
-            targets = np.concatenate([real.targets[ours], simulated.targets[theirs]]).astype(np.float32)
-            yield np.concatenate(x), targets, np.repeat(np.array([1, 0], np.float32), half)
-
-    _learn(model, batches(), fitting.steps, fitting.learning_rate, fitting.shrinkage, "fitting")
+    for _ in range(fitting.steps):
+        ours, theirs = draw(half), rng.choice(len(simulated), half)
+        x = [
+            change(part.moments[rows], rng, gain, fitting.response_db, spec)
+            for part, rows, gain in zip((real, simulated), (ours, theirs), fitting.gain_db, strict=True)
+        ]
+        targets = np.concatenate([real.targets[ours], simulated.targets[theirs]]).astype(np.float32)
+        yield np.concatenate(x), targets, np.repeat(np.array([1, 0], np.float32), half)
 
 
 def logits(model: Any, found: Moments) -> Logits:
@@ -147,28 +156,39 @@ def _behind(model: Any) -> Any:
     return keras.Model(model.get_layer(MOMENTS).output, [model.output, model.get_layer("branch").output])
 
 
-def _learn(
-    model: Any, batches: Iterator[Batch], steps: int, learning_rate: float, shrinkage: float, title: str
-) -> None:
-    """Train everything but the prior, the learning rate falling along a cosine."""
-    import keras
-    import tensorflow as tf
+class _Learner:
+    """A network and one compiled step of learning: everything but the prior is trained.
 
-    model.get_layer("prior").trainable = False
-    both = _behind(model)
-    optimizer = keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(learning_rate, steps))
-    optimizer.build(model.trainable_variables)
+    `frozen` keeps the normalisation that pre-training found: batches of two sources have no common one, and what is
+    shrunk is then what the finished network will say.
+    """
 
-    @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
-    def step(x: Any, targets: Any, real: Any) -> Any:
-        with tf.GradientTape() as tape:
-            logit, branch = both(x, training=True)
-            entropy = tf.nn.sigmoid_cross_entropy_with_logits(targets, logit[:, 0])
-            departure = tf.reduce_sum(real * branch[:, 0] ** 2) / (tf.reduce_sum(real) + 1e-6)
-            loss = tf.reduce_mean(entropy) + shrinkage * departure
-        gradients = tape.gradient(loss, model.trainable_variables)
-        optimizer.apply_gradients(zip(gradients, model.trainable_variables, strict=True))
-        return loss
+    def __init__(self, model: Any, shrinkage: float, *, frozen: bool) -> None:
+        import keras
+        import tensorflow as tf
 
-    for batch in tqdm(batches, title, steps, unit="batch", leave=False, disable=None):
-        step(*batch)
+        model.get_layer("prior").trainable = False
+        self.model = model
+        self._optimizer = optimizer = keras.optimizers.Adam()
+        optimizer.build(model.trainable_variables)
+        both = _behind(model)
+
+        @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
+        def step(x: Any, targets: Any, real: Any) -> None:
+            with tf.GradientTape() as tape:
+                logit, branch = both(x, training=not frozen)
+                entropy = tf.nn.sigmoid_cross_entropy_with_logits(targets, logit[:, 0])
+                departure = tf.reduce_sum(real * branch[:, 0] ** 2) / (tf.reduce_sum(real) + 1e-6)
+                loss = tf.reduce_mean(entropy) + shrinkage * departure
+            gradients = tape.gradient(loss, model.trainable_variables)
+            optimizer.apply_gradients(zip(gradients, model.trainable_variables, strict=True))
+
+        self._step = step
+
+    def learn(self, batches: Iterator[Batch], steps: int, rate: float, title: str) -> None:
+        """Learn from the batches, from a fresh optimiser, the learning rate falling along a cosine."""
+        for variable in self._optimizer.variables:
+            variable.assign(variable * 0)
+        for number, batch in enumerate(tqdm(batches, title, steps, unit="batch", leave=False, disable=None)):
+            self._optimizer.learning_rate.assign(rate * (0.5 + 0.5 * math.cos(math.pi * number / steps)))
+            self._step(*batch)
