@@ -2,6 +2,7 @@
 
     python docs/contract.py            # writes them
     python docs/contract.py --check    # exit 1 when they are not what the code says
+    python docs/contract.py --check --asyncapi 3.0.0.json   # and follow AsyncAPI's own schema (make check-contract)
 
 The message classes are the one source; a test runs the check.
 """
@@ -13,6 +14,7 @@ import types
 from pathlib import Path
 from typing import Any, Union, get_args, get_origin
 
+import jsonschema
 import yaml
 
 from leakear.edge import requests as rq
@@ -252,9 +254,12 @@ def main() -> int:
     """Write or check."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 when a file differs")
-    check = parser.parse_args().check
+    parser.add_argument("--asyncapi", type=Path, help="AsyncAPI's published JSON Schema, to validate against")
+    args = parser.parse_args()
+    if args.asyncapi:
+        jsonschema.validate(asyncapi(), json.loads(args.asyncapi.read_text()))
     stale = [path for path, text in rendered().items() if not path.exists() or path.read_text() != text]
-    if check:
+    if args.check:
         for path in stale:
             print(f"{path.name} is not what the code says: run python docs/contract.py", file=sys.stderr)
         return 1 if stale else 0
