@@ -2,9 +2,10 @@
 
 import json
 import os
+import sqlite3
 import subprocess
 import sys
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
@@ -143,6 +144,20 @@ def test_changes_of_state_outlive_all_else_and_losses_are_reported(tmp_path: Pat
         (report,) = events(box)
         assert (report.kind, report.dropped, report.seq) == ("dropped", lost, 121)
         assert "outbox_full" not in box.faults
+
+
+def test_losses_noted_by_another_version_do_not_stop_this_one(tmp_path: Path) -> None:
+    now = Time()
+    path = tmp_path / "outbox.db"
+    Outbox(path).close()
+    with closing(sqlite3.connect(path)) as database, database:
+        database.execute('INSERT INTO memory VALUES (\'given_up\', \'{"count": 7, "form": {"schema": 99}}\')')
+    with Outbox(path, SMALL, now) as box:
+        assert "7 events" in box.faults["outbox_full"]
+        now.now += 10
+        box.maintain()
+        assert box.faults == {}
+        assert box.put(event()).seq == 1
 
 
 def test_a_damaged_database_is_set_aside_named_and_seq_goes_on(tmp_path: Path) -> None:

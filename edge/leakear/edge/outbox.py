@@ -9,6 +9,8 @@ An acknowledged event settles for some seconds before it is deleted. If the conn
 again under the same id: brokers acknowledge before they save, so one that crashes then has lost it.
 """
 
+import json
+import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -16,9 +18,12 @@ from pathlib import Path
 from typing import Any, Self
 
 from leakear.edge.disk import Disk
+from leakear.edge.errors import InputDataError
 from leakear.edge.messages import Event, uuid7
 from leakear.edge.options import option
 from leakear.edge.store import Row, Salvage, Store
+
+log = logging.getLogger(__name__)
 
 BATCH = 8
 """events of a disk that works again written in one transaction"""
@@ -240,19 +245,25 @@ class Outbox:
 
     def _with_given_up(self, lost: list[Row]) -> tuple[dict[str, Any], dict[str, int]]:
         """Count what is lost; a report of earlier losses that is itself lost counts for what it said."""
-        reported = [Event.from_json(row.payload).dropped if row.kind == "dropped" else 1 for row in lost]
+        said = [json.loads(row.payload) for row in lost]
+        reported = [one.get("dropped", 1) if row.kind == "dropped" else 1 for row, one in zip(lost, said, strict=True)]
         before = self._given_up["count"] if self._given_up else 0
-        form = Event.from_json(lost[-1].payload).to_dict()
+        form = said[-1]
         counters = self.counters | {"dropped": self.counters["dropped"] + sum(row.kind != "dropped" for row in lost)}
         return {"count": before + sum(reported), "form": form}, counters
 
     def _report_given_up(self) -> None:
         """Report losses as an event, once the queue is half empty and the disk works."""
-        if self._given_up is None or self._disk.faults or self.bytes > self.options.max_bytes / 2:
+        if self._given_up is None or "outbox_disk" in self._disk.faults or self.bytes > self.options.max_bytes / 2:
             return
-        count, form = self._given_up["count"], Event.from_json(self._given_up["form"])
+        count, form = self._given_up["count"], self._given_up["form"]
         reason = f"{count} events were given up: the outbox was full ({self.options.max_bytes} bytes)."
         self._given_up = None
+        try:
+            form = Event.from_json(form)
+        except InputDataError:  # written by another version of this software: only the journal can say it
+            log.error("%s", reason)  # noqa: TRY400
+            return
         self.put(
             replace(
                 form,
