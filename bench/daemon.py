@@ -46,13 +46,13 @@ def daemon(pulse: Pulse, broker: Broker, folder: Path, step_s: float) -> Iterato
 def rows() -> Iterator[Row]:
     """Measure start, latency and memory."""
     with Pulse() as pulse, Broker() as broker, TemporaryDirectory() as scratch:
+        soundfile.write(pulse.folder / "noise.wav", noise(), 48000)
+        pulse.play(pulse.folder / "noise.wav")
         starts = [start_s(pulse, broker, Path(scratch), number) for number in range(5)]
         times, cpu = [start[0] for start in starts], statistics.median(start[1] for start in starts)
         spread = f"{min(times):.2f} to {max(times):.2f} in 5 starts"
         text = f"{statistics.median(times):.2f} s ({spread}), {cpu:.2f} s of it CPU"
         yield "start to first `online`", "≤ 2 s", text, statistics.median(times) <= 2
-        soundfile.write(pulse.folder / "noise.wav", noise(), 48000)
-        pulse.play(pulse.folder / "noise.wav")
         folder = Path(scratch) / "long"
         folder.mkdir()
         with daemon(pulse, broker, folder, 1.0) as process, Subscriber(broker, "leakear/bench/ear/#") as seen:
