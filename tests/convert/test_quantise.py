@@ -83,6 +83,18 @@ def test_a_dynamic_model_that_214_cannot_load_is_refused(source: Source, legacy_
     refuse(convert(wide, Options(mode="dynamic", windows=20)))
 
 
+def test_a_last_layer_of_one_output_loads_in_214_all_the_same(legacy_runtime: runtimes.Runtime) -> None:
+    """TensorFlow calls its one scale "per channel", a version that 2.14 lacks; the layer itself 2.14 knows."""
+    import keras
+
+    codes, _ = spectra(1, 3)
+    inputs = keras.Input((*codes.shape[1:], 1))
+    flat = keras.layers.Flatten()(keras.layers.AveragePooling2D((4, 4))(inputs))
+    built = keras.Model(inputs, keras.layers.Dense(1)(flat))
+    logits = runtimes.require(runtimes.score(legacy_runtime, quantise(built, "dynamic"), codes))
+    assert np.abs(logits - float_logits(built, codes)).max() < 0.05
+
+
 def test_the_table_of_214_is_that_of_the_real_one(
     flatbuffers: dict[str, bytes], legacy_runtime: runtimes.Runtime
 ) -> None:

@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from leakear.convert.lower import lower_dense
 from leakear.edge.errors import ModelError
 
 Codes: TypeAlias = NDArray[np.uint8]
@@ -58,7 +59,7 @@ def quantise(network: Any, mode: str, calibration: Iterable[Codes] = (), *, per_
         flatbuffer = converter.convert()
     except Exception as error:  # the converter raises whatever its passes raise
         raise ModelError(f"TFLite cannot express this network in {mode}: {_reason(error)}") from error
-    return bytes(flatbuffer)
+    return lower_dense(bytes(flatbuffer)) if mode == "dynamic" else bytes(flatbuffer)
 
 
 def _converter(network: Any) -> Any:
