@@ -49,7 +49,7 @@ def _add_broker(group: Any) -> None:
     group.add_argument("--ca", type=Path, help="certificate authority of the broker (default: the system's)")
     group.add_argument("--client-certificate", type=Path, help="for a broker that asks for one")
     group.add_argument("--client-key", type=Path)
-    group.add_argument("--mqtt-version", choices=("5", "3.1.1"), default="5")
+    group.add_argument("--mqtt-version", choices=("auto", "5", "3.1.1"), default="auto")
 
 
 def _add_page(group: Any) -> None:

@@ -1,5 +1,6 @@
 """`make demo KEEP=1`: a broker, five simulated nodes and the dashboard, all on loopback, until Ctrl-C."""
 
+import signal
 import socket
 import subprocess
 import sys
@@ -24,6 +25,7 @@ def main() -> int:
     """Run until the dashboard ends."""
     from iotcore import Broker
 
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # so that the dashboard does not outlive the demonstration
     port, stop = free_port(), threading.Event()
     broker = f"mqtt://127.0.0.1:{port}"
     with TemporaryDirectory(prefix="leakear-demo-") as folder, Broker(port=port, listen="127.0.0.1"):

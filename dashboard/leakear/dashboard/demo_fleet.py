@@ -86,7 +86,7 @@ class Actor:
         self.who = Identity(self.site, self.part.node)
         self.began = time.monotonic()
         self.random = random.Random(self.part.node)
-        self.client = mqtt.Client(CallbackAPIVersion.VERSION2, f"demo-{self.part.node}", protocol=mqtt.MQTTv5)
+        self.client = mqtt.Client(CallbackAPIVersion.VERSION2, f"demo-{self.part.node}")
         self.client.will_set(self.who.topic("availability"), "offline", 1, retain=True)
         self.client.on_connect, self.client.on_message = self._on_connect, self._on_message
 

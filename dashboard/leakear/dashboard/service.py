@@ -34,6 +34,7 @@ TICK_S = 0.5
 """between two updates of scores and levels on the page: 2 Hz"""
 MINUTE_S = 60.0
 SWEEP_S = 600.0
+ATTEND_S = 1.0
 WATCH_S = 60.0
 """how long a node publishes spectra for one request; renewed at half of it"""
 
@@ -120,6 +121,7 @@ class Service:
             _every(TICK_S, self._tick),
             _every(MINUTE_S, self._minute),
             _every(SWEEP_S, self._sweep),
+            _every(ATTEND_S, self._attend),
             _every(WATCH_S / 2, self._renew_watches),
         ]
 
@@ -225,6 +227,9 @@ class Service:
         now = time.time()
         await asyncio.to_thread(self.samples.add, self.fleet.finished_minutes(now))
         await asyncio.to_thread(self.history.save_nodes, list(self.fleet), now)
+
+    async def _attend(self) -> None:
+        await asyncio.to_thread(self._subscriber.attend)
 
     async def _sweep(self) -> None:
         options, now = self.options, time.time()

@@ -31,6 +31,8 @@ TOPICS = [
 """What must not be lost is subscribed with QoS 1; an old report is not worth a place in the broker's queue."""
 FOREVER = 0xFFFFFFFF
 """MQTT 5: the session never expires"""
+UNSUPPORTED_VERSION = 0x84
+"""reason code of MQTT 5"""
 REPORTS = 20_000
 """reports kept while the event loop is busy; the oldest go first"""
 
@@ -47,8 +49,8 @@ class BrokerOptions:
     ca_file: Path | None = None
     certificate: Path | None = None
     key: Path | None = None
-    version: str = "5"
-    """5, or 3.1.1 for a broker that does not speak 5"""
+    version: str = "auto"
+    """5, 3.1.1, or auto: 5 where the broker speaks it"""
     keepalive: int = 30
     """seconds"""
 
@@ -83,12 +85,17 @@ class Subscriber:
         self._wake = wake
         self._host, self._port = address(options.url)
         self._options = options
+        self._version = "5" if options.version == "auto" else options.version
+        self._greeted = False
+        """whether the broker has ever answered in this version"""
+        self._flip = False
+        """whether the other version should be tried"""
         self._client = self._build(options)
 
     def start(self) -> None:
         """Connect in the background, and for ever again; the first failure is like any other."""
         extra: dict[str, Any] = {}
-        if self._options.version == "5":
+        if self._version == "5":
             properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
             properties.SessionExpiryInterval = FOREVER
             extra = {"clean_start": False, "properties": properties}
@@ -99,6 +106,15 @@ class Subscriber:
         """Leave; the broker keeps the session."""
         self._client.disconnect()
         self._client.loop_stop()
+
+    def attend(self) -> None:
+        """Try the other version where the broker hung up on this one. Blocking; called now and then."""
+        if self._flip:
+            self._flip = False
+            self.stop()
+            self._version = "3.1.1" if self._version == "5" else "5"
+            self._client = self._build(self._options)
+            self.start()
 
     def take(self, limit: int = 2000) -> tuple[list[Incoming], list[Incoming]]:
         """Events and answers that wait (all of them), and up to `limit` reports."""
@@ -119,7 +135,7 @@ class Subscriber:
         return self._client.publish(topic, payload, qos, retain).rc == paho.MQTT_ERR_SUCCESS
 
     def _build(self, options: BrokerOptions) -> paho.Client:
-        five = options.version == "5"
+        five = self._version == "5"
         client = paho.Client(
             CallbackAPIVersion.VERSION2,
             options.client_id,
@@ -141,6 +157,8 @@ class Subscriber:
 
     def _on_connect(self, client: paho.Client, _data: object, _flags: object, code: Any, _properties: object) -> None:
         self._session += 1
+        unspoken = code.value == UNSUPPORTED_VERSION and self._options.version == "auto"
+        self._greeted, self._flip = not unspoken, unspoken
         self.trouble = f"The broker refuses the connection: {code}." if code.is_failure else None
         if not code.is_failure:
             client.subscribe(TOPICS)
@@ -155,6 +173,7 @@ class Subscriber:
 
     def _on_disconnect(self, _client: object, _data: object, _flags: object, code: Any, _properties: object) -> None:
         self.connected = False
+        self._flip = self._flip or (not self._greeted and self._options.version == "auto")
         self.trouble = self.trouble or f"The broker at {self._host}:{self._port} is gone: {code}."
         self._wake()
 

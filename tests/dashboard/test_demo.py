@@ -1,0 +1,51 @@
+"""`make demo KEEP=1`: the five nodes of the play do what they are said to do, and nothing is left running."""
+
+import json
+import signal
+import subprocess
+import sys
+import threading
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import pytest
+from harness import Dashboard, until
+
+from leakear.dashboard import demo_fleet
+
+
+def test_the_address_is_printed_and_everything_ends_together() -> None:
+    pytest.importorskip("iotcore")
+    demo = subprocess.Popen([sys.executable, "-m", "leakear.dashboard.demo"], stdout=subprocess.PIPE, text=True)
+    assert demo.stdout is not None
+    try:
+        url = next(line.strip() for line in demo.stdout if line.startswith("http://127.0.0.1:"))
+
+        def connected() -> bool:
+            with urllib.request.urlopen(url + "api/me", timeout=20) as answer:
+                return bool(json.load(answer)["line"]["connected"])
+
+        until(connected, "the broker, which speaks MQTT 3.1.1 only", timeout=60)
+    finally:
+        demo.send_signal(signal.SIGTERM)
+        assert demo.wait(60) == 0
+    with pytest.raises(OSError):
+        urllib.request.urlopen(url, timeout=5)
+
+
+def test_one_leaks_one_goes_deaf_one_drops_off(broker: Any, tmp_path: Path) -> None:
+    address, stop = f"mqtt://127.0.0.1:{broker.port}", threading.Event()
+    with Dashboard(address, tmp_path, "--stale-after", "5", "--lost-after", "1") as dashboard:
+        dashboard.ready()
+        fleet = threading.Thread(target=demo_fleet.run, args=(address, 0.1, stop))
+        fleet.start()
+        wanted = {("meter-pit-02", "LEAK"), ("meter-pit-03", "SENSOR_FAULT"), ("pump-house-02", "lost")}
+
+        def happened(answer: Any) -> bool:
+            told = {(r["node"], r["to_state"] if r["kind"] == "state" else r["kind"]) for r in answer["rows"]}
+            return wanted <= told
+
+        dashboard.until("/api/alerts?filter=alerts", happened, timeout=40)
+        stop.set()
+        fleet.join()
