@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from types import MappingProxyType
-from typing import Any, TypeAlias
+from typing import Any, Generic, TypeAlias, TypeVar
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from leakear.train.lessons import site_weights
 from leakear.train.metrics import Floats, Rows
 from leakear.train.recordings import Real
 
+T = TypeVar("T")
 LEVEL_S = 0.125
 """Seconds over which a logger takes one level."""
 SCALE_DB = 20.0
@@ -53,6 +54,21 @@ class Judged:
 
 Detector: TypeAlias = Callable[[Table, Rows, Rows], Judged]
 """(everything, files that train, files that are judged) → scores of the judged files' original windows."""
+
+
+class Remembered(Generic[T]):
+    """What is the same for all folds of one table, worked out once."""
+
+    def __init__(self, compute: Callable[[Table], T]) -> None:
+        self._compute = compute
+        self._last: tuple[Any, T] | None = None
+
+    def __call__(self, whole: Table) -> T:
+        """Return it for this table's windows."""
+        codes = whole.real.windows.codes
+        if self._last is None or self._last[0] is not codes:
+            self._last = codes, self._compute(whole)
+        return self._last[1]
 
 
 def table(real: Real, spec: SpectrogramSpec) -> Table:
@@ -138,12 +154,19 @@ def untrained(score: Floats, whole: Table, train: Rows, test: Rows) -> Judged:
 def sklearn_detector(features: Callable[[Floats], Floats], make: Callable[[], Any]) -> Detector:
     """Return a detector that fits a scikit-learn pipeline (last step `clf`) on features of spectrograms."""
 
+    def compute(whole: Table) -> dict[int, Floats]:
+        rows = whole.real.rows(np.arange(len(whole.real.recordings)), copies=False)
+        return {int(row): features(whole.decibels(np.array([row])))[0] for row in rows}
+
+    known = Remembered(compute)
+
     def judge(whole: Table, train: Rows, test: Rows) -> Judged:
         ours, theirs = (whole.real.rows(files, copies=False) for files in (train, test))
+        found = known(whole)
         fitted = make()
         targets = whole.real.windows.targets[ours]
-        fitted.fit(features(whole.decibels(ours)), targets, clf__sample_weight=_weights(whole, ours))
-        chance = np.clip(fitted.predict_proba(features(whole.decibels(theirs)))[:, 1], 1e-6, 1 - 1e-6)
+        fitted.fit(np.stack([found[row] for row in ours]), targets, clf__sample_weight=_weights(whole, ours))
+        chance = np.clip(fitted.predict_proba(np.stack([found[row] for row in theirs]))[:, 1], 1e-6, 1 - 1e-6)
         logit = np.log(chance / (1 - chance))
         return Judged(logit, logit)
 

@@ -5,23 +5,19 @@ from typing import Any
 import numpy as np
 
 from leakear.train import networks, shrinkage
-from leakear.train.baselines import Detector, Judged, Table, untrained
+from leakear.train.baselines import Detector, Judged, Remembered, Table, untrained
 from leakear.train.lessons import Lessons, moments, site_weights
-from leakear.train.metrics import Rows
+from leakear.train.metrics import Floats, Rows
 from leakear.train.networks import Preset
 from leakear.train.shrinkage import Teacher
 
 
 def taught(teacher: Teacher) -> Detector:
     """Return the factory model's recipe: pre-trained on simulated sites, fitted with shrinkage."""
-    kept: dict[int, Lessons] = {}  # the same table is judged over many folds
+    known = Remembered(lambda whole: moments(whole.real.windows.codes))
 
     def judge(whole: Table, train: Rows, test: Rows) -> Judged:
-        if id(whole.real.windows.codes) not in kept:
-            kept.clear()
-            kept[id(whole.real.windows.codes)] = Lessons.of(whole.real.windows)
-        windows = whole.real.windows
-        lessons = Lessons(kept[id(windows.codes)].moments, windows.targets, windows.sites)
+        lessons = Lessons(known(whole), whole.real.windows.targets, whole.real.windows.sites)
         network = teacher.fitted(lessons.take(whole.real.rows(train, copies=True)))
         logits = shrinkage.logits(network, lessons.moments[whole.real.rows(test, copies=False)])
         return Judged(logits, logits)
@@ -33,11 +29,16 @@ def prior(preset: Preset) -> Detector:
     """Return the network before any training: its built-in statistic, of which only the threshold is fitted."""
     network = networks.build(preset)
 
-    def judge(whole: Table, train: Rows, test: Rows) -> Judged:
+    def compute(whole: Table) -> Floats:
         rows = whole.real.rows(np.arange(len(whole.real.recordings)), copies=False)
         score = np.full(len(whole.real.file), np.nan)
         score[rows] = shrinkage.logits(network, moments(whole.real.windows.codes[rows]))
-        return untrained(score, whole, train, test)
+        return score
+
+    known = Remembered(compute)
+
+    def judge(whole: Table, train: Rows, test: Rows) -> Judged:
+        return untrained(known(whole), whole, train, test)
 
     return judge
 
