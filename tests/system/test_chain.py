@@ -26,7 +26,7 @@ def test_from_recordings_to_an_alert(tmp_path: Path, broker: Broker) -> None:
     for name in ("model.keras", "run.json", "history.csv", "history.png", "confusion.png", "split.json", "report.html"):
         assert (run / name).stat().st_size > 0
     # A network of six epochs is not what the gate is for: its limits are opened, the rest of the conversion is real.
-    call("leakear-convert", "run", run, "-o", model, "--agreement", 0.5, "--auc-drop", 1)
+    call("leakear-convert", run, "-o", model, "--agreement", 0.5, "--auc-drop", 1)
     assert json.loads(call("leakear-convert", "inspect", model, "--json"))["positive"] == "Leak"
     threshold = json.loads(call("leakear-edge", "inspect", model, "--json"))["decision"]["threshold"]
 

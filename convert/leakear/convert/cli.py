@@ -11,21 +11,21 @@ from leakear.edge import __version__
 from leakear.edge.errors import LeakearError
 
 COMMANDS = {
-    "run": "leakear.convert.command",
+    "convert": "leakear.convert.command",
     "inspect": "leakear.edge.inspect",
     "verify": "leakear.convert.check",
     "sign": "leakear.convert.sign",
     "diff": "leakear.convert.diff",
 }
-"""Subcommand → module with HELP, add_arguments(parser) and main(args); "run" is what stands for no subcommand."""
+"""Subcommand → module with HELP, add_arguments(parser) and main(args); "convert" is what stands for no subcommand."""
 
 HELP = """\
 Turns a trained network into the one file that a node needs, and proves that it works there.
 
   leakear-convert RUN -o leak.tflite                 a run folder of leakear-train, in int8
-  leakear-convert my.keras --spec my.json -o my.tflite   somebody's own network (run --help shows my.json)
+  leakear-convert my.keras --spec my.json -o my.tflite   somebody's own network (convert --help shows my.json)
   leakear-convert RUN -o leak.tflite --mode int16x8 --report report/
-  leakear.edge.inspect leak.tflite                what a model file says of itself
+  leakear-convert inspect leak.tflite                what a model file says of itself
   leakear-convert verify leak.tflite                 hash, golden vector, every runtime that is here
   leakear-convert sign leak.tflite --key private.pem so that nodes can refuse files of others
   leakear-convert diff old.tflite new.tflite         what changed
@@ -54,7 +54,7 @@ def build_parser(chosen: str) -> argparse.ArgumentParser:
 
 
 _SUMMARY = {
-    "run": "convert; the word itself may be left out",
+    "convert": "convert; the word itself may be left out",
     "inspect": "what a model file says of itself",
     "verify": "hash, golden vector, signature, every runtime that is here",
     "sign": "sign a model file, or make a pair of keys",
@@ -70,7 +70,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run a subcommand; return its exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     if arguments and arguments[0] not in (*COMMANDS, "-h", "--help", "--version"):
-        arguments.insert(0, "run")
+        arguments.insert(0, "convert")
     try:
         args = build_parser(arguments[0] if arguments else "").parse_args(arguments)
         return int(_module(args.command).main(args))
