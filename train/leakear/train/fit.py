@@ -23,7 +23,7 @@ where it stopped. A recording that cannot be read is named and left out.
 
   leakear-train fit recordings/ --background noises/           our network, other sites judge
   leakear-train fit recordings/ --split file --windows first --preset reference --batch-size 8
-                                                               the reference notebook, within 9 GiB
+                                                               the reference notebook, within 11 GiB
   TF_CONFIG='{"cluster": …}' leakear-train fit recordings/     the same command on every machine of TF_CONFIG
 
 --batch-size is that of all machines together.

@@ -74,7 +74,7 @@ def reference(shape: tuple[int, int], output: Literal["logit", "sigmoid"] = "log
 
 REFERENCE = Preset(
     name="reference",
-    help="the reference notebook's network: 216.5 million parameters, 8.7 GiB of memory at a batch of 8",
+    help="the reference notebook's network: 216.5 million parameters, 10.3 GiB of memory at a batch of 8",
     spec=SpectrogramSpec(),
     build=reference,
     augmentations=NOTEBOOK,
