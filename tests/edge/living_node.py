@@ -56,7 +56,7 @@ class Life:
     @property
     def controls(self) -> NodeControls:
         """What answers this node's commands."""
-        controls: NodeControls = self.node.link.on_command.__self__._controls  # type: ignore[union-attr]
+        controls: NodeControls = self.node.link.on_command.__self__  # type: ignore[union-attr]
         return controls
 
     def hear(self, seconds: float, rms: float = QUIET) -> None:

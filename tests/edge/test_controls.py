@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -112,6 +113,15 @@ def test_the_clip_of_an_alert_comes_whole(life: Life, asker: Asker) -> None:
     assert base64.b64decode(picture.result["data"])[1:4] == b"PNG"
     missing = asker.ask("clip", event_id="019ab2c4-5d6e-7f80-9a1b-2c3d4e5f6071")
     assert "no evidence of event" in str(missing.error)
+
+
+def test_a_reload_changes_what_may_be_asked(life: Life, asker: Asker) -> None:
+    event_id = "019ab2c4-5d6e-7f80-9a1b-2c3d4e5f6071"
+    assert "no evidence of event" in str(asker.ask("clip", event_id=event_id).error)
+    fresh = replace(life.node.settings.commands, allow_clip=False)
+    life.node.settings = replace(life.node.settings, commands=fresh)
+    assert "does not let sound leave it" in str(asker.ask("clip", event_id=event_id).error)
+    assert "clip" not in asker.ask("identify").result["commands"]
 
 
 def test_spectra_come_while_watched_and_no_longer(life: Life, asker: Asker) -> None:

@@ -138,17 +138,22 @@ class Dispatcher:
         reply: Callable[[str, bytes], object],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._options, self._controls, self._reply = options, controls, reply
-        self._bucket = Bucket(options.burst, options.per_second, clock)
+        self._controls, self._reply, self._clock = controls, reply, clock
+        self.configure(options)
         self._apologies = Bucket(1, 1, clock)
         self.done = 0
         """commands carried out"""
         self.refused = 0
         """commands answered with an error, or not at all for their rate or name"""
 
+    def configure(self, options: CommandOptions) -> None:
+        """Go by other options from now on (a reload)."""
+        self.options = options
+        self._bucket = Bucket(options.burst, options.per_second, self._clock)
+
     def handle(self, name: str, payload: bytes) -> None:
         """Carry out one command and answer it. Never raises for anything the payload holds."""
-        if not self._options.enabled or NAME.fullmatch(name) is None:
+        if not self.options.enabled or NAME.fullmatch(name) is None:
             self.refused += 1
         elif not self._bucket.take():
             self.refused += 1
@@ -181,9 +186,9 @@ class Dispatcher:
     def _request(self, name: str, data: Mapping[str, Any]) -> Request:
         if name not in REQUESTS:
             raise CommandRefused(f"There is no command {name}; known are {', '.join(REQUESTS)}.")
-        if name == "clip" and not self._options.allow_clip:
+        if name == "clip" and not self.options.allow_clip:
             raise CommandRefused("This site does not let sound leave it: set commands.allow_clip = true on the node.")
-        if name == "model" and not self._options.allow_model:
+        if name == "model" and not self.options.allow_model:
             raise CommandRefused("This node takes no model over MQTT: set commands.allow_model = true on the node.")
         return REQUESTS[name].from_json(data)
 

@@ -51,8 +51,14 @@ class NodeControls:
         node.observers += [controls.model_control.observe, controls.calibration.observe]
         node.rescue = controls.model_control.rescue
         if node.link:
-            node.link.on_command = controls.dispatcher.handle
+            node.link.on_command = controls.on_command
         return controls
+
+    def on_command(self, name: str, payload: bytes) -> None:
+        """Take a command from the link, by the options in force (a reload may have changed them)."""
+        if self.dispatcher.options != self._node.settings.commands:
+            self.dispatcher.configure(self._node.settings.commands)
+        self.dispatcher.handle(name, payload)
 
     def identify(self, _: Request) -> IdentifyResult:
         """Say what this node is."""
