@@ -206,8 +206,8 @@ REMARKS = """
   see what quantising changes; how good the networks are is told elsewhere. **sim.**: simulated sites, never trained
   on; a figure on simulated sound is not field accuracy.
 - **ΔAUC**: AUC of the converted network less that of the float one over the same windows. **alike**: windows on which
-  both decide alike, each at its own threshold (the converted one's is fitted on the calibration set). **worst Δp**: largest
-  difference of P(leak).
+  both decide alike, each at its own threshold (the converted one's fitted on the calibration set). **worst Δp**: the
+  largest difference of P(leak).
 - **ms**: one inference, one thread, median of 20; spectrogram not included. **RSS**: Python, numpy, LiteRT and the
   model in a process of their own. **conversion**: time and peak memory of the converting process.
 - int8-io differs from int8 only in that the node writes integers; int16x8 has no fast kernels.

@@ -116,6 +116,7 @@ def test_the_report_and_the_file_say_the_same(
     assert info["model"]["id"] == f"pit-{info['flatbuffer']['sha256'][:8]}"
     assert report["bytes"] == out.stat().st_size
     assert report["gate"] == info["metrics"]["conversion"]
+    assert all(row["decides_otherwise"] in (0, None) for row in report["runtimes"])
     assert info["temperature"] == 1.5
     assert info["decision"]["on_fraction"] == 0.8
     assert abs(info["decision"]["threshold"] - 0.6) < 0.1

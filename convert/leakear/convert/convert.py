@@ -74,6 +74,15 @@ SMALL = 5_000_000
 """parameters up to which another calibration set is tried without being asked"""
 
 
+def apart(conversion: Conversion, outcome: Outcome) -> int | None:
+    """Return how many of all windows a runtime decides otherwise than the newest one; None where it did not run."""
+    newest = conversion.outcomes[0].logits
+    if outcome.logits is None or newest is None:
+        return None
+    threshold = gate.logit(conversion.info["decision"]["threshold"]) * conversion.info["temperature"]
+    return int(((outcome.logits >= threshold) != (newest >= threshold)).sum())
+
+
 def convert(source: Source, options: Options) -> Conversion:
     """Convert with one calibration set after the other until the limits hold; return the last or the best.
 
@@ -158,6 +167,10 @@ def refuse(conversion: Conversion, *, legacy: bool = True) -> None:
         promised = outcome.runtime.present and (legacy or outcome.runtime.role != "legacy")
         if promised and outcome.error and not (faults and outcome.runtime.role == "legacy"):
             faults.append(f"{outcome.title} does not run it: {outcome.error}; try another --mode")
+        elif promised and outcome.logits is not None and not outcome.error:
+            share = 1 - (apart(conversion, outcome) or 0) / len(outcome.logits)
+            if share < conversion.limits.agreement:
+                faults.append(f"{outcome.title} decides only {share:.4f} of all windows as the newest runtime does")
     if faults:
         raise ModelError(f"refused, no file written: {'; '.join(faults)}")
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from leakear.convert import sqnr
-from leakear.convert.convert import Conversion
+from leakear.convert.convert import Conversion, apart
 from leakear.convert.gate import Verdict
 from leakear.convert.progress import stage
 from leakear.convert.quantise import MODES, quantise
@@ -25,18 +25,19 @@ def as_json(conversion: Conversion) -> dict[str, Any]:
         "threshold": info["decision"]["threshold"],
         "gate": conversion.verdict.to_json(),
         "shortfalls": conversion.shortfalls,
-        "runtimes": [_runtime(outcome) for outcome in conversion.outcomes],
+        "runtimes": [_runtime(conversion, outcome) for outcome in conversion.outcomes],
         "calibration": conversion.calibration.to_json(),
     }
 
 
-def _runtime(outcome: Outcome) -> dict[str, Any]:
+def _runtime(conversion: Conversion, outcome: Outcome) -> dict[str, Any]:
     return {
         "package": outcome.runtime.package,
         "role": outcome.runtime.role,
         "version": outcome.version,
         "loads": None if not outcome.runtime.present else outcome.logits is not None,
         "error": outcome.error,
+        "decides_otherwise": apart(conversion, outcome),
         "milliseconds": outcome.milliseconds,
         "resident_mb": outcome.resident_mb,
     }
@@ -72,7 +73,7 @@ def as_text(conversion: Conversion) -> str:
         f"  threshold on P(leak) {conversion.info['training']['threshold']:.4f} → {said['threshold']:.4f}",
         *_alerts(verdict),
         "runtimes, one process each:",
-        *(_runtime_line(outcome) for outcome in conversion.outcomes),
+        *(_runtime_line(conversion, outcome) for outcome in conversion.outcomes),
     ]
     return "\n".join(lines)
 
@@ -83,9 +84,11 @@ def _alerts(verdict: Verdict) -> list[str]:
     return [f"  alerts over simulated node-days raised by both: {100 * verdict.event_agreement:.1f} %"]
 
 
-def _runtime_line(outcome: Outcome) -> str:
+def _runtime_line(conversion: Conversion, outcome: Outcome) -> str:
     if not outcome.runtime.present:
         return f"  {outcome.runtime.package} ({outcome.runtime.role}): not checked, {outcome.error}"
     if outcome.error:
         return f"  {outcome.title}: NO: {outcome.error}"
-    return f"  {outcome.title}: yes   {outcome.milliseconds:.2f} ms a window   {outcome.resident_mb:.0f} MB resident"
+    alike = f"{apart(conversion, outcome)} windows decided otherwise"
+    cost = f"{outcome.milliseconds:.2f} ms a window, {outcome.resident_mb:.0f} MB resident"
+    return f"  {outcome.title}: loads, golden vector comes out, {alike}, {cost}"
