@@ -7,4 +7,5 @@ fuzz: $(DEV)/.ready ## 10,000 and more hostile WAV files and sample streams
 	$(DEV)/bin/python -m pytest tests/edge/test_fuzz_ear.py -m slow -s
 
 test-vm: $(DEV)/.ready ## a real kernel sound card (snd-aloop in qemu) pulled out and put back while the daemon listens
+	@make/system-packages mmdebstrap qemu-system-x86 e2fsprogs
 	tests/system/vm/run $(DEV)/bin/python
