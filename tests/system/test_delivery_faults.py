@@ -172,12 +172,12 @@ def test_network_partition(tmp_path: Path, seconds: int, half_open: bool) -> Non
         node.prefix = ("ip", "netns", "exec", network.name)
         speed = 100  # an event every 0.1 s
         with Subscriber(broker, EVENTS, client_id="watcher") as seen:
-            process = node.replay(speed=speed, repeat=round((seconds + 4) * speed / 300) + 1)
+            process = node.replay(speed=speed, repeat=round((seconds + 4) * speed / 300) + 1, deadline=300)
             seen.wait(5)
             (network.swallow if half_open else network.pull)()
             time.sleep(seconds)
             (network.let_through if half_open else network.plug)()
-            assert finish(node, process, seconds + 120) == 0
+            assert finish(node, process, seconds + 420) == 0
             last, _, _ = node.outbox_state()
             wait_for_all(last, seen)
             report(f"partition of {seconds} s{', half-open' if half_open else ''}", node, seen)
@@ -291,7 +291,7 @@ def test_clock_jumps(tmp_path: Path, durable: Broker) -> None:
             print(f"\nclock {name}: {seen.on(EVENTS)[-1].json['window_end']}, clock_synced false")
             offset.write_text("+0")
             seen.wait_for(lambda: seen.on(EVENTS)[-1].json["clock_synced"], f"belief again after {name}")
-        assert finish(node, process) == 0
+        assert finish(node, process, 280) == 0
         assert "clock_jumped" in faults_told(seen)
         last, _, _ = node.outbox_state()
         wait_for_all(last, seen)
