@@ -2,6 +2,7 @@
 
     python bench/conversion.py compact=RUN reference=RUN        all modes; what was measured before is kept
     python bench/conversion.py reference=RUN --modes int8 --windows 24 --calibration-windows 60 --again
+    python bench/conversion.py --untrained     the reference network before training: size, time, memory alone
 
 Each conversion runs in a process of its own (the reference network needs up to 20 GiB) and each runtime in another.
 Figures are kept in docs/results/conversion.json; the page is written from it.
@@ -45,21 +46,40 @@ def main() -> int:
     parser.add_argument("--windows", type=int, default=200, help="simulated ones; as many real ones at most")
     parser.add_argument("--calibration-windows", type=int, default=200)
     parser.add_argument("--again", action="store_true", help="measure also what was measured before")
+    parser.add_argument("--untrained", action="store_true", help="the reference network of bench/reference_model.py")
     parser.add_argument("--one", nargs=2, metavar=("RUN", "MODE"), help="measure one and print it as JSON")
     args = parser.parse_args()
     if args.one:
         print(json.dumps(measure(Path(args.one[0]), args.one[1], args.windows, args.calibration_windows)))
         return 0
     kept: dict[str, Any] = json.loads(KEPT.read_text(encoding="utf-8")) if KEPT.is_file() else {}
+    if args.untrained:
+        kept["reference, untrained int8"] = untrained()
     for name, run in (word.split("=", 1) for word in args.runs):
         for mode in args.modes.split(","):
             if args.again or f"{name} {mode}" not in kept:
                 kept[f"{name} {mode}"] = apart(run, mode, args)
                 FOLDER.mkdir(parents=True, exist_ok=True)
                 KEPT.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
+    KEPT.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
     PAGE.write_text(page(kept), encoding="utf-8")
     print(page(kept))
     return 0
+
+
+def untrained() -> dict[str, Any]:
+    """Return what does not depend on weights: size, time and memory of the reference network in int8."""
+    from reference_model import reference_file
+
+    flatbuffer = reference_file().read_bytes()
+    windows = np.random.default_rng(0).integers(0, 256, (2, *SpectrogramSpec().shape), np.uint8)
+    return {
+        "mode": "int8",
+        "kib": len(flatbuffer) / 1024,
+        "arena_kib": arena_bytes(flatbuffer) / 1024,
+        "too_new_for_214": too_new(operators(flatbuffer)),
+        "runtimes": [runtime_row(runtimes.score(runtime, flatbuffer, windows, 10)) for runtime in runtimes.known()],
+    }
 
 
 def apart(run: str, mode: str, args: argparse.Namespace) -> dict[str, Any]:
@@ -174,21 +194,24 @@ def cells(key: str, found: dict[str, Any], titles: dict[str, str]) -> list[str]:
     times = [rows.get(role, {}).get("milliseconds") for role in titles]
     legacy = rows["legacy"]["loads"]
     verdict = {True: "yes", False: "no", None: "no" if found["too_new_for_214"] else "yes by its operators"}[legacy]
-    parts = [part for kind in ("real", "simulated") for part in share(found[kind])]
+    parts = [part for kind in ("real", "simulated") for part in share(found.get(kind))]
+    worst = [found[kind]["probability"] for kind in ("real", "simulated") if kind in found]
     return [
         key,
         f"{found['kib']:.0f}",
         *parts,
-        f"{max(found[kind]['probability'] for kind in ('real', 'simulated')):.3f}",
+        f"{max(worst):.3f}" if worst else "–",
         *("–" if ms is None else f"{ms:.2f}" for ms in times),
         f"{rows['newest']['resident_mb']:.0f}",
         verdict,
-        f"{found['convert_s']:.0f} s, {found['convert_peak_gib']:.1f} GiB",
+        f"{found['convert_s']:.0f} s, {found['convert_peak_gib']:.1f} GiB" if "convert_s" in found else "–",
     ]
 
 
-def share(part: dict[str, Any]) -> list[str]:
+def share(part: dict[str, Any] | None) -> list[str]:
     """Return ΔAUC, and the share decided alike with its count."""
+    if part is None:
+        return ["–", "–"]
     alike = part["windows"] - part["flips"]
     return [f"{part['auc_change']:+.4f}", f"{alike}/{part['windows']}"]
 
