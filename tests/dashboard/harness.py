@@ -91,11 +91,11 @@ class Dashboard:
         with urllib.request.urlopen(self.url + path, timeout=20) as answer:
             return json.load(answer)
 
-    def until(self, path: str, found: Callable[[Any], Any], timeout: float = 20) -> Any:
+    def until(self, path: str, found: Callable[[Any], Any], timeout: float = 60) -> Any:
         return until(lambda: found(self.get(path)), f"what was expected of {path}", timeout)
 
 
-def until(look: Callable[[], Any], what: str, timeout: float = 20) -> Any:
+def until(look: Callable[[], Any], what: str, timeout: float = 60) -> Any:
     """First true result of `look`, or a failed assertion."""
     deadline = time.monotonic() + timeout
     while not (found := look()):
@@ -127,20 +127,20 @@ class Browser:
     def all(self, css: str) -> list[WebElement]:
         return self.driver.find_elements(By.CSS_SELECTOR, css)
 
-    def one(self, css: str, timeout: float = 20) -> WebElement:
+    def one(self, css: str, timeout: float = 60) -> WebElement:
         """First element that matches, waited for."""
         found: list[WebElement] = until(lambda: self.all(css), css, timeout)
         return found[0]
 
-    def text(self, css: str, wanted: str, timeout: float = 20) -> None:
+    def text(self, css: str, wanted: str, timeout: float = 60) -> None:
         """Wait until an element that matches shows a text."""
         look = "return [...document.querySelectorAll(arguments[0])].some(e => e.textContent.includes(arguments[1]))"
         until(lambda: self.js(look, css, wanted), f"{wanted!r} in {css}", timeout)
 
-    def none(self, css: str, timeout: float = 20) -> None:
+    def none(self, css: str, timeout: float = 60) -> None:
         until(lambda: not self.all(css), f"absence of {css}", timeout)
 
-    def click(self, css: str, timeout: float = 20) -> None:
+    def click(self, css: str, timeout: float = 60) -> None:
         until(
             lambda: self.js("const e=document.querySelector(arguments[0]);if(e)e.click();return !!e", css), css, timeout
         )
