@@ -1,6 +1,7 @@
 """The simulated fleet speaks as real nodes do, and loses nothing."""
 
 import json
+import signal
 import subprocess
 import sys
 from collections import defaultdict
@@ -41,6 +42,18 @@ def test_a_fleet_delivers_every_event_in_order_and_keeps_the_contract(broker: Br
     states = [State.from_json(message.payload) for message in seen.on(who.topic("state"))]
     assert states[-1].threshold == 0.77
     assert [json.loads(m.payload)["ok"] for m in seen.on(who.topic("cmd/+/result"))].count(True) == 2
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_fleet_that_is_told_to_end_says_goodbye(broker: Broker, number: signal.Signals) -> None:
+    with Subscriber(broker, "leakear/+/+/availability") as seen:
+        command = [*FLEET, "--nodes", "3", "--broker", f"{broker.host}:{broker.port}"]
+        fleet = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+        seen.wait(3)
+        fleet.send_signal(number)
+        assert fleet.wait(60) == 0
+        seen.wait(6)
+    assert [message.payload for message in seen.messages[3:]] == [b"offline"] * 3
 
 
 def test_a_broker_that_is_not_there_is_exit_code_69() -> None:

@@ -142,6 +142,8 @@ class Link:
         if not self._started:
             return
         self._started = False
+        # Just connected: `online` may be with the broker already, and a goodbye without `offline` would leave it there.
+        self._pump_until(lambda: self._sender is None or self._sender.open, GOODBYE_S)
         if self._sender is not None and self._sender.open:
             self.retain_topic(self._availability, Availability.OFFLINE.to_json())
             self._pump_until(lambda: self._sender is None or not self._sender.busy(self._availability), GOODBYE_S)

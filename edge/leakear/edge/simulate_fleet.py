@@ -10,7 +10,6 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -95,15 +94,21 @@ def _run(shares: Sequence[Sequence[Identity]], options: FleetOptions, folder: Pa
         worker.start()
         theirs.close()
         workers.append((worker, mine))
+
+    def end(*_received: object) -> None:
+        for worker, _ in workers:
+            worker.terminate()
+
+    for number in (signal.SIGINT, signal.SIGTERM):  # whoever ends this process ends the fleet, in good order
+        signal.signal(number, end)
     latest: list[Counts] = [{} for _ in workers]
     ended = [False] * len(workers)
     while not all(ended):
-        with suppress(KeyboardInterrupt):  # the workers hear it as well, and end in good order
-            for number, (_, pipe) in enumerate(workers):
-                ended[number] = ended[number] or not _read(pipe, latest, number)
-            if not args.json:
-                print(_sentence(_sum(latest)), end="\r", flush=True)
-            time.sleep(0.5)
+        for number, (_, pipe) in enumerate(workers):
+            ended[number] = ended[number] or not _read(pipe, latest, number)
+        if not args.json:
+            print(_sentence(_sum(latest)), end="\r", flush=True)
+        time.sleep(0.5)
     for worker, _ in workers:
         worker.join()
     return _sum(latest)
