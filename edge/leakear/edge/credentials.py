@@ -1,7 +1,8 @@
 """Secrets of the broker connection: from systemd's credentials, the environment or a file; never from a command line.
 
 A systemd credential (`LoadCredential=mqtt-password:/etc/leakear/mqtt-password`) wins: only the daemon can read it. Its
-names: `mqtt-username`, `mqtt-password`, `mqtt-ca`, `mqtt-client-certificate`, `mqtt-client-key`. Nothing here is ever logged.
+names: `mqtt-username`, `mqtt-password`, `mqtt-ca`, `mqtt-client-certificate`, `mqtt-client-key`. Nothing here is ever
+logged.
 """
 
 import os

@@ -13,18 +13,17 @@ from pathlib import Path
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from leakear.edge.capture import CaptureOptions
-from leakear.edge.evidence import EvidenceOptions
-from leakear.edge.mqtt import MqttOptions
-from leakear.edge.outbox import OutboxOptions
-
 from leakear.edge.commands import CommandOptions
 from leakear.edge.decision import DecisionRule
 from leakear.edge.discovery import HomeassistantOptions
 from leakear.edge.errors import ConfigError
+from leakear.edge.evidence import EvidenceOptions
 from leakear.edge.health import HealthOptions
 from leakear.edge.messages import Identity
 from leakear.edge.model import ModelOptions
+from leakear.edge.mqtt import MqttOptions
 from leakear.edge.options import default_of, describe, option
+from leakear.edge.outbox import OutboxOptions
 from leakear.edge.windows import WindowOptions
 
 ENVIRONMENT = "LEAKEAR"
