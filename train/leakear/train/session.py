@@ -145,12 +145,15 @@ def _require_usable(side: FeatureSet) -> None:
 
 
 def _score(trained: Trained, judged: FeatureSet, *, calibrated: bool) -> Scores:
-    """Score the held-out windows; their files also set the temperature."""
+    """Score the held-out windows; their files also set the temperature.
+
+    It only ever softens: a few files that happen to be told apart would call for infinite certainty.
+    """
     scores = Scores.of(judged, predict(trained.model, judged, quiet=False))
     if not calibrated:
         return scores
     files = scores.files()
-    return replace(scores, temperature=scoring.calibrate(files.logits, files.targets))
+    return replace(scores, temperature=max(1.0, scoring.calibrate(files.logits, files.targets)))
 
 
 def _examples(side: FeatureSet, seed: int) -> Examples:
