@@ -94,6 +94,7 @@ def main(hours: int, port: int, folder: Path) -> None:
                 sizes.append(resident_mb())
                 print(json.dumps({"hour": round(item.monotonic / 3600, 1), "rss_mb": sizes[-1]}), flush=True)
             yield item
+        sizes.append(resident_mb())
 
     with open_node(settings, Clock()) as node:
         node.run(watched())
@@ -105,7 +106,7 @@ def main(hours: int, port: int, folder: Path) -> None:
             "discarded": node.pipeline.discarded,
             "dropped": node.pipeline.windower.dropped,
             "events": node.outbox.last_seq,
-            "grown_mb": round(resident_mb() - sizes[0], 2),
+            "grown_mb": round(sizes[-1] - sizes[0], 2),
         }
     print(json.dumps(result))
 

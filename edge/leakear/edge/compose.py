@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
+from leakear.edge.allocator import return_large_buffers
 from leakear.edge.controls import NodeControls
 from leakear.edge.daemon import Node, TimeKeeper
 from leakear.edge.discovery import introduce
@@ -46,6 +47,7 @@ def open_node(settings: Settings, clock: TimeKeeper, *, connect: bool = True) ->
     """
     store = ModelStore(settings.node.directory / "models", settings.model)
     model = store.load()
+    return_large_buffers()
     with ExitStack() as stack:
         outbox = stack.enter_context(Outbox(settings.node.directory / "outbox.db", settings.outbox))
         link = Link(settings.mqtt, settings.node.identity, outbox) if connect else None
