@@ -86,7 +86,8 @@ def test_the_branch_learns_from_simulated_sites_and_shrinks_on_recordings() -> N
     shrinkage.pretrain(model, simulated, fitting, LEVEL_SPEC)
     assert _loss(model, simulated) < 0.5 * _loss(statistics(LEVEL_SPEC.shape), simulated)
     away = np.abs(shrinkage.logits(model, real.moments) - before).mean()
-    shrinkage.fit(model, real, simulated, fitting, LEVEL_SPEC)
+    learner = shrinkage._Learner(model, fitting.shrinkage, frozen=True)
+    learner.learn(shrinkage.mixed(real, simulated, fitting, LEVEL_SPEC), fitting.steps, fitting.learning_rate, "")
     assert np.abs(shrinkage.logits(model, real.moments) - before).mean() < away, "recordings pull it to its statistic"
 
 

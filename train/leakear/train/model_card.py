@@ -15,8 +15,9 @@ It hears flow-like noise. A running tap is flow too: the node's decision over ti
 
 ## What it is
 {parameters} parameters, int8. Spectrogram: {spectrogram}.
-Two logits are added: the level of the quietest moment in the loudest band (172 Hz wide, over edges from 20 to 700 Hz), and a
-convolutional branch that learnt from simulated sites and was shrunk toward zero on recordings.
+Two logits are added: the level of the quietest moment in the loudest band (172 Hz wide, averaged over edges
+from 20 to 700 Hz), and a convolutional branch that learnt from simulated sites
+and was shrunk toward zero on recordings.
 
 ## What it was taught on
 - {leak} Leak and {noleak} NoLeak recordings of {sites} groups of sites (contact noise loggers, 4096 Hz, Hong Kong).
