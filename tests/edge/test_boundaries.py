@@ -71,12 +71,10 @@ def test_a_clean_environment_with_edge_only_runs_the_node(node: Path, tmp_path: 
     assert '"score"' in done.stdout
 
 
-def test_a_node_holds_no_workstation_library_and_stays_small(node: Path) -> None:
+def test_a_node_holds_no_workstation_library(node: Path) -> None:
     listed = subprocess.run([node / "bin" / "pip", "list"], check=True, capture_output=True, text=True).stdout.lower()
     for name in ("tensorflow", "keras", "librosa", "scikit", "matplotlib", "numba", "nicegui"):
         assert name not in listed
-    size = sum(path.stat().st_size for path in node.rglob("*") if path.is_file() and not path.is_symlink())
-    assert size < 250e6, f"{size / 1e6:.0f} MB"
 
 
 def test_the_source_distribution_builds(tmp_path: Path) -> None:
