@@ -266,7 +266,8 @@ def test_diff_shows_what_matters_first(copy: Path, tmp_path: Path, capsys: Captu
     assert cli.main(["diff", str(copy), str(other)]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("decision.threshold")
-    assert "→ 0.75 (+0.2315" in lines[0]
+    change = 0.75 - bundle.read(copy).info.threshold
+    assert f"→ 0.75 ({change:+.4f}"[:-1] in lines[0]
     assert lines[1].startswith("attribution")
     assert cli.main(["diff", str(copy), str(copy)]) == 0
     assert "equal" in capsys.readouterr().out

@@ -4,6 +4,7 @@ import json
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -127,6 +128,7 @@ def test_a_sink_unloaded_in_the_middle_of_a_window_is_a_fault_until_it_is_back(
 ) -> None:
     before = node.telemetry()
     node.forget()
+    time.sleep(2)  # telemetry comes at the end of a window: now the next one has begun
     pulse.unplug()
     fault = node.event(to="SENSOR_FAULT")
     assert fault["faults"][0] in ("no_frames", "no_device")
