@@ -39,6 +39,8 @@ DATA holds hk-noise-loggers/ (manifest with sites and folds) and background/ (so
 """
 HELD_SITES = Plan(first_site=900_000, sites=120)
 """Simulated sites that judge; simulated days use others again."""
+THRESHOLD = 0.8
+"""P(leak), chosen on simulated days of tuning sites (docs/decisions/0051): what balances windows alarms too often"""
 ATTRIBUTION = (
     "Water-pipe noise-logger recordings: Tijani et al. 2022, Mendeley Data, doi 10.17632/hkn8mxcjyz.1, CC BY 4.0",
     "ESC-10: Piczak 2015, doi 10.7910/DVN/YDEPUT, CC BY 3.0",
@@ -177,6 +179,7 @@ def _info(material: Material, name: str, network: Any, scores: dict[str, Any]) -
         preset="compact",
         spectrogram=networks.preset("compact").spec,
         temperature=scores.pop("temperature"),
+        threshold=THRESHOLD,
         seed=fitting.seed,
         split={"by": "manifest's folds, grouped by site, for the figures; the shipped weights saw every recording"},
         data={

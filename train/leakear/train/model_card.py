@@ -29,6 +29,9 @@ gain is uncalibrated, and leaks may have been found because loggers alarmed on l
 Its design was chosen with these recordings in sight; `docs/RESULTS.md` says what that is worth.
 Simulated figures are not field accuracy.
 
+The threshold was chosen on simulated node-days, for few false alarms (docs/decisions/0051); balanced accuracy
+is at P = 0.5.
+
 | judged on | count | AUC | balanced accuracy | calibration error |
 |---|---|---|---|---|
 {rows}
