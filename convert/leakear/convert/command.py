@@ -46,6 +46,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="dynamic mode only: finer, but tflite-runtime 2.14 cannot load it",
     )
     parser.add_argument("--json", action="store_true", help="the report as JSON on standard output")
+    parser.add_argument(
+        "--golden-span",
+        type=float,
+        default=4.0,
+        metavar="X",
+        help="least span of the golden logits, in multiples of what runtimes may differ by (default: 4)",
+    )
     for limit in fields(Limits):
         said = describe(limit)
         parser.add_argument(
@@ -70,6 +77,7 @@ def main(args: argparse.Namespace) -> int:
         max(1, args.tries),
         args.name,
         limits=limits,
+        golden_span=args.golden_span,
         per_channel_dense=args.per_channel_dense,
         legacy=not args.no_legacy,
     )

@@ -39,6 +39,8 @@ class Options:
     repeats: int = 30
     """timed inferences"""
     limits: Limits = field(default_factory=Limits)
+    golden_span: float = 4.0
+    """least span of the golden logits, in multiples of what may differ between runtimes"""
     per_channel_dense: bool = False
     """dynamic mode as TensorFlow does it by itself, which tflite-runtime 2.14 cannot load"""
     legacy: bool = True
@@ -135,7 +137,7 @@ def measure(
     with stage("other runtimes"):
         rest = [runtimes.score(runtime, flatbuffer, windows.all, options.repeats) for runtime in others]
     allowed = tolerance(scale, theirs.calibration, [outcome, *rest])
-    check_golden(ours.golden, allowed, source.info.name)
+    check_golden(ours.golden, allowed, options.golden_span, source.info.name)
     outcomes = check_runtimes([outcome, *rest], ours.golden, allowed)
     info = describe(
         source, MODES[options.mode], options.name, sha256(flatbuffer).hexdigest(), chosen, verdict, outcomes
