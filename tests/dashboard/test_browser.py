@@ -94,10 +94,16 @@ def test_an_alert_is_acknowledged_judged_and_exported(page: Browser, dashboard: 
         page.click(f"{entry} .acknowledge")
         page.text(f"{entry} .seen", "local")
         page.click(f"{entry} .judge")
-        page.click(f'{entry} input[value="leak"]')
-        page.js("document.querySelector(arguments[0]).value = 'Metal'", f"{entry} form select")
-        page.one(f"{entry} textarea").send_keys("dug up: joint")
-        page.click(f"{entry} form button")
+        page.one(f'{entry} input[value="leak"]')
+        # In one go: the answer to the acknowledgement may draw the entry anew at any moment.
+        page.js(
+            "const form = document.querySelector(arguments[0]);"
+            "form.querySelector('input[value=leak]').checked = true;"
+            "form.querySelector('select').value = 'Metal';"
+            "form.querySelector('textarea').value = 'dug up: joint';"
+            "form.querySelector('button').click()",
+            f"{entry} form",
+        )
         page.text(f"{entry} .badge", EN["verdict.leak"])
         page.text(f"{entry} .note", "dug up: joint")
         page.one(f"{entry} .listen")  # the clip was fetched with the verdict
