@@ -1,0 +1,85 @@
+"""The rule: the numbers by which sound over time becomes an alert, and what combinations of them make no sense.
+
+A model file brings defaults, a site overrides them; `decision` applies them.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+from leakear.edge.errors import ConfigError
+from leakear.edge.options import option
+
+
+@dataclass(frozen=True)
+class DecisionRule:
+    """[decision]: when sound becomes an alert. Unset keys come from the model file."""
+
+    threshold: float = option(0.5, "P(leak) from which a window counts as on, 0 to 1", minimum=0, maximum=1)
+    level_gate_dbfs: float = option(
+        -200.0, "dBFS; a window whose quietest level (dBmin) is below counts as off", minimum=-200, maximum=0
+    )
+    span_s: float = option(
+        1800.0, "s; WARNING looks back this far: longer than the longest use of water", minimum=1, maximum=86400
+    )
+    on_fraction: float = option(0.9, "share of judged windows that must be on, over span_s", minimum=0, maximum=1)
+    confirm_s: float = option(900.0, "s; the sound must go on this long after WARNING", minimum=0, maximum=86400)
+    quiet_hours: str = option("", 'confirm only within these hours, UTC, as "02:00-04:00"; empty: at any hour')
+    release_fraction: float = option(
+        0.5, "a WARNING whose share over span_s falls below this ends", minimum=0, maximum=1
+    )
+    clear_s: float = option(600.0, "s; WARNING and LEAK end after quiet over this long", minimum=1, maximum=86400)
+    clear_fraction: float = option(0.1, "largest share of on windows that is still quiet", minimum=0, maximum=1)
+    coverage: float = option(0.5, "share of a span that must have been judged, else NOISY", minimum=0, maximum=1)
+    noisy_s: float = option(600.0, "s; the span over which coverage makes NOISY", minimum=1, maximum=86400)
+    fast_s: float = option(0.0, "s; LEAK at once when loud and sure this long; 0: off", minimum=0, maximum=86400)
+    fast_score: float = option(0.99, "P(leak) that is sure", minimum=0, maximum=1)
+    fast_level_dbfs: float = option(-20.0, "dBFS (dBmin) that is loud", minimum=-200, maximum=0)
+
+    def __post_init__(self) -> None:
+        if not self.clear_fraction < self.release_fraction < self.on_fraction:
+            raise ConfigError("[decision] needs clear_fraction < release_fraction < on_fraction, or no state could end")
+        if not 0 < self.threshold < 1:
+            raise ConfigError("[decision] threshold: lies strictly between 0 and 1")
+        if not 0 < self.coverage <= 1:
+            raise ConfigError("[decision] coverage: lies above 0, at most 1")
+        _ = self.quiet_interval
+
+    @property
+    def quiet_interval(self) -> tuple[int, int] | None:
+        """`quiet_hours` in minutes of the UTC day, or None. Raises ConfigError when it is not readable."""
+        if not self.quiet_hours:
+            return None
+        try:
+            start, end = ((int(h), int(m)) for h, m in (part.split(":") for part in self.quiet_hours.split("-")))
+        except ValueError:
+            start = end = (99, 99)
+        if max(start[0], end[0]) > 23 or max(start[1], end[1]) > 59 or start == end:
+            raise ConfigError(f'[decision] quiet_hours {self.quiet_hours!r}: write it as "02:00-04:00"')
+        return start[0] * 60 + start[1], end[0] * 60 + end[1]
+
+    def check_step(self, step_s: float) -> None:
+        """Refuse a rule that could never be met with windows `step_s` seconds apart."""
+        for name in ("span_s", "clear_s", "noisy_s"):
+            if getattr(self, name) < 3 * step_s:
+                raise ConfigError(f"[decision] {name} holds fewer than three windows of step {step_s:g} s: raise it")
+        for name in ("confirm_s", "fast_s"):
+            if 0 < getattr(self, name) < step_s:
+                raise ConfigError(
+                    f"[decision] {name} is shorter than one step of {step_s:g} s: raise it or set it to 0"
+                )
+
+    def quiet_hour(self, utc: float) -> bool:
+        """Tell whether LEAK may be confirmed at this POSIX time."""
+        if self.quiet_interval is None:
+            return True
+        start, end = self.quiet_interval
+        minute = int(utc // 60) % 1440
+        return start <= minute < end if start < end else minute >= start or minute < end
+
+
+def rule_from(defaults: Mapping[str, Any], overrides: Mapping[str, Any]) -> DecisionRule:
+    """Build the rule from a model's defaults and a site's overrides. Raises ConfigError for an impossible one."""
+    known = {declared.name for declared in fields(DecisionRule)}
+    merged = {key: value for key, value in defaults.items() if key in known} | dict(overrides)
+    return DecisionRule(**merged)
