@@ -50,3 +50,36 @@ def browser() -> Iterator[Any]:
     running = Browser()
     yield running
     running.quit()
+
+
+@pytest.fixture(scope="module")
+def mqtt() -> Iterator[Any]:
+    """A mosquitto that keeps what it has acknowledged."""
+    from broker import Broker
+
+    with Broker(persistence=True) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def dashboard(mqtt: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """The program, subscribed; silent for five seconds is stale."""
+    from harness import Dashboard
+
+    folder = tmp_path_factory.mktemp("dashboard")
+    options = ("--stale-after", "5", "--lost-after", "600")
+    with Dashboard(f"mqtt://127.0.0.1:{mqtt.port}", folder, *options) as running:
+        yield running.ready()
+
+
+@pytest.fixture
+def page(browser: Any, dashboard: Any) -> Iterator[Any]:
+    """The fleet, opened; at the end the console must hold no error."""
+    from leakear.dashboard.i18n import texts
+
+    browser.open(dashboard.url)
+    browser.js("localStorage.clear(); sessionStorage.clear()")
+    browser.open(dashboard.url)
+    browser.text(".line", texts("en")["line.live"])
+    yield browser
+    assert browser.complaints() == []

@@ -252,6 +252,11 @@ class FakeNode:
             self.client.publish(self.who.topic(f"cmd/{name}/result"), answer.to_json(), 1)
 
 
+def path_of(node: FakeNode) -> str:
+    """Address of its page."""
+    return f"/node/{node.who.site}/{node.who.node}"
+
+
 def done(request: dict[str, Any], **result: Any) -> list[CommandResult]:
     """One good answer."""
     return [CommandResult(id=request["id"], ok=True, result=result)]

@@ -15,8 +15,8 @@ from pathlib import Path
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1] / "edge")]
 
 from broker import Broker  # noqa: E402
+from fake_clips import answer_with_clip  # noqa: E402
 from harness import Browser, Dashboard, FakeNode  # noqa: E402
-from test_browser import answer_with_clip  # noqa: E402
 
 from leakear.dashboard.fleet import Fleet  # noqa: E402
 from leakear.dashboard.history import History, event_row  # noqa: E402

@@ -1,18 +1,11 @@
 """The page in a real Chromium, over a real broker: what a person sees and does."""
 
-import io
 import subprocess
-import urllib.request
-import wave
-import zipfile
-from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-import pytest
-from broker import Broker
-from harness import Browser, Dashboard, FakeNode, done, until
+from harness import Browser, Dashboard, FakeNode, done, path_of, until
 from selenium.webdriver.common.keys import Keys
 
 from leakear.dashboard.i18n import texts
@@ -21,35 +14,6 @@ from leakear.edge.messages import Spectrum, utc_now
 EN = texts("en")
 ROW = '.fleet .node[data-node="{}"]'
 SPITE = '<img src=x onerror="window.hacked=1"><script>window.hacked=1</script>'
-
-
-@pytest.fixture(scope="module")
-def mqtt() -> Iterator[Any]:
-    with Broker(persistence=True) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def dashboard(mqtt: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dashboard]:
-    folder = tmp_path_factory.mktemp("dashboard")
-    options = ("--stale-after", "5", "--lost-after", "600")
-    with Dashboard(f"mqtt://127.0.0.1:{mqtt.port}", folder, *options) as running:
-        yield running.ready()
-
-
-@pytest.fixture
-def page(browser: Browser, dashboard: Dashboard) -> Iterator[Browser]:
-    """The fleet, opened; at the end the console must hold no error."""
-    browser.open(dashboard.url)
-    browser.js("localStorage.clear(); sessionStorage.clear()")
-    browser.open(dashboard.url)
-    browser.text(".line", EN["line.live"])
-    yield browser
-    assert browser.complaints() == []
-
-
-def path_of(node: FakeNode) -> str:
-    return f"/node/{node.who.site}/{node.who.node}"
 
 
 def test_a_node_appears_leaks_goes_stale_and_comes_back(page: Browser, mqtt: Any) -> None:
@@ -83,97 +47,6 @@ def test_a_leak_stays_a_leak_when_its_node_falls_silent(page: Browser, mqtt: Any
         node.drop()
     for word in ("state.LEAK", "state.offline"):
         page.text(f"{ROW.format('pit-2')} .badge", EN[word])
-
-
-def test_an_alert_is_acknowledged_judged_and_exported(page: Browser, dashboard: Dashboard, mqtt: Any) -> None:
-    with FakeNode(mqtt.port, "pit-3") as node:
-        node.answers = answer_with_clip
-        event = node.turn("LEAK", evidence=True)
-        page.click('nav a[href="/alerts"]')
-        entry = f'.entry[data-id="{event.id}"]'
-        page.click(f"{entry} .acknowledge")
-        page.text(f"{entry} .seen", "local")
-        page.click(f"{entry} .judge")
-        page.one(f'{entry} input[value="leak"]')
-        # In one go: the answer to the acknowledgement may draw the entry anew at any moment.
-        page.js(
-            "const form = document.querySelector(arguments[0]);"
-            "form.querySelector('input[value=leak]').checked = true;"
-            "form.querySelector('select').value = 'Metal';"
-            "form.querySelector('textarea').value = 'dug up: joint';"
-            "form.querySelector('button').click()",
-            f"{entry} form",
-        )
-        page.text(f"{entry} .badge", EN["verdict.leak"])
-        page.text(f"{entry} .note", "dug up: joint")
-        page.one(f"{entry} .listen")  # the clip was fetched with the verdict
-    with urllib.request.urlopen(dashboard.url + "/api/export") as answer:
-        archive = zipfile.ZipFile(io.BytesIO(answer.read()))
-    lines = archive.read("manifest.csv").decode().splitlines()
-    assert lines[0] == "path,label,material,site,date,sample_rate,seconds,sha256,fold"
-    mine = next(line for line in lines if event.id in line)
-    assert ",Leak,Metal,site-a/pit-3," in mine
-    assert archive.read(mine.split(",")[0]) == sound()
-
-
-def sound() -> bytes:
-    """Three seconds of two tones, 22050 Hz."""
-    import math
-    import struct
-
-    out = io.BytesIO()
-    with wave.open(out, "wb") as file:
-        file.setparams((1, 2, 22050, 0, "NONE", ""))
-        values = (int(9000 * math.sin(n / 9) + 5000 * math.sin(n / 2)) for n in range(3 * 22050))
-        file.writeframes(b"".join(struct.pack("<h", value) for value in values))
-    return out.getvalue()
-
-
-def answer_with_clip(name: str, request: dict[str, Any], content: bytes = b"") -> Any:
-    """What a node sends when it is asked for evidence: in parts, the last part first."""
-    import base64
-
-    from leakear.edge.messages import CommandResult
-
-    if name != "clip":
-        return done(request)
-    if request["media"] == "picture":
-        return [CommandResult(id=request["id"], ok=False, error="There is no picture.", result={})]
-    content = content or sound()
-    parts = [content[n : n + 48 * 1024] for n in range(0, len(content), 48 * 1024)]
-    head = {
-        "event_id": request["event_id"],
-        "parts": len(parts),
-        "media_type": "audio/flac" if content[:4] == b"fLaC" else "audio/wav",
-    }
-    results = [head | {"part": n, "data": base64.b64encode(part).decode()} for n, part in enumerate(parts)]
-    return [CommandResult(id=request["id"], ok=True, result=result) for result in reversed(results)]
-
-
-def test_a_clip_is_fetched_played_and_drawn(page: Browser, dashboard: Dashboard, mqtt: Any) -> None:
-    with FakeNode(mqtt.port, "pit-4") as node:
-        node.answers = answer_with_clip
-        event = node.turn("LEAK", evidence=True)
-        page.open(dashboard.url + path_of(node))
-        page.click(f'.entry[data-id="{event.id}"] .fetch')
-        page.one(f'.entry[data-id="{event.id}"] .waterfall[data-drawn="yes"]')
-        played = "const a = document.querySelector('audio'); a.volume = 0; a.play(); return a.currentTime > 0.2"
-        until(lambda: page.js(played), "sound that moves on")
-        assert page.js("return document.querySelector('audio').duration") == pytest.approx(3.0, abs=0.05)
-        inked = """const c = document.querySelector('.entry canvas'); const d = c.getContext('2d')
-            .getImageData(0, 0, c.width, c.height).data; return new Set(d.filter((_, i) => i % 4 == 0)).size"""
-        assert page.js(inked) > 10
-        node.answers = lambda _name, request: [refusal(request)]
-        other = node.turn("WARNING", evidence=True)
-        page.click(f'.entry[data-id="{other.id}"] .fetch')
-        page.text(f'.entry[data-id="{other.id}"] .answer', "does not let sound leave it")
-        assert page.complaints(), "the browser notes the refused request"
-
-
-def refusal(request: dict[str, Any]) -> Any:
-    from leakear.edge.messages import CommandResult
-
-    return CommandResult(id=request["id"], ok=False, error="This site does not let sound leave it.", result={})
 
 
 def test_commands_go_to_the_node_and_its_answers_come_back(page: Browser, dashboard: Dashboard, mqtt: Any) -> None:
@@ -364,23 +237,6 @@ def log_in(browser: Browser, password: str) -> None:
         field.clear()
         field.send_keys(value)
     browser.click("form.login button")
-
-
-def test_the_bell_rings_and_notifies(page: Browser, mqtt: Any) -> None:
-    page.js("""window.told = [];
-        window.Notification = class { constructor(title, more) { told.push([title, more.body]); } };
-        Notification.permission = 'granted'; Notification.requestPermission = () => {};
-        window.tones = 0; const start = OscillatorNode.prototype.start;
-        OscillatorNode.prototype.start = function (at) { window.tones += 1; return start.call(this, at); };""")
-    with FakeNode(mqtt.port, "pit-14") as node:
-        node.turn("LEAK")
-        page.text(".toast", "pit-14")
-        assert page.js("return [told.length, tones]") == [0, 0], "no sound before somebody asked for it"
-        page.click("header button.icon")
-        node.turn("OK")
-        node.turn("LEAK", reason="Again.")
-        until(lambda: page.js("return told") == [["leakear: Leak", "pit-14 · site-a\nAgain."]], "the notification")
-        assert page.js("return tones") > 2
 
 
 def test_log_in_is_refused_and_accepted(browser: Browser, mqtt: Any, tmp_path: Path) -> None:

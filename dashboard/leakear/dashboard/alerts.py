@@ -4,7 +4,7 @@ import time
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, Engine, or_, select, update
+from sqlalchemy import ColumnElement, Engine, and_, or_, select, update
 
 from leakear.dashboard.history import History, Row, public
 from leakear.dashboard.tables import events, nodes
@@ -42,8 +42,8 @@ class Alerts:
         self.engine = engine
         self.history = history
 
-    def page(self, which: str = "open", search: str = "", before: float | None = None) -> list[Row]:
-        """One page of the log, the newest first; `before` (POSIX seconds) continues a page."""
+    def page(self, which: str = "open", search: str = "", before: str | None = None) -> list[Row]:
+        """One page of the log, the newest first; `before` (the id of an event) continues behind that."""
         if which not in FILTERS:
             raise InputDataError(f"The log has no filter {which!a}: use {', '.join(FILTERS)}.")
         found = select(events).where(FILTERS[which])
@@ -53,8 +53,10 @@ class Alerts:
                 or_(*(c.ilike(text, escape="\\") for c in (events.c.site, events.c.node, events.c.note)))
             )
         if before is not None:
-            found = found.where(events.c.happened < before)
-        found = found.order_by(events.c.happened.desc(), events.c.seq.desc()).limit(PAGE)
+            last = select(events.c.happened).where(events.c.id == before).scalar_subquery()
+            same = and_(events.c.happened == last, events.c.id < before)
+            found = found.where(or_(events.c.happened < last, same))
+        found = found.order_by(events.c.happened.desc(), events.c.id.desc()).limit(PAGE)
         with self.engine.connect() as connection:
             return self.history.with_clips(connection, [public(row) for row in connection.execute(found).mappings()])
 

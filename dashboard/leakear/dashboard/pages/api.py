@@ -99,9 +99,8 @@ class Api:
     async def alerts(self, request: Request) -> Response:
         """One page of the log."""
         query = request.query_params
-        before = _number(query["before"]) if "before" in query else None
         which, search = query.get("filter", "open"), query.get("search", "")[:100]
-        rows = await asyncio.to_thread(self._service.alerts.page, which, search, before)
+        rows = await asyncio.to_thread(self._service.alerts.page, which, search, query.get("before"))
         return JSONResponse({"rows": rows})
 
     async def acknowledge(self, request: Request) -> Response:

@@ -1,5 +1,5 @@
 // The log of alerts.
-import { h, post, get, say } from "./dom.js";
+import { fill, h, post, get, say } from "./dom.js";
 import { t } from "./i18n.js";
 import { me, on } from "./store.js";
 import { shape } from "./states.js";
@@ -8,7 +8,7 @@ import { entry, page } from "./events.js";
 const FILTERS = ["open", "leaks", "alerts", "judged", "all"];
 
 export function alertsPage(go) {
-  const state = { filter: "open", search: "", rows: new Map() };
+  const state = { filter: "open", search: "", rows: new Map(), oldest: null };
   const log = h("div.log", { "aria-live": "polite" });
   const more = h("button", { hidden: true, onclick: () => load(true) }, t("more"));
   const nothing = h("div.empty", { hidden: true }, shape("OK"), h("p", null, t("alerts.none")));
@@ -27,29 +27,34 @@ export function alertsPage(go) {
 
   async function load(further = false) {
     const turn = ++asked;
-    const oldest = further ? Math.min(...[...state.rows.values()].map((e) => e.time)) : null;
-    const { rows } = await page(state.filter, state.search, oldest);
+    const { rows } = await page(state.filter, state.search, further ? state.oldest : null);
     if (turn !== asked) return;
-    if (!further) { log.replaceChildren(); state.rows.clear(); }
-    rows.forEach((row) => add(row, false));
+    if (!further) leave(new Set(rows.map((row) => row.id)));
+    put(rows);
+    state.oldest = rows.at(-1)?.id ?? state.oldest;
     more.hidden = rows.length < 100;
-    nothing.hidden = state.rows.size > 0;
   }
 
-  function add(row, atTop) {
-    if (state.rows.has(row.id)) return;
-    const element = entry(row, { go });
-    element.time = row.happened;
-    state.rows.set(row.id, element);
-    atTop ? log.prepend(element) : log.append(element);
+  /** Drop what is not in the answer, but never an entry in whose form somebody writes. */
+  function leave(ids) {
+    for (const [id, element] of state.rows) if (!ids.has(id) && !element.held) state.rows.delete(id);
+  }
+
+  /** Show these rows, the newest of all first. */
+  function put(rows) {
+    for (const row of rows) {
+      if (state.rows.has(row.id)) state.rows.get(row.id).show(row);
+      else state.rows.set(row.id, Object.assign(entry(row, { go }), { time: row.happened }));
+    }
+    fill(log, [...state.rows.values()].sort((a, b) => b.time - a.time || (b.dataset.id > a.dataset.id ? 1 : -1)));
+    nothing.hidden = state.rows.size > 0;
   }
 
   const ends = [
     on("alert", ({ row }) => state.rows.get(row.id)?.show(row)),
     on("events", ({ rows }) => {
       if (state.search) return;
-      rows.filter((row) => fits(row, state.filter)).forEach((row) => add(row, true));
-      nothing.hidden = state.rows.size > 0;
+      put(rows.filter((row) => fits(row, state.filter)));
     }),
     on("fleet", () => load()),
   ];

@@ -21,6 +21,15 @@ export function say(element, text) {
   if (element.textContent !== wanted) element.textContent = wanted;
 }
 
+/**
+ * Give an element these children. One that stays is not taken out in between: it keeps what was typed into it, its
+ * focus, and the sound it plays.
+ */
+export function fill(element, wanted) {
+  for (const child of [...element.childNodes]) if (!wanted.includes(child)) child.remove();
+  wanted.forEach((child, i) => { if (element.childNodes[i] !== child) element.insertBefore(child, element.childNodes[i] ?? null); });
+}
+
 /** An icon from paths on a 24 × 24 grid; each is [d, filled]. */
 export function icon(shapes) {
   const space = "http://www.w3.org/2000/svg";

@@ -1,5 +1,5 @@
 // One entry of the log: what happened, who has seen it, what it was, and its sound.
-import { get, h, post } from "./dom.js";
+import { fill, get, h, post } from "./dom.js";
 import { level, number, t, timeElement } from "./i18n.js";
 import { me } from "./store.js";
 import { badge, look, subject, word } from "./states.js";
@@ -10,11 +10,19 @@ const VERDICTS = ["leak", "false-alarm", "unknown"];
 const JUDGED = ["LEAK", "WARNING"];
 const MATERIALS = ["", "Metal", "NonMetal"];
 
-/** An element that shows an event; `row` may be replaced later through `.show(row)`. */
+/**
+ * An element that shows an event; `row` may be replaced later through `.show(row)`. `.held` says that somebody writes a
+ * verdict or listens there: such an entry stays where it is.
+ */
 export function entry(row, { go, compact = false }) {
   const element = h(compact ? "article.entry.compact" : "article.entry", { "data-id": row.id });
-  const state = { row, judging: false, listening: false, trouble: null, busy: false };
-  element.show = (next) => { state.row = next; draw(element, state, go, compact); };
+  const state = { row, form: null, player: null, listening: false, trouble: null, busy: 0, focus: null };
+  element.show = (next) => {
+    if (next !== row && JSON.stringify(next) === JSON.stringify(state.row)) return;
+    state.row = next;
+    draw(element, state, go, compact);
+  };
+  Object.defineProperty(element, "held", { get: () => state.form !== null || state.listening });
   element.show(row);
   return element;
 }
@@ -26,15 +34,29 @@ function draw(element, state, go, compact) {
   element.dataset.subject = subject(row);
   const path = `/node/${encodeURIComponent(row.site)}/${encodeURIComponent(row.node)}`;
   const where = h("a.where", { href: path, onclick: (e) => { e.preventDefault(); go(path); } }, `${row.node} · ${row.site}`);
-  const player = state.listening && row.clips.length ? (state.player ??= clipPlayer(row.id)) : null;
-  element.replaceChildren(
+  if (state.listening && row.clips.length) state.player ??= clipPlayer(row.id);
+  const focused = element.querySelector(".actions button:focus");
+  if (focused) state.focus = focused.className;
+  fill(element, [
     h("div.first", null, badge(subject(row)), compact ? null : where, row.verdict ? verdict(row) : null,
       h("span.when", null, row.clock_synced ? null : h("span", { title: t("clock.wrong") }, "≈ "), timeElement(row.happened))),
     h("div.reason", null, row.reason), meta(row),
-    row.note ? h("div.note", null, `“${row.note}”`) : "",
+    row.note ? h("div.note", null, `“${row.note}”`) : null,
     actions(state, again),
-    state.trouble ? h("div.answer.bad", { role: "alert" }, state.trouble) : "",
-    player ?? "", state.judging ? form(state, again) : "");
+    state.trouble ? h("div.answer.bad", { role: "alert" }, state.trouble) : null,
+    state.listening ? state.player : null, state.form,
+  ].filter(Boolean));
+  refocus(element, state);
+}
+
+/** A button that was drawn anew keeps the focus; where it is gone, its neighbour takes it. */
+function refocus(element, state) {
+  if (!state.focus || (document.activeElement && document.activeElement !== document.body)) { state.focus = null; return; }
+  const buttons = [...element.querySelectorAll(".actions button:not(:disabled)")];
+  const next = buttons.find((button) => button.className === state.focus) ?? buttons[0];
+  if (!next || state.busy) return;
+  next.focus({ preventScroll: true });
+  state.focus = null;
 }
 
 function meta(row) {
@@ -66,14 +88,14 @@ function actions(state, again) {
     buttons.push(h("button.fetch", { disabled: state.busy, onclick: () => act(state, again, async () => { const answer = await post(`/api/alerts/${row.id}/fetch`); state.listening = true; return answer; }) }, state.busy ? t("fetching") : t("fetch")));
   }
   if (me.operates && row.kind === "state" && JUDGED.includes(row.to_state)) {
-    buttons.push(h("button.judge", { "aria-expanded": String(state.judging), onclick: () => { state.judging = !state.judging; again(); } }, t(row.verdict ? "verdict.change" : "verdict.give")));
+    buttons.push(h("button.judge", { "aria-expanded": String(state.form !== null), onclick: () => { state.form = state.form ? null : form(state, again); again(); } }, t(row.verdict ? "verdict.change" : "verdict.give")));
   }
   if (row.acknowledged) buttons.push(h("span.seen", null, t("seen.by", { who: row.acknowledged_by }), " · ", timeElement(row.acknowledged)));
-  return buttons.length ? h("div.actions", null, buttons) : "";
+  return buttons.length ? h("div.actions", null, buttons) : null;
 }
 
 async function act(state, again, work) {
-  state.busy = true;
+  state.busy += 1;
   state.trouble = null;
   again();
   try {
@@ -81,10 +103,11 @@ async function act(state, again, work) {
   } catch (error) {
     state.trouble = error.message;
   }
-  state.busy = false;
+  state.busy -= 1;
   again();
 }
 
+/** Made once when it is opened: what else happens to the entry leaves it alone. */
 function form(state, again) {
   const { row } = state;
   const group = `verdict-${row.id}`;
@@ -92,20 +115,25 @@ function form(state, again) {
     h("input", { type: "radio", name: group, value: key, checked: row.verdict === key, required: true }), t(`verdict.${key}`)));
   const material = h("select", null, MATERIALS.map((key) => h("option", { value: key, selected: row.material === key }, t(`material.${key || "unknown"}`))));
   const note = h("textarea", { rows: 1, maxlength: 2000, value: row.note });
+  const save = h("button.primary", null, t("save"));
   return h("form.verdict", {
     onsubmit: (event) => {
       event.preventDefault();
       const chosen = event.target.querySelector("input:checked").value;
-      state.judging = false;
-      act(state, again, () => judge(row, { verdict: chosen, note: note.value, material: material.value }));
+      save.disabled = true;
+      act(state, again, () => judge(state, again, { verdict: chosen, note: note.value, material: material.value }))
+        .finally(() => { save.disabled = false; });
     },
   }, h("fieldset", null, h("legend", null, t("verdict")), choices), h("label", null, t("material"), material),
-  h("label", null, t("note"), note), h("button.primary", null, t("save")));
+  h("label", null, t("note"), note), save);
 }
 
 /** Save a verdict; then fetch the clip while the node still has it, for the next model to learn from. */
-async function judge(row, words) {
-  const answer = await post(`/api/alerts/${row.id}/verdict`, words);
+async function judge(state, again, words) {
+  const answer = await post(`/api/alerts/${state.row.id}/verdict`, words);
+  const { row } = answer;
+  Object.assign(state, { row, form: null, focus: "judge" });
+  again();
   if (words.verdict === "unknown" || !row.evidence || row.clips.length) return answer;
   return post(`/api/alerts/${row.id}/fetch`).catch(() => answer);
 }

@@ -1,5 +1,5 @@
 // One node: what it hears and has heard, how it does, and what may be asked of it.
-import { get, h, post, say } from "./dom.js";
+import { fill, get, h, post, say } from "./dom.js";
 import { ago, level, local, number, span, t, timeElement, utc } from "./i18n.js";
 import { fleet, me, nodeOf, now, on, watch } from "./store.js";
 import { badge, look, shown, word } from "./states.js";
@@ -56,6 +56,7 @@ class NodeView {
     this.waterfall.element.hidden = true;
     this.facts = h("dl.facts");
     this.log = h("div.log");
+    this.silence = h("p.dim", null, t("events.none"));
     this.entries = new Map();
     this.ranges = RANGES.map(([key, seconds]) => h("button", { "aria-pressed": String(seconds === this.seconds), onclick: () => this.reach(seconds) }, t(`range.${key}`)));
     const legend = (...items) => h("span.legend", null, items.map(([key, ink, dash]) => { const e = h("span", { "data-dash": dash }, t(key)); e.style.setProperty("--c", `var(${ink})`); return e; }));
@@ -89,8 +90,8 @@ class NodeView {
     const path = `/api/nodes/${encodeURIComponent(this.site)}/${encodeURIComponent(this.name)}/history?seconds=${this.seconds}`;
     this.history = await get(path);
     this.live = this.live.filter((point) => point.t > this.history.now);
-    this.entries = new Map(this.history.events.map((row) => [row.id, this.entries.get(row.id) ?? entry(row, { go: this.go, compact: true })]));
-    this.drawLog();
+    this.history.events.forEach((row) => this.entries.get(row.id)?.show(row));
+    this.remember(this.history.events);
     this.drawHead();
     this.drawCharts();
     this.drawFacts();
@@ -108,16 +109,16 @@ class NodeView {
   news(rows) {
     for (const row of rows.filter((r) => r.site === this.site && r.node === this.name)) {
       this.history?.events.unshift(row);
-      this.entries = new Map([[row.id, entry(row, { go: this.go, compact: true })], ...this.entries]);
     }
-    this.drawLog();
+    this.remember(this.history?.events ?? []);
   }
 
-  drawLog() {
-    const wanted = [...this.entries.values()];
-    if (wanted.length !== this.log.children.length || wanted.some((e, i) => this.log.children[i] !== e)) {
-      this.log.replaceChildren(...(wanted.length ? wanted : [h("p.dim", null, t("events.none"))]));
-    }
+  /** The log, the newest first; an entry in whose form somebody writes stays, whatever the span. */
+  remember(rows) {
+    const held = [...this.entries].filter(([, element]) => element.held);
+    const known = rows.map((row) => [row.id, this.entries.get(row.id) ?? entry(row, { go: this.go, compact: true })]);
+    this.entries = new Map([...known, ...held]);
+    fill(this.log, this.entries.size ? [...this.entries.values()] : [this.silence]);
   }
 
   drawHead() {
