@@ -90,7 +90,7 @@ def living_node(broker: Broker, folder: Path, **sections: dict[str, Any]) -> Ite
     }
     merged = {name: given.get(name, {}) | sections.get(name, {}) for name in {*given, *sections}}
     with open_node(Settings.from_mapping(merged, environment={}), TrueClock()) as node:
-        node._open()
+        node.open()
         life = Life(node)
         life.pump_until(lambda: node.link is not None and node.link.connected, "connection")
         yield life

@@ -86,6 +86,34 @@ def test_the_chosen_channel_is_heard_and_fake_stereo_noticed() -> None:
         assert capture.status.duplicated_channels
 
 
+def test_equal_channels_are_told_once(caplog: pytest.LogCaptureFixture) -> None:
+    script = Script(channels=2, rate=4800)  # one delivery is a second
+    _, following = started(script)
+    assert script.deliver
+    script.deliver(SOUND[:4800], False)
+    following()
+    for _ in range(25):
+        script.deliver(np.repeat(SOUND[:4800, :1], 2, axis=1), False)
+        following()
+    told = [record.message for record in caplog.records if "carry the same sound" in record.message]
+    assert told == [
+        "all 2 channels of Script carry the same sound: it is a mono microphone, or one sensor is not wired"
+    ]
+
+
+def test_the_callers_business_goes_on_while_the_device_is_open_and_silent_and_while_it_is_away() -> None:
+    script = Script()
+    idle: list[bool] = []
+    with Capture(CaptureOptions(deaf_s=1.0, retry_s=0.5), SPEC, script) as capture:
+        capture.idle = lambda: idle.append(bool(capture.status.device))
+        assert isinstance(next(iter(capture)), SensorFault)
+        assert idle.count(True) >= 4, "ten a second while open"
+        items = iter(capture)
+        next(items)
+        next(items)
+    assert idle.count(False) >= 2, "and while waiting for the next try"
+
+
 def test_an_overrun_is_a_gap() -> None:
     script = Script()
     capture, following = started(script)

@@ -6,6 +6,7 @@ import sqlite3
 import subprocess
 import sys
 from contextlib import closing, suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,17 @@ def test_events_survive_a_restart_in_order_and_numbered_without_gap(tmp_path: Pa
         assert box.pending(9) == []
         assert box.put(event()).seq == 16  # an empty database does not start again at 1
         assert box.counters == {"put": 16, "delivered": 15, "dropped": 0, "salvaged": 0}
+
+
+def test_the_newest_event_may_be_amended_before_it_is_sent(tmp_path: Path) -> None:
+    with Outbox(tmp_path / "outbox.db") as box:
+        box.put(event())
+        newest = box.put(event())
+        assert box.amend(replace(newest, evidence=True, reason="longer than it was before"))
+        assert [(e.seq, e.evidence) for e in events(box)] == [(1, False), (2, True)]
+        assert box.bytes == sum(row.size for row in box.pending(9))
+    with Outbox(tmp_path / "outbox.db") as box:
+        assert [e.evidence for e in events(box)] == [False, True]
 
 
 def test_a_process_killed_in_the_middle_loses_nothing_it_had_put(tmp_path: Path) -> None:
@@ -250,6 +262,9 @@ def test_a_full_disk_keeps_events_in_memory_and_writes_them_when_there_is_room(t
             now.now += 1
             sent.append(box.put(event("fault")))
         assert "cannot be written" in box.faults["outbox_disk"]
+        assert events(box) == sent
+        sent[-1] = replace(sent[-1], evidence=True)
+        assert box.amend(sent[-1])
         assert events(box) == sent
         box.ack(1, 2, 21)  # what is delivered meanwhile is not sent again
         assert [e.seq for e in events(box)] == list(range(3, 21))

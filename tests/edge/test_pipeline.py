@@ -1,10 +1,13 @@
 """A sample becomes an alert: the whole chain, pure, with a stand-in scorer that hears loudness."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 from leakear.edge.decision import DecisionRule
 from leakear.edge.errors import ConfigError
+from leakear.edge.model import FACTORY, Model
 from leakear.edge.pipeline import Pipeline
 from leakear.edge.spectrogram import Decibels, SpectrogramSpec
 from leakear.edge.windows import Block, SensorFault, WindowOptions
@@ -58,6 +61,27 @@ def test_a_faulty_window_gets_no_score_and_counts() -> None:
     assert (node.scored, node.discarded, node.windower.produced) == (0, 1, 1)
     (result,) = node.push(sound(220500, 10, 0.0003))
     assert result.state == "OK"
+
+
+@pytest.mark.parametrize("nonsense", [np.nan, np.inf, -np.inf, 1.5])
+def test_what_is_no_number_is_a_named_fault_and_never_a_score(nonsense: float) -> None:
+    node = pipeline()
+    at, states = feed(node, 0, 2, 0.03)
+    assert states == ["WARNING", "LEAK"]
+    node.model = SimpleNamespace(score=lambda _: nonsense)
+    (result,) = node.push(sound(at, 10, 0.03))
+    assert (result.score, result.faults, result.state) == (None, ("no_score",), "SENSOR_FAULT")
+    assert (node.scored, node.discarded) == (12, 1)
+    node.model = Loudness()
+    (result,) = node.push(sound(at + 220500, 10, 0.03))
+    assert result.state == "LEAK"
+
+
+def test_an_infinite_logit_is_not_a_sure_leak(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = Model.load(FACTORY)
+    for logit in (np.inf, -np.inf, np.nan):
+        monkeypatch.setattr(Model, "logit", lambda *_, logit=logit: logit)
+        assert np.isnan(model.score(np.zeros(1, np.float32)))
 
 
 def test_a_gap_is_discarded_counted_and_told() -> None:

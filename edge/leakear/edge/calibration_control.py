@@ -5,6 +5,7 @@ Nothing changes until `apply`. A restart forgets what was learnt so far, and so 
 
 from typing import TYPE_CHECKING
 
+from leakear.edge import adjustments
 from leakear.edge.calibration import Baseline, CalibrationRefused, Proposal, propose
 from leakear.edge.commands import CommandRefused
 from leakear.edge.messages import Event
@@ -73,7 +74,7 @@ class CalibrationControl:
     def _apply(self) -> None:
         if self._proposal is None:
             raise CommandRefused("There is no proposal to apply: start a calibration and wait until it is ready.")
-        self._node.set_threshold(self._proposal.threshold, self._proposal.level_gate_dbfs)
+        adjustments.set_threshold(self._node, self._proposal.threshold, self._proposal.level_gate_dbfs)
         self._rest("idle", f"Applied: threshold {self._proposal.threshold:g}.")
 
     def _rest(self, phase: str, reason: str) -> None:

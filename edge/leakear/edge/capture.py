@@ -8,19 +8,19 @@ that double from 1 to 60 s, for ever. A device that is not there at boot is the 
 import logging
 import threading
 import time
-from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from types import TracebackType
-from typing import TYPE_CHECKING, NamedTuple, Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from leakear.edge.audio import Resampler
 from leakear.edge.errors import AudioError
-from leakear.edge.microphone import BLOCK_S, SoundDeviceSource, Source, Stream, choose
+from leakear.edge.microphone import SoundDeviceSource, Source, Stream, choose
 from leakear.edge.options import option
+from leakear.edge.ring import Ring
 from leakear.edge.windows import Block, SensorFault
 
 if TYPE_CHECKING:
@@ -35,6 +35,10 @@ NO_FRAMES = "no_frames"
 FAULTS = (NO_DEVICE, NO_FRAMES)
 _REPEAT_S = 1.0
 """Seconds between two faults while deaf."""
+_IDLE_S = 0.1
+"""Seconds without a sample after which `idle` is called."""
+_ALIKE_S = 10.0
+"""Seconds of equal channels that are no accident."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,42 +84,6 @@ class CaptureStatus:
     """times the device was opened again"""
 
 
-class _Frames(NamedTuple):
-    """What the source's thread leaves behind."""
-
-    number: int
-    """of the delivery; a jump means that older ones were overwritten"""
-    samples: NDArray[np.float32]
-    """Shape (n, channels)"""
-    lost_before: bool
-    """the driver lost samples just before these"""
-    monotonic: float
-    """when the last sample was heard, seconds"""
-    utc: float
-
-
-class _Ring:
-    """Bounded hand-over from the source's thread: the oldest frames are overwritten."""
-
-    def __init__(self, buffer_s: float) -> None:
-        self._deque: deque[_Frames] = deque(maxlen=max(2, round(buffer_s / BLOCK_S)))
-        self._arrived = threading.Event()
-        self._number = 0
-
-    def deliver(self, frames: NDArray[np.float32], lost_before: bool) -> None:
-        """Copy and return: this runs in the driver's real-time thread."""
-        self._deque.append(_Frames(self._number, frames.copy(), lost_before, time.monotonic(), time.time()))
-        self._number += 1
-        self._arrived.set()
-
-    def take(self, timeout_s: float) -> _Frames | None:
-        """Oldest frames, or None after `timeout_s`."""
-        if not self._deque:
-            self._arrived.wait(timeout_s)
-        self._arrived.clear()
-        return self._deque.popleft() if self._deque else None
-
-
 class _Segment:
     """One unbroken stretch of sound: native frames in, blocks out."""
 
@@ -145,6 +113,8 @@ class Capture:
 
     def __init__(self, options: CaptureOptions, spec: "SpectrogramSpec", source: Source | None = None) -> None:
         self.status = CaptureStatus()
+        self.idle: Callable[[], None] = lambda: None
+        """called about ten times a second while nothing is heard: the caller's own business must not wait for sound"""
         self._options = options
         self.model_rate = spec.sample_rate
         """Hz of the blocks"""
@@ -154,6 +124,7 @@ class Capture:
         self._deaf = False
         self._complaint = ""  # what was logged last, so that a year of retries is one line
         self._stale = False  # the sound system must look anew for devices
+        self._alike_s = 0.0  # for so long all channels were the same
         self._waits = 0
         self._end = 0  # position behind the last block, at the model's rate
         self._end_monotonic: float | None = None
@@ -172,7 +143,7 @@ class Capture:
 
     def __iter__(self) -> Iterator[Block | SensorFault]:
         while not self._stopped.is_set():
-            ring = _Ring(self._options.buffer_s)
+            ring = Ring(self._options.buffer_s)
             try:
                 stream = self._open(ring)
                 yield from self._listen(stream, ring)
@@ -183,7 +154,7 @@ class Capture:
             finally:
                 self._close()
 
-    def _open(self, ring: _Ring) -> Stream:
+    def _open(self, ring: Ring) -> Stream:
         if self._stale:
             self._source.refresh()
             self._stale = False
@@ -216,19 +187,28 @@ class Capture:
         self._waits = min(self._waits + 1, 16)
         while not self._stopped.is_set() and (left := deadline - time.monotonic()) > 0:
             yield _fault(name, message)
-            self._stopped.wait(min(_REPEAT_S, left))
+            self._pause(min(_REPEAT_S, left))
 
-    def _listen(self, stream: Stream, ring: _Ring) -> Iterator[Block | SensorFault]:
+    def _pause(self, seconds: float) -> None:
+        until = time.monotonic() + seconds
+        while not self._stopped.is_set() and (left := until - time.monotonic()) > 0:
+            self._stopped.wait(min(_IDLE_S, left))
+            self.idle()
+
+    def _listen(self, stream: Stream, ring: Ring) -> Iterator[Block | SensorFault]:
         """Yield blocks until the stream is dead."""
         segment: _Segment | None = None
         expected = 0
-        heard = time.monotonic()
+        heard = complained = time.monotonic()
         while not self._stopped.is_set():
-            frames = ring.take(min(_REPEAT_S, self._options.deaf_s))
+            frames = ring.take(min(_IDLE_S, self._options.deaf_s))
             if frames is None:
-                if not stream.active or time.monotonic() - heard >= self._options.deaf_s:
+                self.idle()
+                now = time.monotonic()
+                if not stream.active or now - heard >= self._options.deaf_s:
                     return
-                if self._deaf:
+                if self._deaf and now - complained >= _REPEAT_S:
+                    complained = now
                     yield _fault(NO_FRAMES, f"device {stream.device.name!r} is open and silent so far")
                 continue
             heard = frames.monotonic
@@ -258,7 +238,19 @@ class Capture:
     def _mono(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
         if samples.shape[1] > 1 and samples.any():
             self.status.duplicated_channels = bool((samples[:, 0] == samples[:, 1]).all())
+            self._tell_duplicates(len(samples) / self.status.native_rate)
         return np.ascontiguousarray(samples[:, self._options.channel - 1])
+
+    def _tell_duplicates(self, seconds: float) -> None:
+        """Say once that a second channel brings nothing new: whoever wired two sensors must know."""
+        before = self._alike_s
+        self._alike_s = before + seconds if self.status.duplicated_channels else 0.0
+        if before < _ALIKE_S <= self._alike_s:
+            log.warning(
+                "all %d channels of %s carry the same sound: it is a mono microphone, or one sensor is not wired",
+                self.status.channels,
+                self.status.device,
+            )
 
 
 def _fault(name: str, message: str) -> SensorFault:

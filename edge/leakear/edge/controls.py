@@ -4,7 +4,7 @@ import platform
 from functools import partial
 from typing import TYPE_CHECKING, Self
 
-from leakear.edge import __version__, selftest, vitals
+from leakear.edge import __version__, adjustments, selftest, vitals
 from leakear.edge.calibration_control import CalibrationControl
 from leakear.edge.commands import Clip, CommandRefused, Dispatcher
 from leakear.edge.messages import parse_utc, utc_text
@@ -65,13 +65,13 @@ class NodeControls:
         node, commands = self._node, self._node.settings.commands
         allowed = {"clip": commands.allow_clip, "model": commands.allow_model}
         return IdentifyResult(
-            site=node.speaker.identity.site,
-            node=node.speaker.identity.node,
+            site=node.settings.node.identity.site,
+            node=node.settings.node.identity.node,
             firmware=__version__,
-            model=node.speaker.model,
+            model=node.news.speaker.model,
             python=platform.python_version(),
             machine=platform.machine(),
-            window_s=node.speaker.window_s,
+            window_s=node.news.speaker.window_s,
             step_s=node.pipeline.step_s,
             sample_rate=node.model.info.spec.sample_rate,
             commands=tuple(name for name in REQUESTS if allowed.get(name, True)),
@@ -80,7 +80,7 @@ class NodeControls:
     def status(self, _: Request) -> StatusResult:
         """Give everything that holds now."""
         return StatusResult(
-            state=self._node.state(),
+            state=self._node.news.state(),
             telemetry=vitals.telemetry(self._node),
             commands_done=self.dispatcher.done,
             commands_refused=self.dispatcher.refused,
@@ -92,11 +92,11 @@ class NodeControls:
         node = self._node
         until = None if request.mute_until is None else self._mute_end(request.mute_until)
         if request.step_s is not None:
-            node.refit(step_s=request.step_s)
+            adjustments.refit(node, step_s=request.step_s)
         if request.threshold is not None:
-            node.set_threshold(request.threshold)
+            adjustments.set_threshold(node, request.threshold)
         if until is not None:
-            node.mute(until)
+            adjustments.mute(node, until)
         muted = node.muted_until
         return SetResult(
             threshold=node.pipeline.decision.rule.threshold,

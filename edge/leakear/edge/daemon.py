@@ -2,27 +2,29 @@
 
 One thread, one loop: a block or a second of deafness comes in, the pipeline judges what it completes, and what follows
 (event into the durable outbox, messages, evidence, service manager) is done before the next one is taken. PortAudio's
-and paho's threads stay inside capture and link.
+and paho's threads stay inside capture and link. What is said stands in `news`, what survives a restart in `continuity`,
+what may be changed meanwhile in `adjustments`.
 """
 
 import logging
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, replace
-from typing import Any, Protocol
+from dataclasses import replace
+from typing import Protocol
 
-from leakear.edge import vitals
-from leakear.edge.decision import DecisionRule, State, rule_from
-from leakear.edge.errors import ConfigError, ModelError
+from leakear.edge import continuity, vitals
+from leakear.edge.capture import CaptureStatus
+from leakear.edge.decision import State, rule_from
+from leakear.edge.errors import ModelError
 from leakear.edge.evidence import Evidence
 from leakear.edge.memory import Memory
 from leakear.edge.messages import Availability, Event, ModelRef, utc_text
-from leakear.edge.messages import State as StateMessage
 from leakear.edge.model import Model
 from leakear.edge.mqtt import Link
+from leakear.edge.news import News
 from leakear.edge.notify import Notifier
 from leakear.edge.outbox import Outbox
 from leakear.edge.pipeline import Pipeline, Result
-from leakear.edge.reports import Speaker, spectrum
+from leakear.edge.reports import spectrum
 from leakear.edge.settings import Settings
 from leakear.edge.windows import Block, SensorFault
 
@@ -68,7 +70,8 @@ class Node:
         self.rule = rule_from(model.info.decision, settings.decision)
         self.pipeline = Pipeline.of(model, self.rule, settings.window, settings.health)
         self.evidence = Evidence(settings.evidence, model.info.spec, settings.node.directory / "evidence")
-        self.speaker = Speaker.of(settings.node.identity, model.info, self.pipeline.step_s)
+        self.news = News(self)
+        """what is said of it all"""
         self.last: Result | None = None
         """the newest result, for commands and telemetry"""
         self.watched_until = 0.0
@@ -84,11 +87,9 @@ class Node:
         self.starters: list[Callable[[], None]] = []
         """called once, when the first item has told the time"""
         self.stopping = False
-        self.capture_counts: Callable[[], dict[str, int]] = dict
-        """counters of a live capture: overruns"""
+        self.capture: CaptureStatus | None = None
+        """of a live microphone"""
         self.clock = clock
-        self._since_utc = 0.0
-        self._faults: tuple[str, ...] = ()
         self._due = {"telemetry": 0.0, "state": 0.0, "save": 0.0}
         self.started: float | None = None
         """monotonic s of the first item"""
@@ -102,7 +103,7 @@ class Node:
 
     def run(self, source: Iterable[Block | SensorFault], *, live: Callable[[], float] | None = None) -> None:
         """Take items until the source ends or `stopping` is set. `live`: the monotonic clock of a live source."""
-        self._open()
+        self.open()
         for item in source:
             self.take(item, live() if live else None)
             if self.stopping:
@@ -111,17 +112,29 @@ class Node:
 
     def take(self, item: Block | SensorFault, now: float | None = None) -> None:
         """Take one item and do everything that follows from it."""
-        if self.started is None:
-            self._start(item)
-        self.now = (item.monotonic, item.utc)
-        while self.starters:
-            self.starters.pop()()
+        self._at(item.monotonic, item.utc)
         with self.workload.of(item, self.model.info.spec.sample_rate):
             self._hear(item, now)
             if self.link:
                 self.link.pump()
         self._tick(item.monotonic)
         self._feed_watchdog()
+
+    def idle(self, monotonic: float, utc: float) -> None:
+        """Keep up with the world while nothing is heard: an open and silent device must not delay it. Feeds nothing."""
+        self._at(monotonic, utc)
+        if self.link:
+            self.link.pump()
+        self._tick(monotonic)
+
+    def _at(self, monotonic: float, utc: float) -> None:
+        """Note the time; the first time that is told ends the start."""
+        self.now = (monotonic, utc)
+        if self.started is None:
+            self.started = self._progress = monotonic
+            continuity.go_on(self, monotonic, utc)
+        while self.starters:
+            self.starters.pop()()
 
     def _hear(self, item: Block | SensorFault, now: float | None) -> None:
         try:
@@ -137,51 +150,24 @@ class Node:
         if self.now[0] - self._progress <= due_s:
             self.notifier.alive()
 
-    def _start(self, item: Block | SensorFault) -> None:
-        """Go on where the last run ended, as far as the clocks can tell how long ago that was."""
-        self.started = self._progress = item.monotonic
-        self._since_utc = item.utc
-        saved = self.outbox.load_state()
-        if not saved:
-            return
-        try:
-            gap_s = max(0.0, item.utc - float(saved["utc"]))
-            self.pipeline.restore(saved["pipeline"], item.monotonic, gap_s)
-            self._since_utc = float(saved["since_utc"])
-            self._faults = tuple(map(str, saved["faults"]))  # what was already told is not told again
-        except (KeyError, TypeError, ValueError) as error:
-            log.warning("the node's memory of its last run is unusable (%s): it starts anew", error)
-
-    def _open(self) -> None:
+    def open(self) -> None:
         """Recall what was set from afar and appear on the network."""
-        saved = self.outbox.load_state().get("memory", {})
-        self.memory = Memory.recall(saved)
-        if self.memory.step_s is not None:
-            self._recall_step()
-        self._apply_threshold()
+        continuity.recall(self)
         if self.link:
             self.link.retain("availability", Availability.ONLINE.to_json())
             self.link.start()
         self.notifier.ready()
 
-    def _recall_step(self) -> None:
-        try:
-            self.refit()
-        except ConfigError as error:
-            log.warning("the step that was set from afar no longer fits (%s): the configured one is used", error)
-            self.memory.step_s = None
-
     def _follow(self, result: Result) -> None:
         """Tell the world what a result means, alerts first."""
         self.last = result
         self._progress = self.now[0]
-        event = self._event(result)
+        event = self.news.of(result)
         if event:
-            self._since_utc = result.end_utc if event.kind == "state" else self._since_utc
-            event = self.outbox.put(event, self._state_to_keep())  # both or neither survive a power cut
+            event = self.outbox.put(event, continuity.snapshot(self))  # both or neither survive a power cut
             self.send_state()
             log.warning("%s → %s: %s", event.from_state, event.to_state, event.reason)
-            self._record(event, result)
+            event = self._record(event, result)
         for observer in self.observers:
             observer(result, event)
         if result.window is not None:
@@ -189,36 +175,15 @@ class Node:
         self._watch(result)
         self._status_line(result)
 
-    def _event(self, result: Result) -> Event | None:
-        """Return the event of a change of state, else of a change of faults."""
-        faults = self.faults
-        came, went = set(faults) - set(self._faults), set(self._faults) - set(faults)
-        self._faults = faults
-        if result.transition:
-            change = (result.transition.source.value, result.transition.target.value)
-            return self._say("state", change, result.transition.reason, result, result.transition.target in ALERTS)
-        if not came and not went:
-            return None
-        reason = "; ".join(
-            f"{verb}: {', '.join(sorted(names))}" for verb, names in (("began", came), ("ended", went)) if names
-        )
-        return self._say("fault", (result.state.value, result.state.value), reason, result, keeps=False)
-
-    def _say(self, kind: str, change: tuple[str, str], reason: str, result: Result, keeps: bool) -> Event:
-        return self.speaker.event(
-            kind,
-            change,
-            reason,
-            result,
-            synced=self.clock.look(),
-            on_fraction=self.pipeline.decision.on_fraction,
-            faults=self._faults,
-            evidence=keeps and self.evidence.enabled,
-        )
-
-    def _record(self, event: Event, result: Result) -> None:
-        if event.evidence and result.window is not None and result.spectrogram is not None:
-            self.evidence.record(event.id, result.window, result.spectrogram)
+    def _record(self, event: Event, result: Result) -> Event:
+        """Keep what an alert sounded like; only once it is on the disk does the event, still unsent, say so."""
+        alert = result.transition is not None and result.transition.target in ALERTS
+        if not alert or result.window is None or result.spectrogram is None:
+            return event
+        if not self.evidence.record(event.id, result.window, result.spectrogram):
+            return event
+        kept = replace(event, evidence=True)
+        return kept if self.outbox.amend(kept) else event
 
     # ---- what is said between windows
 
@@ -230,7 +195,7 @@ class Node:
         if now >= self._due["telemetry"]:
             self._due["telemetry"] = now + self.settings.node.telemetry_s
             self.send("telemetry", vitals.telemetry(self).to_json())
-            self.workload = vitals.Workload()
+            self.workload.begin()
         if now >= self._due["save"]:
             self.save()
 
@@ -243,7 +208,7 @@ class Node:
         """Say what holds now."""
         self._due["state"] = self.now[0] + STATE_EVERY_S
         if self.link:
-            self.link.retain("state", self.state().to_json())
+            self.link.retain("state", self.news.state().to_json())
 
     def _watch(self, result: Result) -> None:
         if self.now[0] < self.watched_until and result.spectrogram is not None:
@@ -262,42 +227,6 @@ class Node:
         link = self.link.faults if self.link else ()
         return (*sensor, *self.outbox.faults, *link, *self.evidence.faults, *self.clock.faults)
 
-    def state(self) -> StateMessage:
-        """Return the state message."""
-        said = self.speaker.state(
-            self.pipeline.decision.state.value,
-            self._since_utc,
-            self.last,
-            threshold=self.pipeline.decision.rule.threshold,
-            faults=self.faults,
-            muted_until=self.muted_until,
-            synced=self.clock.look(),
-            seq=self.outbox.last_seq,
-            queue_depth=self.outbox.depth,
-        )
-        return replace(said, staged_model=self.staged)
-
-    # ---- what may be changed while it runs
-
-    def set_threshold(self, threshold: float, level_gate_dbfs: float | None = None) -> None:
-        """Judge by another threshold (and level gate) from the next window on. Survives a restart."""
-        self.memory.threshold = threshold
-        self.memory.level_gate_dbfs = level_gate_dbfs or self.memory.level_gate_dbfs
-        self._apply_threshold()
-        self.save()
-        self.send_state()
-
-    def _apply_threshold(self) -> None:
-        chosen = {"threshold": self.memory.threshold, "level_gate_dbfs": self.memory.level_gate_dbfs}
-        given: dict[str, Any] = {key: value for key, value in chosen.items() if value is not None}
-        self.pipeline.decision.rule = replace(self.rule, **given)
-
-    def mute(self, until: float) -> None:
-        """Note until when (s since 1970) alarms are muted: they still happen and are still told, marked as muted."""
-        self.memory.muted_until = until
-        self.save()
-        self.send_state()
-
     @property
     def muted_until(self) -> float | None:
         """Until when alarms are muted, s since 1970; None when they are not, or no longer."""
@@ -308,42 +237,13 @@ class Node:
         """Tell an event that is no change of state (a model taken or given back)."""
         moment = self.last or Result(self.pipeline.decision.state, None, self.now[1], self.now[1])
         state = self.pipeline.decision.state.value
-        self.outbox.put(self._say(kind, (state, state), reason, moment, keeps=False), self._state_to_keep())
+        self.outbox.put(self.news.event(kind, (state, state), reason, moment), continuity.snapshot(self))
         self.send_state()
-
-    def refit(self, model: Model | None = None, step_s: float | None = None) -> None:
-        """Go on with another model or step; what was heard so far stays known. Raises ConfigError, nothing changed."""
-        settings, fresh = self.settings, model or self.model
-        step_s = step_s or self.memory.step_s
-        window = settings.window if step_s is None else replace(settings.window, step_s=step_s)
-        rule = rule_from(fresh.info.decision, settings.decision)
-        pipeline = Pipeline.of(fresh, rule, window, settings.health)
-        pipeline.take_over(self.pipeline, self.now[0])
-        if model is None:
-            pipeline.model = self.pipeline.model  # it may be on trial
-        self.memory.step_s, self.model, self.rule, self.pipeline = step_s, fresh, rule, pipeline
-        self.speaker = Speaker.of(settings.node.identity, fresh.info, pipeline.step_s)
-        self._apply_threshold()
-
-    def apply(self, rule: DecisionRule) -> None:
-        """Judge by another rule from the next window on (a reload, a calibration)."""
-        rule.check_step(self.pipeline.step_s)
-        self.rule = rule
-        self._apply_threshold()
 
     def save(self) -> None:
         """Write the node's memory now."""
         self._due["save"] = self.now[0] + SAVE_EVERY_S
-        self.outbox.save_state(self._state_to_keep(), at_once=True)
-
-    def _state_to_keep(self) -> dict[str, Any]:
-        return {
-            "utc": self.now[1],
-            "since_utc": self._since_utc,
-            "faults": list(self._faults),
-            "pipeline": self.pipeline.snapshot(),
-            "memory": asdict(self.memory),
-        }
+        self.outbox.save_state(continuity.snapshot(self), at_once=True)
 
     def close(self) -> None:
         """Stop cleanly: memory written, `offline` said."""

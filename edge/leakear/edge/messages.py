@@ -155,7 +155,7 @@ class Event(Message):
     level_dbfs: float | None = wire("RMS level of that window, dBFS", minimum=-400, maximum=20, default=None)
     faults: tuple[str, ...] = wire("named faults at that moment", max_length=64, default=())
     model: ModelRef = wire("the model that judged")
-    evidence: bool = wire("whether a clip of it is kept on the node (cmd/clip)", default=False)
+    evidence: bool = wire("whether a clip of it was kept on the node when this was sent (cmd/clip)", default=False)
     dropped: int = wire("kind `dropped`: how many events were given up for room", minimum=0, default=0)
 
 

@@ -100,8 +100,9 @@ class Model:
         return self._invoke(spectrogram, spec.floor, -1 / spec.floor)
 
     def score(self, spectrogram: Decibels) -> float:
-        """Return P(leak) of one window, 0 to 1."""
-        return sigmoid(self.logit(spectrogram) / self.info.temperature)
+        """Return P(leak) of one window, 0 to 1; NaN where the network gave no number, an infinite one included."""
+        logit = self.logit(spectrogram)
+        return sigmoid(logit / self.info.temperature) if math.isfinite(logit) else math.nan
 
     def golden_logits(self) -> list[float]:
         """Return what the network makes of the golden inputs here."""

@@ -3,6 +3,7 @@
 import logging
 from typing import TYPE_CHECKING
 
+from leakear.edge import adjustments
 from leakear.edge.commands import CommandRefused
 from leakear.edge.errors import ModelError
 from leakear.edge.messages import Event, ModelRef
@@ -72,7 +73,7 @@ class ModelControl:
         failed = self._node.model.info.model_id
         log.error("model on trial failed: %s", error)
         before = self._store.roll_back()
-        self._node.refit(model=before)
+        adjustments.refit(self._node, model=before)
         self._node.announce("model", f"{failed} was taken back for {before.info.model_id}: {error}")
         return True
 
@@ -97,7 +98,9 @@ class ModelControl:
                 "The model hears at another sample rate than the microphone was opened for: set [model] path."
             )
         before = self._node.model.info.model_id
-        self._node.refit(model=model)  # raises, with nothing changed, when the site's rule does not fit the model
+        adjustments.refit(
+            self._node, model=model
+        )  # raises, with nothing changed, when the site's rule does not fit the model
         self._store.install(model)
         self._judged = 0
         self._node.pipeline.model = Trial(model)

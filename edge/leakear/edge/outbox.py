@@ -124,6 +124,14 @@ class Outbox:
         self._disk.note_seq(self.last_seq)
         return numbered
 
+    def amend(self, event: Event) -> bool:
+        """Say something more of the newest event, before anybody was sent it. A power cut may undo that."""
+        row = Row(event.seq, event.kind, event.to_json())
+        if self._memory and self._memory[-1].seq == row.seq:
+            self._memory[-1] = row
+            return True
+        return self._disk.write(lambda store: store.amend(row))
+
     def pending(self, limit: int, after: int = 0) -> list[Row]:
         """Give the oldest unacknowledged events with a seq above `after`, in order."""
         nothing: list[Row] = []

@@ -14,12 +14,15 @@ from leakear.edge.model import Model
 from leakear.edge.spectrogram import Decibels, IncrementalSpectrogram, SpectrogramSpec
 from leakear.edge.windows import Block, SensorFault, Window, Windower, WindowOptions
 
+NO_SCORE = "no_score"
+"""Fault: the network gave no number for a window."""
+
 
 class Scorer(Protocol):
     """What turns a spectrogram, shape (rows, frames), dB, into P(leak)."""
 
     def score(self, spectrogram: Decibels) -> float:
-        """Return P(leak), 0 to 1."""
+        """Return P(leak), 0 to 1; anything but a number is a fault and never a score."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +74,7 @@ class Pipeline:
         self.scored = 0
         """windows that got a score"""
         self.faulty = 0
-        """windows whose health forbade a score"""
+        """windows that got none: their health forbade it, or the network gave no number"""
         self._spectrogram = IncrementalSpectrogram(spec)
         self._unbroken = False
         self._lost = 0
@@ -105,27 +108,27 @@ class Pipeline:
 
     def _judge(self, window: Window) -> Result:
         health = self.health.check(window)
-        spectrogram = score = None
+        spectrogram = score = fault = None
+        end_s = self.spec.window_seconds
+        start, end_utc, end = window.start_utc, window.start_utc + end_s, window.start_monotonic + end_s
         if health.ok:
             advance = window.step_samples if self._unbroken else None
             spectrogram = self._spectrogram.update(window.samples, advance)
-            score = self.model.score(spectrogram)
-            self.scored += 1
-        else:
-            self.faulty += 1
+            score, fault = self._score(spectrogram, end, end_utc)
         self._unbroken = health.ok
-        end_s = self.spec.window_seconds
-        seen = Observation(
-            window.start_monotonic + end_s,
-            window.start_utc + end_s,
-            self.step_s,
-            score,
-            health.l05,
-            ", ".join(health.faults) or None,
-        )
-        transition = self.decision.update(seen)
-        start = window.start_utc
-        return Result(self.decision.state, transition, start, start + end_s, window, health, spectrogram, score)
+        self.scored += score is not None
+        self.faulty += score is None
+        why = fault.name if fault else ", ".join(health.faults) or None
+        transition = self.decision.update(Observation(end, end_utc, self.step_s, score, health.l05, why))
+        return Result(self.decision.state, transition, start, end_utc, window, health, spectrogram, score, fault)
+
+    def _score(self, spectrogram: Decibels, monotonic: float, utc: float) -> tuple[float | None, SensorFault | None]:
+        """Let the network judge; a node whose network gives no number is deaf, and says so."""
+        score = self.model.score(spectrogram)
+        if 0 <= score <= 1:
+            return score, None
+        message = f"the model gave {score} for a window: it is damaged, or the runtime is; install another"
+        return None, SensorFault(NO_SCORE, message, monotonic, utc)
 
     def _losses(self, block: Block) -> Iterator[Result]:
         """Tell the decision of windows that nobody will judge."""

@@ -3,6 +3,7 @@
 import logging
 from dataclasses import fields
 
+from leakear.edge import adjustments
 from leakear.edge.daemon import Node
 from leakear.edge.decision import rule_from
 from leakear.edge.settings import Settings
@@ -16,7 +17,7 @@ LIVE = ("decision", "log", "mqtt", "commands")
 def reload(node: Node, fresh: Settings) -> None:
     """Apply new settings to a running node. Raises ConfigError; then nothing has changed."""
     old = node.settings
-    node.apply(rule_from(node.model.info.decision, fresh.decision))
+    adjustments.apply(node, rule_from(node.model.info.decision, fresh.decision))
     logging.getLogger().setLevel(fresh.log.level.upper())
     if node.link and fresh.mqtt != old.mqtt:
         node.link.reconfigure(fresh.mqtt)

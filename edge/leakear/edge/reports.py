@@ -44,7 +44,6 @@ class Speaker:
         synced: bool,
         on_fraction: float,
         faults: Sequence[str],
-        evidence: bool = False,
     ) -> Event:
         """Say what happened; the outbox adds `seq`."""
         return Event(
@@ -64,7 +63,6 @@ class Speaker:
             level_dbfs=level_of(result),
             faults=tuple(faults),
             model=self.model,
-            evidence=evidence,
         )
 
     def state(

@@ -44,10 +44,11 @@ def main(args: argparse.Namespace) -> int:
 def _listen(node: Node, path: Path | None) -> None:
     """Hear the microphone until SIGTERM."""
     with Capture(node.settings.audio, node.model.info.spec) as capture:
-        node.capture_counts = lambda: {"overruns": capture.status.overruns + capture.status.lost_blocks}
+        node.capture = capture.status
+        capture.idle = lambda: node.idle(time.monotonic(), time.time())
         _stop_on_signals(node, capture)
         _reload_on_hangup(node, path)
-        log.info("leakear-edge runs: %s", node.speaker.identity.topic(""))
+        log.info("leakear-edge runs: %s", node.settings.node.identity.topic(""))
         node.run(capture, live=time.monotonic)
 
 

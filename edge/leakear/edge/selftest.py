@@ -47,6 +47,8 @@ def _sensor(node: "Node") -> Check:
     if last is None:
         return _check("sensor", ok=False, detail="no window has been heard yet")
     level = f"{last.health.level_dbfs:.1f} dBFS" if last.health else "no level"
+    if node.capture and node.capture.duplicated_channels:
+        level += "; all channels carry the same sound: it is a mono microphone"
     return _check("sensor", not last.faults, ", ".join(last.faults) or level)
 
 

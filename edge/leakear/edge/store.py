@@ -91,6 +91,15 @@ class Store:
             self.depth += 1
             self.bytes += row.size
 
+    def amend(self, row: Row) -> None:
+        """Replace an event's text."""
+        with self.transaction(durable=False):
+            query = "SELECT length(payload) FROM events WHERE seq = ?"
+            before = self._db.execute(query, (row.seq,)).fetchone()
+            if before:
+                self._db.execute("UPDATE events SET payload = ? WHERE seq = ?", (row.payload, row.seq))
+                self.bytes += len(row.payload) - before[0]
+
     def pending(self, limit: int, after: int = 0) -> list[Row]:
         """Give the oldest events that no broker has, in order of seq."""
         query = "SELECT seq, kind, payload FROM events WHERE seq > ? AND status != 1 ORDER BY seq LIMIT ?"

@@ -17,9 +17,15 @@ if TYPE_CHECKING:
 
 
 class Workload:
-    """Work against sound: 1 is the limit of what a machine can hear."""
+    """Work against sound since the last telemetry: 1 is the limit of what a machine can hear."""
 
     def __init__(self) -> None:
+        self._worked_s = self._heard_s = 0.0
+        self._before: float | None = None
+
+    def begin(self) -> None:
+        """Measure anew; until there is sound again the last measure holds, so that who asks in between learns it."""
+        self._before = self.real_time_factor
         self._worked_s = self._heard_s = 0.0
 
     @contextmanager
@@ -33,7 +39,7 @@ class Workload:
     @property
     def real_time_factor(self) -> float | None:
         """Work over sound; None before any sound."""
-        return round(self._worked_s / self._heard_s, 4) if self._heard_s else None
+        return round(self._worked_s / self._heard_s, 4) if self._heard_s else self._before
 
 
 def telemetry(node: "Node") -> Telemetry:
@@ -50,7 +56,7 @@ def telemetry(node: "Node") -> Telemetry:
         windows_scored=pipeline.scored,
         windows_discarded=pipeline.discarded,
         windows_dropped=pipeline.windower.dropped,
-        overruns=node.capture_counts().get("overruns", 0),
+        overruns=node.capture.overruns + node.capture.lost_blocks if node.capture else 0,
         reconnects=link.reconnects if link else 0,
         real_time_factor=node.workload.real_time_factor,
         queue_depth=node.outbox.depth,
