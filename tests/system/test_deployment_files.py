@@ -1,5 +1,7 @@
 """The broker files that systemd/mosquitto offers do what docs/DELIVERY.md says, in a real mosquitto."""
 
+import re
+import subprocess
 import time
 import tomllib
 from pathlib import Path
@@ -127,6 +129,33 @@ def test_a_sites_broker_hands_on_to_a_central_one_through_outages(tmp_path: Path
                 time.sleep(0.01)
             assert got == ["status"]
             link.stop()
+
+
+def test_sound_cards_are_listed_by_names_that_stay(tmp_path: Path) -> None:
+    proc, port = tmp_path / "asound", tmp_path / "devices" / "usb1" / "1-1.2"
+    for card, identity, streams in ((0, "vc4hdmi", "pcm0p"), (1, "Device", "pcm0c"), (2, "sndrpigooglevoi", "pcm0c")):
+        (proc / f"card{card}" / streams).mkdir(parents=True)
+        (proc / f"card{card}" / "id").write_text(f"{identity}\n")
+    (proc / "card1" / "usbid").write_text("0d8c:0014\n")
+    (port / "1-1.2:1.0").mkdir(parents=True)
+    (tmp_path / "sound" / "card1").mkdir(parents=True)
+    (tmp_path / "sound" / "card1" / "device").symlink_to(port / "1-1.2:1.0")
+    said = subprocess.run(
+        [FILES / "sensor" / "list", proc, tmp_path / "sound"], capture_output=True, text=True, check=True
+    )
+    assert said.stdout.splitlines() == [
+        'Device: USB 0d8c:0014 in socket 1-1.2; [audio] device = "Device"',
+        'sndrpigooglevoi: not USB (I2S, built in); [audio] device = "sndrpigooglevoi"',
+    ]
+
+
+def test_the_example_udev_rule_is_not_in_force_and_reads_without_its_comment_signs() -> None:
+    lines = (FILES / "sensor" / "90-leakear-sensor.rules").read_text().splitlines()
+    assert all(line.startswith("#") for line in lines if line)
+    rules = [line[1:] for line in lines if line.startswith("#SUBSYSTEM")]
+    assert len(rules) == 4
+    for rule in rules:
+        assert re.fullmatch(r'([A-Z]+(\{[\w/]+\})?(==|=)"[^"]*"(, |$))+', rule), rule
 
 
 def test_the_telegraf_file_is_toml_and_names_our_topics() -> None:

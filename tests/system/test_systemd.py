@@ -82,7 +82,8 @@ def heard(machine: Machine, script: str, seconds: int = 30, topic: str = "event"
 def test_dry_run_changes_nothing(machine: Machine) -> None:
     said = machine.sh("/srv/systemd/install --offline /srv/wheels --dry-run")
     assert "would install" in said
-    assert machine.run("test -e /opt/leakear").returncode != 0
+    assert "would run: install -m 644 /srv/systemd/sensor/90-leakear-sensor.rules /etc/leakear/sensor/" in said
+    assert machine.run("test -e /opt/leakear || test -e /etc/leakear").returncode != 0
 
 
 def test_wrong_usage_is_2(machine: Machine) -> None:
@@ -91,7 +92,8 @@ def test_wrong_usage_is_2(machine: Machine) -> None:
 
 
 def test_install_from_nothing_notifies_and_publishes(machine: Machine) -> None:
-    machine.sh("/srv/systemd/install --offline /srv/wheels", 300)
+    said = machine.sh("/srv/systemd/install --offline /srv/wheels", 300)
+    assert "sensor: no sound card that can hear yet" in said
     assert "Type=notify" in machine.sh("systemctl show leakear -p Type")
     machine.sh("systemctl is-active leakear && systemctl is-enabled leakear")
     configure(machine)
@@ -102,9 +104,12 @@ def test_install_from_nothing_notifies_and_publishes(machine: Machine) -> None:
 
 
 def test_installing_again_changes_nothing(machine: Machine) -> None:
-    before = machine.sh("readlink /opt/leakear/current; cat /etc/leakear/leakear.toml")
+    seen = "readlink /opt/leakear/current; cat /etc/leakear/leakear.toml; find /etc/leakear /etc/udev | sort"
+    before = machine.sh(seen)
     assert "already installed" in machine.sh("/srv/systemd/install")
-    assert machine.sh("readlink /opt/leakear/current; cat /etc/leakear/leakear.toml") == before
+    assert machine.sh(seen) == before
+    assert "/etc/leakear/sensor/90-leakear-sensor.rules" in before
+    assert "udev/rules.d" not in before, "an example is not in force"
 
 
 def test_installed_size_and_contents(machine: Machine) -> None:
@@ -265,5 +270,6 @@ def test_uninstall_keeps_data_unless_told(machine: Machine) -> None:
     assert machine.run("systemctl cat leakear").returncode != 0
     assert machine.run("test -e /opt/leakear || test -e /usr/local/bin/leakear-edge").returncode != 0
     machine.sh("test -e /etc/leakear/leakear.toml && test -e /var/lib/private/leakear/outbox.db")
+    machine.sh("test ! -e /etc/leakear/sensor")
     machine.sh("/srv/systemd/install --uninstall --purge")
     assert machine.run("test -e /etc/leakear || test -e /var/lib/private/leakear").returncode != 0

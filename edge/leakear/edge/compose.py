@@ -2,7 +2,8 @@
 
 import logging
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 
 from leakear.edge.allocator import return_large_buffers
@@ -40,16 +41,19 @@ def _under_journald() -> bool:
 
 
 @contextmanager
-def open_node(settings: Settings, clock: TimeKeeper, *, connect: bool = True) -> Iterator[Node]:
+def open_node(
+    settings: Settings, clock: TimeKeeper, *, connect: bool = True, monotonic: Callable[[], float] = time.monotonic
+) -> Iterator[Node]:
     """Yield a node ready to run; its link is stopped and its outbox closed at the end, whatever happens.
 
+    `monotonic` is the outbox's clock: a simulated day brings its own.
     Raises ConfigError and ModelError before anything is started.
     """
     store = ModelStore(settings.node.directory / "models", settings.model)
     model = store.load()
     return_large_buffers()
     with ExitStack() as stack:
-        outbox = stack.enter_context(Outbox(settings.node.directory / "outbox.db", settings.outbox))
+        outbox = stack.enter_context(Outbox(settings.node.directory / "outbox.db", settings.outbox, monotonic))
         link = Link(settings.mqtt, settings.node.identity, outbox) if connect else None
         node = Node(settings, model, outbox, link, clock=clock)
         if link:
