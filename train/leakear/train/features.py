@@ -13,11 +13,9 @@ import json
 import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from dataclasses import asdict, dataclass
-from multiprocessing import get_context, parent_process
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import numpy as np
@@ -27,6 +25,7 @@ from tqdm import tqdm
 from leakear.edge.errors import InputDataError
 from leakear.train.clips import Codes, Recipe, clips
 from leakear.train.dataset import Recording
+from leakear.train.processes import processes
 
 log = logging.getLogger(__name__)
 
@@ -155,22 +154,9 @@ def _run(tasks: Sequence[tuple[Any, ...]], jobs: int) -> Iterator[tuple[int, Sha
     if jobs == 1 or len(tasks) <= 1:
         yield from ((task[1], _write(*task)) for task in tasks)
         return
-    # spawn: a forked copy of a process that has started TensorFlow's threads hangs
-    with ProcessPoolExecutor(min(jobs, len(tasks)), get_context("spawn"), _die_with_parent) as pool:
+    with processes(min(jobs, len(tasks))) as pool:
         running = {pool.submit(_write, *task): task[1] for task in tasks}
         yield from ((running[done], done.result()) for done in as_completed(running))
-
-
-def _die_with_parent() -> None:
-    """End this helper when the process that started it was killed: it would wait for work for ever."""
-    parent = parent_process()
-    assert parent is not None
-
-    def watch() -> None:
-        parent.join()
-        os._exit(1)
-
-    Thread(target=watch, daemon=True).start()
 
 
 def _write(folder: Path, number: int, recordings: Sequence[tuple[int, Recording]], recipe: Recipe) -> Shard:

@@ -7,10 +7,8 @@ import csv
 import hashlib
 import json
 from collections.abc import Iterable
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, cast
 
@@ -18,6 +16,7 @@ import numpy as np
 from tqdm import tqdm
 
 from leakear.edge.errors import InputDataError
+from leakear.train.processes import processes
 from leakear.train.simulator import RATE, Array, Label, Site, clip
 from leakear.train.simulator.day import Day
 
@@ -102,7 +101,7 @@ def _mapped(make: Any, seeds: list[int], jobs: int) -> Iterable[list[dict[str, A
     if jobs == 1:
         yield from bar(map(make, seeds))
         return
-    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+    with processes(jobs) as pool:
         yield from bar(pool.map(make, seeds))
 
 

@@ -7,11 +7,9 @@ audible above it, and what has no leak gets the same sounds at any level.
 import hashlib
 import json
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import cache as remember
 from itertools import repeat
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -23,10 +21,11 @@ from leakear.edge.spectrogram import Samples, SpectrogramSpec, spectrogram
 from leakear.train import simulator
 from leakear.train.augment import loop
 from leakear.train.clips import Codes, encode
+from leakear.train.processes import processes
 from leakear.train.simulator import RATE, Site, clip
 
-VERSION = 3
-"""Raised when equal arguments would give other windows."""
+VERSION = 4
+"""Raised when what lies outside the simulator and this file would give other windows."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +60,8 @@ class Windows:
 
 def windows(plan: Plan, spec: SpectrogramSpec, backgrounds: Sequence[Path], cache: Path, jobs: int = 2) -> Windows:
     """Make the windows of a plan, or read them from the cache."""
-    facts = {**asdict(plan), "spec": spec.to_json(), "backgrounds": [p.name for p in backgrounds], "code": _code()}
+    sounds = [hashlib.sha256(background.read_bytes()).hexdigest() for background in backgrounds]
+    facts = {**asdict(plan), "spec": spec.to_json(), "backgrounds": sounds, "code": _code(), "version": VERSION}
     key = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:24]
     path = cache / f"simulated-{key}.npy"
     if not path.is_file():
@@ -84,8 +84,7 @@ def _write(path: Path, plan: Plan, spec: SpectrogramSpec, backgrounds: tuple[Pat
     shape = (plan.sites * plan.per_site, *spec.shape)
     codes = np.lib.format.open_memmap(temporary, "w+", np.uint8, shape)
     sites = range(plan.first_site, plan.first_site + plan.sites)
-    # spawn: a forked copy of a process that has started TensorFlow's threads hangs
-    with ProcessPoolExecutor(jobs, get_context("spawn")) as pool:
+    with processes(jobs) as pool:
         made = pool.map(_site, repeat(plan), sites, repeat(spec), repeat(backgrounds), chunksize=8)
         for number, part in enumerate(tqdm(made, "simulated sites", len(sites), disable=None)):
             codes[number * plan.per_site : (number + 1) * plan.per_site] = part
