@@ -1,14 +1,12 @@
 """`leakear-train`: the workstation's command line. Each subcommand is a module, imported only when it is called."""
 
-import argparse
-import importlib
 import logging
 import os
 import sys
 from collections.abc import Sequence
 from types import MappingProxyType
 
-from leakear.edge.errors import LeakearError
+from leakear.edge.program import Program
 
 COMMANDS = MappingProxyType(
     {
@@ -21,7 +19,7 @@ COMMANDS = MappingProxyType(
         "evaluate": ("leakear.train.evaluate", "alerts of a model file over recordings"),
     }
 )
-"""name → (module, one line). A module offers HELP (its description), add_arguments(parser), main(args) → exit code."""
+"""Subcommand → module and one line."""
 
 _EPILOG = """\
 examples:
@@ -34,38 +32,17 @@ examples:
 """
 
 
+PROGRAM = Program(
+    "leakear-train",
+    "Train leak detectors on recordings and on simulated sound, and say honestly how good they are.",
+    COMMANDS,
+    _EPILOG,
+    interrupted="interrupted; the same command goes on where this one stopped",
+)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one subcommand; errors become one sentence on standard error and their exit code."""
-    arguments = list(sys.argv[1:] if argv is None else argv)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow's start-up chatter
     logging.basicConfig(format="leakear-train: %(message)s", level=logging.INFO)
-    try:
-        args = _parser(arguments).parse_args(arguments)
-        code = args.main(args)
-    except LeakearError as error:
-        print(f"leakear-train: {error}", file=sys.stderr)
-        return error.exit_code
-    except KeyboardInterrupt:
-        print("leakear-train: interrupted; the same command goes on where this one stopped", file=sys.stderr)
-        return 130
-    assert isinstance(code, int)
-    return code
-
-
-def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="leakear-train",
-        description="Train leak detectors on recordings and on simulated sound, and say honestly how good they are.",
-        epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    wanted = next((word for word in arguments if not word.startswith("-")), None)
-    for name, (module, line) in COMMANDS.items():
-        command = commands.add_parser(name, help=line, formatter_class=argparse.RawDescriptionHelpFormatter)
-        if name == wanted:  # TensorFlow takes seconds to import: only what was asked for is loaded
-            loaded = importlib.import_module(module)
-            command.description = loaded.HELP
-            loaded.add_arguments(command)
-            command.set_defaults(main=loaded.main)
-    return parser
+    return PROGRAM.run(sys.argv[1:] if argv is None else argv)

@@ -1,0 +1,63 @@
+"""What the command lines share: only the chosen subcommand is imported, an error is one sentence and an exit code."""
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from leakear.edge import __version__
+from leakear.edge.errors import LeakearError
+
+
+@dataclass(frozen=True)
+class Program:
+    """One program with subcommands."""
+
+    name: str
+    help: str
+    """teaches with examples"""
+    commands: Mapping[str, tuple[str, str]]
+    """name → (module with HELP, add_arguments(parser) and main(args) → exit code, one line)"""
+    epilog: str = ""
+    interrupted: str = ""
+    """said at Ctrl-C; empty: nothing"""
+
+    def run(self, arguments: Sequence[str]) -> int:
+        """Run a subcommand; return its exit code."""
+        try:
+            args = self.parser(arguments).parse_args(arguments)
+            return int(args.main(args))
+        except LeakearError as error:
+            self._complain(str(error))
+            return error.exit_code
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 1
+        except KeyboardInterrupt:
+            if self.interrupted:
+                self._complain(self.interrupted)
+            return 130
+
+    def parser(self, arguments: Sequence[str]) -> argparse.ArgumentParser:
+        """Build the parser; only the subcommand that the arguments name is imported and filled in."""
+        raw = argparse.RawDescriptionHelpFormatter
+        top = argparse.ArgumentParser(
+            prog=self.name, description=self.help, epilog=self.epilog or None, formatter_class=raw
+        )
+        top.add_argument("--version", action="version", version=f"{self.name} {__version__}")
+        known = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+        chosen = next((word for word in arguments if word in self.commands), "")
+        for name, (module, line) in self.commands.items():
+            if name != chosen:
+                known.add_parser(name, help=line)
+                continue
+            loaded = importlib.import_module(module)
+            child = known.add_parser(name, help=line, description=loaded.HELP, formatter_class=raw)
+            loaded.add_arguments(child)
+            child.set_defaults(main=loaded.main)
+        return top
+
+    def _complain(self, sentence: str) -> None:
+        print(f"{self.name}: {sentence}", file=sys.stderr)
