@@ -99,38 +99,6 @@ def test_a_node_that_drops_off_is_an_alert(broker: Any, tmp_path: Path) -> None:
             until(lambda: [r["kind"] for r in log_of(dashboard)] == ["back", "lost"], "the return")
 
 
-def test_alerts_reach_a_webhook(broker: Any, tmp_path: Path) -> None:
-    """Apprise posts JSON to a server of ours."""
-    import http.server
-    import threading
-
-    got: list[dict[str, Any]] = []
-
-    class Hook(http.server.BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            got.append(json.loads(self.rfile.read(int(self.headers["content-length"]))))
-            self.send_response(200)
-            self.end_headers()
-
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    server = http.server.HTTPServer(("127.0.0.1", 0), Hook)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    notify = tmp_path / "notify"
-    notify.write_text(f"# the control room\njson://127.0.0.1:{server.server_port}/\n")
-    options = ("--notify", str(notify), "--language", "pt-BR", "--public-url", "https://leaks.example")
-    with Dashboard(address(broker), tmp_path, *options) as dashboard, FakeNode(broker.port) as node:
-        dashboard.ready()
-        node.turn("WARNING")
-        node.turn("LEAK", reason="Water runs.")
-        until(lambda: got, "the notification")
-    server.shutdown()
-    assert len(got) == 1, "a warning wakes nobody"
-    assert got[0]["title"] == "leakear: Vazamento: site-a / node-1"
-    assert "https://leaks.example/node/site-a/node-1" in got[0]["message"]
-
-
 def test_tls_to_the_broker_and_https_to_the_page(tmp_path: Path) -> None:
     authority = Authority(tmp_path)
     server, page = (authority.issue(name) for name in ("broker", "page"))

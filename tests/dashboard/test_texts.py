@@ -1,6 +1,8 @@
 """The page speaks two languages completely, and needs nothing from elsewhere."""
 
+import ast
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -8,6 +10,7 @@ import pytest
 from leakear.dashboard import i18n
 from leakear.dashboard.history import event_row
 from leakear.dashboard.notify import wording
+from leakear.edge import health
 from leakear.edge.health import FAULTS
 from leakear.edge.messages import STATES, Event, ModelRef, utc_text, uuid7
 
@@ -42,6 +45,63 @@ def test_every_state_and_fault_has_a_word() -> None:
     assert {f"state.{name}" for name in STATES} | {f"fault.{name}" for name in faults} <= set(ENGLISH)
 
 
+SOURCES = [Path(i18n.__file__).parent, Path(health.__file__).parent]
+COMPOSED = (
+    "{db} dB above anything usual",
+    "began: ",
+    "ended: ",
+    "{state} ended",
+    "Flow-like",
+    "Quiet again",
+    "No sound",
+)
+"""put together at run time, or said by the demo only"""
+
+
+def said(path: Path) -> Iterator[str]:
+    """Every text of a module that is no docstring, with its values written as x."""
+    tree = ast.parse(path.read_text())
+    inner = {id(part) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for part in ast.walk(node)}
+    bare = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.JoinedStr):
+            yield "".join(str(part.value) if isinstance(part, ast.Constant) else "x" for part in node.values)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and not {id(node)} & (inner | bare):
+            yield node.value
+
+
+def test_every_sentence_that_is_translated_is_still_said_and_keeps_its_values() -> None:
+    everything = {text for folder in SOURCES for path in folder.rglob("*.py") for text in said(path)}
+    assert len(everything) > 1000
+    for language in i18n.LANGUAGES:
+        for template, translation in i18n.sentences(language).items():
+            assert re.findall(r"\{\w+\}", template) == re.findall(r"\{\w+\}", translation), "values keep their order"
+            if not template.startswith(COMPOSED):
+                wanted = re.compile("(.+?)".join(map(re.escape, re.split(r"\{\w+\}", template))))
+                assert any(wanted.fullmatch(text) for text in everything), f"nobody says {template!r} any more"
+
+
+@pytest.mark.parametrize("name", ["absence", "commander", "fetch", "clips", "notify"])
+def test_every_sentence_of_the_server_that_people_see_is_translated(name: str) -> None:
+    path = Path(i18n.__file__).parent / f"{name}.py"
+    for text in said(path):
+        if re.fullmatch(r"[A-Z][^{}]*\s\S+\s.*\.", text) and "known" not in text and "There is no command" not in text:
+            assert i18n.sentence(text, "pt-BR") != text, text
+
+
+def test_a_node_s_reasons_are_said_in_portuguese() -> None:
+    reasons = {
+        "on 95% of the last 30 min": "em 95% dos últimos 30 min",
+        "began: clipping, dc_offset; ended: stuck": "começou: saturação, nível DC; terminou: sinal travado",
+        "WARNING ended": "fim de: Atenção",
+        "no_frames": "não chega som",
+        "very loud and very sure for 60 s": "muito forte e muito seguro por 60 s",
+        "Something new (95%).": "Something new (95%).",
+    }
+    assert {text: i18n.sentence(text, "pt-BR") for text in reasons} == reasons
+    assert i18n.sentence("no_frames", "en") == "no sound arrives"
+
+
 def test_the_page_asks_nobody_else_for_anything() -> None:
     """No CDN, no fonts, no analytics: it works on a network that reaches nothing."""
     for path in STATIC.rglob("*"):
@@ -60,7 +120,7 @@ def test_a_notification_names_place_state_and_address_in_the_site_s_language() -
         to_state="LEAK", reason="Water runs.", window_start=utc_text(0), window_end=utc_text(10), score=0.97,
         level_dbfs=-40.0, model=ModelRef(id="m", sha256="0" * 64),
     )  # fmt: skip
-    title, body = wording(event_row(event, 0.0), "https://leaks.example/", i18n.texts("pt-BR"))
+    title, body = wording(event_row(event, 0.0), "https://leaks.example/", "pt-BR")
     assert title == "leakear: Vazamento: centro / poco-1"
     assert body.splitlines() == [
         "Water runs.", "Pontuação 0.97", "Nível -40.0 dBFS", "https://leaks.example/node/centro/poco-1"

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Engine, Table, delete, func, insert, select, 
 from sqlalchemy.dialects import postgresql, sqlite
 
 from leakear.dashboard.fleet import Fleet, Key, Node
-from leakear.dashboard.tables import about, actions, clips, events, nodes, sessions
+from leakear.dashboard.tables import about, actions, clips, events, nodes, notices, sessions
 from leakear.edge.messages import Event, parse_utc, uuid7
 
 ALARMS = ("LEAK", "SENSOR_FAULT")
@@ -77,14 +77,20 @@ class History:
                 connection.execute(insert(about).values(name="client_id", value=found))
             return str(found)
 
-    def record(self, rows: Sequence[Row]) -> list[Row]:
-        """Store events; give back those that were new, in order. When it returns they are on the disk."""
+    def record(self, rows: Sequence[Row], ways: Sequence[str] = ()) -> list[Row]:
+        """Store events; give back those that were new, in order. When it returns they are on the disk.
+
+        Each new alert is to be told by each of the `ways`: noted in the same transaction, so that none is forgotten.
+        """
         new = []
         with self.engine.begin() as connection:
             for row in rows:
                 statement = insert_new(self.engine, events).values(**row).on_conflict_do_nothing()
                 if connection.scalar(statement.returning(events.c.id)) is not None:
                     new.append(row)
+                    told = [{"event_id": row["id"], "way": way, "tries": 0} for way in ways if row["alert"]]
+                    if told:
+                        connection.execute(insert(notices), told)
         return new
 
     def save_nodes(self, changed: Iterable[Node], now: float) -> None:
@@ -162,6 +168,7 @@ class History:
         with self.engine.begin() as connection:
             files = list(connection.scalars(select(clips.c.file).where(clips.c.event_id.in_(old))))
             connection.execute(delete(clips).where(clips.c.event_id.in_(old)))
+            connection.execute(delete(notices).where(notices.c.event_id.in_(old)))
             connection.execute(delete(events).where(events.c.happened < now - keep_events_s))
             connection.execute(delete(actions).where(actions.c.at < now - keep_events_s))
             connection.execute(delete(sessions).where(sessions.c.expires < now))

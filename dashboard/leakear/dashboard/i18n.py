@@ -1,6 +1,11 @@
-"""English and Brazilian Portuguese: one JSON file a language, read by the page and by the notifications."""
+"""English and Brazilian Portuguese: JSON files, read by the page (`static/js/i18n.js`) and by the notifications.
+
+Texts of the page stand under keys. Sentences that a node or the server says come in English, as they are stored and
+sent; `sentences.LANGUAGE.json` has what they mean in another language, `{name}` standing for whatever is there.
+"""
 
 import json
+import re
 from importlib.resources import files
 
 LANGUAGES = ("en", "pt-BR")
@@ -8,7 +13,45 @@ LANGUAGES = ("en", "pt-BR")
 
 def texts(language: str) -> dict[str, str]:
     """Read all texts of a language by key; `{name}` stands for a value."""
-    found = files("leakear.dashboard").joinpath("static", "texts", f"{language}.json").read_text("utf-8")
+    return _read(f"{language}.json")
+
+
+def sentences(language: str) -> dict[str, str]:
+    """Read what English sentences mean in a language."""
+    return {} if language == "en" else _read(f"sentences.{language}.json")
+
+
+def sentence(text: str, language: str) -> str:
+    """Say a node's or the server's sentence in a language; one that is not known stays as it is."""
+    known = texts(language)
+    if f"fault.{text}" in known:
+        return known[f"fault.{text}"]
+    for template, translation in sentences(language).items():
+        found = re.fullmatch(_pattern(template), text, re.DOTALL)
+        if found:
+            return _filled(translation, found.groups(), known)
+    return text
+
+
+def _pattern(template: str) -> str:
+    return "(.+?)".join(re.escape(part) for part in re.split(r"\{\w+\}", template))
+
+
+def _filled(translation: str, values: tuple[str, ...], known: dict[str, str]) -> str:
+    """Put the values of the English sentence into its translation, in the same order."""
+    rest = iter(values)
+    return re.sub(r"\{(\w+)\}", lambda match: _word(match[1], next(rest), known), translation)
+
+
+def _word(name: str, value: str, known: dict[str, str]) -> str:
+    """Say one value of a sentence: names of faults and states have words of their own."""
+    if name == "faults":
+        return ", ".join(known.get(f"fault.{fault}", fault) for fault in value.split(", "))
+    return known.get(f"state.{value}", value) if name == "state" else value
+
+
+def _read(name: str) -> dict[str, str]:
+    found = files("leakear.dashboard").joinpath("static", "texts", name).read_text("utf-8")
     catalogue = json.loads(found)
     assert isinstance(catalogue, dict)
     return catalogue

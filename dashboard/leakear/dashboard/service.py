@@ -19,6 +19,7 @@ from leakear.dashboard.fleet import Fleet, Key, Node
 from leakear.dashboard.history import History, Row, event_row, presence_row, public
 from leakear.dashboard.hub import Hub, Page
 from leakear.dashboard.inbox import Read, Unread, read
+from leakear.dashboard.notices import Notices
 from leakear.dashboard.notify import Notifier
 from leakear.dashboard.options import ServeOptions
 from leakear.dashboard.ring import SLOT_S, SLOTS
@@ -51,7 +52,7 @@ class Service:
         self.alerts = Alerts(engine, self.history)
         self.clips = Clips(engine, options.clips_folder, options.clips_mib << 20)
         self.users = Users(engine)
-        self.notifier = Notifier(options.notify_file, options.public_url, options.language)
+        self.notifier = Notifier(options.notify_file, options.public_url, Notices(engine), options.language)
         self._bell = asyncio.Event()
         self._subscriber = Subscriber(broker, waker(asyncio.get_running_loop(), self._bell))
         self.commander = Commander(self._publish)
@@ -82,7 +83,7 @@ class Service:
         subscriber = self._subscriber
         return {
             "connected": subscriber.connected,
-            "trouble": self._trouble or subscriber.trouble,
+            "trouble": self._trouble or subscriber.trouble or self.notifier.trouble,
             "dropped": subscriber.dropped,
             "unread": self._unread,
             "refused": self.fleet.refused,
@@ -180,7 +181,7 @@ class Service:
         """Commit what waits, then acknowledge it. A database in trouble loses nothing: the broker keeps it too."""
         batch, self._unsaved = self._unsaved, []
         try:
-            new = await asyncio.to_thread(self.history.record, [row for row, _ in batch])
+            new = await asyncio.to_thread(self.history.record, [row for row, _ in batch], self.notifier.ways)
             await asyncio.to_thread(self.history.save_nodes, self._note_sequence(batch, new), now)
             self._trouble = None
         except SQLAlchemyError as error:
@@ -191,9 +192,7 @@ class Service:
         self._subscriber.acknowledge([item for _, item in batch if item is not None])
         if new:
             self.hub.broadcast({"t": "events", "rows": [public(row) | FRESH for row in new]})
-        for row in new:
-            if row["alert"]:
-                self.notifier.tell(row)
+            self.notifier.wake()
 
     def _note_sequence(self, batch: list[tuple[Row, Incoming | None]], new: list[Row]) -> list[Node]:
         """Count holes. A second delivery counts only where a crash had come before its number was kept."""

@@ -105,6 +105,14 @@ clips = Table(
     Column("fetched", Float, nullable=False),
 )  # fmt: skip
 
+notices = Table(
+    "notices", META,
+    Column("event_id", String(36), primary_key=True),
+    Column("way", String(16), primary_key=True),
+    Column("tries", Integer, nullable=False),
+)  # fmt: skip
+"""who has still to be told of an alert, and by which address"""
+
 users = Table(
     "users", META,
     Column("name", String(80), primary_key=True),

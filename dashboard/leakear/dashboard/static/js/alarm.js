@@ -1,6 +1,6 @@
 // A sound and a browser notification for what must not be missed, and a toast for whoever is looking.
 import { ICONS, h, icon } from "./dom.js";
-import { t } from "./i18n.js";
+import { sentence, t } from "./i18n.js";
 import { me, on } from "./store.js";
 import { badge, look, subject, word } from "./states.js";
 import { acknowledge } from "./alerts.js";
@@ -46,7 +46,7 @@ function toast(place, row, go) {
   const path = `/node/${encodeURIComponent(row.site)}/${encodeURIComponent(row.node)}`;
   const element = h("div.toast", { "data-look": look(subject(row)), "data-id": row.id },
     h("div.row", null, badge(subject(row)), h("a", { href: path, onclick: (e) => { e.preventDefault(); go(path); } }, `${row.node} · ${row.site}`)),
-    h("div", null, row.reason),
+    h("div", null, sentence(row.reason)),
     h("div.row", null, me.operates ? h("button", { onclick: () => { acknowledge(row.id); element.remove(); } }, t("acknowledge")) : null,
       h("button", { onclick: () => element.remove() }, t("close"))));
   place.append(element);
@@ -56,7 +56,7 @@ function toast(place, row, go) {
 
 function notify(row) {
   if (globalThis.Notification?.permission !== "granted") return;
-  new Notification(`leakear: ${word(subject(row))}`, { body: `${row.node} · ${row.site}\n${row.reason}`, tag: row.id, icon: "/static/icon.svg" });
+  new Notification(`leakear: ${word(subject(row))}`, { body: `${row.node} · ${row.site}\n${sentence(row.reason)}`, tag: row.id, icon: "/static/icon.svg" });
 }
 
 /** Two falling tones, like a drop. */

@@ -1,6 +1,6 @@
 // The frame: log-in, header, and which page stands at which address.
 import { ICONS, get, h, icon, post, say } from "./dom.js";
-import { LANGUAGES, choose, language, load, t } from "./i18n.js";
+import { LANGUAGES, choose, language, load, sentence, t } from "./i18n.js";
 import { connect, fleet, me, on } from "./store.js";
 import { fleetPage } from "./fleet.js";
 import { nodePage } from "./node.js";
@@ -45,7 +45,7 @@ function header() {
     const trouble = fleet.live ? fleet.line.trouble : null;
     const shown = document.querySelector(".trouble");
     shown.hidden = !trouble;
-    say(shown, trouble);
+    say(shown, sentence(trouble));
   };
   on("line", draw);
   queueMicrotask(draw);

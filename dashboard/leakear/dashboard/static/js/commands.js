@@ -1,6 +1,6 @@
 // What may be asked of a node. The server checks again who asks, and what.
 import { h, post, say } from "./dom.js";
-import { number, t } from "./i18n.js";
+import { number, sentence, t } from "./i18n.js";
 
 const MUTES = [["mute.1h", 1], ["mute.8h", 8], ["mute.3d", 72], ["mute.end", 0]];
 
@@ -53,7 +53,7 @@ function forget(base, go) {
 function answer(command, ok, error, result) {
   const rows = flat(result).flatMap(([key, value]) => [h("dt", null, key), h("dd", null, value)]);
   return h(ok ? "div.answer" : "div.answer.bad", { "data-answer": command, "data-ok": String(ok) },
-    h("strong", null, `${t(`command.${command}`)}: ${ok ? t("done") : error}`), rows.length ? h("dl.facts", null, rows) : null);
+    h("strong", null, `${t(`command.${command}`)}: ${ok ? t("done") : sentence(error)}`), rows.length ? h("dl.facts", null, rows) : null);
 }
 
 /** [name, text] of every value of an answer. */

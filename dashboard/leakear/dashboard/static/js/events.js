@@ -1,6 +1,6 @@
 // One entry of the log: what happened, who has seen it, what it was, and its sound.
 import { fill, get, h, post } from "./dom.js";
-import { level, number, t, timeElement } from "./i18n.js";
+import { level, number, sentence, t, timeElement } from "./i18n.js";
 import { me } from "./store.js";
 import { badge, look, subject, word } from "./states.js";
 import { clipPlayer } from "./spectrum.js";
@@ -40,7 +40,7 @@ function draw(element, state, go, compact) {
   fill(element, [
     h("div.first", null, badge(subject(row)), compact ? null : where, row.verdict ? verdict(row) : null,
       h("span.when", null, row.clock_synced ? null : h("span", { title: t("clock.wrong") }, "≈ "), timeElement(row.happened))),
-    h("div.reason", null, row.reason), meta(row),
+    h("div.reason", null, sentence(row.reason)), meta(row),
     row.note ? h("div.note", null, `“${row.note}”`) : null,
     actions(state, again),
     state.trouble ? h("div.answer.bad", { role: "alert" }, state.trouble) : null,
@@ -101,7 +101,7 @@ async function act(state, again, work) {
   try {
     state.row = (await work()).row;
   } catch (error) {
-    state.trouble = error.message;
+    state.trouble = sentence(error.message);
   }
   state.busy -= 1;
   again();

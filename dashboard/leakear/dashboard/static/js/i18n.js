@@ -3,6 +3,7 @@ import { h } from "./dom.js";
 
 export const LANGUAGES = ["en", "pt-BR"];
 let texts = {};
+let sentences = [];
 export let language = "en";
 
 /** Load the language that was chosen, or that the browser asks for. */
@@ -11,6 +12,31 @@ export async function load() {
   language = asked.map(known).find(Boolean) ?? "en";
   texts = await (await fetch(`/static/texts/${language}.json`)).json();
   document.documentElement.lang = language;
+  if (language === "en") return;
+  const said = await (await fetch(`/static/texts/sentences.${language}.json`)).json();
+  sentences = Object.entries(said).map(([template, translation]) => [pattern(template), translation]);
+}
+
+function pattern(template) {
+  return new RegExp(`^${template.split(/\{\w+\}/).map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, "\\$&")).join("(.+?)")}$`, "s");
+}
+
+/** What a node or the server says, in the reader's language; an unknown sentence stays as it is. */
+export function sentence(text) {
+  if (texts[`fault.${text}`]) return texts[`fault.${text}`];
+  for (const [wanted, translation] of sentences) {
+    const found = wanted.exec(text ?? "");
+    if (!found) continue;
+    let n = 0;
+    return translation.replace(/\{(\w+)\}/g, (_, name) => meaning(name, found[++n]));
+  }
+  return text;
+}
+
+/** One value of a sentence: names of faults and states have words of their own. */
+function meaning(name, value) {
+  if (name === "faults") return value.split(", ").map((fault) => t(`fault.${fault}`)).join(", ");
+  return name === "state" ? t(`state.${value}`) : value;
 }
 
 function known(tag) {

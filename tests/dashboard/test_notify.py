@@ -1,0 +1,164 @@
+"""Alerts reach people by e-mail and webhook, also when the server at the other end was down: real servers, ours."""
+
+import http.server
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from email import message_from_bytes
+from email.message import Message
+from email.policy import default
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import AuthResult, LoginPassword
+from broker import free_port
+from harness import Browser, Dashboard, FakeNode, until
+
+from leakear.dashboard.i18n import texts
+
+
+class Hook(http.server.ThreadingHTTPServer):
+    """Takes notifications as JSON; answers with `status`."""
+
+    def __init__(self, port: int = 0, status: int = 200) -> None:
+        super().__init__(("127.0.0.1", port), Taker)
+        self.status = status
+        self.got: list[dict[str, Any]] = []
+
+    @contextmanager
+    def open(self) -> Iterator["Hook"]:
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+        yield self
+        self.shutdown()
+        self.server_close()
+
+    @property
+    def url(self) -> str:
+        return f"json://127.0.0.1:{self.server_port}/"
+
+    def told(self) -> list[str]:
+        """First line of each notification that was accepted."""
+        return [notice["message"].splitlines()[0] for notice in self.got]
+
+
+class Taker(http.server.BaseHTTPRequestHandler):
+    server: Hook
+
+    def do_POST(self) -> None:
+        notice = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        if self.server.status == 200:
+            self.server.got.append(notice)
+        self.send_response(self.server.status)
+        self.end_headers()
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+class Postbox:
+    """An SMTP server that asks for a password."""
+
+    def __init__(self, port: int) -> None:
+        self.letters: list[Message] = []
+        self.controller = Controller(
+            self, "127.0.0.1", port, authenticator=self._known, auth_required=True, auth_require_tls=False
+        )
+
+    @contextmanager
+    def open(self) -> Iterator["Postbox"]:
+        self.controller.start()
+        yield self
+        self.controller.stop()
+
+    async def handle_DATA(self, _server: object, _session: object, envelope: Any) -> str:  # noqa: N802 - aiosmtpd's name
+        self.letters.append(message_from_bytes(envelope.content, policy=default))
+        return "250 taken"
+
+    @staticmethod
+    def _known(_server: object, _session: object, _envelope: object, _way: str, data: object) -> AuthResult:
+        right = isinstance(data, LoginPassword) and (data.login, data.password) == (b"leakear", b"secret word")
+        return AuthResult(success=right)
+
+
+def letter_url(port: int) -> str:
+    """Apprise's address of the postbox."""
+    query = "smtp=127.0.0.1&from=leakear@site.example&to=ana@site.example&mode=insecure"
+    return f"mailto://leakear:secret%20word@127.0.0.1:{port}/?{query}"
+
+
+@contextmanager
+def watching(broker: Any, folder: Path, *urls: str, language: str = "pt-BR") -> Iterator[Dashboard]:
+    notify = folder / "notify"
+    notify.write_text("# the control room\n" + "\n".join(urls) + "\n")
+    options = ("--notify", str(notify), "--language", language, "--public-url", "https://leaks.example")
+    with Dashboard(f"mqtt://127.0.0.1:{broker.port}", folder, *options) as dashboard:
+        yield dashboard.ready()
+
+
+def test_an_alert_is_told_once_by_mail_and_by_webhook(broker: Any, tmp_path: Path) -> None:
+    with (
+        Hook().open() as hook, Postbox(free_port()).open() as box, FakeNode(broker.port) as node,
+        watching(broker, tmp_path, hook.url, letter_url(box.controller.port)),
+    ):  # fmt: skip
+        node.turn("WARNING")
+        node.turn("LEAK", reason="on 95% of the last 30 min")
+        until(lambda: hook.got and box.letters, "both notifications")
+        node.turn("SENSOR_FAULT", reason="no_frames")
+        until(lambda: len(hook.got) == len(box.letters) == 2, "both of the next alert")
+    assert hook.got[0]["title"] == "leakear: Vazamento: site-a / node-1", "a warning wakes nobody"
+    assert hook.told() == ["em 95% dos últimos 30 min", "não chega som"]
+    letter = box.letters[0]
+    assert (letter["subject"], letter["to"]) == ("leakear: Vazamento: site-a / node-1", "ana@site.example")
+    text = letter.get_body(("plain",)).get_content()  # type: ignore[attr-defined]
+    assert "em 95% dos últimos 30 min" in text
+    assert "https://leaks.example/node/site-a/node-1" in text
+
+
+def test_a_server_that_is_down_is_told_later_and_the_other_is_told_once(
+    browser: Browser, broker: Any, tmp_path: Path
+) -> None:
+    port = free_port()
+    with Hook().open() as hook, watching(broker, tmp_path, letter_url(port), hook.url) as dashboard:
+        with FakeNode(broker.port) as node:
+            for n in range(3):
+                node.turn("LEAK", reason=f"Leak {n}.", from_state="OK")
+        until(lambda: len(hook.got) == 3, "the webhook, which does not wait for the mail server")
+        browser.open(dashboard.url)
+        browser.js("localStorage.setItem('leakear.language', 'pt-BR')")
+        browser.open(dashboard.url)
+        browser.text(".trouble", "As notificações pelo endereço 1 de --notify falham: 3 alertas esperam.")
+        with Postbox(port).open() as box:
+            until(lambda: len(box.letters) == 3, "the letters", timeout=90)
+            browser.text(".line", texts("pt-BR")["line.live"])
+            until(lambda: browser.one(".trouble").get_attribute("hidden"), "the end of the trouble")
+        assert sorted(hook.told()) == ["Leak 0.", "Leak 1.", "Leak 2."], "nobody is told twice"
+        browser.js("localStorage.clear()")
+        browser.open("about:blank")
+
+
+def test_what_could_not_be_told_is_told_after_a_restart(broker: Any, tmp_path: Path) -> None:
+    with Hook(status=503).open() as hook:
+        with FakeNode(broker.port) as node, watching(broker, tmp_path, hook.url) as dashboard:
+            node.turn("LEAK", reason="Water runs.")
+            until(lambda: dashboard.get("/api/me")["line"]["trouble"], "the failure")
+            dashboard.kill()
+        hook.status = 200
+        with watching(broker, tmp_path, hook.url):
+            until(hook.told, "the notification")
+    assert hook.told() == ["Water runs."]
+
+
+@pytest.mark.parametrize("line", ["nonsense://x", "not an address"])
+def test_an_address_that_nobody_understands_is_refused_without_telling_it(tmp_path: Path, line: str) -> None:
+    from leakear.dashboard.notices import Notices
+    from leakear.dashboard.notify import Notifier
+    from leakear.dashboard.tables import open_database
+    from leakear.edge.errors import ConfigError
+
+    (tmp_path / "notify").write_text(f"\n{line}?password=secret\n")
+    with pytest.raises(ConfigError, match="address 1") as caught:
+        Notifier(tmp_path / "notify", None, Notices(open_database("sqlite://")))
+    assert "secret" not in str(caught.value)
