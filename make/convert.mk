@@ -10,7 +10,9 @@ $(OLDEST)/.ready:
 test-convert: $(DEV)/.ready $(LEGACY)/.ready $(OLDEST)/.ready ## the converter's tests on all three runtimes, long ones too
 	$(DEV)/bin/python -m pytest tests/convert
 
-# COMPACT and REFERENCE: run folders of leakear-train fit. The reference network needs 20 GiB and half an hour.
+# COMPACT and REFERENCE: run folders of leakear-train fit. The reference network needs 20 GiB and an hour or two; what is
+# finished is kept, so that an interrupted run goes on.
 conversion-table: $(DEV)/.ready $(LEGACY)/.ready $(OLDEST)/.ready ## docs/results/conversion.md from COMPACT=RUN and REFERENCE=RUN
-	$(DEV)/bin/python bench/conversion.py $(if $(COMPACT),compact=$(COMPACT)) --again
-	$(if $(REFERENCE),$(DEV)/bin/python bench/conversion.py reference=$(REFERENCE) --windows 12 --calibration-windows 32 --again)
+	$(if $(COMPACT),$(DEV)/bin/python bench/conversion.py compact=$(COMPACT))
+	$(if $(REFERENCE),$(DEV)/bin/python bench/conversion.py reference=$(REFERENCE) --windows 60 --calibration-windows 32)
+	$(DEV)/bin/python bench/conversion.py --times

@@ -9,8 +9,9 @@ from sklearn.metrics import roc_auc_score
 from leakear.convert import alerts, cli, convert, gate
 from leakear.convert.flatbuffer import LogitScale
 from leakear.edge import bundle
+from leakear.edge.model import FACTORY
 
-from .conftest import TINY, Capture, network, write_run
+from .conftest import Capture, network, write_run
 
 
 def test_auc_is_that_of_sklearn() -> None:
@@ -141,13 +142,49 @@ def test_the_same_inputs_give_the_same_bytes(
 
 
 def test_alerts_within_half_an_hour_are_the_same_one() -> None:
-    assert alerts.shared([0, 50_000], [1000, 60_000]) == (1, 4)
-    assert alerts.shared([], []) == (0, 0)
-    assert alerts.shared([0, 100], [50]) == (1, 3)
+    assert alerts.shared([0, 50_000], [1000, 60_000]) == 1
+    assert alerts.shared([0, 100], [50]) == 1
+    assert alerts.Alerts(2, 2, 1).agreement == 0.5
+    assert alerts.Alerts(0, 0, 0).agreement is None, "no alert compares nothing"
+
+
+@pytest.fixture(scope="module")
+def deaf(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The factory model with a threshold that no sound reaches."""
+    loaded = bundle.read(FACTORY)
+    decision = {**loaded.info.decision, "threshold": 0.999999}
+    file = tmp_path_factory.mktemp("deaf") / "deaf.tflite"
+    described = {**loaded.info.raw, "decision": decision}
+    file.write_bytes(bundle.assemble(loaded.flatbuffer, described, loaded.golden_inputs, loaded.golden_logits))
+    return file
 
 
 @pytest.mark.slow
-def test_simulated_days_compare_the_alerts_of_both_networks() -> None:
-    """Two hours of a leaky site through the daemon's pipeline, with the very same model twice."""
-    first, second = alerts.day_alerts(TINY, TINY, 0, hours=2.0)
-    assert first == second
+def test_simulated_days_compare_the_alerts_of_both_networks(deaf: Path, capsys: Capture) -> None:
+    """Three days of 8 hours through the daemon's code, one with a leak that is heard: by both, or by one alone."""
+    days = alerts.Days(3, hours=8.0, step_s=60.0)
+    same = alerts.over_days(FACTORY, FACTORY, days)
+    assert same.floating >= 1
+    assert same.floating == same.converted == same.together
+    assert same.agreement == 1.0
+    assert "3 of 3 days" in capsys.readouterr().err
+    missed = alerts.over_days(FACTORY, deaf, days)
+    assert missed == alerts.Alerts(same.floating, 0, 0)
+    verdict = gate.Verdict(100, 1.0, 0, 0.0, event_agreement=missed.agreement)
+    (said,) = gate.shortfalls(verdict, gate.Limits())
+    assert "over the simulated node-days: 0.0000, the limit is 0.95" in said
+
+
+@pytest.mark.slow
+def test_node_days_stand_in_report_and_file(run_folder: Path, tmp_path: Path, capsys: Capture) -> None:
+    out = tmp_path / "out.tflite"
+    days = ["--nodedays", "2", "--nodeday-hours", "1", "--nodeday-step", "60", "--event-agreement", "0"]
+    assert cli.main([str(run_folder), "-o", str(out), "--calibration-windows", "60", *days]) == 0
+    said = capsys.readouterr()
+    assert "0.0833333 simulated node-days, a window every 60 s" in said.out
+    assert "2 of 2 days" in said.err
+    recorded = bundle.read(out).info.raw["metrics"]["conversion"]
+    assert recorded["node_days"] == pytest.approx(1 / 12, abs=1e-5)
+    assert recorded["node_day_step_s"] == 60
+    assert recorded["alerts_float"] >= 0
+    assert recorded["alerts"] >= 0

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
+import sys
 import tempfile
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from dataclasses import replace
-from functools import partial
-from multiprocessing import get_context
+from concurrent.futures import as_completed
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,33 +24,72 @@ if TYPE_CHECKING:
     from leakear.edge.decision import DecisionRule
     from leakear.train.observe import Heard
 
-FIRST_SITE = 500_000
-"""sites that neither training nor the published figures use"""
-STEP_S = 10.0
-"""from window to window: every window once"""
+FIRST_SITE = 800_000
+"""sites that neither training, tuning nor the published figures use"""
 TOGETHER_S = 1800.0
 """alerts of both within this time are the same alert"""
 
 
-def agreement(source: Source, file: bytes, days: int, hours: float = 24.0) -> float:
-    """Return the share of LEAK alerts that float and converted network both raise; 1.0 where neither raises one.
+@dataclass(frozen=True)
+class Days:
+    """Which simulated days."""
 
-    `file`: the converted model file. Needs leakear.train's simulator; a day takes minutes.
-    """
+    count: int
+    """every other one holds a leak"""
+    hours: float = 24.0
+    """of each"""
+    step_s: float = 10.0
+    """seconds from window to window; 10: every window"""
+
+
+@dataclass(frozen=True)
+class Alerts:
+    """What both networks said of some days."""
+
+    floating: int
+    """LEAK alerts of the float network"""
+    converted: int
+    together: int
+    """alerts that both raised"""
+
+    @property
+    def agreement(self) -> float | None:
+        """Share of the alerts that both raise; None where neither raised one, which says nothing."""
+        raised = self.floating + self.converted
+        return 2 * self.together / raised if raised else None
+
+    def __add__(self, other: Alerts) -> Alerts:
+        return Alerts(self.floating + other.floating, self.converted + other.converted, self.together + other.together)
+
+
+def compare(source: Source, file: bytes, days: Days) -> Alerts:
+    """Count the alerts of float and converted network. `file`: the converted model file. A day takes minutes."""
     loaded = bundle.parse(file, "the converted model")
     with tempfile.TemporaryDirectory(prefix="leakear-") as folder:
         paths = Path(folder, "float.tflite"), Path(folder, "converted.tflite")
         paths[0].write_bytes(float_twin(source, loaded.info.raw, loaded.golden_inputs))
         paths[1].write_bytes(file)
-        with ProcessPoolExecutor(min(days, os.cpu_count() or 1), mp_context=get_context("spawn")) as pool:
-            pairs = list(pool.map(partial(day_alerts, *paths, hours=hours), range(days)))
-    counted = [shared(*pair) for pair in pairs]
-    matched, raised = sum(match for match, _ in counted), sum(total for _, total in counted)
-    return 2 * matched / raised if raised else 1.0
+        return over_days(*paths, days)
 
 
-def day_alerts(floating: Path, converted: Path, number: int, hours: float = 24.0) -> tuple[list[float], list[float]]:
-    """Return when LEAK was said on one simulated day, POSIX seconds, by either network; every other day has a leak."""
+def over_days(floating: Path, converted: Path, days: Days) -> Alerts:
+    """Count the alerts of two model files, the days in processes of their own."""
+    from leakear.train.processes import processes
+
+    total = Alerts(0, 0, 0)
+    with processes(min(days.count, os.cpu_count() or 1)) as pool:
+        running = {pool.submit(day_alerts, floating, converted, number, days): number for number in range(days.count)}
+        for done, future in enumerate(as_completed(running), 1):
+            raised = future.result()
+            alerts = Alerts(len(raised[0]), len(raised[1]), shared(*raised))
+            told = f"day {running[future]}: {alerts.floating} alerts by float, {alerts.converted} by the converted one"
+            print(f"  {done} of {days.count} days, {told}, {alerts.together} together", file=sys.stderr, flush=True)
+            total += alerts
+    return total
+
+
+def day_alerts(floating: Path, converted: Path, number: int, days: Days) -> tuple[list[float], list[float]]:
+    """Return when LEAK was said on one simulated day, POSIX seconds, by either network; even days have a leak."""
     from leakear.edge.decision import DecisionRule, rule_from
     from leakear.edge.pipeline import Pipeline
     from leakear.edge.windows import WindowOptions
@@ -61,8 +99,8 @@ def day_alerts(floating: Path, converted: Path, number: int, hours: float = 24.0
 
     both = _Both(Model.load(floating), Model.load(converted))
     day = Day(Site.draw(FIRST_SITE + number), number, leak=number % 2 == 0)
-    pipeline = Pipeline(both, both.first.info.spec, DecisionRule(), WindowOptions(step_s=STEP_S))
-    heard = listen(day.blocks(hours=(0.0, hours), step_s=STEP_S), pipeline)
+    pipeline = Pipeline(both, both.first.info.spec, DecisionRule(), WindowOptions(step_s=days.step_s))
+    heard = listen(day.blocks(hours=(0.0, days.hours), step_s=days.step_s), pipeline)
     scores = heard.score.copy()
     scores[~np.isnan(scores)] = both.seconds
     rules = [rule_from(model.info.decision, {}) for model in (both.first, both.second)]
@@ -101,12 +139,12 @@ def float_twin(source: Source, info: Mapping[str, Any], golden: Codes) -> bytes:
     return bundle.assemble(flatbuffer, described, golden, logits.astype(np.float32))
 
 
-def shared(a: Sequence[float], b: Sequence[float]) -> tuple[int, int]:
-    """Return how many alerts have a partner in the other list within half an hour, and how many there are in both."""
+def shared(a: Sequence[float], b: Sequence[float]) -> int:
+    """Return how many alerts have a partner in the other list within half an hour."""
     left, matched = list(b), 0
     for time in a:
         partner = min(left, key=lambda other: abs(other - time), default=None)
         if partner is not None and abs(partner - time) <= TOGETHER_S:
             left.remove(partner)
             matched += 1
-    return matched, len(a) + len(b)
+    return matched

@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from leakear.convert import alerts, gate, runtimes
+from leakear.convert import alerts, gate, memory, runtimes
 from leakear.convert import calibration as sets
+from leakear.convert.alerts import Days
 from leakear.convert.calibration import Calibration
 from leakear.convert.describe import describe
 from leakear.convert.evaluation import Divided, Windows, gather
@@ -45,6 +46,8 @@ class Options:
     """dynamic mode as TensorFlow does it by itself, which tflite-runtime 2.14 cannot load"""
     legacy: bool = True
     """promise that tflite-runtime 2.14 runs it"""
+    memory: bool = True
+    """refuse what does not fit into the memory that is free"""
 
 
 @dataclass(frozen=True)
@@ -92,6 +95,8 @@ def convert(source: Source, options: Options) -> Conversion:
     result cannot work at all; limits missed are only listed.
     """
     tries = options.tries if MODES[options.mode].calibrated and source.network.count_params() <= SMALL else 1
+    if options.memory:
+        memory.check(source.network, options.mode)
     made: list[Conversion] = []
     for seed in range(options.seed, options.seed + tries):
         made.append(attempt(source, replace(options, seed=seed)))
@@ -148,11 +153,18 @@ def measure(
     return Conversion(flatbuffer, windows.golden, ours.golden, info, verdict, outcomes, chosen, options.limits)
 
 
-def with_alerts(conversion: Conversion, source: Source, days: int, hours: float) -> Conversion:
-    """Compare the alerts of float and converted network over simulated node-days, and note the share in the file."""
-    with stage(f"{days} simulated node-days of {hours:g} h"):
-        share = alerts.agreement(source, conversion.file, days, hours)
-    verdict = replace(conversion.verdict, event_agreement=share)
+def with_alerts(conversion: Conversion, source: Source, days: Days) -> Conversion:
+    """Compare the alerts of float and converted network over simulated node-days, and note them in the file."""
+    with stage(f"{days.count} simulated node-days of {days.hours:g} h, a window every {days.step_s:g} s"):
+        raised = alerts.compare(source, conversion.file, days)
+    verdict = replace(
+        conversion.verdict,
+        event_agreement=raised.agreement,
+        node_days=days.count * days.hours / 24,
+        node_day_step_s=days.step_s,
+        alerts_float=raised.floating,
+        alerts=raised.converted,
+    )
     metrics = {**conversion.info["metrics"], "conversion": verdict.to_json()}
     return replace(conversion, verdict=verdict, info={**conversion.info, "metrics": metrics})
 

@@ -60,7 +60,15 @@ class Verdict:
     auc: float = math.nan
     """of the converted network on them, as heard"""
     event_agreement: float | None = None
-    """share of alerts raised by both; None where no node-days were simulated"""
+    """share of alerts raised by both; None where no node-days were simulated or neither raised an alert"""
+    node_days: float = 0.0
+    """simulated days on which alerts were compared"""
+    node_day_step_s: float | None = None
+    """seconds from window to window on them"""
+    alerts_float: int | None = None
+    """raised by the float network on them"""
+    alerts: int | None = None
+    """raised by the converted network"""
 
     def to_json(self) -> dict[str, Any]:
         """As it stands in the model file, to six digits: the last ones differ between machines. What is nan is null."""

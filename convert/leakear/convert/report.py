@@ -79,9 +79,13 @@ def as_text(conversion: Conversion) -> str:
 
 
 def _alerts(verdict: Verdict) -> list[str]:
-    if verdict.event_agreement is None:
+    if not verdict.node_days:
         return []
-    return [f"  alerts over simulated node-days raised by both: {100 * verdict.event_agreement:.1f} %"]
+    over = f"{verdict.node_days:g} simulated node-days, a window every {verdict.node_day_step_s:g} s"
+    if verdict.event_agreement is None:
+        return [f"  {over}: neither raised an alert, which compares nothing; more --nodedays hold more leaks"]
+    counts = f"{verdict.alerts_float} alerts by float, {verdict.alerts} by the converted one"
+    return [f"  {over}: {counts}, raised by both: {100 * verdict.event_agreement:.1f} %"]
 
 
 def _runtime_line(conversion: Conversion, outcome: Outcome) -> str:

@@ -1,0 +1,69 @@
+"""Whether a conversion fits into the memory that is free: better refused in a sentence than killed half-way."""
+
+import resource
+from pathlib import Path
+from typing import Any
+
+from leakear.convert.quantise import MODES
+from leakear.edge.errors import LeakearError
+
+PEAK = {"int8": 21.2, "int8-io": 21.2, "int16x8": 21.2, "dynamic": 21.2, "float16": 21.2, "float32": 21.2}
+"""most memory that TensorFlow holds while it converts, in multiples of the float32 weights: measured on the reference
+network of 866 MB, bench/conversion.py"""
+BASE_GIB = 1.0
+"""Python, TensorFlow and the windows"""
+GIB = 2**30
+STATUS = Path("/proc/meminfo")
+GROUPS = (
+    (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory.current")),
+    (Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"), Path("/sys/fs/cgroup/memory/memory.usage_in_bytes")),
+)
+"""limit and use of a container, cgroup v2 and v1"""
+
+
+def needed(network: Any, mode: str) -> float:
+    """Return the peak of a conversion, GiB."""
+    return BASE_GIB + PEAK[mode] * 4 * float(network.count_params()) / GIB
+
+
+def check(network: Any, mode: str) -> None:
+    """Raise LeakearError where the conversion would be killed for lack of memory; silent where nobody can tell."""
+    free = available()
+    if free is None:
+        return
+    wanted, held = needed(network, mode), resident()
+    if wanted > free + held:
+        fitting = [name for name in MODES if needed(network, name) <= free + held]
+        instead = f"or try --mode {' or '.join(fitting)}, " if fitting else ""
+        raise LeakearError(
+            f"converting {network.count_params():,} parameters in {mode} takes about {wanted:.1f} GiB of memory, "
+            f"{free + held:.1f} GiB can be had: close other programs, {instead}or use a larger machine "
+            "(--no-memory-check tries all the same)"
+        )
+
+
+def available() -> float | None:
+    """Return what this process may still take, GiB: the machine's free memory and swap, or less in a container."""
+    try:
+        rows = dict(line.split(":", 1) for line in STATUS.read_text(encoding="ascii").splitlines())
+        free = sum(int(rows[key].split()[0]) for key in ("MemAvailable", "SwapFree")) * 1024
+    except (OSError, KeyError, ValueError):
+        return None
+    return max(0.0, min([free, *_container()]) / GIB)
+
+
+def _container() -> list[int]:
+    """Return what the container's limit leaves, bytes; nothing where there is no limit."""
+    left = []
+    for limit, used in GROUPS:
+        try:
+            left.append(int(limit.read_text(encoding="ascii")) - int(used.read_text(encoding="ascii")))
+        except (OSError, ValueError):  # no such file, or "max"
+            continue
+    return left
+
+
+def resident() -> float:
+    """Return what this process holds already, GiB."""
+    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    return pages * resource.getpagesize() / GIB
