@@ -43,14 +43,19 @@ def apply_memory(node: "Node") -> None:
 
 def refit(node: "Node", model: Model | None = None, step_s: float | None = None) -> None:
     """Go on with another model or step. Raises ConfigError, nothing changed."""
-    settings, fresh = node.settings, model or node.model
-    step_s = step_s or node.memory.step_s
-    window = settings.window if step_s is None else replace(settings.window, step_s=step_s)
-    rule = rule_from(fresh.info.decision, settings.decision)
-    pipeline = Pipeline.of(fresh, rule, window, settings.health)
+    fresh, step_s = model or node.model, step_s or node.memory.step_s
+    pipeline = fitted(node, fresh, step_s)
     pipeline.take_over(node.pipeline, node.now[0])
     if model is None:
         pipeline.model = node.pipeline.model  # it may be on trial
+    rule = pipeline.decision.rule
     node.memory.step_s, node.model, node.rule, node.pipeline = step_s, fresh, rule, pipeline
     node.news.introduce()
     apply_memory(node)
+
+
+def fitted(node: "Node", model: Model, step_s: float | None) -> Pipeline:
+    """Build the pipeline of another model or step. Raises ConfigError where the site's rule does not fit it."""
+    settings = node.settings
+    window = settings.window if step_s is None else replace(settings.window, step_s=step_s)
+    return Pipeline.of(model, rule_from(model.info.decision, settings.decision), window, settings.health)

@@ -82,6 +82,8 @@ class Node:
         """called after every item with the monotonic time (commands)"""
         self.rescue: Callable[[ModelError], bool] = lambda _: False
         """called when the model fails on a window; True: another one took its place"""
+        self.further_faults: list[Mapping[str, str]] = []
+        """name → sentence, of parts that this module does not know"""
         self.staged: ModelRef | None = None
         """a verified model that waits to be installed"""
         self.starters: list[Callable[[], None]] = []
@@ -225,7 +227,8 @@ class Node:
         """Every named fault that holds now, of the sensor and of delivery."""
         sensor = self.last.faults if self.last else ()
         link = self.link.faults if self.link else ()
-        return (*sensor, *self.outbox.faults, *link, *self.evidence.faults, *self.clock.faults)
+        further = (name for faults in self.further_faults for name in faults)
+        return (*sensor, *self.outbox.faults, *link, *self.evidence.faults, *self.clock.faults, *further)
 
     @property
     def muted_until(self) -> float | None:

@@ -1,11 +1,12 @@
 """Changes the node's model while it runs, watches the new one over its first windows, and takes it back if it fails."""
 
 import logging
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from leakear.edge import adjustments
 from leakear.edge.commands import CommandRefused
-from leakear.edge.errors import ModelError
+from leakear.edge.errors import LeakearError, ModelError
 from leakear.edge.messages import Event, ModelRef
 from leakear.edge.model import Model
 from leakear.edge.model_store import ModelStore, Trial, ref
@@ -30,9 +31,16 @@ class ModelControl:
         self._node, self._store = node, store
         self._transfer = Transfer(store.folder / "incoming", max_bytes)
         self._judged = 0
+        self._lost = ""
+        """sentence why the staged model is gone at this start; empty: it is not"""
         if store.ledger.trial:
             node.pipeline.model = Trial(node.model)
-        self._show_staged(store.staged())
+        try:
+            self._show_staged(store.staged())
+        except LeakearError as error:  # a model that nobody uses yet stops no node
+            self._lost = f"The staged model was given up: {error}"
+            log.error("%s", self._lost)  # noqa: TRY400
+        node.further_faults.append(store.faults)
 
     @property
     def on_trial(self) -> bool:
@@ -40,7 +48,16 @@ class ModelControl:
         return self._store.ledger.trial
 
     def handle(self, request: ModelRequest) -> ModelResult:
-        """Carry out `model`."""
+        """Carry out `model`. A disk that does not take what was asked for leaves everything as it is."""
+        try:
+            return self._carry_out(request)
+        except OSError as error:
+            with suppress(OSError):
+                self._transfer.forget()
+            why = f"The disk does not take it ({error.strerror}): make room on the node. Nothing has changed."
+            raise CommandRefused(why) from error
+
+    def _carry_out(self, request: ModelRequest) -> ModelResult:
         if request.action == "install":
             return self._install()
         if request.action == "discard":
@@ -52,12 +69,14 @@ class ModelControl:
         return self._result("receiving") if whole is None else self._take(whole, request.stage)
 
     def announce_start(self) -> None:
-        """Say so when the daemon had to give up an installed model to start at all."""
-        if self._store.returned:
-            self._node.announce("model", self._store.returned)
+        """Say so when the daemon had to give up a model from afar to start at all."""
+        for sentence in (self._store.returned, self._lost):
+            if sentence:
+                self._node.announce("model", sentence)
 
     def observe(self, result: "Result", _: Event | None) -> None:
         """Count the windows that a model on trial has judged; enough of them end it well."""
+        self._store.maintain()
         if not self.on_trial or result.score is None:
             return
         self._judged += 1
@@ -78,19 +97,12 @@ class ModelControl:
         return True
 
     def _take(self, whole: bytes, only_stage: bool) -> ModelResult:
-        try:
-            model = self._store.stage(whole, self._node.model.info)
-        except OSError as error:
-            raise CommandRefused(
-                f"The bundle could not be written ({error.strerror}): make room on the node."
-            ) from error
+        model = self._store.stage(whole, self._node.model.info)
         self._show_staged(model)
         return self._result("staged", model) if only_stage else self._install()
 
     def _install(self) -> ModelResult:
-        model = self._store.staged()
-        if model is None:
-            raise CommandRefused("No model is staged: send one with cmd/model put first.")
+        model = self._staged()
         if self.on_trial:
             raise CommandRefused("The model in use is still on trial: wait until it is confirmed.")
         if model.info.spec.sample_rate != self._node.model.info.spec.sample_rate:
@@ -98,10 +110,9 @@ class ModelControl:
                 "The model hears at another sample rate than the microphone was opened for: set [model] path."
             )
         before = self._node.model.info.model_id
-        adjustments.refit(
-            self._node, model=model
-        )  # raises, with nothing changed, when the site's rule does not fit the model
-        self._store.install(model)
+        adjustments.fitted(self._node, model, self._node.memory.step_s)  # the site's rule may not fit the model
+        self._store.install(model)  # first of all: what a restart would not know is not in use
+        adjustments.refit(self._node, model=model)
         self._judged = 0
         self._node.pipeline.model = Trial(model)
         self._show_staged(None)
@@ -109,6 +120,17 @@ class ModelControl:
             "model", f"{model.info.model_id} replaced {before}; it is watched for {TRIAL_WINDOWS} windows."
         )
         return self._result("installed", model)
+
+    def _staged(self) -> Model:
+        """Load the model that waits. CommandRefused where there is none; one that cannot be loaded is given up."""
+        try:
+            model = self._store.staged()
+        except LeakearError:
+            self._show_staged(None)
+            raise
+        if model is None:
+            raise CommandRefused("No model is staged: send one with cmd/model put first.")
+        return model
 
     def _show_staged(self, model: Model | None) -> None:
         self._node.staged = ref(model.info) if model else None
