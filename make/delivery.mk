@@ -2,4 +2,5 @@
 
 test-faults: $(DEV)/.ready ## daemon, broker, network, disk and clock hurt in every way, full counts (20 minutes; root for all)
 	-$(DEV)/bin/python $(PIP) -c constraints/workstation.txt libfaketime  # built by a C compiler; without it the clock test is skipped
-	$(DEV)/bin/python -m pytest tests/system/test_delivery_faults.py --timeout 1800 -s
+	$(DEV)/bin/python -m pytest tests/system/test_delivery_faults.py tests/system/test_machine_faults.py \
+		tests/system/test_hostile_input.py --timeout 1800 -s

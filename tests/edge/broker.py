@@ -10,27 +10,21 @@
 of its own under the system's temporary directory; as root the broker drops to an unprivileged user.
 """
 
-import json
 import os
 import shutil
 import signal
 import socket
 import subprocess
 import tempfile
-import threading
-import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
-import paho.mqtt.client as paho
 import pytest
-from paho.mqtt.enums import CallbackAPIVersion
-from paho.mqtt.packettypes import PacketTypes
-from paho.mqtt.properties import Properties
-from paho.mqtt.subscribeoptions import SubscribeOptions
+from server import Server
+from subscriber import Message, Subscriber
+
+__all__ = ["Broker", "Message", "Subscriber", "free_port", "mosquitto"]
 
 NOBODY = 65534
 # What docs/DELIVERY.md tells a site to set: acknowledged messages survive a power cut.
@@ -53,7 +47,7 @@ def free_port(host: str = "127.0.0.1") -> int:
 
 
 @dataclass
-class Broker:
+class Broker(Server):
     """One mosquitto. `start` after `stop` or `kill` uses the same port and store."""
 
     persistence: bool = False
@@ -72,7 +66,6 @@ class Broker:
     """Put before the command, such as `ip netns exec NAME`."""
     folder: Path = field(init=False)
     websocket_port: int = field(init=False, default=0)
-    process: subprocess.Popen[bytes] | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="leakear-broker-"))
@@ -102,15 +95,15 @@ class Broker:
         mark = self.log.count(" running") + 1
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen(command, stdout=log, stderr=log)
-        self._until(lambda: self.log.count(" running") >= mark)
+        self.wait_for(lambda: self.log.count(" running") >= mark, "listening mosquitto", 20)
 
     def stop(self) -> None:
         """Stop in good order (the store is saved)."""
-        self._end(signal.SIGTERM)
+        self.end(signal.SIGTERM)
 
     def kill(self) -> None:
         """kill -9: nothing is saved that was not saved before."""
-        self._end(signal.SIGKILL)
+        self.end(signal.SIGKILL)
 
     def freeze(self) -> None:
         """Stop answering with every connection still open, as a half-open partition does."""
@@ -132,21 +125,6 @@ class Broker:
         """Process id."""
         assert self.process is not None
         return self.process.pid
-
-    def _end(self, number: signal.Signals) -> None:
-        if self.process is not None:
-            self.process.send_signal(number)
-            self.process.send_signal(signal.SIGCONT)
-            self.process.wait(20)
-            self.process = None
-
-    def _until(self, ready: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + 20
-        while not ready():
-            assert self.process is not None
-            assert self.process.poll() is None, f"mosquitto ended:\n{self.log}"
-            assert time.monotonic() < deadline, f"mosquitto does not listen:\n{self.log}"
-            time.sleep(0.01)
 
     def _write(self) -> None:
         (self.folder / "log").touch()
@@ -192,110 +170,3 @@ class Broker:
             if self.require_certificate:
                 lines.append("use_identity_as_username true")
         return "\n".join(lines)
-
-
-@dataclass(frozen=True)
-class Message:
-    """One delivery."""
-
-    topic: str
-    payload: bytes
-    qos: int
-    retain: bool
-    properties: Any
-    at: float
-    """Monotonic seconds of arrival."""
-
-    @property
-    def json(self) -> Any:
-        """Payload as JSON."""
-        return json.loads(self.payload)
-
-
-class Subscriber:
-    """Client that subscribes at every connect, keeps its session, and collects all messages."""
-
-    def __init__(
-        self,
-        broker: Broker,
-        *filters: str,
-        client_id: str = "",
-        user: str | None = None,
-        password: str | None = None,
-        qos: int = 1,
-        cafile: Path | None = None,
-        **tls: Any,
-    ) -> None:
-        self.messages: list[Message] = []
-        self._filters = [(name, SubscribeOptions(qos=qos)) for name in filters or ("#",)]
-        self._changed = threading.Condition()
-        self._subscribed = threading.Event()
-        self._broker = broker
-        name = client_id or f"subscriber-{os.getpid()}-{id(self)}"
-        self.client = paho.Client(CallbackAPIVersion.VERSION2, name, protocol=paho.MQTTv5)
-        self.client.on_connect = self._on_connect
-        self.client.on_subscribe = lambda *_: self._subscribed.set()
-        self.client.on_message = self._on_message
-        self.client.reconnect_delay_set(0.05, 0.5)  # type: ignore[arg-type]  # fractions work
-        if user is not None:
-            self.client.username_pw_set(user, password)
-        if cafile is not None:
-            self.client.tls_set(str(cafile), **tls)
-
-    def __enter__(self) -> Self:
-        keep = Properties(PacketTypes.CONNECT)
-        keep.SessionExpiryInterval = 3600
-        self.client.connect(self._broker.host, self._broker.port, 60, clean_start=False, properties=keep)
-        self.client.loop_start()
-        assert self._subscribed.wait(10), f"no subscription:\n{self._broker.log}"
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.client.disconnect()
-        self.client.loop_stop()
-
-    def publish(self, topic: str, payload: bytes | str | dict[str, Any], *, qos: int = 1, retain: bool = False) -> None:
-        """Publish, and wait until it is on its way (QoS 0) or acknowledged."""
-        body = json.dumps(payload) if isinstance(payload, dict) else payload
-        if qos == 0 and not self.client.is_connected():
-            self.wait_for(self.client.is_connected, "connection")
-        message = self.client.publish(topic, body, qos, retain)  # offline: QoS 1 is queued, whatever rc says
-        self.wait_for(lambda: message.rc != paho.MQTT_ERR_SUCCESS or message.is_published(), "acknowledgement", 10)
-
-    def on(self, topic_filter: str) -> list[Message]:
-        """Messages so far whose topic matches."""
-        with self._changed:
-            return [m for m in self.messages if paho.topic_matches_sub(topic_filter, m.topic)]
-
-    def wait(self, count: int, topic_filter: str = "#", timeout: float = 30) -> list[Message]:
-        """At least `count` messages on matching topics, or a failed assertion."""
-        return self.wait_for(
-            lambda: found if len(found := self.on(topic_filter)) >= count else None,
-            f"{count} messages on {topic_filter}",
-            timeout,
-        )
-
-    def wait_for(self, look: Callable[[], Any], what: str, timeout: float = 30) -> Any:
-        """First true result of `look`, which is tried again after each message."""
-        deadline = time.monotonic() + timeout
-        while not (found := look()):
-            left = deadline - time.monotonic()
-            assert left > 0, (
-                f"no {what} in {timeout} s; {len(self.messages)} messages; broker:\n{self._broker.log[-3000:]}"
-            )
-            with self._changed:
-                self._changed.wait(min(left, 0.05))
-        return found
-
-    def _on_connect(self, client: paho.Client, *_: Any) -> None:
-        client.subscribe(self._filters)
-
-    def _on_message(self, _client: paho.Client, _data: object, message: paho.MQTTMessage) -> None:
-        now = time.monotonic()
-        with self._changed:
-            self.messages.append(
-                Message(message.topic, message.payload, message.qos, message.retain, message.properties, now)
-            )
-            self._changed.notify_all()

@@ -1,8 +1,9 @@
-"""Events for the delivery tests."""
+"""Events for the delivery tests, and what looks at an outbox."""
 
 from typing import Any
 
 from leakear.edge.messages import Event, ModelRef, utc_text, uuid7
+from leakear.edge.outbox import Outbox
 
 
 def event(kind: str = "state", reason: str = "test", **changes: Any) -> Event:
@@ -22,3 +23,18 @@ def event(kind: str = "state", reason: str = "test", **changes: Any) -> Event:
         "model": ModelRef(id="m", sha256="0" * 64),
     }
     return Event(**(given | changes))
+
+
+class Time:
+    """A monotonic clock that only the test moves."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def events(box: Outbox) -> list[Event]:
+    """Everything that waits."""
+    return [Event.from_json(row.payload) for row in box.pending(10_000)]

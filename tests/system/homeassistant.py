@@ -13,16 +13,15 @@ import shutil
 import signal
 import subprocess
 import tempfile
-import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
 from broker import free_port
+from server import Server
 
 CLIENT = "http://127.0.0.1/"
 CONFIGURATION = """\
@@ -39,6 +38,7 @@ config:
 onboarding:
 frontend:
 lovelace:
+history:
 logger:
   default: warning
 automation: !include automations.yaml
@@ -47,7 +47,7 @@ START = 'mount --rbind /proc "$0/proc" && mount --rbind /dev "$0/dev" && exec ch
 
 
 @dataclass
-class HomeAssistant:
+class HomeAssistant(Server):
     """One instance with an owner and, through its own config flow, the MQTT integration."""
 
     root: Path
@@ -57,7 +57,6 @@ class HomeAssistant:
     port: int = field(default_factory=free_port)
     token: str = ""
     folder: Path = field(init=False)
-    process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
         self.folder = Path(tempfile.mkdtemp(prefix="leakear-config-", dir=self.root / "tmp"))
@@ -88,10 +87,7 @@ class HomeAssistant:
 
     def stop(self) -> None:
         """Stop in good order."""
-        if self.process is not None:
-            self.process.send_signal(signal.SIGTERM)
-            self.process.wait(60)
-            self.process = None
+        self.end(signal.SIGTERM, 60)
 
     def call(self, method: str, path: str, body: Any = None, *, form: bool = False) -> Any:
         """Call its REST API."""
@@ -121,15 +117,6 @@ class HomeAssistant:
     def wait_state(self, entity: str, wanted: str, timeout: float = 30) -> None:
         """Wait until an entity shows a state."""
         self.wait_for(lambda: self.state(entity) == wanted, f"{entity} = {wanted}", timeout)
-
-    def wait_for(self, look: Callable[[], Any], what: str, timeout: float = 30) -> Any:
-        """First true result of `look`, or a failed assertion with Home Assistant's own log."""
-        deadline = time.monotonic() + timeout
-        while not (found := look()):
-            assert self.process is None or self.process.poll() is None, self.log
-            assert time.monotonic() < deadline, f"no {what} in {timeout} s:\n{self.log}"
-            time.sleep(0.1)
-        return found
 
     @property
     def log(self) -> str:
