@@ -2,7 +2,8 @@
 
 "No frames for some seconds" is the only sign of a pulled plug that can be trusted: PortAudio raises nothing and calls
 its dead stream active. Then the stream is closed, PortAudio initialised anew and the device opened again with waits
-that double from 1 to 60 s, for ever. A device that is not there at boot is the same case.
+that double from 1 to 60 s, for ever. A device that is not there at boot is the same case. So is one that delivers
+another number of samples a second than it says: it is opened anew, and nothing of it is heard until a minute was right.
 """
 
 import logging
@@ -18,9 +19,10 @@ from numpy.typing import NDArray
 
 from leakear.edge.audio import Resampler
 from leakear.edge.errors import AudioError
-from leakear.edge.microphone import SoundDeviceSource, Source, Stream, choose
+from leakear.edge.microphone import Device, SoundDeviceSource, Source, Stream, again, choose
 from leakear.edge.options import option
-from leakear.edge.ring import Ring
+from leakear.edge.pace import Pace
+from leakear.edge.ring import Frames, Ring
 from leakear.edge.windows import Block, SensorFault
 
 if TYPE_CHECKING:
@@ -32,7 +34,9 @@ NO_DEVICE = "no_device"
 """Fault: the device is absent or does not open."""
 NO_FRAMES = "no_frames"
 """Fault: the device is open and delivers nothing."""
-FAULTS = (NO_DEVICE, NO_FRAMES)
+WRONG_RATE = "wrong_rate"
+"""Fault: the device delivers fewer or more samples a second than it says."""
+FAULTS = (NO_DEVICE, NO_FRAMES, WRONG_RATE)
 _REPEAT_S = 1.0
 """Seconds between two faults while deaf."""
 _IDLE_S = 0.1
@@ -48,7 +52,7 @@ class CaptureOptions:
     device: str = option(
         "",
         "name, part of a name, pattern, ALSA card id or USB id of the microphone (`leakear-edge devices` lists "
-        "them); empty: the system's default",
+        "them); empty: the system's default, and no other one until a restart",
     )
     channel: int = option(1, "channel that the sensor is wired to, counted from 1", minimum=1, maximum=64)
     rate: int = option(0, "Hz at which to open the device; 0: its own rate", minimum=0, maximum=384000)
@@ -105,6 +109,10 @@ class _Segment:
         return block if len(samples) else None
 
 
+class _WrongRateError(AudioError):
+    """What is delivered is not the sound of the time it took."""
+
+
 class Capture:
     """A microphone to iterate over for ever: yields Block, or SensorFault while it cannot be heard.
 
@@ -120,6 +128,8 @@ class Capture:
         """Hz of the blocks"""
         self._source: Source = source or SoundDeviceSource()
         self._stream: Stream | None = None
+        self._first: Device | None = None  # the one that an unnamed microphone turned out to be
+        self._pace = Pace(1)
         self._stopped = threading.Event()
         self._deaf = False
         self._complaint = ""  # what was logged last, so that a year of retries is one line
@@ -149,6 +159,8 @@ class Capture:
                 yield from self._listen(stream, ring)
                 complaint = f"device {stream.device.name!r} delivers no sound: check its plug"
                 yield from self._recover(NO_FRAMES, complaint)
+            except _WrongRateError as error:
+                yield from self._recover(WRONG_RATE, str(error))
             except AudioError as error:
                 yield from self._recover(NO_DEVICE, str(error))
             finally:
@@ -159,15 +171,24 @@ class Capture:
             self._source.refresh()
             self._stale = False
         channel = self._options.channel
-        device = choose(self._source.devices(), self._options.device)
+        device = self._choose()
         if channel > device.channels:
             raise AudioError(f"device {device.name!r} has no channel {channel}: set [audio] channel to 1")
         self._stream = stream = self._source.open(device, self._options.rate, max(2, channel), ring.deliver)
+        self._first = self._first or device
+        self._pace = Pace(stream.rate, trusted=self._pace.trusted)
         self.status.device = device.name
         self.status.native_rate = stream.rate
         self.status.channels = stream.channels
         self.status.server = device.server
         return stream
+
+    def _choose(self) -> Device:
+        """Find the microphone; once heard, an unnamed one must not turn into the next best."""
+        devices = self._source.devices()
+        if self._first is None or self._options.device:
+            return choose(devices, self._options.device)
+        return again(devices, self._first)
 
     def _close(self) -> None:
         if self._stream is not None:
@@ -214,11 +235,18 @@ class Capture:
             heard = frames.monotonic
             self.status.overruns += frames.lost_before
             self.status.lost_blocks += frames.number - expected
-            if segment is None or frames.lost_before or frames.number != expected:
-                overwritten_s = (frames.number - expected) * len(frames.samples) / stream.rate
+            gap = frames.lost_before or frames.number != expected
+            overwritten_s = (frames.number - expected) * len(frames.samples) / stream.rate
+            expected = frames.number + 1
+            if not self._keeps_pace(stream, frames, gap):
+                segment = None
+                if heard - complained >= _REPEAT_S:
+                    complained = heard
+                    yield _fault(WRONG_RATE, self._complaint)
+                continue
+            if segment is None or gap:
                 start = self._resume_at(frames.monotonic - len(frames.samples) / stream.rate, overwritten_s)
                 segment = _Segment(stream.rate, self.model_rate, start)
-            expected = frames.number + 1
             block = segment.push(self._mono(frames.samples), frames.monotonic, frames.utc)
             if block is not None:
                 if self._complaint:
@@ -227,6 +255,18 @@ class Capture:
                 self._end = block.start + len(block.samples)
                 self._end_monotonic = frames.monotonic
                 yield block
+
+    def _keeps_pace(self, stream: Stream, frames: Frames, gap: bool) -> bool:
+        """Tell whether this stream may be heard. Raises _WrongRateError at each minute that shows that it may not."""
+        if gap:
+            self._pace.restart()
+        share = self._pace.hear(len(frames.samples), frames.monotonic)
+        if share is not None and not self._pace.trusted:
+            raise _WrongRateError(
+                f"device {stream.device.name!r} delivers {share:.0%} of the samples that {stream.rate} Hz promise: "
+                "look at its cable, hub and supply, or set [audio] rate to what it runs at"
+            )
+        return self._pace.trusted
 
     def _resume_at(self, monotonic: float, overwritten_s: float) -> int:
         """Stream position of a sample heard at `monotonic`, behind everything given so far."""

@@ -5,6 +5,7 @@ exception comes; a device that was plugged in is seen only after a refresh.
 """
 
 import threading
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -80,7 +81,11 @@ class _FakeStream:
     def _play(self) -> None:
         block = round(self.rate * BLOCK_S)
         position = 0
-        while not self._closing.wait(BLOCK_S / self._source.speed):
+        due = time.monotonic()
+        while True:
+            due += BLOCK_S / self._source.speed
+            if self._closing.wait(max(0.0, due - time.monotonic())):
+                return
             if self._source.plugged:
                 indices = np.arange(position, position + block) % len(self._source.sound)
                 self._deliver(self._source.sound[indices, : self.channels], False)

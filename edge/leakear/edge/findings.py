@@ -64,7 +64,12 @@ def sound(settings: Settings, spec: SpectrogramSpec, source: Source, seconds: fl
     except LeakearError as error:
         yield Finding("device", FAULT, str(error), "look at `leakear-edge devices`, then set [audio] device")
         return
-    yield Finding("device", OK, device.name)
+    others = [other for other in source.devices() if not other.server and other.name != device.name]
+    if others and not settings.audio.device:
+        remedy = f"name it in [audio] device: after a restart without it {others[0].name!r} might be heard instead"
+        yield Finding("device", WARNING, f"{device.name}, chosen by nobody", remedy)
+    else:
+        yield Finding("device", OK, device.name)
     with Capture(settings.audio, spec, source) as capture:
         heard = _listen(capture, seconds)
         running = "; hardware: " + ", ".join(running_rates()) if running_rates() else ""

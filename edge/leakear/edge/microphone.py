@@ -101,6 +101,28 @@ def choose(devices: Sequence[Device], wanted: str) -> Device:
     return fitting[0]
 
 
+def again(devices: Sequence[Device], before: Device) -> Device:
+    """Find a device that was heard before, whatever number and card id its plug gives it now.
+
+    Raises AudioError: another microphone somewhere else must not pass for the one on the pipe.
+    """
+    same = [d for d in devices if (d.name, d.usb_id) == (before.name, before.usb_id)]
+    alike = [d for d in devices if (_stem(d.name), d.usb_id) == (_stem(before.name), before.usb_id)]
+    fitting = same or alike
+    if len(fitting) == 1:
+        return fitting[0]
+    found = ", ".join(repr(device.name) for device in devices) or "none"
+    raise AudioError(
+        f"the microphone {before.name!r} is gone and no other is taken for it (found: {found}): plug it in, or name "
+        "the one to hear in [audio] device"
+    )
+
+
+def _stem(name: str) -> str:
+    """Cut the card's id: a quick pull of the plug may turn `Device` into `Device_1`."""
+    return re.sub(r"\s*\(hw:[^)]*\)$", "", name)
+
+
 class SoundDeviceSource:
     """PortAudio through the sounddevice package."""
 
