@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from leakear.edge.audio import Resampler
 from leakear.edge.errors import AudioError
 from leakear.edge.microphone import Device, SoundDeviceSource, Source, Stream, again, choose
 from leakear.edge.options import option
@@ -86,27 +85,6 @@ class CaptureStatus:
     """deliveries given up because the main thread did not come for them"""
     reconnects: int = 0
     """times the device was opened again"""
-
-
-class _Segment:
-    """One unbroken stretch of sound: native frames in, blocks out."""
-
-    def __init__(self, rate: int, model_rate: int, start: int) -> None:
-        self._rate = rate
-        self._model_rate = model_rate
-        self._resampler = Resampler(rate, model_rate)
-        self._start = start
-        self._heard = 0
-        self._given = 0
-
-    def push(self, mono: NDArray[np.float32], monotonic: float, utc: float) -> Block | None:
-        """Resample frames whose last one was heard at `monotonic`; None while the resampler collects."""
-        self._heard += len(mono)
-        samples = self._resampler.push(mono)
-        age_s = self._heard / self._rate - self._given / self._model_rate
-        block = Block(self._start + self._given, samples, utc - age_s, monotonic - age_s)
-        self._given += len(samples)
-        return block if len(samples) else None
 
 
 class _WrongRateError(AudioError):
@@ -218,7 +196,7 @@ class Capture:
 
     def _listen(self, stream: Stream, ring: Ring) -> Iterator[Block | SensorFault]:
         """Yield blocks until the stream is dead."""
-        segment: _Segment | None = None
+        segment: Segment | None = None
         expected = 0
         heard = complained = time.monotonic()
         while not self._stopped.is_set():
@@ -246,7 +224,7 @@ class Capture:
                 continue
             if segment is None or gap:
                 start = self._resume_at(frames.monotonic - len(frames.samples) / stream.rate, overwritten_s)
-                segment = _Segment(stream.rate, self.model_rate, start)
+                segment = Segment(stream.rate, self.model_rate, start)
             block = segment.push(self._mono(frames.samples), frames.monotonic, frames.utc)
             if block is not None:
                 if self._complaint:
