@@ -84,6 +84,8 @@ class Connection:
         self.orderly = False
         """whether we ended it"""
         self.protocol = protocol
+        self.user = ""
+        """who we say we are; empty: nobody"""
         self._options, self._client_id, self._inbox, self._wake = options, client_id, inbox, wake
         self._since: float | None = None
         self._client = self._make_client(will)
@@ -161,7 +163,7 @@ class Connection:
         client.on_message, client.on_log = self._on_message, self._on_log
         client.on_socket_register_write = lambda *_: wake.set()  # publish never writes on the caller's thread
         who = login(options.username, options.password, options.password_file)
-        self._user = who.username
+        self.user = who.username
         if who.username:
             client.username_pw_set(who.username, who.password or None)
         if options.tls:
@@ -191,7 +193,7 @@ class Connection:
         if reason.value >= FAILURE:
             self.downgrade = reason.value == refusals.UNSUPPORTED_PROTOCOL and self.protocol == paho.MQTTv5
             if not self.downgrade:
-                self.refusal = refusals.of_connack(reason.value, self._options.host, self._user, self._client_id)
+                self.refusal = refusals.of_connack(reason.value, self._options.host, self.user, self._client_id)
             return
         self._since = time.monotonic()
         window = min(self._options.in_flight, getattr(given, "ReceiveMaximum", 65535))

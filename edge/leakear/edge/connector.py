@@ -55,9 +55,18 @@ class Connector:
         if not self._thread.is_alive():
             self._wake.close()
 
+    @property
+    def alive(self) -> bool:
+        """Whether somebody still tries."""
+        return self._thread.is_alive()
+
     def _run(self) -> None:
         while not self._stop.is_set():
-            wait_s = self._attempt()
+            try:
+                wait_s = self._attempt()
+            except Exception as error:  # a thread that ends of the unforeseen would silence the node for ever
+                wait_s = self._fail(Refusal("mqtt_failed", _unforeseen(error)))
+                log.debug("an attempt failed", exc_info=True)
             self._stop.wait(wait_s)
 
     def _attempt(self) -> float:
@@ -65,8 +74,7 @@ class Connector:
         try:
             self._current = connection = self._make()
         except ConfigError as error:  # a file was changed under us; the next attempt reads it again
-            self._inbox.put(Closed(None, Refusal("mqtt_files", str(error)), orderly=False))
-            return self._backoff.wait(refused=True, lasted_s=0.0)
+            return self._fail(Refusal("mqtt_files", str(error)))
         if self._stop.is_set():
             return 0.0
         connection.run()
@@ -79,6 +87,11 @@ class Connector:
         self._try_311 = hung_up and connection.protocol == paho.MQTTv5 and self._options.protocol == "auto"
         return self._backoff.wait(refused=refusal is not None, lasted_s=connection.lasted_s)
 
+    def _fail(self, refusal: Refusal) -> float:
+        """Report an attempt that came to nothing; s to wait before the next."""
+        self._inbox.put(Closed(self._current, refusal, orderly=False))
+        return self._backoff.wait(refused=True, lasted_s=0.0)
+
     def _make(self) -> Connection:
         protocol = paho.MQTTv311 if self._only_311 or self._try_311 else paho.MQTTv5
         return Connection(self._options, self._client_id, self._will, self._inbox, self._wake, protocol)
@@ -88,3 +101,7 @@ class Connector:
         cut = connection.answered and not connection.orderly and connection.lasted_s < SHORT_S
         self._short = self._short + 1 if cut else 0
         return refusals.short_lived(self._client_id) if self._short >= SHORT_IN_A_ROW else None
+
+
+def _unforeseen(error: Exception) -> str:
+    return f"the connection to the broker failed in an unforeseen way ({type(error).__name__}: {error}): tried again."

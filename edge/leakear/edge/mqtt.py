@@ -16,6 +16,7 @@ from leakear.edge import refusals, tls
 from leakear.edge.backoff import Holds
 from leakear.edge.connection import Will
 from leakear.edge.connector import Connector
+from leakear.edge.errors import DeliveryError
 from leakear.edge.inbox import Came, Closed, Inbox, Opened
 from leakear.edge.messages import Availability, Identity, utc_text
 from leakear.edge.mqtt_options import MqttOptions
@@ -108,7 +109,10 @@ class Link:
         return sender.connection.publish(topic, payload, 0, False, self._options.telemetry_expiry_s) is not None
 
     def pump(self) -> None:
-        """Take what has come in, send what is due. Call it often; it never waits for the network."""
+        """Take what has come in, send what is due. Call it often; it never waits for the network.
+
+        Raises DeliveryError when the network thread is gone: a daemon started anew is better than a silent one.
+        """
         for notice in self._inbox.take():
             if isinstance(notice, Came):
                 self._hand_over(notice)
@@ -118,6 +122,8 @@ class Link:
                 self._end(notice)
             elif self._sender is not None and notice.connection is self._sender.connection:
                 self._sender.answer(notice.mid, notice.code)
+        if self._started and not self._connector.alive:
+            raise DeliveryError("The thread that speaks with the broker has ended: the journal says why.")
         self._flush_acks()
         self._outbox.maintain()
         if self._sender is not None:
@@ -199,7 +205,7 @@ class Link:
         self._reached, self._since, self._max_packet = True, self._monotonic(), opened.max_packet
         self._certificate = self._soonest(opened.certificate_ends)
         self._retained.say_all_again()
-        topics = Topics(self._availability, self._identity.topic("event"), options.user)
+        topics = Topics(self._availability, self._identity.topic("event"), connection.user)
         self._away_since = None
         self._sender = Sender(
             connection, opened.in_flight, topics, self._retained, self._holds, self._outbox, self._monotonic

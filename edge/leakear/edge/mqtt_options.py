@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass, fields
 
-from leakear.edge.credentials import login
 from leakear.edge.errors import ConfigError
 from leakear.edge.options import describe, option
 from leakear.edge.tls import VERSIONS, Files
@@ -76,8 +75,3 @@ class MqttOptions:
     def tls_files(self) -> Files:
         """Certificate files in use. With TLS only."""
         return Files.of(self.ca_file, self.client_certificate, self.client_key)
-
-    @property
-    def user(self) -> str:
-        """User in use; empty: anonymous. Raises ConfigError where a secret cannot be read."""
-        return login(self.username, self.password, self.password_file).username

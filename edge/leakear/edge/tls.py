@@ -1,5 +1,6 @@
 """TLS of the broker connection: whom to trust, how to show oneself, and when the certificates run out."""
 
+import logging
 import ssl
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -7,6 +8,8 @@ from pathlib import Path
 
 from leakear.edge.credentials import credential
 from leakear.edge.errors import ConfigError
+
+log = logging.getLogger("leakear.mqtt")
 
 VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
 
@@ -47,18 +50,23 @@ def context(files: Files, minimum: str) -> ssl.SSLContext:
 
 
 def expiries(files: Files) -> Iterable[tuple[float, str]]:
-    """Yield (POSIX s of the end, whose) of each certificate in the node's own files."""
+    """Yield (POSIX s of the end, whose) of each certificate in the node's own files, as far as they can be read."""
     from cryptography import x509  # 10 MB: only where a site has certificates of its own
 
     for path, what in ((files.certificate, "this node's certificate"), (files.ca, "the CA certificate")):
-        if path is not None:
+        if path is None:
+            continue
+        try:
             found = x509.load_pem_x509_certificates(path.read_bytes())
-            yield min(one.not_valid_after_utc.timestamp() for one in found), f"{what} {path}"
+        except (OSError, ValueError) as error:  # OpenSSL takes more than this does (`TRUSTED CERTIFICATE`)
+            log.warning("when %s %s ends is not known: %s", what, path, _words(error))
+            continue
+        yield min(one.not_valid_after_utc.timestamp() for one in found), f"{what} {path}"
 
 
 def _load_certificate(made: ssl.SSLContext, certificate: Path, key: Path | None) -> None:
     for name, path in (("client_certificate", certificate), ("client_key", key)):
-        if path is not None and not path.is_file():
+        if path is not None and not _is_file(path, name):
             raise ConfigError(f"mqtt.{name}: {path} is not there.")
     try:
         made.load_cert_chain(certificate, key, password=_no_password)
@@ -67,6 +75,14 @@ def _load_certificate(made: ssl.SSLContext, certificate: Path, key: Path | None)
             f"mqtt.client_certificate: {certificate} with its key cannot be used: {_words(error)}; give a PEM"
             " certificate and its unencrypted PEM key."
         ) from None
+
+
+def _is_file(path: Path, name: str) -> bool:
+    try:
+        return path.is_file()
+    except OSError as error:
+        why = f"mqtt.{name}: {path}: {error.strerror}; make it readable for the user of the service."
+        raise ConfigError(why) from None
 
 
 def _no_password() -> str:
