@@ -22,6 +22,7 @@ from leakear.edge.microphone import Device, SoundDeviceSource, Source, Stream, a
 from leakear.edge.options import option
 from leakear.edge.pace import Pace
 from leakear.edge.ring import Frames, Ring
+from leakear.edge.segment import Segment
 from leakear.edge.windows import Block, SensorFault
 
 if TYPE_CHECKING:
