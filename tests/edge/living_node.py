@@ -43,6 +43,8 @@ class TrueClock:
     def look(self) -> bool:
         return True
 
+    def boot(self) -> None: ...
+
 
 class Life:
     """A running node with its own time: it begins in 2027 and moves only when something is heard."""

@@ -69,6 +69,8 @@ class TrueClock:
     def look(self) -> bool:
         return True
 
+    def boot(self) -> None: ...
+
 
 def sound(words: Words) -> Iterator[Block | SensorFault]:
     """Blocks of a second every tenth of one."""

@@ -33,6 +33,8 @@ class Clock:
     def look(self) -> bool:
         return True
 
+    def boot(self) -> None: ...
+
 
 def sounds() -> dict[str, NDArray[np.float32]]:
     """Ten seconds of each, shape (220500,)."""

@@ -53,7 +53,9 @@ class Clock:
         kernel: Callable[[], bool] = kernel_synced,
         wall: Callable[[], float] = time.time,
         steady: Callable[[], float] = elapsed,
+        boot: Callable[[], str] = boot_id,
     ) -> None:
+        self._boot = boot()
         self.synced = False
         self.jumps = 0
         """how often the wall clock jumped since the start"""
@@ -82,6 +84,10 @@ class Clock:
         self._was_kept = kept
         self.synced = kept and self._doubt_until < 0 and self._wall() >= FIRST_PLAUSIBLE
         return self.synced
+
+    def boot(self) -> tuple[str, float]:
+        """Name this boot of the machine (empty: not known) and the seconds since it, sleep included."""
+        return self._boot, self._steady()
 
     def _jumped(self, seconds: float, now: float) -> None:
         self.jumps += 1

@@ -1,6 +1,7 @@
 """A restart is not a new life: what the node knew and what was set from afar goes on."""
 
 import logging
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +10,7 @@ from leakear.edge.errors import ConfigError
 from leakear.edge.memory import Memory
 
 if TYPE_CHECKING:
-    from leakear.edge.daemon import Node
+    from leakear.edge.daemon import Node, TimeKeeper
 
 log = logging.getLogger("leakear.node")
 
@@ -18,6 +19,8 @@ def snapshot(node: "Node") -> dict[str, Any]:
     """Return what must survive a restart, as JSON."""
     return {
         "utc": node.now[1],
+        "clock_synced": node.clock.look(),
+        "boot": node.clock.boot(),
         "pipeline": node.pipeline.snapshot(),
         "memory": asdict(node.memory),
         **node.news.snapshot(),
@@ -43,8 +46,30 @@ def go_on(node: "Node", monotonic: float, utc: float) -> None:
     if not saved:
         return
     try:
-        gap_s = max(0.0, utc - float(saved["utc"]))
-        node.pipeline.restore(saved["pipeline"], monotonic, gap_s)
+        gap_s = _gap_s(node.clock, saved, utc)
+        if gap_s is None:
+            log.warning("nobody knows how long the node was off: it keeps what it believed, and listens anew")
+        pipeline = saved["pipeline"] if gap_s is not None else _undated(saved["pipeline"])
+        node.pipeline.restore(pipeline, monotonic, gap_s or 0.0)
         node.news.restore(saved)
     except (KeyError, TypeError, ValueError) as error:
         log.warning("the node's memory of its last run is unusable (%s): it starts anew", error)
+
+
+def _gap_s(clock: "TimeKeeper", saved: Mapping[str, Any], utc: float) -> float | None:
+    """Seconds since this was saved; None when no clock can tell. Raises KeyError, TypeError or ValueError.
+
+    Within one boot the kernel counts, sleep included. Over a boot only wall clocks that were synchronised both times
+    can: a board without a battery wakes up where it was switched off, and a day without power would be no time at all.
+    """
+    here, there = clock.boot(), saved.get("boot")
+    if here is None:
+        return max(0.0, utc - float(saved["utc"]))
+    if there and there[0] and there[0] == here[0]:
+        return max(0.0, here[1] - float(there[1]))
+    return max(0.0, utc - float(saved["utc"])) if clock.look() and saved.get("clock_synced") else None
+
+
+def _undated(pipeline: Mapping[str, Any]) -> dict[str, Any]:
+    """Keep of a snapshot what holds whenever it was: what was believed, and what is usual."""
+    return {**pipeline, "decision": {**pipeline["decision"], "marks": [], "age_s": 0.0}}

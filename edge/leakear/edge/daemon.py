@@ -47,6 +47,9 @@ class TimeKeeper(Protocol):
     def look(self) -> bool:
         """Return whether the clock is synchronised."""
 
+    def boot(self) -> tuple[str, float] | None:
+        """Name this boot of the machine and the seconds since it; None: recordings tell the time, and are believed."""
+
 
 class Node:
     """One sensor, one model, one identity."""

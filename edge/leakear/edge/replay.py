@@ -118,6 +118,9 @@ class FixedClock:
         """Return whether the start of the recording was given."""
         return self.synced
 
+    def boot(self) -> None:
+        """Know of no machine: a recording tells the time."""
+
 
 @dataclass
 class Reel:
