@@ -1,11 +1,13 @@
 """The rule: use of water never alarms, a leak does, quiet clears, a fault is said, a restart changes nothing."""
 
 import json
+from typing import Any
 
 import pytest
 
 from leakear.edge.decision import Decision, DecisionRule, Observation, State, rule_from
 from leakear.edge.errors import ConfigError
+from leakear.edge.usual import Rise
 
 STEP = 10.0
 
@@ -105,6 +107,68 @@ def test_the_fast_path_takes_only_loud_and_sure() -> None:
     rule = DecisionRule(fast_s=120, fast_level_dbfs=-45)
     assert run(Decision(rule), (0.999, 3))[0][0] == "LEAK"
     assert run(Decision(rule), (0.98, 20)) == []
+
+
+def risen(
+    decision: Decision,
+    *parts: tuple[float | None, float],
+    start: float = 0.0,
+    score: float = 0.1,
+    weather: bool = False,
+) -> list[tuple[str, float, str]]:
+    """Feed (rise in dB, minutes) one after the other; return the states entered with minute and reason."""
+    time, entered = start, []
+    for db, minutes in parts:
+        for _ in range(round(minutes * 60 / STEP)):
+            time += STEP
+            rise = None if db is None else Rise(db, 1000.0, weather)
+            change = decision.update(Observation(time, time, STEP, score, -40.0, None, rise))
+            if change:
+                entered.append((change.target.value, (time - start) / 60, change.reason))
+    return entered
+
+
+def test_a_rise_above_what_is_usual_warns_alarms_and_clears() -> None:
+    states = risen(Decision(DecisionRule()), (0.5, 60), (3.0, 120), (1.2, 60), (0.0, 60))
+    assert [s for s, _, _ in states] == ["WARNING", "LEAK", "OK"]
+    assert [m for _, m, _ in states[:2]] == [pytest.approx(60 + 27, abs=1), pytest.approx(60 + 57, abs=1)]
+    assert 240 < states[2][1] <= 251  # half of what began it still holds it up
+    assert states[1][2] == "3.0 dB above anything usual here around 1000 Hz for 30 min"
+
+
+@pytest.mark.parametrize(("db", "weather", "rule"), [(1.9, False, {}), (9.0, True, {}), (9.0, False, {"rise_db": 0})])
+def test_small_rises_weather_and_a_rule_without_rises_say_nothing(db: float, weather: bool, rule: Any) -> None:
+    assert risen(Decision(DecisionRule(**rule)), (0.0, 60), (db, 300), weather=weather) == []
+
+
+def test_a_short_rise_is_no_leak() -> None:
+    assert [s for s, _, _ in risen(Decision(DecisionRule()), (0.0, 60), (5.0, 50), (0.0, 60))] == ["WARNING", "OK"]
+
+
+def test_a_leak_by_rise_stands_while_rises_are_not_known_and_ends_when_learnt_anew() -> None:
+    decision = Decision(DecisionRule())
+    risen(decision, (0.0, 60), (5.0, 120))
+    assert decision.suspicious
+    assert risen(decision, (None, 60), start=20_000) == []
+    assert decision.state is State.LEAK
+    decision.forget_rises()
+    assert [s for s, _, _ in risen(decision, (None, 20), start=30_000)] == ["OK"]
+
+
+def test_a_rise_survives_a_restart() -> None:
+    first, second = Decision(DecisionRule()), Decision(DecisionRule())
+    risen(first, (0.0, 60), (5.0, 40))
+    assert first.state is State.WARNING
+    second.restore(json.loads(json.dumps(first.snapshot())), time_s=1_000_000, gap_s=0)
+    assert [(s, round(m)) for s, m, _ in risen(second, (5.0, 60), start=1_000_000)] == [("LEAK", 17)]
+
+
+def test_marks_of_an_older_node_are_read() -> None:
+    saved = Decision(DecisionRule()).snapshot() | {"marks": [[10.0, 10.0, True, False, False]]}
+    del saved["by_rise"]
+    decision = Decision(DecisionRule())
+    decision.restore(saved, time_s=100, gap_s=0)
+    assert decision.on_fraction == 1
 
 
 def test_a_restart_changes_nothing() -> None:

@@ -33,7 +33,8 @@ def series(on: list[tuple[float, float]], hours: float = 3.0, step_s: float = 30
     score = np.full(end.size, 0.1)
     for start, stop in on:
         score[(end > start) & (end <= stop)] = 0.9
-    return Heard(end, score, np.full(end.size, -30.0), np.zeros(end.size, bool), step_s)
+    unknown = np.full((end.size, 25), -60.0, np.float32)
+    return Heard(end, score, np.full(end.size, -30.0), np.zeros(end.size, bool), step_s, unknown)
 
 
 def test_exact_intervals_match_the_tables() -> None:
@@ -123,10 +124,39 @@ def test_days_run_in_processes_are_kept_and_reported(plan: Plan) -> None:
     assert all(np.array_equal(a.heard.score, b.heard.score, equal_nan=True) for a, b in zip(days, again, strict=True))
     report = dayreport.report(days, RULE, sweep=True, jobs=1)
     nodedays.write(plan.out, report)
-    assert json.loads((plan.out / "report.json").read_text())["summary"]["node_days"] == 2
+    assert json.loads((plan.out / "report.json").read_text())["summary"]["node_days"] == 0.25  # two times three hours
     assert (plan.out / "det.png").stat().st_size > 5000
     assert "false alarms" in dayreport.text(report)
     assert [p["threshold"] for p in report["det"]] == sorted(dayreport.SWEEP)
+
+
+def test_days_before_teach_what_is_usual_and_the_first_is_not_judged(tmp_path: Path) -> None:
+    some = Plan(tmp_path, OpenLevel(), days=1, first_site=40, step_s=200.0, calibrate=True, hours=17.0, before=1)
+    day = run(some, jobs=1)[0]
+    assert len(day.heard.score) == pytest.approx(2 * 17 * 18, abs=1)
+    assert day.heard.levels.shape == (len(day.heard.score), 25)
+    assert (day.truth["seconds"], day.truth["judged_from_s"]) == (2 * 17 * 3600, 17 * 3600)
+    leak = next(e for e in day.truth["events"] if e["kind"] == "leak")
+    assert 17 * 3600 < leak["start_s"] < leak["end_s"] <= 34 * 3600
+    assert day.before is not None
+    assert len(day.before.score) == pytest.approx(5 * 18, abs=1)
+    assert dayreport.outcome(day, RULE).judged_s == 17 * 3600
+
+
+def test_a_rise_above_what_is_usual_is_found_where_the_score_says_nothing() -> None:
+    heard = series([], hours=60.0, step_s=120.0)
+    heard.levels[:] += np.random.default_rng(3).normal(0, 0.3, heard.levels.shape)
+    heard.levels[-720:, 14:18] += 5
+    found = [c for c in decide(heard, RULE) if c.state is State.LEAK]
+    assert [c.utc / 3600 for c in found] == [pytest.approx(36.0 + 1.5, abs=0.2)]
+    assert decide(heard, DecisionRule(rise_db=0)) == []
+
+
+def test_an_alarm_that_stands_when_judging_begins_is_counted() -> None:
+    told = [Change(1000, State.LEAK)]
+    later = truth(None) | {"judged_from_s": 5000.0}
+    assert [a.at_s for a in judge("d", later, told, RULE, 0.0).false_alarms] == [5000]
+    assert judge("d", later, [*told, Change(4000, State.OK)], RULE, 0.0).false_alarms == ()
 
 
 def test_another_step_is_heard_anew(plan: Plan, tmp_path: Path) -> None:
@@ -139,7 +169,9 @@ def noisy(quiet_logit: float, seed: int = 1) -> Heard:
     rng = np.random.default_rng(seed)
     end = np.arange(10.0, 18000.0, 10.0)
     logits = quiet_logit + 0.3 * rng.standard_normal(end.size)
-    return Heard(end, 1 / (1 + np.exp(-logits)), -40 + rng.standard_normal(end.size), np.zeros(end.size, bool), 10.0)
+    levels = np.full((end.size, 25), -60.0, np.float32)
+    loud = -40 + rng.standard_normal(end.size)
+    return Heard(end, 1 / (1 + np.exp(-logits)), loud, np.zeros(end.size, bool), 10.0, levels)
 
 
 def test_a_calibrated_node_raises_its_threshold_over_its_own_night() -> None:

@@ -75,6 +75,7 @@ class CalibrationControl:
         if self._proposal is None:
             raise CommandRefused("There is no proposal to apply: start a calibration and wait until it is ready.")
         adjustments.set_threshold(self._node, self._proposal.threshold, self._proposal.level_gate_dbfs)
+        self._node.pipeline.learn_anew()
         self._rest("idle", f"Applied: threshold {self._proposal.threshold:g}.")
 
     def _rest(self, phase: str, reason: str) -> None:

@@ -2,8 +2,9 @@
 
 The network hears "flow-like noise" in one window; a running tap is the same physics. Time tells them apart: use ends,
 a leak does not. So WARNING needs the sound on for most of a span longer than the longest legitimate use, LEAK needs it
-to go on through a confirmation, and only quiet clears either. Windows nobody could judge count neither way. Pure: no
-clock, no I/O; replay, evaluation and the daemon run this same code.
+to go on through a confirmation, and only quiet clears either. Windows nobody could judge count neither way. A faint
+leak moves the score less than places differ: it is heard as a rise above what is usual at this node, under the same
+three conditions. Pure: no clock, no I/O; replay, evaluation and the daemon run this same code.
 """
 
 from collections.abc import Mapping
@@ -11,8 +12,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from leakear.edge.marks import Mark, Marks
+from leakear.edge.marks import Heard, Mark, Marks
 from leakear.edge.rule import DecisionRule, rule_from
+from leakear.edge.usual import Rise
 
 __all__ = ["Decision", "DecisionRule", "Observation", "State", "Transition", "rule_from"]
 
@@ -43,6 +45,8 @@ class Observation:
     """dBmin of the window, dBFS"""
     fault: str | None = None
     """named sensor fault; its windows count neither way"""
+    rise: Rise | None = None
+    """the last span against what is usual here; None: not known"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +68,13 @@ class Decision:
         self._marks = Marks()
         self._heard = State.OK  # what the pipe is believed to do, whatever the sensor does meanwhile
         self._heard_since = 0.0
+        self._by_rise = False  # whether a rise, and not the score, raised what is believed
         self._shown = State.OK
+
+    @property
+    def suspicious(self) -> bool:
+        """Whether a leak is suspected or said: nothing heard meanwhile may become usual."""
+        return self._heard is not State.OK
 
     @property
     def state(self) -> State:
@@ -96,41 +106,76 @@ class Decision:
             level = 0.0 if seen.level_dbfs is None else seen.level_dbfs
             on = seen.score >= rule.threshold and level >= rule.level_gate_dbfs
             sure = seen.score >= rule.fast_score and level >= rule.fast_level_dbfs
-        mark = Mark(seen.time_s, seen.step_s, on if judged else None, sure, not judged and seen.fault is None)
-        self._marks.add(mark, max(rule.span_s, rule.confirm_s, rule.clear_s, rule.noisy_s, rule.fast_s))
+        lost = not judged and seen.fault is None
+        risen = self._risen(seen.rise) if judged else None
+        mark = Mark(seen.time_s, seen.step_s, on if judged else None, sure, lost, risen)
+        longest = max(rule.span_s, rule.confirm_s, rule.rise_s, rule.clear_s, rule.noisy_s, rule.fast_s)
+        self._marks.add(mark, longest)
+
+    def _risen(self, rise: Rise | None) -> bool | None:
+        """Tell whether a rise counts; one that already raised a warning counts down to half of what began it."""
+        if rise is None or not self.rule.rise_db:
+            return None
+        wanted = self.rule.rise_db / 2 if self._by_rise and self.suspicious else self.rule.rise_db
+        return rise.db >= wanted and not rise.weather
 
     def _judge(self, seen: Observation) -> str | None:
         """Move between OK, WARNING and LEAK; return the reason when it moved."""
         rule = self.rule
         if self._heard is not State.LEAK and rule.fast_s and self._marks.sure_for(rule.fast_s):
             return self._move(State.LEAK, seen, f"very loud and very sure for {rule.fast_s:g} s")
-        span = self._marks.over(rule.span_s)
         if self._heard is State.OK:
-            # The sound itself must outlast any use of water, however few windows could be judged.
-            lasted = span.extent_s >= rule.on_fraction * rule.span_s - 2 * seen.step_s
-            if lasted and span.covered >= rule.coverage and span.share >= rule.on_fraction:
-                return self._move(State.WARNING, seen, f"on {span.share:.0%} of the last {rule.span_s / 60:g} min")
-            return None
-        quiet = self._marks.over(rule.clear_s)
-        if quiet.covered >= rule.coverage and quiet.share <= rule.clear_fraction:
+            return self._suspect(seen)
+        if self._quiet():
             return self._move(State.OK, seen, f"quiet for {rule.clear_s / 60:g} min")
-        if self._heard is State.WARNING:
-            return self._confirm(seen, span.share)
-        return None
+        return self._confirm(seen) if self._heard is State.WARNING else None
 
-    def _confirm(self, seen: Observation, span_share: float) -> str | None:
+    def _suspect(self, seen: Observation) -> str | None:
         rule = self.rule
-        if span_share < rule.release_fraction:
-            return self._move(State.OK, seen, f"on only {span_share:.0%} of the last {rule.span_s / 60:g} min")
-        if seen.time_s - self._heard_since < rule.confirm_s - 1e-6 or not rule.quiet_hour(seen.utc):
-            return None
-        heard = self._marks.over(max(rule.confirm_s, seen.step_s))
-        if heard.covered >= rule.coverage and heard.share >= rule.on_fraction:
-            return self._move(State.LEAK, seen, f"went on for {rule.confirm_s / 60:g} min after WARNING")
+        span = self._marks.over(rule.span_s)
+        # The sound itself must outlast any use of water, however few windows could be judged.
+        lasted = span.extent_s >= rule.on_fraction * rule.span_s - 2 * seen.step_s
+        if lasted and span.covered >= rule.coverage and span.share >= rule.on_fraction:
+            return self._move(State.WARNING, seen, f"on {span.share:.0%} of the last {rule.span_s / 60:g} min")
+        if self._risen(seen.rise) and self._went_on(self._marks.risen_over(max(rule.rise_s, seen.step_s))):
+            return self._move(State.WARNING, seen, self._above(seen), by_rise=True)
         return None
 
-    def _move(self, target: State, seen: Observation, reason: str) -> str:
-        self._heard, self._heard_since = target, seen.time_s
+    def _quiet(self) -> bool:
+        """Tell whether neither the score nor a rise has spoken lately."""
+        rule = self.rule
+        heard, risen = self._marks.over(rule.clear_s), self._marks.risen_over(rule.clear_s)
+        if heard.covered < rule.coverage or heard.share > rule.clear_fraction:
+            return False
+        known = risen.covered >= rule.coverage
+        return risen.share <= rule.clear_fraction if known else not (self._by_rise and rule.rise_db)
+
+    def _confirm(self, seen: Observation) -> str | None:
+        rule = self.rule
+        share, risen = self._marks.over(rule.span_s).share, self._risen(seen.rise)
+        if share < rule.release_fraction and (risen is False or not (risen or self._by_rise)):
+            return self._move(State.OK, seen, f"on only {share:.0%} of the last {rule.span_s / 60:g} min")
+        if not rule.quiet_hour(seen.utc):
+            return None
+        waited = seen.time_s - self._heard_since + 1e-6
+        score = self._marks.over(max(rule.confirm_s, seen.step_s))
+        above = self._marks.risen_over(max(rule.rise_s, seen.step_s))
+        if waited >= rule.confirm_s and self._went_on(score):
+            return self._move(State.LEAK, seen, f"went on for {rule.confirm_s / 60:g} min after WARNING")
+        if risen and waited >= rule.rise_s and self._went_on(above):
+            return self._move(State.LEAK, seen, self._above(seen), by_rise=True)
+        return None
+
+    def _went_on(self, heard: Heard) -> bool:
+        return heard.covered >= self.rule.coverage and heard.share >= self.rule.on_fraction
+
+    def _above(self, seen: Observation) -> str:
+        assert seen.rise is not None
+        how, where = f"{seen.rise.db:.1f} dB above anything usual here", f"around {seen.rise.hz:.0f} Hz"
+        return f"{how} {where} for {self.rule.span_s / 60:g} min"
+
+    def _move(self, target: State, seen: Observation, reason: str, *, by_rise: bool = False) -> str:
+        self._heard, self._heard_since, self._by_rise = target, seen.time_s, by_rise
         return reason
 
     def _overlay(self, seen: Observation) -> tuple[State, str | None]:
@@ -149,6 +194,11 @@ class Decision:
         """Return the judged share below which nothing can be said, with hysteresis."""
         return min(1.0, self.rule.coverage + (0.2 if self._shown is State.NOISY else 0.0))
 
+    def forget_rises(self) -> None:
+        """Take no rise heard so far into account: what is usual is learnt anew."""
+        self._by_rise = False
+        self._marks.forget_rises()
+
     def snapshot(self) -> dict[str, Any]:
         """Return what must survive a restart, as JSON. Times are ages in seconds."""
         now = self._heard_since if self._marks.newest_s is None else self._marks.newest_s
@@ -156,6 +206,7 @@ class Decision:
             "heard": self._heard.value,
             "shown": self._shown.value,
             "age_s": round(now - self._heard_since, 1),
+            "by_rise": self._by_rise,
             "marks": self._marks.snapshot(now),
         }
 
@@ -165,7 +216,7 @@ class Decision:
             heard, shown = State(saved["heard"]), State(saved["shown"])
             then = time_s - max(0.0, gap_s)
             marks = Marks.restored(saved["marks"], then)
-            since = then - float(saved["age_s"])
+            since, by_rise = then - float(saved["age_s"]), bool(saved.get("by_rise", False))
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"saved decision state is unusable: {error}") from None
-        self._heard, self._shown, self._heard_since, self._marks = heard, shown, since, marks
+        self._heard, self._shown, self._heard_since, self._marks, self._by_rise = heard, shown, since, marks, by_rise

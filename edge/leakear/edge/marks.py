@@ -1,8 +1,8 @@
 """What was heard lately: one mark for each window, and what spans of them held. Pure."""
 
 from collections import deque
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
@@ -21,6 +21,8 @@ class Mark:
     """very loud and very sure"""
     lost: bool
     """not judged though the sensor was sound: dropped or spoiled"""
+    risen: bool | None = None
+    """stood above what is usual here; None: not known"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +30,11 @@ class Heard:
     """What a span of time held."""
 
     share: float
-    """on among the judged, 0 to 1"""
+    """on (or risen) among the judged, 0 to 1"""
     covered: float
     """judged among the whole, 0 to 1"""
     extent_s: float
-    """s from the first window that was on to the last"""
+    """s from the first window that was on (or risen) to the last"""
 
 
 class Marks:
@@ -53,13 +55,21 @@ class Marks:
             self._marks.popleft()
 
     def over(self, span_s: float) -> Heard:
-        """Sum up the last `span_s` seconds."""
+        """Sum up the last `span_s` seconds by what the model said."""
+        return self._sum(span_s, lambda mark: mark.on)
+
+    def risen_over(self, span_s: float) -> Heard:
+        """Sum up the last `span_s` seconds by what is usual here."""
+        return self._sum(span_s, lambda mark: mark.risen)
+
+    def _sum(self, span_s: float, verdict: Callable[[Mark], bool | None]) -> Heard:
         judged = on = 0.0
         times_on: list[float] = []
         for mark in self._recent(span_s):
-            if mark.on is not None:
+            said = verdict(mark)
+            if said is not None:
                 judged += mark.step_s
-            if mark.on:
+            if said:
                 on += mark.step_s
                 times_on.append(mark.time_s)
         extent = times_on[0] - times_on[-1] if times_on else 0.0
@@ -79,17 +89,18 @@ class Marks:
             return None
         return judged / known
 
+    def forget_rises(self) -> None:
+        """Know nothing of rises any more."""
+        self._marks = deque(replace(mark, risen=None) for mark in self._marks)
+
     def snapshot(self, now: float) -> list[list[float | bool | None]]:
         """Return the marks as JSON keeps them, times as ages before `now` in seconds."""
-        return [[round(now - m.time_s, 1), m.step_s, m.on, m.sure, m.lost] for m in self._marks]
+        return [[round(now - m.time_s, 1), m.step_s, m.on, m.sure, m.lost, m.risen] for m in self._marks]
 
     @classmethod
     def restored(cls, saved: Iterable[Sequence[Any]], then: float) -> "Marks":
         """Inverse of `snapshot`, taken at the time `then`. Raises TypeError or ValueError."""
-        return cls(
-            Mark(then - float(a), float(s), None if on is None else bool(on), bool(sure), bool(lost))
-            for a, s, on, sure, lost in saved
-        )
+        return cls(_mark(row, then) for row in saved)
 
     def _recent(self, span_s: float) -> list[Mark]:
         """Return the marks of the last `span_s` seconds, newest first."""
@@ -98,3 +109,13 @@ class Marks:
         since = self._marks[-1].time_s - span_s + 1e-6
         count = sum(1 for mark in self._marks if mark.time_s > since)
         return list(islice(reversed(self._marks), count))
+
+
+def _mark(row: Sequence[Any], then: float) -> Mark:
+    """Read one mark; those of nodes that knew nothing of what is usual have five entries."""
+    age, step, on, sure, lost, *risen = row
+    return Mark(then - float(age), float(step), _known(on), bool(sure), bool(lost), _known(risen[0]) if risen else None)
+
+
+def _known(value: Any) -> bool | None:
+    return None if value is None else bool(value)

@@ -1,4 +1,4 @@
-"""Where a sample becomes an alert: blocks → windows → health → spectrogram → score → decision.
+"""Where a sample becomes an alert: blocks → windows → health → spectrogram → score, and what is usual → decision.
 
 Pure: no I/O and no clock of its own. A microphone, a WAV replay and the workstation's evaluation of whole days run this
 very code, so what is measured is what is deployed.
@@ -11,7 +11,9 @@ from typing import Any, Protocol
 from leakear.edge.decision import Decision, DecisionRule, Observation, State, Transition
 from leakear.edge.health import Health, HealthMonitor, HealthOptions
 from leakear.edge.model import Model
+from leakear.edge.octaves import Bands, quiet_levels
 from leakear.edge.spectrogram import Decibels, IncrementalSpectrogram, SpectrogramSpec
+from leakear.edge.usual import Rise, Usual
 from leakear.edge.windows import Block, SensorFault, Window, Windower, WindowOptions
 
 NO_SCORE = "no_score"
@@ -43,6 +45,8 @@ class Result:
     score: float | None = None
     """P(leak); None when not judged"""
     fault: SensorFault | None = None
+    levels: Bands | None = None
+    """third octaves of the window's quiet moments, dB; None when not judged"""
 
     @property
     def faults(self) -> tuple[str, ...]:
@@ -71,6 +75,7 @@ class Pipeline:
         rule.check_step(self.step_s)
         self.decision = Decision(rule)
         self.health = HealthMonitor(health or HealthOptions(), spec)
+        self.usual = Usual(rule.span_s)
         self.scored = 0
         """windows that got a score"""
         self.faulty = 0
@@ -108,19 +113,27 @@ class Pipeline:
 
     def _judge(self, window: Window) -> Result:
         health = self.health.check(window)
-        spectrogram = score = fault = None
+        spectrogram = score = fault = levels = rise = None
         end_s = self.spec.window_seconds
         start, end_utc, end = window.start_utc, window.start_utc + end_s, window.start_monotonic + end_s
         if health.ok:
             advance = window.step_samples if self._unbroken else None
             spectrogram = self._spectrogram.update(window.samples, advance)
             score, fault = self._score(spectrogram, end, end_utc)
+            levels = quiet_levels(window.samples, self.spec)
+            rise = self._rise(end, levels)
         self._unbroken = health.ok
         self.scored += score is not None
         self.faulty += score is None
         why = fault.name if fault else ", ".join(health.faults) or None
-        transition = self.decision.update(Observation(end, end_utc, self.step_s, score, health.l05, why))
-        return Result(self.decision.state, transition, start, end_utc, window, health, spectrogram, score, fault)
+        transition = self.decision.update(Observation(end, end_utc, self.step_s, score, health.l05, why, rise))
+        state = self.decision.state
+        return Result(state, transition, start, end_utc, window, health, spectrogram, score, fault, levels)
+
+    def _rise(self, monotonic: float, levels: Bands) -> Rise | None:
+        """Hold a window against what is usual here; nothing becomes usual while a leak is suspected."""
+        self.usual.span_s = self.decision.rule.span_s  # a reload may have changed it
+        return self.usual.update(monotonic, self.step_s, levels, learn=not self.decision.suspicious)
 
     def _score(self, spectrogram: Decibels, monotonic: float, utc: float) -> tuple[float | None, SensorFault | None]:
         """Let the network judge; a node whose network gives no number is deaf, and says so."""
@@ -150,9 +163,18 @@ class Pipeline:
         new.produced, new.discarded, new.dropped = old.produced, old.discarded, old.dropped
         self._lost = new.discarded + new.dropped
 
+    def learn_anew(self) -> None:
+        """Learn anew what is usual: a person has looked, and calls what is heard now no leak."""
+        self.usual.forget()
+        self.decision.forget_rises()
+
     def snapshot(self) -> dict[str, Any]:
         """Return what must survive a restart, as JSON."""
-        return {"decision": self.decision.snapshot(), "health": self.health.snapshot()}
+        return {
+            "decision": self.decision.snapshot(),
+            "health": self.health.snapshot(),
+            "usual": self.usual.snapshot(),
+        }
 
     def restore(self, saved: Mapping[str, Any], time_s: float, gap_s: float) -> None:
         """Go on from a snapshot taken `gap_s` seconds before the monotonic time `time_s`. Raises ValueError."""
@@ -160,3 +182,5 @@ class Pipeline:
             self.decision.restore(saved["decision"], time_s, gap_s)
         if "health" in saved:
             self.health.restore(saved["health"])
+        if "usual" in saved:
+            self.usual.restore(saved["usual"])

@@ -32,6 +32,15 @@ class DecisionRule:
     clear_fraction: float = option(0.1, "largest share of on windows that is still quiet", minimum=0, maximum=1)
     coverage: float = option(0.5, "share of a span that must have been judged, else NOISY", minimum=0, maximum=1)
     noisy_s: float = option(600.0, "s; the span over which coverage makes NOISY", minimum=1, maximum=86400)
+    rise_db: float = option(
+        2.0,
+        "dB that the quiet of span_s must stand above all that is usual at this node; 0: off",
+        minimum=0,
+        maximum=60,
+    )
+    rise_s: float = option(
+        1800.0, "s; such a rise must stay this long for a WARNING, as long again for LEAK", minimum=0, maximum=86400
+    )
     fast_s: float = option(0.0, "s; LEAK at once when loud and sure this long; 0: off", minimum=0, maximum=86400)
     fast_score: float = option(0.99, "P(leak) that is sure", minimum=0, maximum=1)
     fast_level_dbfs: float = option(-20.0, "dBFS (dBmin) that is loud", minimum=-200, maximum=0)
@@ -63,7 +72,7 @@ class DecisionRule:
         for name in ("span_s", "clear_s", "noisy_s"):
             if getattr(self, name) < 3 * step_s:
                 raise ConfigError(f"[decision] {name} holds fewer than three windows of step {step_s:g} s: raise it")
-        for name in ("confirm_s", "fast_s"):
+        for name in ("confirm_s", "rise_s", "fast_s"):
             if 0 < getattr(self, name) < step_s:
                 raise ConfigError(
                     f"[decision] {name} is shorter than one step of {step_s:g} s: raise it or set it to 0"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, Protocol
@@ -24,7 +24,12 @@ from leakear.train.observe import Heard, listen
 from leakear.train.simulator.day import Day
 from leakear.train.simulator.site import Site
 from leakear.train.simulator.timeline import START_HOUR
+from leakear.train.simulator.units import RATE
 
+HEARD = 2
+"""Raised when what is kept of a day changes."""
+START_UTC = START_HOUR * 3600
+"""POSIX seconds of a day's beginning."""
 NIGHT_HOURS = (11.5, 16.5)
 """Hours after noon that a node learns from when it is calibrated: 23:30 to 04:30."""
 
@@ -75,11 +80,13 @@ class Plan:
     """Of each recorded sound."""
     hours: float = 24.0
     """Of each day; less only to try things out."""
+    before: int = 0
+    """Leak-free days that the same node heard before each day, without a break."""
 
 
 @dataclass(frozen=True)
 class HeardDay:
-    """One day as a node heard it."""
+    """One day as a node heard it, with the days before it."""
 
     name: str
     truth: dict[str, Any]
@@ -114,13 +121,43 @@ def _heard_day(task: tuple[Plan, int]) -> HeardDay:
         leak_db = (plan.snr_db if plan.snr_db is not None else 10.0) if leak else None
         night = Night(site, number, plan.nights, leak_db=leak_db, minutes=plan.minutes)
         return HeardDay(stem, dict(night.truth()), _kept(path, plan, night.blocks()), 0.0, None)
-    day = Day(site, number, leak=leak, snr_db=plan.snr_db)
-    heard = _kept(path, plan, day.blocks(hours=(0.0, plan.hours), step_s=plan.step_s))
-    before = _night_before(site, number, plan, path) if plan.calibrate else None
-    return HeardDay(stem, day.truth() | {"seconds": plan.hours * 3600}, heard, START_HOUR * 3600, before)
+    days = [Day(site, 1_000_000 * (k + 1) + number, leak=False) for k in range(plan.before)]
+    days.append(Day(site, number, leak=leak, snr_db=plan.snr_db))
+    heard = _kept(path, plan, _stream(days, plan))
+    return HeardDay(stem, _truth(days, plan), heard, START_UTC, _night(site, number, plan, path, heard))
 
 
-def _night_before(site: Site, number: int, plan: Plan, path: Path) -> Heard:
+def _stream(days: Sequence[Day], plan: Plan) -> Iterator[Block]:
+    """Stream days one after the other as one sound."""
+    start = 0
+    for day in days:
+        utc, samples = START_UTC + start / RATE, 0
+        for block in day.blocks(hours=(0.0, plan.hours), utc=utc, step_s=plan.step_s):
+            samples = block.start + len(block.samples)
+            yield replace(block, start=start + block.start, monotonic=start / RATE + block.monotonic)
+        start += samples
+
+
+def _truth(days: Sequence[Day], plan: Plan) -> dict[str, Any]:
+    """Join the truths of days; the first of several only teaches the node what is usual, and is not judged."""
+    day_s = plan.hours * 3600
+    events = [
+        event | {"start_s": event["start_s"] + k * day_s, "end_s": min(event["end_s"], day_s) + k * day_s}
+        for k, day in enumerate(days)
+        for event in day.truth()["events"]
+        if event["start_s"] < day_s
+    ]
+    judged = {"events": events, "seconds": len(days) * day_s, "judged_from_s": day_s if len(days) > 1 else 0.0}
+    return days[-1].truth() | judged
+
+
+def _night(site: Site, number: int, plan: Plan, path: Path, heard: Heard) -> Heard | None:
+    """Return the leak-free night before: that of the day before, or one heard for the purpose."""
+    if not plan.calibrate:
+        return None
+    if plan.before:
+        noon = START_UTC + (plan.before - 1) * plan.hours * 3600
+        return heard.between(*(noon + hour * 3600 for hour in NIGHT_HOURS))
     night = Day(site, 1_000_000 + number, leak=False)
     return _kept(path.with_name(path.name + "-before"), plan, night.blocks(hours=NIGHT_HOURS, step_s=plan.step_s))
 
@@ -142,5 +179,6 @@ def _digest(plan: Plan) -> str:
     """Digest of all that what was heard depends on: model, step, leak's level, the simulator's own text."""
     package = Path(simulator.__file__).parent
     text = b"".join(path.read_bytes() for path in sorted(package.glob("*.py")))
-    wanted = [plan.model.key(), plan.step_s, plan.snr_db, plan.minutes, plan.hours, hashlib.sha256(text).hexdigest()]
+    simulated = hashlib.sha256(text).hexdigest()
+    wanted = [plan.model.key(), plan.step_s, plan.snr_db, plan.minutes, plan.hours, plan.before, HEARD, simulated]
     return hashlib.sha256(json.dumps(wanted).encode()).hexdigest()[:12]

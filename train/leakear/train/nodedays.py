@@ -20,6 +20,7 @@ HELP = """\
 Put whole days of simulated sites through the daemon's pipeline with a converted model, and count what it said.
 
   leakear-train nodedays --model model.tflite --out days
+  leakear-train nodedays --out days --before 2             nodes that know what is usual: two days heard before each
   leakear-train nodedays --out days --calibrate            nodes that learnt a leak-free night first
   leakear-train nodedays --out days --nights ../data/background   recorded rain, waves, engines, a tap
 
@@ -38,6 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--step", type=float, default=WindowOptions().step_s, help="seconds from window to window")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes")
     parser.add_argument("--snr", type=float, default=None, help="dB of every leak (default: drawn, −10 to 30)")
+    parser.add_argument("--before", type=int, default=0, help="leak-free days that each node heard first")
     parser.add_argument("--calibrate", action="store_true", help="also judge nodes that learnt five leak-free hours")
     parser.add_argument("--nights", type=Path, help="folder with esc-10/ and speech-commands-noise/: real background")
     parser.add_argument("--minutes", type=float, default=20.0, help="how long each recorded sound goes on")
@@ -47,8 +49,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> int:
     """Run the command."""
-    if args.days < 1 or args.jobs < 1 or not 0 < args.step <= 3600 or not 0 < args.minutes <= 600:
-        raise ConfigError("--days and --jobs from 1 on, --step above 0 up to 3600, --minutes above 0 up to 600")
+    if args.days < 1 or args.jobs < 1 or args.before < 0 or not 0 < args.step <= 3600 or not 0 < args.minutes <= 600:
+        raise ConfigError(
+            "--days and --jobs from 1 on, --before from 0 on, --step above 0 up to 3600, --minutes above 0 up to 600"
+        )
     info = Model.load(args.model).info
     rule = rule_from(info.decision, parse_rule(args.rule))
     rule.check_step(args.step)
@@ -62,6 +66,7 @@ def main(args: argparse.Namespace) -> int:
         calibrate=args.calibrate,
         nights=args.nights,
         minutes=args.minutes,
+        before=args.before,
     )
     days = run(plan, args.jobs)
     report = dayreport.report(days, rule, sweep=not args.no_sweep, jobs=args.jobs)

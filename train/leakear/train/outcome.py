@@ -44,18 +44,21 @@ class Outcome:
     warnings: int
     """WARNING without a leak."""
     dry_s: float
-    """Seconds listened without a leak."""
+    """Seconds judged without a leak."""
+    judged_s: float = DAY_S
+    """Seconds judged."""
 
 
 def judge(
     name: str, truth: Mapping[str, Any], changes: Sequence[Change], rule: DecisionRule, start_utc: float
 ) -> Outcome:
     """Compare a day's changes with its truth."""
-    seconds = float(truth["seconds"])
+    seconds, begin = float(truth["seconds"]), float(truth.get("judged_from_s", 0.0))
     leak = next((e for e in truth["events"] if e["kind"] == "leak" and e["start_s"] < seconds), None)
     onset, end = (leak["start_s"], min(leak["end_s"], seconds)) if leak else (np.inf, np.inf)
-    alarms = [c.utc - start_utc for c in changes if c.state is State.LEAK]
-    warned = [c.utc - start_utc for c in changes if c.state is State.WARNING]
+    told = _from([(c.utc - start_utc, c.state) for c in changes], begin)
+    alarms = [t for t, state in told if state is State.LEAK]
+    warned = [t for t, state in told if state is State.WARNING]
     hits = [t for t in alarms if onset <= t <= end]
     looked_back = rule.span_s + rule.confirm_s
     false = tuple(Alarm(t, causes(truth, t, looked_back)) for t in alarms if not onset <= t <= end)
@@ -66,8 +69,15 @@ def judge(
         delay_s=hits[0] - onset if hits else None,
         false_alarms=false,
         warnings=sum(not onset <= t <= end for t in warned),
-        dry_s=seconds - (end - onset if leak else 0.0),
+        dry_s=seconds - begin - (end - onset if leak else 0.0),
+        judged_s=seconds - begin,
     )
+
+
+def _from(told: Sequence[tuple[float, State]], begin: float) -> list[tuple[float, State]]:
+    """Return what was told from a moment on; what stood then is told anew: a false alarm that lasts is no silence."""
+    standing = [state for at, state in told if at < begin][-1:]
+    return [(begin, state) for state in standing if state is not State.OK] + [row for row in told if row[0] >= begin]
 
 
 def causes(truth: Mapping[str, Any], at_s: float, back_s: float) -> tuple[str, ...]:
@@ -115,7 +125,7 @@ def summarise(outcomes: Iterable[Outcome], least_snr_db: float = -10.0) -> dict[
     low, high = poisson_interval(len(alarms))
     found = sum(o.found for o in leaks)
     return {
-        "node_days": len(outcomes),
+        "node_days": round(sum(o.judged_s for o in outcomes) / DAY_S, 2),
         "dry_node_days": round(dry_days, 2),
         "leaks": len(leaks),
         "found": found,

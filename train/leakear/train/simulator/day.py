@@ -19,6 +19,9 @@ from leakear.train.simulator.site import Site
 from leakear.train.simulator.timeline import DAY_S, START_HOUR, Event
 from leakear.train.simulator.units import HOP, RATE, Array, dbfs
 
+DAY_TO_DAY_DB = 1.5
+"""Decibels, standard deviation of the surroundings' level from day to day: no two nights are alike."""
+
 
 class Day:
     """One day at one site. Equal arguments give equal days, sample for sample."""
@@ -29,6 +32,7 @@ class Day:
         rng = np.random.default_rng([site.seed, seed, 0xDA1])
         self.events = timeline.draw_events(site, rng, leak=leak, snr_db=snr_db)
         self._renderer = Renderer(site, int(rng.integers(2**40)))
+        self._mood_db = float(np.random.default_rng([site.seed, seed, 0xDA7]).normal(0, DAY_TO_DAY_DB))
         self._active: dict[int, list[Event]] = defaultdict(list)
         for event in self.events:
             for index in range(int(event.start_s * RATE / HOP), int(event.end_s * RATE / HOP) + 1):
@@ -47,7 +51,8 @@ class Day:
     def scene(self, index: int) -> Scene:
         """Say what is to be heard in stretch `index`."""
         seconds = index * HOP / RATE
-        scene = Scene(ambient_db=self.site.ambient.rise_db((START_HOUR + seconds / 3600) % 24))
+        rise = self.site.ambient.rise_db((START_HOUR + seconds / 3600) % 24)
+        scene = Scene(ambient_db=rise + self._mood_db)
         for event in self._active.get(index, ()):
             scene = _with(scene, event, seconds)
         return scene
