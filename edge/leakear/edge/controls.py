@@ -93,6 +93,7 @@ class NodeControls:
         until = None if request.mute_until is None else self._mute_end(request.mute_until)
         if request.step_s is not None:
             adjustments.refit(node, step_s=request.step_s)
+            node.save()  # a power cut must not undo what was answered with "ok"
         if request.threshold is not None:
             adjustments.set_threshold(node, request.threshold)
         if until is not None:

@@ -68,18 +68,24 @@ class Link:
 
     def start(self) -> None:
         """Begin to connect, for ever. Raises ConfigError for files or secrets that cannot be used."""
-        self._connector.check()
-        self._connector.start()
-        self._started = True
-        self._away_since = self._monotonic()
+        self.check(self._options)
+        self._begin_to_connect()
+
+    def check(self, options: MqttOptions) -> None:
+        """Raise ConfigError for files or secrets that cannot be used."""
+        self._make_connector(options, Inbox(options.max_payload)).check()
 
     def reconfigure(self, options: MqttOptions) -> None:
-        """Go on with other settings (a reload). Raises ConfigError and then keeps the old ones."""
-        self._make_connector(options, Inbox(options.max_payload)).check()
+        """Go on with other settings (a reload), which `check` has found good."""
         self.stop()
         self._reset(options)
         self._retained.say(self._availability, Availability.ONLINE.to_json())
-        self.start()
+        self._begin_to_connect()
+
+    def _begin_to_connect(self) -> None:
+        self._connector.start()
+        self._started = True
+        self._away_since = self._monotonic()
 
     def retain(self, suffix: str, payload: bytes) -> None:
         """Say something that stays true: sent now, and again at every connect. Only the newest counts."""

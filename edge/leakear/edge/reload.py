@@ -1,7 +1,7 @@
 """SIGHUP: take what may change while listening (decision rule, log level, broker) without losing a window."""
 
 import logging
-from dataclasses import fields
+from dataclasses import fields, replace
 
 from leakear.edge import adjustments
 from leakear.edge.daemon import Node
@@ -15,8 +15,14 @@ LIVE = ("decision", "log", "mqtt", "commands")
 
 
 def reload(node: Node, fresh: Settings) -> None:
-    """Apply new settings to a running node. Raises ConfigError; then nothing has changed."""
+    """Apply new settings to a running node. Raises ConfigError; then nothing has changed.
+
+    What needs a restart stays as it is until then, also for whoever looks it up later (another step, another model).
+    """
     old = node.settings
+    merged = replace(old, **{name: getattr(fresh, name) for name in LIVE})
+    if node.link and fresh.mqtt != old.mqtt:
+        node.link.check(fresh.mqtt)
     adjustments.apply(node, rule_from(node.model.info.decision, fresh.decision))
     logging.getLogger().setLevel(fresh.log.level.upper())
     if node.link and fresh.mqtt != old.mqtt:
@@ -26,6 +32,6 @@ def reload(node: Node, fresh: Settings) -> None:
         for item in fields(Settings)
         if item.name not in LIVE and getattr(fresh, item.name) != getattr(old, item.name)
     ]
-    node.settings = fresh
+    node.settings = merged
     node.send_state()
     log.info("configuration reloaded%s", f"; restart to apply: {', '.join(waiting)}" if waiting else "")
