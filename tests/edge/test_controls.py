@@ -180,7 +180,11 @@ def test_a_calibration_that_is_ready_changes_the_rule_only_when_applied(broker: 
         assert ready["phase"] == "ready", ready
         assert "at most 0.5 false alarms a week" in ready["reason"]
         assert life.node.pipeline.decision.rule == before
+        usual = life.node.pipeline.usual
+        usual.restore({"past": base64.b64encode(bytes(100 * 25)).decode(), "pending": "", "since_s": 0})
+        assert usual.ready
         assert asker.ask("calibrate", action="apply").result["phase"] == "idle"
+        assert not usual.ready  # what was heard before is learnt anew
         rule = life.node.pipeline.decision.rule
         assert (rule.threshold, rule.level_gate_dbfs) == (ready["threshold"], ready["level_gate_dbfs"]) != (0.5, -200)
     with living_node(broker, tmp_path) as life:

@@ -37,6 +37,8 @@ class CalibrationControl:
             self._rest("idle", "The calibration was given up.")
         elif request.action == "apply":
             self._apply()
+        elif request.action == "accept_floor":
+            self._accept_floor()
         return self._result()
 
     def observe(self, result: "Result", _: Event | None) -> None:
@@ -46,7 +48,7 @@ class CalibrationControl:
         if self._node.pipeline is not self._pipeline:
             self._rest("refused", "The model or the step changed meanwhile: start again.")
             return
-        self._baseline.add(result.score, result.health.l05 if result.health else None)
+        self._baseline.add(*result.trusted)
         if self._node.now[0] >= self._ends:
             self._conclude()
 
@@ -74,9 +76,14 @@ class CalibrationControl:
     def _apply(self) -> None:
         if self._proposal is None:
             raise CommandRefused("There is no proposal to apply: start a calibration and wait until it is ready.")
-        adjustments.set_threshold(self._node, self._proposal.threshold, self._proposal.level_gate_dbfs)
         self._node.pipeline.learn_anew()
+        adjustments.set_threshold(self._node, self._proposal.threshold, self._proposal.level_gate_dbfs)
         self._rest("idle", f"Applied: threshold {self._proposal.threshold:g}.")
+
+    def _accept_floor(self) -> None:
+        self._node.pipeline.learn_anew()
+        self._node.announce("fault", "a person accepted the present noise floor: what is usual here is learnt anew")
+        self._node.save()
 
     def _rest(self, phase: str, reason: str) -> None:
         self._phase, self._reason, self._pipeline = phase, reason, None
