@@ -11,6 +11,12 @@ class LeakearError(Exception):
     exit_code = 1
 
 
+class UsageError(LeakearError, ValueError):
+    """A command line that cannot be meant: the sentence names the option."""
+
+    exit_code = 2
+
+
 class ConfigError(LeakearError, ValueError):
     """A configuration that cannot work: the sentence names the file, the key and the remedy."""
 

@@ -35,6 +35,11 @@ class Program:
         except BrokenPipeError:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return 1
+        except OSError as error:
+            if error.filename is None:
+                raise
+            self._complain(f"{os.fsdecode(error.filename)}: {error.strerror}")
+            return 1
         except KeyboardInterrupt:
             if self.interrupted:
                 self._complain(self.interrupted)
