@@ -65,6 +65,13 @@ def test_a_broker_that_is_not_there_is_exit_code_69() -> None:
 
 
 @pytest.mark.parametrize("wrong", [["--nodes", "0"], ["--broker", "here:there"], ["--event-every", "0"]])
-def test_impossible_fleets_are_refused(wrong: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["simulate-fleet", *wrong]) == 78
-    assert capsys.readouterr().err.startswith("leakear-edge: ")
+def test_impossible_fleets_are_wrong_usage(wrong: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["simulate-fleet", *wrong])
+    assert ended.value.code == 2
+    assert f"argument {wrong[0]}: " in capsys.readouterr().err
+
+
+def test_a_password_file_that_is_not_there_is_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["simulate-fleet", "--username", "n1", "--password-file", "nope", "--seconds", "1"]) == 78
+    assert capsys.readouterr().err.startswith("leakear-edge: --password-file: nope: No such file")

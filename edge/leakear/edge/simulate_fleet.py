@@ -5,6 +5,7 @@ import json
 import multiprocessing
 import resource
 import signal
+import sys
 import tempfile
 import threading
 import time
@@ -13,7 +14,9 @@ from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from leakear.edge.errors import ConfigError, DeliveryError
+from leakear.edge import arguments
+from leakear.edge.credentials import login
+from leakear.edge.errors import ConfigError, DeliveryError, LeakearError
 from leakear.edge.messages import Identity
 from leakear.edge.mqtt_options import MqttOptions
 from leakear.edge.simulated_node import FleetOptions, SimulatedNode
@@ -39,18 +42,32 @@ Counts = dict[str, int]
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command line."""
-    parser.add_argument("--nodes", type=int, default=10, help="how many (10)")
-    parser.add_argument("--broker", default="localhost:1883", help="host or host:port (localhost:1883)")
-    parser.add_argument("--seconds", type=float, default=0.0, help="how long; 0: until Ctrl-C (0)")
-    parser.add_argument("--sites", type=int, default=0, help="how many sites they are spread over (one per 50 nodes)")
-    parser.add_argument("--event-every", type=float, default=60.0, help="mean s between the events of a node (60)")
-    parser.add_argument("--telemetry-every", type=float, default=60.0, help="s between telemetry of a node (60)")
+    positive = arguments.number(0, above=True)
+    parser.add_argument("--nodes", type=arguments.whole(1), default=10, help="how many (10)")
+    parser.add_argument(
+        "--broker", type=_broker, default="localhost:1883", metavar="HOST[:PORT]", help="where to (localhost:1883)"
+    )
+    parser.add_argument("--seconds", type=arguments.number(0), default=0.0, help="how long; 0: until Ctrl-C (0)")
+    parser.add_argument(
+        "--sites", type=arguments.whole(0), default=0, help="how many sites they are spread over (one per 50)"
+    )
+    parser.add_argument("--event-every", type=positive, default=60.0, help="mean s between the events of a node (60)")
+    parser.add_argument("--telemetry-every", type=positive, default=60.0, help="s between telemetry of a node (60)")
     parser.add_argument("--username", default="", help="user on the broker")
     parser.add_argument("--password-file", default="", help="file that holds the password")
     parser.add_argument("--homeassistant", action="store_true", help="introduce each node to Home Assistant")
-    parser.add_argument("--drain", type=float, default=30.0, help="s to wait at the end for acknowledgements (30)")
+    parser.add_argument(
+        "--drain", type=arguments.number(0), default=30.0, help="s to wait at the end for acknowledgements (30)"
+    )
     parser.add_argument("--seed", type=int, default=1, help="of everything random (1)")
     parser.add_argument("--json", action="store_true", help="the last line is a JSON object with the counts")
+
+
+def _broker(text: str) -> tuple[str, int]:
+    host, _, port = text.partition(":")
+    if not host or not (port or "1883").isdigit() or not 0 < int(port or 1883) < 65536:
+        raise argparse.ArgumentTypeError(f"{text!r}: write HOST or HOST:PORT")
+    return host, int(port or 1883)
 
 
 def main(args: argparse.Namespace) -> int:
@@ -67,13 +84,14 @@ def main(args: argparse.Namespace) -> int:
 
 
 def _options(args: argparse.Namespace) -> FleetOptions:
-    if args.nodes < 1 or args.event_every <= 0 or args.telemetry_every <= 0:
-        raise ConfigError("--nodes, --event-every and --telemetry-every must be above 0")
-    host, _, port = args.broker.partition(":")
-    if not host or not (port or "1883").isdigit():
-        raise ConfigError(f"--broker {args.broker}: write host or host:port")
+    try:
+        login(args.username, "", args.password_file)  # what cannot be read is said here, once
+    except ConfigError as error:
+        said = str(error).replace("mqtt.password_file", "--password-file").replace("mqtt.username", "--username")
+        raise ConfigError(said) from None
+    host, port = args.broker
     mqtt = MqttOptions(
-        host=host, port=int(port or 1883), username=args.username, password_file=args.password_file, reconnect_last_s=10
+        host=host, port=port, username=args.username, password_file=args.password_file, reconnect_last_s=10
     )
     return FleetOptions(mqtt, args.event_every, args.telemetry_every, args.homeassistant, args.drain)
 
@@ -106,11 +124,13 @@ def _run(shares: Sequence[Sequence[Identity]], options: FleetOptions, folder: Pa
     while not all(ended):
         for number, (_, pipe) in enumerate(workers):
             ended[number] = ended[number] or not _read(pipe, latest, number)
-        if not args.json:
+        if not args.json and sys.stdout.isatty():
             print(_sentence(_sum(latest)), end="\r", flush=True)
         time.sleep(0.5)
     for worker, _ in workers:
         worker.join()
+        if (worker.exitcode or 0) > 0:
+            raise LeakearError("a process of simulated nodes failed; what it said stands above")
     return _sum(latest)
 
 
