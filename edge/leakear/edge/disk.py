@@ -129,6 +129,11 @@ class Disk:
                 raise
             self.store = store
             self._salvage = None
+            if store.unreadable:
+                self._corrupt(
+                    f"what the outbox {self.path} remembered ({', '.join(store.unreadable)}) was damaged: the"
+                    " node goes on without it. Check the SD card, and what was set from afar."
+                )
         return self.store
 
     def _set_aside(self, error: sqlite3.Error) -> None:
@@ -141,13 +146,16 @@ class Disk:
             if part.exists():
                 part.replace(f"{aside}{suffix}")
         self._salvage = _readable(salvage(aside))
-        self._corrupt_at = self._monotonic()
-        self.faults["outbox_corrupt"] = (
+        self._corrupt(
             f"the outbox {self.path} was damaged ({error}): it is kept as {aside.name};"
             f" {len(self._salvage.rows)} waiting events were read from it, others may be lost (seq shows a gap)."
             " Check the SD card."
         )
-        log.error("%s", self.faults["outbox_corrupt"])
+
+    def _corrupt(self, sentence: str) -> None:
+        self._corrupt_at = self._monotonic()
+        self.faults["outbox_corrupt"] = sentence
+        log.error("%s", sentence)
 
     def _refused(self, error: Exception) -> None:
         self._failed_at = self._monotonic()

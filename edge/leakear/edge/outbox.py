@@ -13,39 +13,22 @@ import json
 import logging
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
 from leakear.edge.disk import Disk
 from leakear.edge.errors import InputDataError
 from leakear.edge.messages import Event, uuid7
-from leakear.edge.options import option
+from leakear.edge.outbox_options import OutboxOptions
 from leakear.edge.store import Row, Salvage, Store
+
+__all__ = ["Outbox", "OutboxOptions"]
 
 log = logging.getLogger(__name__)
 
 BATCH = 8
 """events of a disk that works again written in one transaction"""
-
-
-@dataclass(frozen=True)
-class OutboxOptions:
-    """[outbox]: the durable queue of events."""
-
-    max_bytes: int = option(
-        8 * 2**20, "bytes of events kept on disk; changes of state outlive all others", minimum=2**13, maximum=2**32
-    )
-    memory_bytes: int = option(
-        2**20, "bytes of events kept in memory while the disk refuses them", minimum=2**13, maximum=2**28
-    )
-    settle_s: float = option(
-        10.0, "s an acknowledged event is kept, to be sent again if the broker goes away", minimum=0, maximum=3600
-    )
-    retry_s: float = option(10.0, "s between attempts to use a disk that failed", minimum=0.05, maximum=3600)
-    save_s: float = option(
-        600.0, "s between writes of counters (changes of state are written at once)", minimum=0, maximum=86400
-    )
 
 
 class Outbox:
@@ -253,7 +236,7 @@ class Outbox:
 
     def _with_given_up(self, lost: list[Row]) -> tuple[dict[str, Any], dict[str, int]]:
         """Count what is lost; a report of earlier losses that is itself lost counts for what it said."""
-        said = [json.loads(row.payload) for row in lost]
+        said = [_said(row) for row in lost]
         reported = [one.get("dropped", 1) if row.kind == "dropped" else 1 for row, one in zip(lost, said, strict=True)]
         before = self._given_up["count"] if self._given_up else 0
         form = said[-1]
@@ -291,3 +274,11 @@ class Outbox:
 def _send_again(store: Store) -> None:
     with store.transaction(durable=False):
         store.send_again()
+
+
+def _said(row: Row) -> dict[str, Any]:
+    """Give the event of a row; nothing where it is damaged."""
+    try:
+        return dict(json.loads(row.payload))
+    except (ValueError, TypeError):
+        return {}

@@ -6,6 +6,7 @@ power cut only means that the event is sent once more under the same id. Errors 
 
 import json
 import sqlite3
+import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
@@ -53,8 +54,11 @@ class Store:
 
     def __init__(self, path: Path, boot: str) -> None:
         self.depth = self.bytes = 0
+        self.unreadable: list[str] = []
+        """keys of the memory whose values were damaged"""
         self._boot = boot
         self._db = sqlite3.connect(path, isolation_level=None, timeout=1.0, check_same_thread=True)
+        self._db.text_factory = _text
         try:
             self._prepare()
         except BaseException:
@@ -143,12 +147,16 @@ class Store:
             self._db.execute("DELETE FROM memory WHERE key = ?", (key,))
         else:
             query = "INSERT INTO memory VALUES (?, ?) ON CONFLICT(key) DO UPDATE SET value = excluded.value"
-            self._db.execute(query, (key, json.dumps(value)))
+            self._db.execute(query, (key, _sealed(value)))
 
     def recall(self, key: str) -> Any:
-        """Give the value under a key, or None."""
+        """Give the value under a key, or None; a damaged one is as good as none, and is noted."""
         found = self._db.execute("SELECT value FROM memory WHERE key = ?", (key,)).fetchone()
-        return json.loads(found[0]) if found else None
+        try:
+            return _unsealed(found[0]) if found else None
+        except ValueError:
+            self.unreadable.append(key)
+            return None
 
     @property
     def last_seq(self) -> int:
@@ -202,14 +210,34 @@ def salvage(path: Path) -> Salvage:
     rows: dict[int, Row] = {}
     memory: dict[str, Any] = {}
     with suppress(sqlite3.Error), closing(sqlite3.connect(path)) as database:
+        database.text_factory = _text
         for found in (*_until_error(database, query), *_until_error(database, query + " DESC")):
             rows[found[0]] = Row(*found)
         for key, value in _until_error(database, "SELECT key, value FROM memory"):
-            with suppress(ValueError, TypeError):
-                memory[key] = json.loads(value)
+            with suppress(ValueError):
+                memory[key] = _unsealed(value)
     return Salvage(tuple(rows[seq] for seq in sorted(rows)), memory)
 
 
 def _until_error(database: sqlite3.Connection, query: str) -> Iterator[tuple[Any, ...]]:
     with suppress(sqlite3.Error):
         yield from database.execute(query)
+
+
+def _sealed(value: Any) -> str:
+    """Write a value as JSON with its CRC-32 on a line below: SQLite would not notice a flipped bit in it."""
+    text = json.dumps(value)
+    return f"{text}\n{zlib.crc32(text.encode()):08x}"
+
+
+def _unsealed(text: Any) -> Any:
+    """Inverse of `_sealed`. Raises ValueError for what is damaged."""
+    body, broken, seal = (text if isinstance(text, str) else "").partition("\n")
+    if broken and seal != f"{zlib.crc32(body.encode()):08x}":  # without a seal: written by a former version
+        raise ValueError("damaged")
+    return json.loads(body)
+
+
+def _text(found: bytes) -> str:
+    """Read a text that may be damaged."""
+    return found.decode(errors="replace")
