@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +30,24 @@ def snapshot(node: "Node") -> dict[str, Any]:
 
 def recall(node: "Node") -> None:
     """Take up what was set from afar, before anything is heard."""
-    node.memory = Memory.recall(node.outbox.load_state().get("memory", {}))
+    _take_up(node, node.outbox.load_state())
+
+
+def recall_late(node: "Node") -> None:
+    """Take up what a disk gives back that could not be read at the start. What was heard and set since then counts."""
+    saved = node.outbox.take_late_state()
+    if not saved:
+        return
+    log.warning("what the node remembered could be read only now: it is taken up")
+    if node.memory == Memory():
+        _take_up(node, saved)
+    with suppress(KeyError, TypeError, ValueError):
+        node.pipeline.restore({name: part for name, part in saved["pipeline"].items() if name != "decision"}, 0, 0)
+    node.save()
+
+
+def _take_up(node: "Node", saved: Mapping[str, Any]) -> None:
+    node.memory = Memory.recall(saved.get("memory", {}))
     if node.memory.step_s is not None:
         try:
             adjustments.refit(node)

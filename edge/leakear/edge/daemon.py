@@ -193,6 +193,7 @@ class Node:
     # ---- what is said between windows
 
     def _tick(self, now: float) -> None:
+        continuity.recall_late(self)
         for ticker in self.tickers:
             ticker(now)
         if now >= self._due["state"]:

@@ -24,6 +24,7 @@ from leakear.edge.store import Row, Salvage, Store, is_corrupt, salvage
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
+IN_MEMORY = "/dev/shm"  # noqa: S108 (a folder with a random name is made in it)
 CORRUPT_SHOWN_S = 3600.0
 """s for which a damaged database stays among the faults"""
 
@@ -82,17 +83,20 @@ class Disk:
             log.warning("the outbox %s can be written again", self.path)
         return done
 
-    def rescue(self) -> Salvage:
-        """Read a database that cannot be opened where it is (a card that has turned read-only) from a copy."""
-        try:
-            with TemporaryDirectory(prefix="leakear-") as folder:
+    def rescue(self) -> Salvage | None:
+        """Read a database that cannot be opened where it is (a card that has turned read-only) from a copy.
+
+        The copy is in memory where the system has such a place: what refuses the database may be the whole disk. None:
+        it could not be read.
+        """
+        for place in (IN_MEMORY, None):
+            with suppress(OSError), TemporaryDirectory(prefix="leakear-", dir=place) as folder:
                 copy = Path(folder) / self.path.name
                 for suffix in ("", "-wal"):
                     if Path(f"{self.path}{suffix}").exists():
                         shutil.copyfile(f"{self.path}{suffix}", f"{copy}{suffix}")
                 return _readable(salvage(copy))
-        except OSError:
-            return Salvage((), {})
+        return None
 
     def expire_faults(self) -> None:
         """Stop showing what was healed long ago."""

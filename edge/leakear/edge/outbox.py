@@ -53,6 +53,9 @@ class Outbox:
         """what was given up and not yet reported: `count`, and the last such event as the `form` to say it in"""
         self._state: dict[str, Any] = {}
         self._dirty = False
+        self._unread = False
+        """whether the disk may hold a state that nobody could read at the start"""
+        self._late: dict[str, Any] = {}
         self._saved = self._kept = monotonic()
         self._disk = Disk(Path(path), self.options.retry_s, monotonic)
         self._disk.opened = self._adopt
@@ -143,7 +146,7 @@ class Outbox:
             return
         self._kept = now
         self._disk.expire_faults()
-        if self._memory or (self._dirty and now - self._saved >= self.options.save_s):
+        if self._memory or self._unread or (self._dirty and now - self._saved >= self.options.save_s):
             self._disk.write(self._save)
         if self._acked or self._settled(now):
             self._disk.write(self._mark)
@@ -160,6 +163,11 @@ class Outbox:
         """Give what was saved last; empty at the first start."""
         return dict(self._state)
 
+    def take_late_state(self) -> dict[str, Any]:
+        """Give, once, what was saved last if the disk could be read only after the start; else nothing."""
+        found, self._late = self._late, {}
+        return found
+
     def _adopt(self, store: Store, salvage: Salvage | None) -> None:
         """Take over what a newly opened database knows, and give it what a damaged one still gave."""
         if salvage is not None:
@@ -169,19 +177,25 @@ class Outbox:
                     store.add(row)
                 for key, value in salvage.memory.items():
                     store.remember(key, value)
-        if not self._dirty:
-            self._state = store.recall("state") or self._state
+        found = store.recall("state")
+        if self._unread:
+            self._late, self._unread = found or {}, False
+        if not self._dirty or self._late:  # what is there must not be overwritten by who did not know it
+            self._state, self._dirty = found or self._state, False
         kept = store.recall("counters") or {}
         self.counters = {name: max(count, kept.get(name, 0)) for name, count in self.counters.items()}
         self.counters["salvaged"] += len(salvage.rows) if salvage else 0
         self._given_up = self._given_up or store.recall("given_up")
         self.last_seq = max(self.last_seq, store.last_seq, store.recall("seq") or 0)
 
-    def _work_from_memory(self, rescued: Salvage) -> None:
+    def _work_from_memory(self, rescued: Salvage | None) -> None:
         """Deliver from memory what a disk that refuses to be written still holds."""
+        if rescued is None:
+            self._unread = True
+            return
         self._memory = list(rescued.rows)
         self._state = rescued.memory.get("state") or {}
-        self.last_seq = max([self.last_seq, *(row.seq for row in rescued.rows)])
+        self.last_seq = max([self.last_seq, rescued.memory.get("seq", 0), *(row.seq for row in rescued.rows)])
         self._bound_memory()
 
     def _save(self, store: Store) -> None:

@@ -164,6 +164,8 @@ class Store:
         return int(self._db.execute("SELECT coalesce(max(seq), 0) FROM events").fetchone()[0])
 
     def _prepare(self) -> None:
+        # Nobody shares the file, and an index of the WAL in memory needs no room on a disk that is full.
+        self._db.execute("PRAGMA locking_mode=EXCLUSIVE")
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA wal_autocheckpoint=16")
         self._db.execute("PRAGMA journal_size_limit=0")  # a WAL that has done its duty takes no room
