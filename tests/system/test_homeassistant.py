@@ -14,6 +14,7 @@ import pytest
 import yaml
 from broker import Broker, Subscriber
 from homeassistant import HomeAssistant
+from homeassistant_page import Page, until
 from paced_node import PacedNode
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples" / "home-assistant"
@@ -85,6 +86,27 @@ def test_a_node_appears_follows_obeys_goes_and_returns(home: tuple[HomeAssistant
 
     node.end(signal.SIGTERM)
     assistant.wait_state(LEAK, "unavailable")
+
+
+def test_the_card_is_drawn_by_home_assistant_s_own_page(
+    home: tuple[HomeAssistant, Broker], node: PacedNode, tmp_path: Path
+) -> None:
+    assistant, _ = home
+    assistant.wait_state(LEAK, "off", 60)
+    card = yaml.safe_load((EXAMPLES / "card.yaml").read_text())
+    with Page(assistant, card) as page:
+        page.wait("Meter pit")
+        page.wait("Last day")
+        for name in ("Leak", "Health", "State", "Threshold", "Model", "Firmware", "Events waiting"):
+            page.wait(name)
+        assert "Leak at leakear" not in page.text()
+        node.hear("leak")
+        page.wait("Leak at leakear hill pit-7", 90)
+        page.wait(str(assistant.states()[f"event.{DEVICE}_event"]["attributes"]["reason"]))
+        until(lambda: page.count("history-graph canvas, ha-chart-base canvas, canvas"), "the graph")
+        assert page.count("hui-error-card, hui-warning") == 0, page.text()
+        page.browser.driver.save_screenshot(str(tmp_path / "card.png"))
+        node.hear("quiet")
 
 
 def rendered_card(assistant: HomeAssistant) -> str:
