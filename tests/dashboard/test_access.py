@@ -1,6 +1,7 @@
 """Who gets in, and what they may do: asked of the real server, by HTTP alone."""
 
 import json
+import signal
 import socket
 import subprocess
 import urllib.error
@@ -229,7 +230,9 @@ def test_it_does_not_listen_beyond_this_machine_without_log_in(tmp_path: Path) -
         ["--broker", "http://x"], ["--broker", "mqtt://x:99999"], ["--broker", "mqtt://x", "--listen", "8080"],
         ["--broker", "mqtt://x", "--stale-after", "1"], ["--broker", "mqtt://x", "--notify", "/no/such/file"],
         ["--broker", "mqtt://x", "--database", "mysql://x/y"], ["--broker", "mqtt://x", "--certificate", "c.pem"],
-        ["user", "remove", "nobody"],
+        ["--broker", "mqtt://x", "--certificate", "/no/such", "--key", "/no/such"], ["user", "remove", "nobody"],
+        ["--broker", "mqtts://x", "--ca", "/no/such"], ["--broker", "mqtts://x", "--ca", __file__], ["user", "list"],
+        ["export", "field.zip"],
     ],
 )  # fmt: skip
 def test_a_wrong_setting_is_one_sentence_and_exit_78(words: list[str], tmp_path: Path) -> None:
@@ -237,6 +240,69 @@ def test_a_wrong_setting_is_one_sentence_and_exit_78(words: list[str], tmp_path:
 
     place = [] if "--database" in words else ["--database", f"sqlite:///{tmp_path}/x.sqlite"]
     assert main([*words, *place]) == 78
+    assert list(tmp_path.glob("*.zip")) == []
+    assert words[0] == "--broker" or not (tmp_path / "x.sqlite").exists(), "what only reads makes no database"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["bogus"], "there is no command bogus"),
+        (["--broker", "mqtt://x", "--max-nodes", "0"], "argument --max-nodes"),
+        (["user", "add"], "needs a name"),
+    ],
+)
+def test_wrong_usage_is_exit_2(words: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    from leakear.dashboard.cli import main
+
+    with pytest.raises(SystemExit) as ended:
+        main(words)
+    assert ended.value.code == 2
+    assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "words", [["export", "/proc/x.zip"], ["export", "."], ["--broker", "mqtt://x", "--clips", "/proc/x"]]
+)
+def test_what_cannot_be_written_is_refused_by_name(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    from leakear.dashboard.cli import main
+
+    assert main(words) == 1
+    assert words[-1] in capsys.readouterr().err
+
+
+def test_accounts_say_what_they_did(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from leakear.dashboard.cli import main
+
+    secret = tmp_path / "secret"
+    secret.write_text("long enough a password\n")
+    place = ["--database", f"sqlite:///{tmp_path}/x.sqlite"]
+    add = ["user", "add", "ana", "--password-file", str(secret), *place]
+    assert (main(add), main([*add, "--role", "operate"]), main(["user", "list", *place])) == (0, 0, 0)
+    assert capsys.readouterr().out == "ana: added, role view\nana: changed, role operate\nana\toperate\n"
+    assert (main(["user", "remove", "ana", *place]), main(["user", "list", *place])) == (0, 0)
+    said = capsys.readouterr()
+    assert (said.out, said.err) == ("ana: removed\n", "leakear-dashboard: there are no users\n")
+    assert main(["export", str(tmp_path / "field.zip"), *place]) == 65
+    assert not list(tmp_path.glob("*.zip*"))
+
+
+def test_without_a_terminal_the_password_file_is_named(tmp_path: Path) -> None:
+    dashboard = Dashboard("mqtt://127.0.0.1:1", tmp_path)
+    asked = subprocess.run(
+        dashboard.command("user", "add", "ana"), stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60,
+        check=False, start_new_session=True,
+    )  # fmt: skip
+    assert (asked.returncode, asked.stderr.count("\n")) == (78, 1)
+    assert "--password-file" in asked.stderr
+
+
+def test_ctrl_c_ends_it_without_a_word(tmp_path: Path) -> None:
+    with Dashboard("mqtt://127.0.0.1:1", tmp_path) as running:
+        assert running.process is not None
+        running.process.send_signal(signal.SIGINT)
+        assert running.process.wait(20) == 0
+    assert "Traceback" not in (tmp_path / "dashboard.log").read_text()
 
 
 def test_listen_addresses() -> None:

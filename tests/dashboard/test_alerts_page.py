@@ -1,6 +1,7 @@
 """The log of alerts in a real Chromium: seen, judged, listened to, and nothing of it lost half-way."""
 
 import io
+import time
 import urllib.request
 import zipfile
 from typing import Any
@@ -11,8 +12,10 @@ from harness import Browser, Dashboard, FakeNode, path_of, until
 from selenium.webdriver.common.keys import Keys
 
 from leakear.dashboard.i18n import texts
+from leakear.edge.messages import utc_text
 
 EN = texts("en")
+ROW = '.fleet .node[data-node="{}"]'
 
 
 def test_an_alert_is_acknowledged_judged_and_exported(page: Browser, dashboard: Dashboard, mqtt: Any) -> None:
@@ -159,4 +162,10 @@ def test_the_bell_rings_and_notifies(page: Browser, mqtt: Any) -> None:
         node.turn("OK")
         node.turn("LEAK", reason="Again.")
         until(lambda: page.js("return told") == [["leakear: Leak", "pit-14 · site-a\nAgain."]], "the notification")
-        assert page.js("return tones") > 2
+        before = page.js("return tones")
+        assert before > 2
+        node.report(muted_until=utc_text(time.time() + 3600))
+        page.one(f"{ROW.format('pit-14')} .mute")
+        node.turn("LEAK", reason="Muted.", from_state="OK")
+        page.text(".toast", "Muted.")
+        assert page.js("return [told.length, tones]") == [1, before], "a muted node wakes nobody"

@@ -3,6 +3,7 @@
 import http.server
 import json
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from email import message_from_bytes
@@ -18,6 +19,7 @@ from broker import free_port
 from harness import Browser, Dashboard, FakeNode, until
 
 from leakear.dashboard.i18n import texts
+from leakear.edge.messages import utc_text
 
 
 class Hook(http.server.ThreadingHTTPServer):
@@ -137,6 +139,17 @@ def test_a_server_that_is_down_is_told_later_and_the_other_is_told_once(
         assert sorted(hook.told()) == ["Leak 0.", "Leak 1.", "Leak 2."], "nobody is told twice"
         browser.js("localStorage.clear()")
         browser.open("about:blank")
+
+
+def test_a_muted_node_wakes_nobody_and_its_alerts_are_in_the_log(broker: Any, tmp_path: Path) -> None:
+    with Hook().open() as hook, FakeNode(broker.port) as node, watching(broker, tmp_path, hook.url) as dashboard:
+        node.report(muted_until=utc_text(time.time() + 3600))
+        node.turn("LEAK", reason="Works in the street.")
+        dashboard.until("/api/alerts", lambda log: len(log["rows"]) == 1)
+        node.report(muted_until=None)
+        node.turn("LEAK", reason="Water runs.", from_state="OK")
+        until(hook.told, "the notification")
+    assert hook.told() == ["Water runs."]
 
 
 def test_what_could_not_be_told_is_told_after_a_restart(broker: Any, tmp_path: Path) -> None:

@@ -4,12 +4,18 @@ import argparse
 import getpass
 import os
 import sys
+import warnings
 from pathlib import Path
 from typing import Any, NoReturn
 
-from leakear.edge.errors import ConfigError, LeakearError
+from leakear.edge import __version__, outputs
+from leakear.edge.arguments import number, whole
+from leakear.edge.errors import ConfigError, InputDataError, LeakearError
 
 DATABASE = "sqlite:///leakear-dashboard.sqlite"
+USAGE = """leakear-dashboard --broker URL [option ...]      serve the page
+       leakear-dashboard user {add,remove,list} ...     keep its accounts; see: leakear-dashboard user --help
+       leakear-dashboard export FILE.zip ...            write what was judged, for leakear-train"""
 EPILOG = """examples:
   leakear-dashboard --broker mqtt://localhost
   leakear-dashboard user add ana --role operate
@@ -17,6 +23,13 @@ EPILOG = """examples:
       --listen 0.0.0.0:8080 --public-url https://leaks.example
   leakear-dashboard --broker mqtt://localhost --database postgresql+psycopg://leakear@db/leakear
   leakear-dashboard export field.zip && unzip field.zip -d field && leakear-train fit field
+
+Exit codes: 0 done, 2 wrong usage, 65 nothing to export, 78 a setting that cannot work, 1 anything else.
+"""
+USER_EPILOG = """examples:
+  leakear-dashboard user add ana --role operate              asks for the password
+  leakear-dashboard user add wall --password-file secret     where there is no terminal
+  leakear-dashboard user remove ana
 """
 
 
@@ -24,10 +37,12 @@ def parser() -> argparse.ArgumentParser:
     """Command line."""
     top = argparse.ArgumentParser(
         "leakear-dashboard",
+        usage=USAGE,
         description="Shows a fleet of leakear nodes in a browser, over MQTT.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    top.add_argument("--version", action="version", version=f"leakear-dashboard {__version__}")
     _add_database(top)
     _add_broker(top.add_argument_group("broker"))
     _add_page(top.add_argument_group("page"))
@@ -38,7 +53,7 @@ def parser() -> argparse.ArgumentParser:
 def _add_database(target: argparse.ArgumentParser) -> None:
     target.add_argument("--database", default=DATABASE, metavar="URL", help=f"SQLAlchemy URL (default {DATABASE})")
     target.add_argument(
-        "--clips", type=Path, default=Path("leakear-clips"), metavar="DIR", help="folder of fetched clips"
+        "--clips", type=Path, default=Path("leakear-clips"), metavar="DIR", help="fetched clips (default leakear-clips)"
     )
 
 
@@ -66,13 +81,15 @@ def _add_page(group: Any) -> None:
 
 
 def _add_history(group: Any) -> None:
-    group.add_argument("--stale-after", type=float, default=180, metavar="S", help="silent so long is stale (180)")
-    group.add_argument("--lost-after", type=float, default=60, metavar="S", help="then an alert after so long (60)")
-    group.add_argument("--max-nodes", type=int, default=5000)
-    group.add_argument("--keep-events", type=float, default=1825, metavar="DAYS")
-    group.add_argument("--keep-minutes", type=float, default=14, metavar="DAYS", help="values minute by minute")
-    group.add_argument("--keep-hours", type=float, default=1095, metavar="DAYS", help="values hour by hour")
-    group.add_argument("--clips-mib", type=int, default=2048, metavar="MIB", help="room for clips")
+    group.add_argument("--stale-after", type=number(0), default=180, metavar="S", help="silent so long is stale (180)")
+    group.add_argument("--lost-after", type=number(0), default=60, metavar="S", help="then an alert after so long (60)")
+    group.add_argument("--max-nodes", type=whole(1), default=5000, help="more are not shown (5000)")
+    group.add_argument("--keep-events", type=number(1), default=1825, metavar="DAYS", help="alerts and events (1825)")
+    group.add_argument(
+        "--keep-minutes", type=number(1), default=14, metavar="DAYS", help="values minute by minute (14)"
+    )
+    group.add_argument("--keep-hours", type=number(1), default=1095, metavar="DAYS", help="values hour by hour (1095)")
+    group.add_argument("--clips-mib", type=whole(0), default=2048, metavar="MIB", help="room for clips (2048)")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -83,10 +100,19 @@ def main(arguments: list[str] | None = None) -> int:
             return _user(words[1:])
         if words[:1] == ["export"]:
             return _export(words[1:])
+        if words and not words[0].startswith("-"):
+            parser().error(f"there is no command {words[0]}: user, export, or --broker URL to serve")
         return _serve(parser().parse_args(words))
     except LeakearError as error:
         print(f"leakear-dashboard: {error}", file=sys.stderr)
         return error.exit_code
+    except OSError as error:
+        if error.filename is None:
+            raise
+        print(f"leakear-dashboard: {os.fsdecode(error.filename)}: {error.strerror}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
 
 
 def _serve(args: argparse.Namespace) -> int:
@@ -101,6 +127,7 @@ def _options(args: argparse.Namespace) -> Any:
     from leakear.dashboard.options import DAY, ProxyOptions, ServeOptions, parse_listen
 
     host, port = parse_listen(args.listen)
+    outputs.folder(args.clips, "--clips")
     proxy = None
     if args.proxy_user_header:
         addresses = frozenset(args.proxy_address or ["127.0.0.1"])
@@ -136,31 +163,47 @@ def _user(words: list[str]) -> int:
     from leakear.dashboard.auth import Role, Users
     from leakear.dashboard.tables import open_database
 
-    top = argparse.ArgumentParser("leakear-dashboard user", description="Keeps the accounts of the page.")
-    top.add_argument("what", choices=("add", "remove", "list"))
-    top.add_argument("name", nargs="?")
-    top.add_argument("--role", choices=[role.value for role in Role], default="view")
+    raw = argparse.RawDescriptionHelpFormatter
+    top = argparse.ArgumentParser(
+        "leakear-dashboard user", description="Keeps the accounts of the page.", epilog=USER_EPILOG, formatter_class=raw
+    )
+    top.add_argument("what", choices=("add", "remove", "list"), help="add also changes an account that is there")
+    top.add_argument("name", nargs="?", help="of the account")
+    roles = "view sees everything, operate also commands nodes and judges alerts (default view)"
+    top.add_argument("--role", choices=[role.value for role in Role], default="view", help=roles)
     top.add_argument("--password-file", type=Path, help="instead of asking: file whose first line is the password")
     _add_database(top)
     args = top.parse_args(words)
-    users = Users(open_database(args.database))
-    if args.what == "list":
-        print("\n".join(f"{user.name}\t{user.role}" for user in users.all()))
-    elif not args.name:
+    if args.what != "list" and not args.name:
         top.error(f"user {args.what} needs a name")
-    elif args.what == "add":
+    users = Users(open_database(args.database, make=args.what == "add"))
+    known = {user.name: user.role for user in users.all()}
+    if args.what == "list":
+        print("".join(f"{name}\t{role}\n" for name, role in known.items()), end="")
+        if not known:
+            print("leakear-dashboard: there are no users", file=sys.stderr)
+        return 0
+    if args.what == "add":
         users.add(args.name, _password(args.password_file), Role(args.role))
+        print(f"{args.name}: {'changed' if args.name in known else 'added'}, role {args.role}")
     elif not users.remove(args.name):
         raise ConfigError(f"There is no user {args.name!a}.")
+    else:
+        print(f"{args.name}: removed")
     return 0
 
 
 def _password(path: Path | None) -> str:
     if path is not None:
         return _first_line(path)
-    first = getpass.getpass("Password: ")
-    if getpass.getpass("Again: ") != first:
-        _fail("The two passwords differ.")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", getpass.GetPassWarning)  # it would show what is typed
+            first = getpass.getpass("Password: ")
+            if getpass.getpass("Again: ") != first:
+                _fail("The two passwords differ.")
+    except (EOFError, getpass.GetPassWarning):
+        _fail("There is no terminal to ask for the password: give it with --password-file FILE.")
     return first
 
 
@@ -180,9 +223,17 @@ def _export(words: list[str]) -> int:
     top.add_argument("file", type=Path, help="ZIP archive to write")
     _add_database(top)
     args = top.parse_args(words)
-    engine = open_database(args.database)
-    with args.file.open("wb") as out:
-        count = write_zip(Alerts(engine, History(engine)), Clips(engine, args.clips, 0), out)
+    outputs.file(args.file, "the archive")
+    engine = open_database(args.database, make=False)
+    part = args.file.with_name(f".{args.file.name}.part")
+    try:
+        with part.open("wb") as out:
+            count = write_zip(Alerts(engine, History(engine)), Clips(engine, args.clips, 0), out)
+        if not count:
+            raise InputDataError("No alert was judged that has a clip: there is nothing to export.")
+        part.replace(args.file)
+    finally:
+        part.unlink(missing_ok=True)
     print(f"{count} recordings in {args.file}")
     return 0
 

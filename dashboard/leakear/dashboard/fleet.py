@@ -56,6 +56,11 @@ class Node:
         """Site and node."""
         return self.site, self.name
 
+    @property
+    def muted_until(self) -> float | None:
+        """POSIX seconds until which nobody wants to be woken by this node."""
+        return posix(self.report.muted_until) if self.report else None
+
     def head(self) -> dict[str, Any]:
         """Give what changes rarely."""
         report = self.report
@@ -64,7 +69,7 @@ class Node:
             "presence": self.presence, "faults": list(report.faults) if report else [],
             "model": report.model.id if report else None, "firmware": report.firmware if report else None,
             "threshold": report.threshold if report else None,
-            "muted": posix(report.muted_until) if report else None,
+            "muted": self.muted_until,
             "clock": report.clock_synced if report else True,
             "missing": self.sequence.missing, "malformed": self.malformed, "complaint": self.complaint,
         }  # fmt: skip

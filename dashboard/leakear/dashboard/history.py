@@ -3,7 +3,7 @@
 import json
 import secrets
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Table, delete, func, insert, select, update
@@ -77,10 +77,10 @@ class History:
                 connection.execute(insert(about).values(name="client_id", value=found))
             return str(found)
 
-    def record(self, rows: Sequence[Row], ways: Sequence[str] = ()) -> list[Row]:
+    def record(self, rows: Sequence[Row], ways: Callable[[Row], Sequence[str]] = lambda _: ()) -> list[Row]:
         """Store events; give back those that were new, in order. When it returns they are on the disk.
 
-        Each new alert is to be told by each of the `ways`: noted in the same transaction, so that none is forgotten.
+        `ways` says by which addresses an event is to be told: noted in the same transaction, so that none is forgotten.
         """
         new = []
         with self.engine.begin() as connection:
@@ -88,7 +88,7 @@ class History:
                 statement = insert_new(self.engine, events).values(**row).on_conflict_do_nothing()
                 if connection.scalar(statement.returning(events.c.id)) is not None:
                     new.append(row)
-                    told = [{"event_id": row["id"], "way": way, "tries": 0} for way in ways if row["alert"]]
+                    told = [{"event_id": row["id"], "way": way, "tries": 0} for way in ways(row)]
                     if told:
                         connection.execute(insert(notices), told)
         return new

@@ -1,5 +1,6 @@
 """What may be configured, with the limits of each value; the command line fills it in."""
 
+import ssl
 from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
@@ -80,6 +81,28 @@ def refuse_open_doors(options: ServeOptions, has_users: bool) -> None:
             f"--listen {options.host}:{options.port} is reachable from other machines and there is no log-in: add a "
             "user with `leakear-dashboard user add NAME`, or name the proxy's header with --proxy-user-header."
         )
+
+
+def readable(flag: str, path: Path) -> None:
+    """Refuse a file that cannot be read; `flag` names it in the sentence."""
+    try:
+        path.open("rb").close()
+    except OSError as error:
+        raise ConfigError(f"{flag} {path} cannot be read: {error.strerror}.") from error
+
+
+def load_pair(context: ssl.SSLContext, certificate: tuple[str, Path], key: tuple[str, Path | None]) -> None:
+    """Load a certificate and its key, each given as (option, file); a missing key stands in the certificate's file."""
+    readable(*certificate)
+    if key[1]:
+        readable(key[0], key[1])
+    try:
+        context.load_cert_chain(certificate[1], key[1], password=lambda: "")
+    except (OSError, ValueError) as error:
+        raise ConfigError(
+            f"{certificate[0]} {certificate[1]} with {key[0]} {key[1] or 'in the same file'} cannot be used: give a "
+            "PEM certificate and its unencrypted PEM key."
+        ) from error
 
 
 def _is_loopback(host: str) -> bool:

@@ -2,14 +2,18 @@
 
 import asyncio
 import logging
+import signal
 import socket
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 import uvicorn
 from sqlalchemy import Engine
 
 from leakear.dashboard.history import History
-from leakear.dashboard.options import ServeOptions, refuse_open_doors
+from leakear.dashboard.options import ServeOptions, load_pair, refuse_open_doors
 from leakear.dashboard.pages.app import build
 from leakear.dashboard.service import Service
 from leakear.dashboard.subscriber import BrokerOptions
@@ -19,7 +23,24 @@ from leakear.edge.errors import ConfigError
 def serve(options: ServeOptions, broker: BrokerOptions, engine: Engine) -> int:
     """Serve until a signal ends it; prints the address once it listens."""
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    if options.certificate:
+        chain, key = ("--certificate", options.certificate), ("--key", options.key)
+        load_pair(ssl.create_default_context(ssl.Purpose.CLIENT_AUTH), chain, key)
     return asyncio.run(_serve(options, broker, engine))
+
+
+class _Server(uvicorn.Server):
+    """Leaves signals to us: uvicorn raises them again when it has ended, into what is still being saved."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Capture nothing."""
+        yield
+
+    def end_on_signals(self) -> None:
+        """Let SIGINT and SIGTERM end the server in good order."""
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, self.handle_exit, number, None)
 
 
 async def _serve(options: ServeOptions, broker: BrokerOptions, engine: Engine) -> int:
@@ -29,12 +50,14 @@ async def _serve(options: ServeOptions, broker: BrokerOptions, engine: Engine) -
     line = _listen(options)
     scheme = "https" if options.certificate else "http"
     host = f"[{options.host}]" if ":" in options.host else options.host
-    print(f"{scheme}://{host}:{line.getsockname()[1]}/", flush=True)
     config = uvicorn.Config(
         build(service), log_level="warning", access_log=False, proxy_headers=False, ws_max_size=4096,
         ssl_certfile=options.certificate, ssl_keyfile=options.key, timeout_graceful_shutdown=3, server_header=False,
     )  # fmt: skip
-    await _both(service, uvicorn.Server(config), line)
+    server = _Server(config)
+    server.end_on_signals()
+    print(f"{scheme}://{host}:{line.getsockname()[1]}/", flush=True)
+    await _both(service, server, line)
     return 0
 
 

@@ -181,7 +181,7 @@ class Service:
         """Commit what waits, then acknowledge it. A database in trouble loses nothing: the broker keeps it too."""
         batch, self._unsaved = self._unsaved, []
         try:
-            new = await asyncio.to_thread(self.history.record, [row for row, _ in batch], self.notifier.ways)
+            new = await asyncio.to_thread(self.history.record, [row for row, _ in batch], self._ways)
             await asyncio.to_thread(self.history.save_nodes, self._note_sequence(batch, new), now)
             self._trouble = None
         except SQLAlchemyError as error:
@@ -193,6 +193,12 @@ class Service:
         if new:
             self.hub.broadcast({"t": "events", "rows": [public(row) | FRESH for row in new]})
             self.notifier.wake()
+
+    def _ways(self, row: Row) -> list[str]:
+        """Tell every alert, unless somebody has muted its node."""
+        node = self.fleet.get((row["site"], row["node"]))
+        muted = (node.muted_until or 0.0) if node else 0.0
+        return self.notifier.ways if row["alert"] and muted < row["received"] else []
 
     def _note_sequence(self, batch: list[tuple[Row, Incoming | None]], new: list[Row]) -> list[Node]:
         """Count holes. A second delivery counts only where a crash had come before its number was kept."""

@@ -1,5 +1,7 @@
 """Tables of the history, the same on SQLite and PostgreSQL. Times are POSIX seconds UTC (double precision)."""
 
+from pathlib import Path
+
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -138,8 +140,11 @@ actions = Table(
 )  # fmt: skip
 
 
-def open_database(url: str) -> Engine:
-    """Connect, make missing tables, refuse those of another version; ConfigError says what to do."""
+def open_database(url: str, *, make: bool = True) -> Engine:
+    """Connect, make missing tables, refuse those of another version; ConfigError says what to do.
+
+    `make`: an SQLite file that is not there is made, not refused.
+    """
     try:
         parsed = make_url(url)
         engine = create_engine(parsed, pool_pre_ping=True)
@@ -148,6 +153,8 @@ def open_database(url: str) -> Engine:
             f"--database is {url!a}: write sqlite:///FILE or postgresql+psycopg://… ({error})."
         ) from error
     if parsed.get_backend_name() == "sqlite":
+        if not make and parsed.database and not Path(parsed.database).exists():
+            raise ConfigError(f"There is no database {parsed.database}: name it with --database sqlite:///FILE.")
         event.listen(engine, "connect", _sqlite)
     elif parsed.get_backend_name() != "postgresql":
         raise ConfigError(f"--database {parsed.render_as_string()} is neither SQLite nor PostgreSQL.")

@@ -1,7 +1,7 @@
 // A sound and a browser notification for what must not be missed, and a toast for whoever is looking.
 import { ICONS, h, icon } from "./dom.js";
 import { sentence, t } from "./i18n.js";
-import { me, on } from "./store.js";
+import { me, nodeOf, now, on } from "./store.js";
 import { badge, look, subject, word } from "./states.js";
 import { acknowledge } from "./alerts.js";
 
@@ -27,16 +27,17 @@ export function bell() {
   return button;
 }
 
-/** Toasts for new alerts; with the bell armed also a sound and a notification. */
+/** Toasts for new alerts; with the bell armed also a sound and a notification, unless their node is muted. */
 export function toasts(go) {
   const place = h("div.toasts", { role: "alert" });
   on("alert", ({ row }) => { if (row.acknowledged) place.querySelector(`[data-id="${CSS.escape(row.id)}"]`)?.remove(); });
   on("events", ({ rows }) => {
     const alarming = rows.filter((row) => row.alert);
     for (const row of alarming) toast(place, row, go);
-    if (alarming.length && localStorage.getItem("leakear.alarm") === "yes") {
+    const waking = alarming.filter((row) => !(nodeOf(row.site, row.node)?.muted > now()));
+    if (waking.length && localStorage.getItem("leakear.alarm") === "yes") {
       ring(3);
-      alarming.forEach(notify);
+      waking.forEach(notify);
     }
   });
   return place;

@@ -197,8 +197,7 @@ export class TimeChart {
     pen.stroke();
     const words = this.lines.filter(({ name }) => (this.data[name]?.[best] ?? null) !== null)
       .map(({ name, label, unit }) => `${label} ${this.format(this.data[name][best], true)}${unit ?? ""}`);
-    this.tip.textContent = `${new Date(times[best] * 1000).toLocaleString(language)} · ${words.join(" · ")}`;
-    this.tip.title = utc(times[best]);
+    this.tip.textContent = `${new Date(times[best] * 1000).toLocaleString(language)} (${utc(times[best]).slice(11, 19)} UTC) · ${words.join(" · ")}`;
     this.tip.hidden = false;
     this.tip.style.left = `${Math.max(0, Math.min(at + 10, this.element.clientWidth - this.tip.offsetWidth))}px`;
     this.tip.style.top = "2px";

@@ -1,6 +1,6 @@
 // The fleet: tiles to count and filter, a search, and a list that holds only the rows in view.
-import { h, say } from "./dom.js";
-import { ago, level, number, t, utc } from "./i18n.js";
+import { ICONS, h, icon, say } from "./dom.js";
+import { ago, level, local, number, t, utc } from "./i18n.js";
 import { fleet, now, on } from "./store.js";
 import { GROUPS, badge, group, look, rank, shape, shown, word } from "./states.js";
 import { colour, spark } from "./charts.js";
@@ -270,7 +270,7 @@ function nodeRow(node, view) {
 
 /** The cells that change rarely. */
 function head(element, parts, node) {
-  const stamp = `${node.state} ${node.presence} ${node.faults} ${node.model} ${node.muted} ${node.missing} ${node.malformed}`;
+  const stamp = `${node.state} ${node.presence} ${node.faults} ${node.model} ${node.muted > now() ? node.muted : 0} ${node.missing} ${node.malformed}`;
   if (element.dataset.stamp === stamp) return;
   element.dataset.stamp = stamp;
   const name = shown(node);
@@ -281,6 +281,7 @@ function head(element, parts, node) {
   parts.state.replaceChildren(badge(name));
   if (name !== node.presence && node.presence !== "online") parts.state.append(badge(node.presence));
   else if (name === node.presence && node.state !== "UNKNOWN") parts.state.append(h("span.dim", null, t("was", { state: word(node.state) })));
+  if (node.muted > now()) parts.state.append(h("span.mute", { title: t("muted.until", { when: local(node.muted) }) }, icon(ICONS.bellOff)));
   const faults = node.faults.map((fault) => t(`fault.${fault}`));
   if (node.missing) faults.push(t("missing", { count: number(node.missing) }));
   if (node.malformed) faults.push(t("malformed"));

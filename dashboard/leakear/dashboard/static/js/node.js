@@ -45,6 +45,8 @@ class NodeView {
   build() {
     const { go } = this;
     this.headline = h("div.titles");
+    this.fixed = [h("a.crumb", { href: "/", onclick: (e) => { e.preventDefault(); go("/"); } }, `‹ ${t("fleet")}`),
+      h("h1", null, this.name, " ", h("span.dim", null, this.site))];
     this.scores = new TimeChart({ lines: [{ name: "score", ink: "--score", label: t("score") }], band: ["score", "score_max"], range: [0, 1], format: (v) => number(v, 2), label: t("chart.score") });
     this.levels = new TimeChart({
       lines: [{ name: "level", ink: "--level", label: t("level"), unit: " dBFS" }, { name: "floor", ink: "--floor", label: t("floor"), unit: " dBFS" }],
@@ -123,11 +125,10 @@ class NodeView {
 
   drawHead() {
     const { node } = this;
-    const back = h("a.crumb", { href: "/", onclick: (e) => { e.preventDefault(); this.go("/"); } }, `‹ ${t("fleet")}`);
     const stamp = JSON.stringify([node?.state, node?.presence, node?.faults, node?.muted, ago(node?.seen, now()), node?.complaint]);
     if (stamp === this.headStamp) return;
     this.headStamp = stamp;
-    const parts = [back, h("h1", null, this.name, " ", h("span.dim", null, this.site))];
+    const parts = [...this.fixed];
     if (!node) parts.push(h("span.dim", null, t("node.unknown")));
     else {
       const name = shown(node);
@@ -139,7 +140,7 @@ class NodeView {
       if (node.complaint) parts.push(h("span.chip", { title: node.complaint }, t("malformed")));
       parts.push(h("span.dim", null, t("seen.ago", { when: ago(node.seen, now()) })));
     }
-    this.headline.replaceChildren(...parts);
+    fill(this.headline, parts);
   }
 
   drawCharts() {
