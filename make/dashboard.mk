@@ -8,3 +8,13 @@ test-dashboard-load: system-packages $(DEV)/.ready ## 1,000 simulated nodes × 1
 test-postgres: $(DEV)/.ready ## the dashboard's history and Grafana's queries on a real PostgreSQL
 	make/system-packages postgresql
 	$(DEV)/bin/python -m pytest tests/dashboard -k "postgresql or grafana" -p no:cacheprovider
+
+GRAFANA ?= /var/cache/leakear/grafana
+
+$(GRAFANA)/node_modules/@grafana/schema/package.json:
+	mkdir -p $(GRAFANA)
+	npm install --no-audit --no-fund --silent --prefix $(GRAFANA) @grafana/schema@12 typescript@5
+
+.PHONY: check-grafana
+check-grafana: $(DEV)/.ready $(GRAFANA)/node_modules/@grafana/schema/package.json ## the Grafana dashboard against Grafana's own types (npm)
+	$(DEV)/bin/python tests/dashboard/grafana_types.py $(GRAFANA)
