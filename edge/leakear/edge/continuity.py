@@ -24,6 +24,7 @@ def snapshot(node: "Node") -> dict[str, Any]:
         "boot": node.clock.boot(),
         "pipeline": node.pipeline.snapshot(),
         "memory": asdict(node.memory),
+        "life": node.lives.snapshot(node.now[0], stopped=node.closed),
         **node.news.snapshot(),
     }
 
@@ -61,9 +62,10 @@ def go_on(node: "Node", monotonic: float, utc: float) -> None:
     """Go on where the last run ended, as far as the clocks can tell how long ago that was."""
     node.news.since_utc = utc
     saved = node.outbox.load_state()
-    if not saved:
-        return
     try:
+        node.lives.begin(saved.get("life"), monotonic)
+        if not saved:
+            return
         gap_s = _gap_s(node.clock, saved, utc)
         if gap_s is None:
             log.warning("nobody knows how long the node was off: it keeps what it believed, and listens anew")

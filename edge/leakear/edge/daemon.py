@@ -16,6 +16,7 @@ from leakear.edge.capture import CaptureStatus
 from leakear.edge.decision import State, rule_from
 from leakear.edge.errors import ModelError
 from leakear.edge.evidence import Evidence
+from leakear.edge.lives import Lives
 from leakear.edge.memory import Memory
 from leakear.edge.messages import Availability, Event, ModelRef, utc_text
 from leakear.edge.model import Model
@@ -32,8 +33,6 @@ log = logging.getLogger("leakear.node")
 
 STATE_EVERY_S = 60.0
 """s; the retained state is said again this often, so that a watcher can tell a stale node"""
-SAVE_EVERY_S = 600.0
-"""s between writes of the node's memory while nothing happens: an SD card wears"""
 ALERTS = (State.WARNING, State.LEAK)
 
 
@@ -85,8 +84,12 @@ class Node:
         """called after every item with the monotonic time (commands)"""
         self.rescue: Callable[[ModelError], bool] = lambda _: False
         """called when the model fails on a window; True: another one took its place"""
-        self.further_faults: list[Mapping[str, str]] = []
-        """name → sentence, of parts that this module does not know"""
+        self.lives = Lives()
+        """this run, and those before it that ended soon"""
+        self.closed = False
+        """whether it was stopped, rather than cut off"""
+        self.further_faults: list[Mapping[str, str]] = [self.lives.faults]
+        """name → sentence, of parts that have no other way to be heard"""
         self.staged: ModelRef | None = None
         """a verified model that waits to be installed"""
         self.starters: list[Callable[[], None]] = []
@@ -249,11 +252,12 @@ class Node:
 
     def save(self) -> None:
         """Write the node's memory now."""
-        self._due["save"] = self.now[0] + SAVE_EVERY_S
+        self._due["save"] = self.now[0] + self.lives.save_every_s(self.now[0])
         self.outbox.save_state(continuity.snapshot(self), at_once=True)
 
     def close(self) -> None:
         """Stop cleanly: memory written, `offline` said."""
         self.notifier.stopping()
+        self.closed = True
         if self.started is not None:
             self.save()
