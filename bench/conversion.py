@@ -44,9 +44,10 @@ FOLDER = Path(__file__).parents[1] / "docs" / "results"
 KEPT, PAGE = FOLDER / "conversion.json", FOLDER / "conversion.md"
 FIRST_SITE = 600_000
 """sites of the simulated windows: none that training or other figures use"""
-PATIENCE_S = 480.0
+PATIENCE_S = 300.0
 """inference that a row may cost; fewer windows are judged where a mode is slow"""
-REPEATS = 20
+ROUGHLY, REPEATS = 5, 20
+"""timed runs while a row is made, beside other work, and with --times"""
 
 
 def main() -> int:
@@ -70,15 +71,16 @@ def main() -> int:
     for name, run in (word.split("=", 1) for word in args.runs):
         for mode in args.modes.split(","):
             key, facts = f"{name} {mode}", depends_on(Path(run), args)
-            if args.again or kept.get(key, {}).get("made_of") != facts:
+            row = kept.get(key, {})
+            if args.again or "refused" in row or row.get("made_of") != facts:
                 save(kept | {key: apart(run, mode, args, args.keep / f"{name}-{mode}.tflite") | {"made_of": facts}})
                 kept = json.loads(KEPT.read_text(encoding="utf-8"))
     if args.untrained:
         kept["reference, untrained int8"] = untrained()
     if args.times:
         for key, row in kept.items():
-            if (file := args.keep / f"{key.replace(' ', '-')}.tflite").is_file():
-                row["runtimes"] = timed(file.read_bytes(), SpectrogramSpec.from_json(row["spectrogram"]))
+            if (file := args.keep / f"{key.replace(' ', '-', 1)}.tflite").is_file() and "runtimes" in row:
+                row["runtimes"] = timed(file.read_bytes(), SpectrogramSpec.from_json(row["spectrogram"]), REPEATS)
     save(kept)
     print(page(kept))
     return 0
@@ -114,14 +116,14 @@ def untrained() -> dict[str, Any]:
         "kib": len(flatbuffer) / 1024,
         "arena_kib": arena_bytes(flatbuffer) / 1024,
         "too_new_for_214": too_new(operators(flatbuffer)),
-        "runtimes": timed(flatbuffer, SpectrogramSpec()),
+        "runtimes": timed(flatbuffer, SpectrogramSpec(), REPEATS),
     }
 
 
-def timed(flatbuffer: bytes, spec: SpectrogramSpec) -> list[dict[str, Any]]:
+def timed(flatbuffer: bytes, spec: SpectrogramSpec, repeats: int) -> list[dict[str, Any]]:
     """Return what the table tells of each runtime."""
     window = np.random.default_rng(0).integers(0, 256, (1, *spec.shape), np.uint8)
-    return [runtime_row(runtimes.score(runtime, flatbuffer, window, REPEATS)) for runtime in runtimes.known()]
+    return [runtime_row(runtimes.score(runtime, flatbuffer, window, repeats)) for runtime in runtimes.known()]
 
 
 def apart(run: str, mode: str, args: argparse.Namespace, file: Path) -> dict[str, Any]:
@@ -150,7 +152,7 @@ def measure(run: Path, mode: str, count: int, calibration: int, file: str) -> di
         return {"mode": mode, "refused": str(error)}
     seconds, peak = time.monotonic() - began, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     Path(file).write_bytes(flatbuffer)
-    times = timed(flatbuffer, source.info.spectrogram)
+    times = timed(flatbuffer, source.info.spectrogram, ROUGHLY)
     share = min(1.0, PATIENCE_S * 1000 / (times[0]["milliseconds"] * (calibration + 2 * count)))
     n = max(4, round(share * count) // 2 * 2)
     real, real_labels = recorded(source, n)

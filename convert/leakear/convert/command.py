@@ -1,14 +1,21 @@
 """The conversion itself, as a command."""
 
 import argparse
+import importlib
 import json
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
 
+from leakear.convert.describe import created
 from leakear.convert.gate import Limits
+from leakear.convert.progress import hushed
 from leakear.convert.quantise import MODES
+from leakear.edge import outputs
+from leakear.edge.arguments import number, whole
 from leakear.edge.errors import LeakearError
 from leakear.edge.options import default_of, describe
 
@@ -31,15 +38,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--mode", choices=MODES, default="int8", help=modes)
     parser.add_argument("--spec", type=Path, metavar="FILE.json", help="description of a network without run folder")
     parser.add_argument("--name", default="", help="name of the model (default: the run's)")
-    parser.add_argument("--calibration-windows", type=int, default=200, metavar="N", help="default 200")
+    parser.add_argument("--calibration-windows", type=whole(2), default=200, metavar="N", help="default 200")
     parser.add_argument("--seed", type=int, default=42, help="which windows calibrate (default 42)")
-    parser.add_argument("--tries", type=int, default=4, help="calibration sets tried for a small network (default 4)")
     parser.add_argument(
-        "--nodedays", type=int, default=0, metavar="N", help="also compare alerts over N simulated days (minutes each)"
+        "--tries", type=whole(1), default=4, help="calibration sets tried for a small network (default 4)"
     )
-    parser.add_argument("--nodeday-hours", type=float, default=24.0, metavar="H", help="of each such day (default 24)")
     parser.add_argument(
-        "--nodeday-step", type=float, default=10.0, metavar="S",
+        "--nodedays",
+        type=whole(0),
+        default=0,
+        metavar="N",
+        help="also compare alerts over N simulated days (minutes each)",
+    )
+    parser.add_argument(
+        "--nodeday-hours",
+        type=number(0, 24, above=True),
+        default=24.0,
+        metavar="H",
+        help="of each such day (default 24)",
+    )
+    parser.add_argument(
+        "--nodeday-step", type=number(1, 600), default=10.0, metavar="S",
         help="seconds from window to window on them (default 10: every window; 60 takes a sixth of the time)",
     )  # fmt: skip
     parser.add_argument("--report", type=Path, metavar="FOLDER", help="report and picture of what each layer loses")
@@ -53,7 +72,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="the report as JSON on standard output")
     parser.add_argument(
         "--golden-span",
-        type=float,
+        type=number(0),
         default=4.0,
         metavar="X",
         help="least span of the golden logits, in multiples of what runtimes may differ by (default: 4)",
@@ -62,13 +81,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         said = describe(limit)
         parser.add_argument(
             f"--{limit.name.replace('_', '-')}",
-            type=float, default=default_of(limit), metavar="X", help=f"{said.doc} (default {default_of(limit)})",
+            type=number(0, 1), default=default_of(limit), metavar="X", help=f"{said.doc} (default {default_of(limit)})",
         )  # fmt: skip
 
 
 def main(args: argparse.Namespace) -> int:
     """Convert, print the report, write the file unless it is refused."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    created()
+    outputs.file(args.output, "-o")
+    if args.report:
+        outputs.folder(args.report, "--report")
+    load_tensorflow()
     from leakear.convert import report
     from leakear.convert.alerts import Days
     from leakear.convert.convert import Options, convert, refuse, with_alerts
@@ -80,7 +103,7 @@ def main(args: argparse.Namespace) -> int:
         args.mode,
         args.calibration_windows,
         args.seed,
-        max(1, args.tries),
+        args.tries,
         args.name,
         limits=limits,
         golden_span=args.golden_span,
@@ -94,11 +117,29 @@ def main(args: argparse.Namespace) -> int:
         conversion = with_alerts(conversion, source, Days(args.nodedays, args.nodeday_hours, args.nodeday_step))
     print(json.dumps(report.as_json(conversion)) if args.json else report.as_text(conversion))
     if args.report:
-        report.save(conversion, source.network, args.report)
+        with told(args.report):
+            report.save(conversion, source.network, args.report)
     refuse(conversion, legacy=options.legacy)
-    try:
+    with told(args.output, "; nothing was left behind"):
         bundle.write(args.output, conversion.file)
-    except OSError as error:
-        raise LeakearError(f"{args.output} cannot be written: {error.strerror}; nothing was left behind") from None
     print(f"{args.output}: {len(conversion.file)} bytes", file=sys.stderr)
     return 0
+
+
+@contextmanager
+def told(path: Path, consequence: str = "") -> Iterator[None]:
+    """Turn what the disk refuses into one sentence."""
+    try:
+        yield
+    except OSError as error:
+        raise LeakearError(f"{path} cannot be written: {error.strerror}{consequence}") from None
+
+
+def load_tensorflow() -> None:
+    """Import TensorFlow without its greetings. Raises LeakearError where it is not installed."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    try:
+        with hushed():
+            importlib.import_module("tensorflow")
+    except ImportError as error:
+        raise LeakearError(f"the converter needs TensorFlow ({error}): pip install 'leakear[convert]'") from None

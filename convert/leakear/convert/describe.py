@@ -15,6 +15,7 @@ from leakear.convert.quantise import Mode
 from leakear.convert.runtimes import Outcome
 from leakear.convert.source import Source
 from leakear.edge import __version__
+from leakear.edge.errors import ConfigError
 
 LABELS = ["NoLeak", "Leak"]
 
@@ -62,9 +63,12 @@ def describe(
 
 
 def created() -> str:
-    """Return the time that the file bears, UTC: SOURCE_DATE_EPOCH where it is set, else now."""
-    seconds = int(os.environ.get("SOURCE_DATE_EPOCH", time.time()))
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    """Return the time that the file bears, UTC: SOURCE_DATE_EPOCH where it is set, else now. Raises ConfigError."""
+    said = os.environ.get("SOURCE_DATE_EPOCH") or str(int(time.time()))
+    try:
+        return datetime.fromtimestamp(int(said), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    except (ValueError, OverflowError, OSError):
+        raise ConfigError(f"SOURCE_DATE_EPOCH is {said!r}: give whole seconds since 1970, or unset it") from None
 
 
 def verified(outcomes: Sequence[Outcome]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leakear.convert.quantise import Codes
-from leakear.edge.errors import ModelError
+from leakear.edge.errors import LeakearError, ModelError
 
 WORKER = Path(__file__).with_name("worker.py")
 TIME_LIMIT_S = 1800
@@ -81,8 +81,14 @@ def score(runtime: Runtime, flatbuffer: bytes, windows: Codes, repeats: int = 0)
         return Outcome(runtime, "", None, runtime.absent_reason)
     with tempfile.TemporaryDirectory(prefix="leakear-") as folder:
         model, inputs = Path(folder, "model.tflite"), Path(folder, "windows.npy")
-        model.write_bytes(flatbuffer)
-        np.save(inputs, windows)
+        try:
+            model.write_bytes(flatbuffer)
+            np.save(inputs, windows)
+        except OSError as full:
+            size = (len(flatbuffer) + windows.nbytes) >> 20
+            raise LeakearError(
+                f"{folder} cannot be written: {full.strerror or full}; set TMPDIR to a folder with {size + 1} MB free"
+            ) from None
         found = _run([runtime.python, WORKER, runtime.package, model, inputs, str(repeats)])
     error = str(found.get("error", ""))
     return Outcome(

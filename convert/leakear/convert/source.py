@@ -58,7 +58,7 @@ def load(path: Path, spec_file: Path | None = None) -> Source:
     if spec_file is None:
         raise InputDataError(
             f"{path} does not say what it listens to: describe its input with --spec FILE.json "
-            "(leakear-convert --help shows one), or convert a run folder of leakear-train"
+            "(leakear-convert convert --help shows one), or convert a run folder of leakear-train"
         )
     return checked(described(path, spec_file), path)
 
@@ -75,7 +75,7 @@ def described(path: Path, spec_file: Path) -> Source:
         files = [spec_file.parent / spec.pop(key) for key in ("calibration", "heldout")]
         info = RunInfo.from_json({**defaults, **spec}, str(spec_file))
     except KeyError as error:
-        raise InputDataError(f"{spec_file} lacks {error}: leakear-convert --help shows a whole one") from None
+        raise InputDataError(f"{spec_file} lacks {error}: leakear-convert convert --help shows a whole one") from None
     except ValueError as error:
         if isinstance(error, LeakearError):
             raise
@@ -140,10 +140,12 @@ def _saved_model(path: Path, info: RunInfo) -> Any:
 def _description(path: Path) -> dict[str, Any]:
     try:
         spec = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputDataError(f"{path} cannot be read as JSON: {error}") from None
+    except OSError as error:
+        raise InputDataError(f"{path} cannot be read: {error.strerror}") from None
+    except ValueError as error:
+        raise InputDataError(f"{path} is not JSON: {error}") from None
     if not isinstance(spec, dict):
-        raise InputDataError(f"{path} must hold one JSON object: leakear-convert --help shows one")
+        raise InputDataError(f"{path} must hold one JSON object: leakear-convert convert --help shows one")
     return spec
 
 
