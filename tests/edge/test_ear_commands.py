@@ -138,3 +138,8 @@ def test_devices_say_what_to_do_when_there_is_none(
     monkeypatch.setattr("leakear.edge.devices.SoundDeviceSource", lambda: gone)
     assert main(["devices"]) == 1
     assert "plug the microphone in" in capsys.readouterr().out
+
+
+def test_listening_to_no_microphone_is_no_success(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["listen", "--device", "there is none of this name", "--seconds", "1"]) == 1
+    assert "no microphone was heard" in capsys.readouterr().err

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from leakear.edge import bundle, cli
 from leakear.edge.errors import ConfigError
+from leakear.edge.model import FACTORY
 from leakear.edge.settings import SECTIONS, Settings, annotated, shown
 
 
@@ -73,3 +75,68 @@ def test_show_names_every_key() -> None:
     assert "threshold: from the model" in text
     for name in SECTIONS:
         assert f"[{name}]" in text
+
+
+def test_a_limit_is_written_in_full_and_the_factory_model_s_threshold_is_shown() -> None:
+    text = "\n".join(annotated())
+    assert "e+" not in text
+    assert f"#threshold = {bundle.read(FACTORY).info.threshold!r}" in text
+
+
+def test_a_tilde_is_the_home_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/ana")
+    monkeypatch.delenv("STATE_DIRECTORY", raising=False)
+    given = {
+        "node": {"state_dir": "~/x"},
+        "model": {"path": "~/m.tflite"},
+        "mqtt": {"tls": True, "ca_file": "~/ca.pem"},
+    }
+    settings = Settings.from_mapping(given, environment={})
+    places = (settings.node.directory, settings.model.file, settings.mqtt.tls_files.ca)
+    assert list(map(str, places)) == ["/home/ana/x", "/home/ana/m.tflite", "/home/ana/ca.pem"]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('[node]\nsite = "a b"\n', "[node] site"),
+        ('[node]\nname = "a/b"\n', "[node] name"),
+        ('[node]\nstate_dir = "/proc/nope"\n', "/proc/nope cannot be written"),
+        ('[mqtt]\nusername = "a"\npassword_file = "/no/such"\n', "mqtt.password_file: /no/such"),
+        ('[mqtt]\ntls = true\nca_file = "/no/such"\n', "mqtt.ca_file: /no/such"),
+        ('[model]\npath = "/no/such"\n', "model /no/such"),
+    ],
+)
+def test_check_finds_what_the_daemon_would_end_over(
+    tmp_path: Path, text: str, words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["config", "check", str(write(tmp_path, text))]) == 78
+    assert words in capsys.readouterr().err
+
+
+def test_the_example_is_written_to_a_file_that_is_not_there_yet(tmp_path: Path) -> None:
+    path = tmp_path / "my.toml"
+    assert (cli.main(["config", "example", str(path)]), cli.main(["config", "check", str(path)])) == (0, 0)
+    before = path.read_text()
+    assert cli.main(["config", "example", str(path)]) == 78
+    assert path.read_text() == before
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["replay"], ["replay", "a.wav", "--simulated-day"], ["replay", "a.wav", "--repeat", "0"],
+        ["replay", "a.wav", "--minutes", "-5"], ["replay", "a.wav", "--speed", "fast"],
+        ["replay", "a.wav", "--start", "yesterday"], ["bench", "--runtime", "foo"], ["bench", "--repeat", "0"],
+        ["listen", "--seconds", "-1"], ["check", "--seconds", "0"],
+    ],
+)  # fmt: skip
+def test_what_cannot_be_meant_is_wrong_usage(words: list[str]) -> None:
+    assert code(words) == 2
+
+
+def code(words: list[str]) -> object:
+    try:
+        return cli.main(words)
+    except SystemExit as ended:
+        return ended.code

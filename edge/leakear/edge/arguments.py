@@ -3,6 +3,14 @@
 import argparse
 import math
 from collections.abc import Callable
+from pathlib import Path
+
+from leakear.edge import options
+
+
+def place(text: str) -> Path:
+    """Type of a file or folder; a quoted `~` means what it means to a shell."""
+    return options.path(text)
 
 
 def whole(low: int, high: int | None = None) -> Callable[[str], int]:

@@ -13,10 +13,11 @@ from typing import Any
 
 import numpy as np
 
+from leakear.edge.arguments import whole
 from leakear.edge.audio import Resampler
 from leakear.edge.health import HealthMonitor, HealthOptions
 from leakear.edge.macs import macs
-from leakear.edge.model import FACTORY, Model
+from leakear.edge.model import FACTORY, RUNTIMES, Model
 from leakear.edge.spectrogram import IncrementalSpectrogram, spectrogram
 from leakear.edge.vitals import rss_bytes
 from leakear.edge.windows import Window, step_samples
@@ -74,15 +75,15 @@ class Costs:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("--model", type=Path, default=FACTORY, help="model file (the factory model)")
-    parser.add_argument("--runtime", default="auto", help="TFLite runtime: auto, ai-edge-litert or tflite-runtime")
-    parser.add_argument("--repeat", type=int, default=30, help="runs of each stage (30)")
+    parser.add_argument("--runtime", choices=("auto", *RUNTIMES), default="auto", help="TFLite runtime (auto)")
+    parser.add_argument("--repeat", type=whole(3), default=30, help="runs of each stage (30)")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 
 
 def main(args: argparse.Namespace) -> int:
     """Measure and print."""
     model = Model.load(args.model, args.runtime)
-    costs = measure_costs(model, max(3, args.repeat))
+    costs = measure_costs(model, args.repeat)
     print(json.dumps(asdict(costs)) if args.json else text(costs))
     return 0
 
@@ -131,7 +132,7 @@ def timing(stage: Callable[[], Any], repeat: int) -> Stage:
         began = time.perf_counter()
         stage()
         times.append((time.perf_counter() - began) * 1e3)
-    tenths = statistics.quantiles(times, n=10)
+    tenths = statistics.quantiles(times, n=10, method="inclusive")
     return Stage(statistics.median(times), tenths[0], tenths[-1])
 
 

@@ -181,7 +181,7 @@ def read(path: str | Path) -> Bundle:
     try:
         data = Path(path).read_bytes()
     except OSError as error:
-        raise ModelError(f"model {path}: {error.strerror}; name an existing file in [model] path") from None
+        raise ModelError(f"model {path}: {error.strerror}; name a model file that leakear-convert made") from None
     return parse(data, str(path))
 
 

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from leakear.edge import findings
+from leakear.edge.arguments import number
 from leakear.edge.errors import ConfigError
 from leakear.edge.findings import FAULT, OK, WARNING, Finding
 from leakear.edge.microphone import SoundDeviceSource, Source
@@ -30,7 +31,7 @@ _MARKS = {OK: "ok     ", WARNING: "warning", FAULT: "FAULT  "}
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("--config", type=Path, help="configuration file (TOML)")
-    parser.add_argument("--seconds", type=float, default=3.0, help="how long to listen (3)")
+    parser.add_argument("--seconds", type=number(0, 3600, above=True), default=3.0, help="how long to listen (3)")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 
 

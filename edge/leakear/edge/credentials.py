@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from leakear.edge import options
 from leakear.edge.errors import ConfigError
 
 DIRECTORY = "CREDENTIALS_DIRECTORY"
@@ -43,7 +44,7 @@ def login(username: str, password: str, password_file: str) -> Login:
     elif password or not password_file:
         word = password
     else:
-        word = _secret(Path(password_file), "mqtt.password_file")
+        word = _secret(options.path(password_file), "mqtt.password_file")
     if word and not name:
         raise ConfigError("mqtt has a password but no user: set mqtt.username, or give the credential mqtt-username.")
     return Login(name, word)

@@ -4,6 +4,7 @@ What heals by itself (a full disk that the daemon empties, a clock that is not s
 fault: a preflight check must not block its own remedy.
 """
 
+import errno
 import os
 import shutil
 import threading
@@ -15,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import paho.mqtt.client as paho
 
+from leakear.edge import outputs
 from leakear.edge.capture import Capture
 from leakear.edge.clock import Clock
 from leakear.edge.connection import Connection, Wake, Will
@@ -182,10 +184,15 @@ def disk(settings: Settings) -> Iterator[Finding]:
         yield Finding("disk", WARNING, f"{free_mb:.0f} MB free at {existing}", "evidence is dropped first; make room")
     else:
         yield Finding("disk", OK, f"{free_mb / 1e3:.1f} GB free at {existing}")
-    if os.access(existing, os.W_OK | os.X_OK):
+    if (error := outputs.refusal(directory)) is None or error.errno == errno.ENOSPC:
         yield Finding("permissions", OK, f"{directory} can be written")
     else:
-        yield Finding("permissions", FAULT, f"{existing} cannot be written", "set [node] state_dir, or its owner")
+        yield Finding(
+            "permissions",
+            FAULT,
+            f"{directory} cannot be written: {error.strerror}",
+            "set [node] state_dir, or its owner",
+        )
     devices = Path("/dev/snd")
     if devices.is_dir() and not any(os.access(path, os.R_OK) for path in devices.glob("pcm*c")):
         yield Finding("permissions", FAULT, "/dev/snd cannot be read", "add the user to the group audio")

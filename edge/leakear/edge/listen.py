@@ -10,7 +10,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from leakear.edge.arguments import number
 from leakear.edge.capture import Capture
+from leakear.edge.errors import AudioError
 from leakear.edge.fourier import rfft
 from leakear.edge.health import Health, HealthMonitor
 from leakear.edge.model import Model
@@ -25,8 +27,8 @@ Show level, spectrum and P(leak) live, to find the best place for the sensor. No
   leakear-edge listen --device USB --seconds 60
   leakear-edge listen --config my.toml
 
-Move the sensor until the level is highest between -50 and -10 dBFS, and no fault is named. The first P(leak) comes
-after 10 seconds, then one every 2 seconds.
+Mount the sensor where it hears most and no fault is named: quiet water reads -70 to -45 dBFS, and a tap next to it does
+not clip. The first P(leak) comes after 10 seconds, then one every 2 seconds. Exit code 1 when nothing was heard.
 """
 
 _STEP_S = 2.0
@@ -42,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("--config", type=Path, help="configuration file (TOML)")
     parser.add_argument("--device", help="microphone, instead of the configured one")
-    parser.add_argument("--seconds", type=float, help="stop after this long")
+    parser.add_argument("--seconds", type=number(0, above=True), help="stop after this long")
 
 
 def main(args: argparse.Namespace) -> int:
@@ -54,6 +56,8 @@ def main(args: argparse.Namespace) -> int:
     meter = Meter(model, HealthMonitor(settings.health, model.info.spec))
     with Capture(audio, model.info.spec) as capture:
         show(meter.lines(capture, args.seconds), terminal=sys.stdout.isatty())
+    if not meter.heard:
+        raise AudioError("no microphone was heard; look at `leakear-edge devices`, or run `leakear-edge check`")
     return 0
 
 
@@ -75,6 +79,8 @@ class Meter:
         self._windower = Windower(self._spec, _STEP_S)
         self._spectrogram = IncrementalSpectrogram(self._spec)
         self._verdict = "first P(leak) after 10 s"
+        self.heard = False
+        """whether any sound came"""
 
     def lines(self, source: Iterable[Block | SensorFault], seconds: float | None = None) -> Iterator[str]:
         """Yield a line for about each half second heard, and for each second of deafness."""
@@ -85,6 +91,7 @@ class Meter:
             if isinstance(item, SensorFault):
                 yield f"DEAF: {item.message}"
             else:
+                self.heard = True
                 for window in self._windower.push(item):
                     self._verdict = self._judge(window)
                 heard = np.concatenate([heard, item.samples])

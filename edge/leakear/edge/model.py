@@ -11,6 +11,7 @@ from leakear.edge import bundle
 from leakear.edge.bundle import Bundle, BundleInfo
 from leakear.edge.errors import ConfigError, ModelError
 from leakear.edge.options import option
+from leakear.edge.options import path as path_of
 from leakear.edge.spectrogram import Decibels
 
 RUNTIMES = ("ai-edge-litert", "tflite-runtime")
@@ -29,7 +30,7 @@ class ModelOptions:
     @property
     def file(self) -> Path:
         """The model file that is meant."""
-        return Path(self.path) if self.path else FACTORY
+        return path_of(self.path) if self.path else FACTORY
 
 
 def _interpreter_class(runtime: str) -> Any:

@@ -5,9 +5,11 @@ one sentence, and the limits. `settings` composes these classes into the TOML fi
 example from the very same fields, so the documentation cannot drift from the code.
 """
 
+import os
 from collections.abc import Collection
 from dataclasses import MISSING, dataclass, field
 from dataclasses import Field as DataclassField
+from pathlib import Path
 from typing import Any
 
 
@@ -51,3 +53,8 @@ def describe(declared: "DataclassField[Any]") -> Described:
 def default_of(declared: "DataclassField[Any]") -> Any:
     """Return the value a field has when the file does not name it."""
     return declared.default if declared.default_factory is MISSING else declared.default_factory()
+
+
+def path(text: str) -> Path:
+    """Return what a configured path means: `~` is the user's home, where that can be told."""
+    return Path(os.path.expanduser(text))  # noqa: PTH111 (Path.expanduser raises for a user who is not there)

@@ -16,22 +16,24 @@ def file(path: Path, flag: str) -> None:
             raise LeakearError(f"{flag} {path} cannot be written: Permission denied")
     elif not path.parent.is_dir():
         raise LeakearError(f"{flag} {path} cannot be written: there is no folder {path.parent}")
-    else:
-        _try(path.parent, path, flag)
+    elif error := refusal(path.parent):
+        raise LeakearError(f"{flag} {path} cannot be written: {error.strerror}")
 
 
 def folder(path: Path, flag: str) -> None:
     """Refuse a folder that neither is there to write into nor could be made. Raises LeakearError."""
-    there = next(place for place in (path, *path.absolute().parents) if place.exists())
-    if not there.is_dir():
-        raise LeakearError(f"{flag} {path} cannot be a folder: {there} is a file")
-    _try(there, path, flag)
+    if error := refusal(path):
+        raise LeakearError(f"{flag} {path} cannot be written: {error.strerror}")
 
 
-def _try(place: Path, wanted: Path, flag: str) -> None:
-    """Make a file that has gone again; only that tells of every way in which a folder can refuse."""
+def refusal(folder: Path) -> OSError | None:
+    """Return why nothing can be written into a folder that is there or would be made; None: it can.
+
+    It makes a file that has gone again: only that tells of every way in which a folder can refuse.
+    """
     try:
-        with tempfile.NamedTemporaryFile(dir=place):
-            pass
+        there = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+        with tempfile.NamedTemporaryFile(dir=there):
+            return None
     except OSError as error:
-        raise LeakearError(f"{flag} {wanted} cannot be written: {error.strerror}") from None
+        return error

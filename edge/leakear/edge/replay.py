@@ -11,13 +11,15 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from leakear.edge import audio, demo_day
+from leakear.edge.arguments import number, place, whole
 from leakear.edge.compose import log_to_stderr, open_node
 from leakear.edge.daemon import Node
-from leakear.edge.errors import ConfigError, DeliveryError, InputDataError
+from leakear.edge.errors import DeliveryError, InputDataError, UsageError
 from leakear.edge.messages import Event, parse_utc, utc_text
 from leakear.edge.pipeline import Result
 from leakear.edge.settings import Settings
 from leakear.edge.windows import Block
+from leakear.edge.wire import MessageError
 
 HELP = """\
 Put recordings through the very same daemon: windows, health, score, decision and, with a configuration, MQTT.
@@ -35,24 +37,27 @@ broker has not acknowledged every event by the deadline.
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command line."""
-    parser.add_argument("files", nargs="*", type=Path, metavar="WAV", help="WAV, FLAC or Ogg recordings, in this order")
+    parser.add_argument(
+        "files", nargs="*", type=place, metavar="WAV", help="WAV, FLAC or Ogg recordings, in this order"
+    )
     parser.add_argument("--simulated-day", action="store_true", help="a built-in day: quiet, tap, leak, mended")
-    parser.add_argument("--config", type=Path, help="configuration; without it: factory model, no MQTT")
-    parser.add_argument("--model", type=Path, help="model file instead of the configured one")
-    parser.add_argument("--speed", default="max", help="max, or a multiple of real time (default: max)")
-    parser.add_argument("--repeat", type=int, default=1, metavar="N", help="play each recording N times")
-    parser.add_argument("--minutes", type=float, metavar="M", help="stop after this much sound")
-    parser.add_argument("--channel", type=int, default=1, metavar="K", help="channel to hear, from 1")
-    parser.add_argument("--start", metavar="UTC", help="when the first recording began, e.g. 2026-11-22T02:00:00.000Z")
-    parser.add_argument("--deadline", type=float, default=30.0, metavar="S", help="s to wait for acknowledgements")
+    parser.add_argument("--config", type=place, help="configuration; without it: factory model, no MQTT")
+    parser.add_argument("--model", type=place, help="model file instead of the configured one")
+    parser.add_argument("--speed", type=_speed, default="max", help="max, or a multiple of real time (default: max)")
+    parser.add_argument("--repeat", type=whole(1), default=1, metavar="N", help="play each recording N times")
+    parser.add_argument("--minutes", type=number(0, above=True), metavar="M", help="stop after this much sound")
+    parser.add_argument("--channel", type=whole(1), default=1, metavar="K", help="channel to hear, from 1")
+    parser.add_argument(
+        "--start", type=_utc, metavar="UTC", help="when the first recording began, e.g. 2026-11-22T02:00:00.000Z"
+    )
+    parser.add_argument("--deadline", type=number(0), default=30.0, metavar="S", help="s to wait for acknowledgements")
     parser.add_argument("--json", action="store_true", help="one JSON object a line on standard output")
 
 
 def main(args: argparse.Namespace) -> int:
     """Run the subcommand."""
-    if not args.files and not args.simulated_day:
-        raise InputDataError("no recording named; try: leakear-edge replay FILE.wav, or --simulated-day")
-    pace = _pace(args.speed)
+    if bool(args.files) == args.simulated_day:
+        raise UsageError("name recordings or --simulated-day, one of both: leakear-edge replay FILE.wav")
     settings = Settings.load(args.config)
     log_to_stderr(settings.log.level if args.config else "error")
     with TemporaryDirectory(prefix="leakear-replay-") as scratch:
@@ -60,19 +65,19 @@ def main(args: argparse.Namespace) -> int:
             settings = replace(settings, node=replace(settings.node, state_dir=scratch))
         if args.model:
             settings = replace(settings, model=replace(settings.model, path=str(args.model)))
-        began = parse_utc(args.start) if args.start else time.time()
-        with open_node(settings, FixedClock(bool(args.start)), connect=bool(args.config)) as node:
-            return _replay(node, args, began, pace)
+        began = args.start or time.time()
+        with open_node(settings, FixedClock(args.start is not None), connect=bool(args.config)) as node:
+            return _replay(node, args, began)
 
 
-def _replay(node: Node, args: argparse.Namespace, began: float, pace: float | None) -> int:
+def _replay(node: Node, args: argparse.Namespace, began: float) -> int:
     listener = Printer(args.json)
     node.observers.append(listener.show)
     reel = Reel(node, args.files, args.repeat, args.channel, began, listener)
     source = demo_day.blocks(utc=began) if args.simulated_day else reel.blocks()
     if args.minutes is not None:
         source = takewhile(lambda block: block.monotonic < args.minutes * 60, source)
-    node.run(_paced(source, pace))
+    node.run(_paced(source, args.speed))
     listener.summary(node)
     if node.link and not node.link.drain(args.deadline):
         raise DeliveryError(
@@ -82,17 +87,16 @@ def _replay(node: Node, args: argparse.Namespace, began: float, pace: float | No
     return InputDataError.exit_code if reel.refused else 0
 
 
-def _pace(speed: str) -> float | None:
+def _speed(text: str) -> float | None:
     """Seconds of sound a second; None: as fast as possible."""
-    if speed == "max":
-        return None
+    return None if text == "max" else number(0, above=True)(text)
+
+
+def _utc(text: str) -> float:
     try:
-        factor = float(speed)
-    except ValueError:
-        factor = 0.0
-    if not factor > 0:
-        raise ConfigError(f'--speed {speed}: use "max" or a positive number')
-    return factor
+        return parse_utc(text)
+    except MessageError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _paced(source: Iterator[Block], pace: float | None) -> Iterator[Block]:
@@ -189,7 +193,10 @@ class Printer:
         for path, scores in self._scores.items():
             on = sum(score >= threshold for score in scores)
             mean = sum(scores) / len(scores)
-            print(f"{path or 'simulated day'}: {len(scores)} windows, {on} sound like a leak, mean P(leak) {mean:.2f}")
+            print(
+                f"{path or 'simulated day'}: {len(scores)} windows, {on} sound like a leak "
+                f"(P(leak) {threshold:.2f} or more), mean P(leak) {mean:.2f}"
+            )
         pipeline = node.pipeline
         print(
             f"{pipeline.windower.produced} windows: {pipeline.scored} scored, {pipeline.discarded} discarded, "

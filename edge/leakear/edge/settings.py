@@ -12,6 +12,7 @@ from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
+from leakear.edge import bundle
 from leakear.edge.capture import CaptureOptions
 from leakear.edge.commands import CommandOptions
 from leakear.edge.decision import DecisionRule
@@ -20,9 +21,10 @@ from leakear.edge.errors import ConfigError
 from leakear.edge.evidence import EvidenceOptions
 from leakear.edge.health import HealthOptions
 from leakear.edge.messages import Identity
-from leakear.edge.model import ModelOptions
+from leakear.edge.model import FACTORY, ModelOptions
 from leakear.edge.mqtt import MqttOptions
 from leakear.edge.options import default_of, describe, option
+from leakear.edge.options import path as path_of
 from leakear.edge.outbox import OutboxOptions
 from leakear.edge.windows import WindowOptions
 
@@ -40,6 +42,13 @@ class NodeOptions:
     state_dir: str = option("", "folder of the outbox and the node's memory; empty: systemd's StateDirectory")
     telemetry_s: float = option(60.0, "s between telemetry messages", minimum=1, maximum=86400)
 
+    def __post_init__(self) -> None:
+        """Refuse names MQTT could not carry. Raises ConfigError."""
+        try:
+            Identity(self.site, self.name or "node")
+        except ConfigError as error:
+            raise ConfigError(f"[node] {error}".replace("[node] node", "[node] name")) from None
+
     @property
     def identity(self) -> Identity:
         """Topic names of this node. Raises ConfigError for names MQTT could not carry."""
@@ -51,7 +60,7 @@ class NodeOptions:
         """Where the node may write."""
         chosen = self.state_dir or os.environ.get("STATE_DIRECTORY", "").split(":")[0]
         if chosen:
-            return Path(chosen)
+            return path_of(chosen)
         base = os.environ.get("XDG_STATE_HOME")
         return (Path(base) if base else Path.home() / ".local" / "state") / "leakear"
 
@@ -125,9 +134,8 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise ConfigError(
-            f"configuration {path}: {error.strerror}; write one with `leakear-edge config example`"
-        ) from None
+        remedy = "write one with `leakear-edge config example`" if not path.exists() else "name a file that can be read"
+        raise ConfigError(f"configuration {path}: {error.strerror}; {remedy}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: not readable as TOML: {error}") from None
 
@@ -221,22 +229,29 @@ def toml(value: Any) -> str:
 
 def annotated() -> Iterator[str]:
     """Yield the lines of the example configuration: every key with its default, unit, limits and effect."""
-    yield "# leakear node configuration. Every key is shown with its default; a # before a key leaves it at that."
+    yield "# leakear node configuration. Every key is shown with its default; a # before a key leaves it at that. What"
+    yield "# the model file says of [decision] goes before its defaults: shown is what the factory model says."
     yield f"# An environment variable {ENVIRONMENT}_SECTION_KEY overrides a key. Check: leakear-edge config check FILE"
+    models = bundle.read(FACTORY).info.decision
     for name, owner in SECTIONS.items():
         yield ""
         yield f"[{name}]  # {(owner.__doc__ or '').splitlines()[0].removeprefix(f'[{name}]:').strip()}"
         for declared in fields(owner):
             if "option" in declared.metadata:
-                yield from _annotated_key(declared)
+                yield from _annotated_key(declared, models if name == "decision" else {})
 
 
-def _annotated_key(declared: "Field[Any]") -> Iterator[str]:
+def _annotated_key(declared: "Field[Any]", models: Mapping[str, Any]) -> Iterator[str]:
     described = describe(declared)
-    limits = "" if described.minimum is None else f" ({described.minimum:g} to {described.maximum:g})"
+    limits = "" if described.minimum is None else f" ({_plain(described.minimum)} to {_plain(described.maximum)})"
     limits = f" ({' | '.join(described.choices)})" if described.choices else limits
-    yield f"# {described.doc}{limits}"
-    yield f"#{declared.name} = {toml(default_of(declared))}"
+    yield f"# {described.doc}{limits}{'; from the model' if declared.name in models else ''}"
+    yield f"#{declared.name} = {toml(models.get(declared.name, default_of(declared)))}"
+
+
+def _plain(limit: float | None) -> str:
+    """Write a limit as a person would: bytes in full."""
+    return "any" if limit is None else str(int(limit)) if float(limit).is_integer() else f"{limit:g}"
 
 
 def shown(settings: Settings) -> Iterator[str]:

@@ -7,6 +7,7 @@ public key accepts nothing else; the private key never leaves the workstation.
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from leakear.edge import options
 from leakear.edge.bundle import Bundle
 from leakear.edge.errors import ConfigError, ModelError
 
@@ -38,7 +39,7 @@ def read_public_key(path: str | Path) -> "Ed25519PublicKey":
     from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
     try:
-        key = load_pem_public_key(Path(path).read_bytes())
+        key = load_pem_public_key(options.path(str(path)).read_bytes())
     except OSError as error:
         raise ConfigError(
             f"public key {path}: {error.strerror}; name the PEM file that leakear-convert sign made"

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from leakear.edge import options
 from leakear.edge.credentials import credential
 from leakear.edge.errors import ConfigError
 
@@ -91,7 +92,7 @@ def _no_password() -> str:
 
 
 def _path(name: str) -> Path | None:
-    return Path(name) if name else None
+    return options.path(name) if name else None
 
 
 def _words(error: Exception) -> str:
