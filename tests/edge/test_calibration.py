@@ -167,3 +167,12 @@ def test_too_few_recordings_end_with_65(tmp_path: Path, capsys: pytest.CaptureFi
 def test_there_is_nothing_to_apply_before_a_proposal(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no proposal here"):
         apply(config(tmp_path), tmp_path / "node.calibration.toml")
+
+
+def test_a_person_accepts_the_present_floor(tmp_path: Path) -> None:
+    config = tmp_path / "leakear.toml"
+    config.write_text("[health]\nfloor_drop_db = 9 # quiet site\n")
+    before = Settings.load(config).health
+    assert main(["calibrate", "--config", str(config), "--accept-floor"]) == 0
+    after = Settings.load(config).health
+    assert (after.floor_drop_db, after.accepted != before.accepted) == (9, True)

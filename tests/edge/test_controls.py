@@ -174,7 +174,7 @@ def test_a_calibration_that_is_ready_changes_the_rule_only_when_applied(broker: 
         for window in range(1801):
             life.node.now = (1001 + window * 10.0, BORN + window * 10.0)
             score, level = 1 / (1 + np.exp(4 - 0.4 * rng.standard_normal())), -60 + 0.3 * rng.standard_normal()
-            learning.observe(SimpleNamespace(score=float(score), health=SimpleNamespace(l05=float(level))), None)  # type: ignore[arg-type]
+            learning.observe(SimpleNamespace(trusted=(float(score), float(level))), None)  # type: ignore[arg-type]
         before = life.node.pipeline.decision.rule
         ready = asker.ask("calibrate", action="status").result
         assert ready["phase"] == "ready", ready
@@ -189,6 +189,19 @@ def test_a_calibration_that_is_ready_changes_the_rule_only_when_applied(broker: 
         assert (rule.threshold, rule.level_gate_dbfs) == (ready["threshold"], ready["level_gate_dbfs"]) != (0.5, -200)
     with living_node(broker, tmp_path) as life:
         assert life.node.pipeline.decision.rule == rule
+
+
+def test_a_person_accepts_the_present_floor_from_afar(life: Life, asker: Asker) -> None:
+    life.hear(1)
+    health = life.node.pipeline.health
+    health.restore({"raised": [], "hours": [[hour, -30.0, 9000.0] for hour in range(30)]})
+    life.hear(20)
+    assert life.node.faults == ("floor_drift",)
+    assert asker.ask("calibrate", action="accept_floor").result["phase"] == "idle"
+    life.hear(20)
+    assert life.node.faults == ()
+    said = lambda: any("a person accepted" in m.json["reason"] for m in asker.seen.on("leakear/hill/pit-7/event"))  # noqa: E731
+    life.pump_until(said, "event that says so")
 
 
 def test_another_step_ends_a_calibration(life: Life, asker: Asker) -> None:

@@ -88,6 +88,29 @@ def test_faulty_windows_count_neither_way() -> None:
     assert decision.update(Observation(time + STEP, time, STEP, 0.1)).target is State.OK  # type: ignore[union-attr]
 
 
+def doubtful(decision: Decision, *parts: tuple[float, float], start: float = 0.0) -> list[str]:
+    """Feed (score, minutes) of a sensor that may hang in the air; return the states entered."""
+    time, entered = start, []
+    for score, minutes in parts:
+        for _ in range(round(minutes * 60 / STEP)):
+            time += STEP
+            change = decision.update(Observation(time, time, STEP, score, -40.0, "floor_drift", doubt=True))
+            entered += [change.target.value] if change else []
+    return entered
+
+
+def test_a_leak_is_heard_though_quiet_is_doubtful() -> None:
+    decision = Decision(DecisionRule())
+    assert doubtful(decision, (0.1, 60), (0.9, 90)) == ["SENSOR_FAULT", "WARNING", "LEAK"]
+    assert doubtful(decision, (0.1, 600), start=20_000) == ["SENSOR_FAULT"], "and doubtful quiet clears nothing"
+    assert [s for s, _ in run(decision, (0.1, 8), start=80_000)] == ["LEAK", "OK"]
+
+
+def test_in_doubt_a_sound_with_pauses_is_no_leak() -> None:
+    parts = [(0.9, 2), (0.1, 1)] * 60  # what is not on is not counted, and must not be taken for on
+    assert doubtful(Decision(DecisionRule()), *parts) == ["SENSOR_FAULT"]
+
+
 def test_too_many_lost_windows_make_noisy_with_hysteresis() -> None:
     decision = Decision(DecisionRule())
     lost = [(score, 1 / 6) for _ in range(120) for score in (0.1, None, None)]

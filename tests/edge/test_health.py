@@ -2,6 +2,7 @@
 
 import csv
 import json
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -135,6 +136,73 @@ def test_a_sensor_that_lost_its_sensitivity_is_deaf_and_a_leak_is_not() -> None:
     assert monitor.check(window(noise(-94), 500 * 3600.0)).faults == ("floor_drift",)  # not absorbed with time
     monitor.forget()
     assert monitor.check(window(noise(-94), 501 * 3600.0)).ok
+
+
+def hours(monitor: HealthMonitor, levels: Iterable[float], start: int = 0, *, usual: bool = True) -> set[str]:
+    """Hear an hour of each level; return the faults that were named."""
+    rng = np.random.default_rng(7)  # one noise, scaled: measures are what is looked at here
+    unit = rng.standard_normal(N) / np.sqrt(2)
+    found: set[str] = set()
+    for number, level in enumerate(levels):
+        found |= set(monitor.check(window(unit * 10 ** (level / 20), (start + number) * 3600.0), usual=usual).faults)
+    return found
+
+
+def test_what_was_heard_under_suspicion_is_not_this_places_quiet() -> None:
+    leaking, humming = HealthMonitor(HealthOptions(), SPEC), HealthMonitor(HealthOptions(), SPEC)
+    assert hours(leaking, [-60] * 30) == set()
+    assert hours(leaking, [-45] * 168, 30, usual=False) == set()
+    assert hours(leaking, [-62] * 5, 198) == set(), "repaired"
+    assert hours(humming, [-45] * 168) == set()
+    assert hours(humming, [-62] * 5, 168) == {"floor_drift"}, "a machine that stopped, for all the node can tell"
+
+
+def test_a_sensor_that_fades_is_held_against_its_first_week() -> None:
+    monitor = HealthMonitor(HealthOptions(), SPEC)
+    faded = (-40 - day for day in range(40) for _ in range(24))
+    assert hours(monitor, faded) == {"floor_drift"}
+    saved = json.loads(json.dumps(monitor.snapshot()))
+    again = HealthMonitor(HealthOptions(), SPEC)
+    again.restore(saved)
+    assert hours(again, [-60], 2000) == {"floor_drift"}
+
+
+@pytest.mark.parametrize("level", [-88.0, -70.0])
+def test_a_capsule_that_delivers_nothing_but_its_own_noise_is_lifeless_until_something_sounds(level: float) -> None:
+    monitor = HealthMonitor(HealthOptions(), SPEC)
+    assert hours(monitor, [level] * 72) == set()
+    assert hours(monitor, [level], 72) == {"lifeless"}
+    knocking = noise(level) + np.where((T > 3) & (T < 5), 0.01, 0) * np.sin(2 * np.pi * 800 * T)
+    assert monitor.check(window(knocking, 73 * 3600.0)).ok
+    assert hours(monitor, [level] * 60, 73) == set()
+
+
+def test_quiet_nights_steady_machines_and_a_site_that_wants_none_are_not_lifeless() -> None:
+    nights = [-80.0] * 30 + [-72.0] + [-80.0] * 40
+    assert hours(HealthMonitor(HealthOptions(), SPEC), nights) == set()
+    assert hours(HealthMonitor(HealthOptions(), SPEC), [-50.0] * 100) == set()
+    assert hours(HealthMonitor(HealthOptions(lifeless_hours=0), SPEC), [-88.0] * 100) == set()
+
+
+def test_a_person_accepts_the_present_floor_in_the_configuration() -> None:
+    monitor = HealthMonitor(HealthOptions(), SPEC)
+    assert hours(monitor, [-45] * 30 + [-62]) == {"floor_drift"}
+    saved = json.loads(json.dumps(monitor.snapshot()))
+    same, accepted = HealthMonitor(HealthOptions(), SPEC), HealthMonitor(HealthOptions(accepted="2026-11-22"), SPEC)
+    same.restore(saved)
+    accepted.restore(saved)
+    assert hours(same, [-62], 40) == {"floor_drift"}
+    assert hours(accepted, [-62] * 40, 40) == set()
+    kept = HealthMonitor(HealthOptions(accepted="2026-11-22"), SPEC)
+    kept.restore(json.loads(json.dumps(accepted.snapshot())))
+    assert hours(kept, [-80], 90) == {"floor_drift"}, "what was learnt since goes on"
+
+
+def test_hours_of_an_older_node_are_read() -> None:
+    monitor = HealthMonitor(HealthOptions(), SPEC)
+    monitor.restore({"raised": [], "hours": [[hour, -88.0, 9000.0] for hour in range(100)]})
+    assert hours(monitor, [-88], 100) == set(), "how loud it was there nobody noted"
+    assert hours(monitor, [-101], 101) == {"floor_drift"}
 
 
 def test_faulty_windows_teach_nothing() -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from leakear.edge.decision import DecisionRule
 from leakear.edge.errors import ConfigError
+from leakear.edge.health import HealthOptions
 from leakear.edge.model import FACTORY, Model
 from leakear.edge.pipeline import Pipeline
 from leakear.edge.spectrogram import Decibels, SpectrogramSpec
@@ -133,3 +134,42 @@ def test_a_snapshot_goes_on_where_it_was() -> None:
 def test_an_impossible_combination_is_refused() -> None:
     with pytest.raises(ConfigError, match="span_s"):
         Pipeline(Loudness(), SPEC, RULE, WindowOptions(step_s=30))
+
+
+def loud_day(node: Pipeline) -> int:
+    """Hear ten seconds of a loud machine each hour for a day and a half; return where the sound goes on."""
+    at = 0
+    for _ in range(36):
+        feed(node, at, 1 / 6, 0.2)
+        at += 3600 * 22050
+    return at
+
+
+def test_a_leak_is_heard_though_it_is_far_quieter_than_a_machine_that_stopped() -> None:
+    node = pipeline()
+    at = loud_day(node)
+    at, entered = feed(node, at, 4, 0.03)
+    assert entered == ["SENSOR_FAULT", "WARNING", "LEAK"]
+    at, entered = feed(node, at, 4, 0.0003)
+    assert entered == ["SENSOR_FAULT"], "its quiet is doubtful"
+    node.accept_floor()
+    assert feed(node, at, 2, 0.0003)[1] == ["LEAK", "OK"]
+
+
+def test_what_a_person_accepted_in_the_configuration_is_not_restored() -> None:
+    node = pipeline()
+    at = loud_day(node)
+    assert feed(node, at, 1, 0.0003)[1] == ["SENSOR_FAULT"]
+    again = Pipeline(Loudness(), SPEC, RULE, WindowOptions(step_s=10), HealthOptions(accepted="today"))
+    again.restore(node.snapshot(), at / 22050 + 60, 0)
+    assert feed(again, 0, 1, 0.0003)[1] == ["OK"]
+
+
+def test_a_long_leak_does_not_become_what_is_usual() -> None:
+    node = pipeline()
+    at, entered = feed(node, 0, 3, 0.03)
+    assert entered == ["WARNING", "LEAK"]
+    for _ in range(36):
+        feed(node, at, 1 / 6, 0.03)
+        at += 3600 * 22050
+    assert feed(node, at, 2, 0.0003)[1] == ["OK"], "and no doubt of its quiet"

@@ -12,6 +12,7 @@ from leakear.edge.calibration import Baseline, Proposal, propose
 from leakear.edge.capture import Capture
 from leakear.edge.decision import rule_from
 from leakear.edge.errors import ConfigError
+from leakear.edge.messages import utc_text
 from leakear.edge.model import Model
 from leakear.edge.pipeline import Pipeline
 from leakear.edge.settings import SYSTEM_FILE, Settings
@@ -24,6 +25,7 @@ Learn scores and levels of quiet hours and propose a threshold for a false-alarm
   leakear-edge calibrate --config my.toml --hours 8               listen for a night
   leakear-edge calibrate --config my.toml --from quiet-*.wav      from recordings of this sensor
   leakear-edge calibrate --config my.toml --apply                 use the proposal made before
+  leakear-edge calibrate --config my.toml --accept-floor          the sensor is well: what is heard now is usual
 
 Be sure that no leak sounds in those hours: what is learnt as quiet is not reported later. Too few hours (under 4), an
 unstable background, or hours that already sound like a leak are refused with exit code 65.
@@ -39,6 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--false-alarms-per-week", type=float, default=1.0, help="budget (1)")
     parser.add_argument("--accept-leak-like", action="store_true", help="the steady sound here is known to be no leak")
     parser.add_argument("--apply", action="store_true", help="put the proposal into the configuration")
+    parser.add_argument("--accept-floor", action="store_true", help="end `floor_drift`: you have looked at the sensor")
 
 
 def main(args: argparse.Namespace) -> int:
@@ -46,6 +49,10 @@ def main(args: argparse.Namespace) -> int:
     path = args.config or (SYSTEM_FILE if SYSTEM_FILE.exists() else None)
     if path is None:
         raise ConfigError("calibrate writes beside a configuration: name it with --config")
+    if args.accept_floor:
+        accept_floor(path, utc_text(time.time()))
+        print(f"{path} now says so; restart the daemon (systemctl restart leakear), and it learns anew what is usual")
+        return 0
     proposal_file = path.with_name(f"{path.stem}.calibration.toml")
     if not (args.apply and args.hours is None and args.files is None):
         proposal = _learn(args, Settings.load(path))
@@ -89,7 +96,7 @@ def learn(
     """Put a source through the node's own pipeline and note every score. `live`: the clock of a microphone."""
     for item in source:
         for result in pipeline.push(item, live() if live else None):
-            baseline.add(result.score, result.health.l05 if result.health else None)
+            baseline.add(*result.trusted)
 
 
 def recordings(pipeline: Pipeline, files: Iterable[Path], channel: int) -> Iterable[Block]:
@@ -129,9 +136,18 @@ def apply(config: Path, proposal_file: Path) -> None:
         proposal = proposal_file.read_text(encoding="utf-8")
     except OSError as error:
         raise ConfigError(f"{proposal_file}: no proposal here; make one with --hours or --from") from error
-    values = dict(re.findall(r"^(threshold|level_gate_dbfs) = (\S+)$", proposal, re.MULTILINE))
+    _change(config, "decision", dict(re.findall(r"^(threshold|level_gate_dbfs) = (\S+)$", proposal, re.MULTILINE)))
+
+
+def accept_floor(config: Path, when: str) -> None:
+    """Note in a configuration that a person has looked at the sensor. Raises ConfigError when it is unusable."""
+    _change(config, "health", {"accepted": f'"{when}"'})
+
+
+def _change(config: Path, section: str, values: Mapping[str, str]) -> None:
+    """Set keys, keep the old file as .bak, and touch nothing when the result would be unusable."""
     old = config.read_text(encoding="utf-8")
-    new = with_keys(old, "decision", values)
+    new = with_keys(old, section, values)
     candidate = config.with_name(f".{config.name}.new")
     candidate.write_text(new, encoding="utf-8")
     try:

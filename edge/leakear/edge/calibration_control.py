@@ -81,7 +81,7 @@ class CalibrationControl:
         self._rest("idle", f"Applied: threshold {self._proposal.threshold:g}.")
 
     def _accept_floor(self) -> None:
-        self._node.pipeline.learn_anew()
+        self._node.pipeline.accept_floor()
         self._node.announce("fault", "a person accepted the present noise floor: what is usual here is learnt anew")
         self._node.save()
 

@@ -44,9 +44,16 @@ class Observation:
     level_dbfs: float | None = None
     """dBmin of the window, dBFS"""
     fault: str | None = None
-    """named sensor fault; its windows count neither way"""
+    """named sensor fault; its windows count neither way, but for a doubt"""
     rise: Rise | None = None
     """the last span against what is usual here; None: not known"""
+    doubt: bool = False
+    """the fault makes only quiet doubtful: a sensor that may hang in the air and yet hears a leak hears one"""
+
+    @property
+    def heard(self) -> bool:
+        """Whether its score may speak of a leak."""
+        return self.score is not None and (self.fault is None or self.doubt)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +96,7 @@ class Decision:
     def update(self, seen: Observation) -> Transition | None:
         """Take one window; return a transition when the state changes."""
         self._remember(seen)
-        reason = self._judge(seen) if seen.score is not None and seen.fault is None else None
+        reason = self._judge(seen) if seen.heard else None
         shown, why = self._overlay(seen)
         if shown is self._shown:
             return None
@@ -100,13 +107,13 @@ class Decision:
     def _remember(self, seen: Observation) -> None:
         rule = self.rule
         on = sure = False
-        judged = seen.score is not None and seen.fault is None
-        if judged:
+        if seen.heard:
             assert seen.score is not None
             level = 0.0 if seen.level_dbfs is None else seen.level_dbfs
             on = seen.score >= rule.threshold and level >= rule.level_gate_dbfs
             sure = seen.score >= rule.fast_score and level >= rule.fast_level_dbfs
-        lost = not judged and seen.fault is None
+        judged = seen.heard and (on or not seen.doubt)  # a doubtful quiet counts neither way
+        lost = seen.score is None and seen.fault is None
         risen = self._risen(seen.rise) if judged else None
         mark = Mark(seen.time_s, seen.step_s, on if judged else None, sure, lost, risen)
         longest = max(rule.span_s, rule.confirm_s, rule.rise_s, rule.clear_s, rule.noisy_s, rule.fast_s)
@@ -126,7 +133,7 @@ class Decision:
             return self._move(State.LEAK, seen, f"very loud and very sure for {rule.fast_s:g} s")
         if self._heard is State.OK:
             return self._suspect(seen)
-        if self._quiet():
+        if not seen.doubt and self._quiet():
             return self._move(State.OK, seen, f"quiet for {rule.clear_s / 60:g} min")
         return self._confirm(seen) if self._heard is State.WARNING else None
 
@@ -135,9 +142,9 @@ class Decision:
         span = self._marks.over(rule.span_s)
         # The sound itself must outlast any use of water, however few windows could be judged.
         lasted = span.extent_s >= rule.on_fraction * rule.span_s - 2 * seen.step_s
-        if lasted and span.covered >= rule.coverage and span.share >= rule.on_fraction:
+        if lasted and self._went_on(span, seen):
             return self._move(State.WARNING, seen, f"on {span.share:.0%} of the last {rule.span_s / 60:g} min")
-        if self._risen(seen.rise) and self._went_on(self._marks.risen_over(max(rule.rise_s, seen.step_s))):
+        if self._risen(seen.rise) and self._went_on(self._marks.risen_over(max(rule.rise_s, seen.step_s)), seen):
             return self._move(State.WARNING, seen, self._above(seen), by_rise=True)
         return None
 
@@ -153,21 +160,23 @@ class Decision:
     def _confirm(self, seen: Observation) -> str | None:
         rule = self.rule
         share, risen = self._marks.over(rule.span_s).share, self._risen(seen.rise)
-        if share < rule.release_fraction and (risen is False or not (risen or self._by_rise)):
+        if not seen.doubt and share < rule.release_fraction and (risen is False or not (risen or self._by_rise)):
             return self._move(State.OK, seen, f"on only {share:.0%} of the last {rule.span_s / 60:g} min")
         if not rule.quiet_hour(seen.utc):
             return None
         waited = seen.time_s - self._heard_since + 1e-6
         score = self._marks.over(max(rule.confirm_s, seen.step_s))
         above = self._marks.risen_over(max(rule.rise_s, seen.step_s))
-        if waited >= rule.confirm_s and self._went_on(score):
+        if waited >= rule.confirm_s and self._went_on(score, seen):
             return self._move(State.LEAK, seen, f"went on for {rule.confirm_s / 60:g} min after WARNING")
-        if risen and waited >= rule.rise_s and self._went_on(above):
+        if risen and waited >= rule.rise_s and self._went_on(above, seen):
             return self._move(State.LEAK, seen, self._above(seen), by_rise=True)
         return None
 
-    def _went_on(self, heard: Heard) -> bool:
-        return heard.covered >= self.rule.coverage and heard.share >= self.rule.on_fraction
+    def _went_on(self, heard: Heard, seen: Observation) -> bool:
+        """Tell whether most of a span was on; in doubt, when only that is counted, it must fill the span itself."""
+        enough = self.rule.on_fraction if seen.doubt else self.rule.coverage
+        return heard.covered >= enough and heard.share >= self.rule.on_fraction
 
     def _above(self, seen: Observation) -> str:
         assert seen.rise is not None
@@ -180,7 +189,7 @@ class Decision:
 
     def _overlay(self, seen: Observation) -> tuple[State, str | None]:
         """Return the state to show: a deaf sensor stands above what was heard, doubt below it."""
-        if seen.fault is not None:
+        if seen.fault is not None and not (seen.doubt and self.suspicious and self._still_heard()):
             return State.SENSOR_FAULT, seen.fault
         if seen.score is None and self._shown is State.SENSOR_FAULT:  # only a good window ends a fault
             return State.SENSOR_FAULT, None
@@ -189,6 +198,11 @@ class Decision:
             if judged is not None and judged < self._enough():
                 return State.NOISY, f"only {judged:.0%} of the last {self.rule.noisy_s / 60:g} min was judged"
         return self._heard, None
+
+    def _still_heard(self) -> bool:
+        """Tell whether on windows, the only ones a doubt leaves, have come lately."""
+        lately = self._marks.over(self.rule.clear_s)
+        return lately.share * lately.covered > self.rule.clear_fraction
 
     def _enough(self) -> float:
         """Return the judged share below which nothing can be said, with hysteresis."""

@@ -2,7 +2,9 @@
 
 A dead, clipped or half-deaf sensor must neither sound an alarm nor report quiet. Each check measures one number,
 raises its fault above one limit and lifts it below a lower one, so that a value at the limit does not flicker. Loud,
-hissing or humming sound is not a fault: only what makes hearing a leak impossible is.
+hissing or humming sound is not a fault: only what makes hearing a leak impossible is. Two faults are doubts: the sound
+itself is sound, but its quiet may be that of a sensor in the air. Such windows are judged all the same: a leak that is
+heard is one.
 
 Levels are RMS in dBFS where 0 dBFS is a full-scale sine, as in the spectrogram.
 """
@@ -11,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from leakear.edge.history import History
+from leakear.edge.history import History, Hour
 from leakear.edge.measures import Measures, measure
 from leakear.edge.options import option
 
@@ -28,9 +30,13 @@ FAULTS: Mapping[str, str] = {
     "mains_dominance": "mains hum drowns everything: check the shield, the ground and the power supply",
     "missing_highs": "the upper part of the model's band is missing: check the device's rate and the mounting",
     "floor_drift": "it is far quieter than ever before here: check that the sensor still touches the pipe, "
-    "then accept the new floor with `leakear-edge calibrate`",
+    "then accept it with `leakear-edge calibrate --accept-floor`",
+    "lifeless": "nothing has risen above the sensor's own noise for days: knock on the pipe for some seconds, "
+    "check plug and gain",
 }
 """Every fault with what a person should do."""
+DOUBTS = frozenset({"floor_drift", "lifeless"})
+"""Faults of which quiet is doubtful and a leak is not: their windows are scored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,14 +62,26 @@ class HealthOptions:
     )
     floor_drop_db: float = option(
         12.0,
-        "dB below the quietest hours of the last week that is a fault; 0: never",
+        "dB below the quietest hours of the last week, or of the first, that is a fault; 0: never",
         minimum=0,
         maximum=100,
+    )
+    lifeless_hours: int = option(
+        72, "hours without any sound above the sensor's own noise that are a fault; 0: never", minimum=0, maximum=168
+    )
+    accepted: str = option(
+        "",
+        "any text, such as today's date: when it changes, a person has looked at the sensor, and what was usual here "
+        "before is forgotten (`leakear-edge calibrate --accept-floor` writes it)",
     )
 
 
 _LIFT = 0.7
 """A fault is lifted when its measure falls below this share of the limit that raised it."""
+_LIFE_DB = 3.0
+"""From the quietest to the loudest moment of days that hold nothing but a converter's noise."""
+_LIFE_DBFS = -65.0
+"""… none of which is louder than this: a pump that never stops is sound."""
 _ZERO = 1e-4
 """Mean, full scale 1, up to which a flat stretch is silence and not a stuck value."""
 
@@ -77,12 +95,17 @@ class Health(Measures):
     noise_floor_drift_db: float | None
     """how far that floor stands above its median over the last week; None until a day has been heard"""
     faults: tuple[str, ...]
-    """names out of `FAULTS`; a window with any of them is not scored"""
+    """names out of `FAULTS`; a window with any but `DOUBTS` is not scored"""
 
     @property
     def ok(self) -> bool:
-        """Whether this window may be scored."""
+        """Whether this window may be trusted, its quiet too."""
         return not self.faults
+
+    @property
+    def audible(self) -> bool:
+        """Whether a leak can be heard in this window; it may be scored."""
+        return DOUBTS.issuperset(self.faults)
 
 
 class HealthMonitor:
@@ -94,12 +117,15 @@ class HealthMonitor:
         self._raised: set[str] = set()
         self._history = History()
 
-    def check(self, window: "Window") -> Health:
-        """Measure a window, raise and lift faults, and learn from it when it is healthy."""
-        measures = measure(window.samples, self._spec)
+    def check(self, window: "Window", *, usual: bool = True) -> Health:
+        """Measure a window, raise and lift faults, and learn from it when it is healthy.
+
+        `usual`: no leak is suspected; what is heard meanwhile must not become this place's quiet.
+        """
+        m = measures = measure(window.samples, self._spec)
         self._raised = {name for name, excess in self._excesses(measures).items() if self._judge(name, excess)}
-        if not self._raised:
-            self._history.add(window.start_utc, measures.l05, measures.bandwidth_hz)
+        if self._raised <= {"lifeless"}:  # what ends it must be learnt
+            self._history.add(Hour(int(window.start_utc // 3600), m.l05, m.bandwidth_hz, m.l95, usual))
         floor = self._history.floor_dbfs
         return Health(
             **asdict(measures),
@@ -126,6 +152,7 @@ class HealthMonitor:
             "mains_dominance": m.mains_ratio / options.mains_ratio if loud else 0.0,
             "missing_highs": 0.0 if flat > _LIFT else self._missing(m),
             "floor_drift": 0.0 if flat > _LIFT else self._fallen(m),
+            "lifeless": 0.0 if flat > _LIFT else self._lifeless(m),
         }
 
     def _missing(self, m: Measures) -> float:
@@ -142,17 +169,34 @@ class HealthMonitor:
             return 0.0
         return (quietest - m.l05) / self._options.floor_drop_db
 
+    def _lifeless(self, m: Measures) -> float:
+        """Tell whether only a converter's noise was heard for days; any sound in this window ends it."""
+        hours = self._options.lifeless_hours
+        heard = self._history.range_dbfs(hours) if hours else None
+        if heard is None:
+            return 0.0
+        quietest, loudest = min(heard[0], m.l05), max(heard[1], m.l95)
+        return 2.0 if loudest < _LIFE_DBFS and loudest - quietest < _LIFE_DB else 0.0
+
     def forget(self) -> None:
         """Start learning anew what is usual: the sensor was moved, or a person accepts the present floor."""
         self._history = History()
+        self._raised -= DOUBTS
 
     def snapshot(self) -> dict[str, Any]:
         """Return what must survive a restart, as JSON keeps it."""
-        return {"raised": sorted(self._raised), "hours": self._history.snapshot()}
+        return {"raised": sorted(self._raised), "accepted": self._options.accepted, **self._history.snapshot()}
+
+    def accepts(self, saved: Mapping[str, Any]) -> bool:
+        """Tell whether what was saved is still what is usual here: nobody has accepted another floor since."""
+        return bool(saved.get("accepted", "") == self._options.accepted)
 
     def restore(self, saved: Mapping[str, Any]) -> None:
-        """Inverse of `snapshot`. Raises ValueError, TypeError or KeyError for anything else."""
+        """Inverse of `snapshot`, less what a person has set aside. Raises ValueError, TypeError or KeyError."""
         history = History()
-        history.restore(saved["hours"])
-        self._raised = set(saved["raised"]) & set(FAULTS)
-        self._history = history
+        history.restore(saved)
+        raised = set(saved["raised"]) & set(FAULTS)
+        if self.accepts(saved):
+            self._raised, self._history = raised, history
+        else:
+            self._raised, self._history = raised - DOUBTS, History()

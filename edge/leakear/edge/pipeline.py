@@ -49,6 +49,13 @@ class Result:
     """third octaves of the window's quiet moments, dB; None when not judged"""
 
     @property
+    def trusted(self) -> tuple[float | None, float | None]:
+        """P(leak) and dBmin (dBFS) of a window whose quiet can be believed too; None for any other."""
+        if self.health is None or not self.health.ok:
+            return None, None
+        return self.score, self.health.l05
+
+    @property
     def faults(self) -> tuple[str, ...]:
         """Named faults of this moment."""
         if self.fault is not None:
@@ -112,21 +119,22 @@ class Pipeline:
         self.windower.restart(start)
 
     def _judge(self, window: Window) -> Result:
-        health = self.health.check(window)
+        health = self.health.check(window, usual=not self.decision.suspicious)
         spectrogram = score = fault = levels = rise = None
         end_s = self.spec.window_seconds
         start, end_utc, end = window.start_utc, window.start_utc + end_s, window.start_monotonic + end_s
-        if health.ok:
+        if health.audible:
             advance = window.step_samples if self._unbroken else None
             spectrogram = self._spectrogram.update(window.samples, advance)
             score, fault = self._score(spectrogram, end, end_utc)
             levels = quiet_levels(window.samples, self.spec)
-            rise = self._rise(end, levels)
-        self._unbroken = health.ok
+            rise = self._rise(end, levels) if health.ok else None
+        self._unbroken = health.audible
         self.scored += score is not None
         self.faulty += score is None
         why = fault.name if fault else ", ".join(health.faults) or None
-        transition = self.decision.update(Observation(end, end_utc, self.step_s, score, health.l05, why, rise))
+        doubt = score is not None and not health.ok
+        transition = self.decision.update(Observation(end, end_utc, self.step_s, score, health.l05, why, rise, doubt))
         state = self.decision.state
         return Result(state, transition, start, end_utc, window, health, spectrogram, score, fault, levels)
 
@@ -168,6 +176,11 @@ class Pipeline:
         self.usual.forget()
         self.decision.forget_rises()
 
+    def accept_floor(self) -> None:
+        """Call the present quiet usual: a person has looked at the sensor."""
+        self.health.forget()
+        self.learn_anew()
+
     def snapshot(self) -> dict[str, Any]:
         """Return what must survive a restart, as JSON."""
         return {
@@ -182,5 +195,5 @@ class Pipeline:
             self.decision.restore(saved["decision"], time_s, gap_s)
         if "health" in saved:
             self.health.restore(saved["health"])
-        if "usual" in saved:
+        if "usual" in saved and self.health.accepts(saved.get("health", {})):
             self.usual.restore(saved["usual"])

@@ -50,9 +50,12 @@ class ClipRequest(Request):
 
 @message
 class CalibrateRequest(Request):
-    """`calibrate`: learn this site's quiet, then propose or set the threshold."""
+    """`calibrate`: learn this site's quiet, then propose or set the threshold; or accept that it has become quieter."""
 
-    action: str = wire("begin, give up, look, or use what was learnt", choices=("start", "cancel", "status", "apply"))
+    action: str = wire(
+        "begin, give up, look, use what was learnt; accept_floor: a person has looked, `floor_drift` ends",
+        choices=("start", "cancel", "status", "apply", "accept_floor"),
+    )
     hours: float = wire("how long to learn, h", minimum=0.01, maximum=24 * 14, default=8.0)
     false_alarms_per_week: float = wire("budget the threshold is chosen for", minimum=0.001, maximum=100, default=1.0)
 
