@@ -8,7 +8,7 @@ import pytest
 from level_scorer import SPEC, LevelScorer, OpenLevel
 
 from leakear.edge.decision import DecisionRule, State
-from leakear.edge.errors import ConfigError
+from leakear.edge.errors import UsageError
 from leakear.edge.pipeline import Pipeline
 from leakear.edge.windows import WindowOptions
 from leakear.train import dayreport, nodedays
@@ -141,6 +141,8 @@ def test_days_before_teach_what_is_usual_and_the_first_is_not_judged(tmp_path: P
     assert day.before is not None
     assert len(day.before.score) == pytest.approx(5 * 18, abs=1)
     assert dayreport.outcome(day, RULE).judged_s == 17 * 3600
+    second = day.heard.between(day.start_utc + 17 * 3600, np.inf)
+    assert np.nanmin(second.level_dbfs) > -80  # every window is whole: no silence of the pauses reaches into it
 
 
 def test_a_rise_above_what_is_usual_is_found_where_the_score_says_nothing() -> None:
@@ -192,9 +194,9 @@ def test_rules_are_read_and_refused_by_name() -> None:
         "span_s": 2400.0,
         "quiet_hours": "02:00-04:00",
     }
-    with pytest.raises(ConfigError, match="no key"):
+    with pytest.raises(UsageError, match="no key"):
         nodedays.parse_rule(["sapn_s=2400"])
-    with pytest.raises(ConfigError, match="not a number"):
+    with pytest.raises(UsageError, match="not a number"):
         nodedays.parse_rule(["span_s=long"])
 
 

@@ -131,10 +131,11 @@ def _stream(days: Sequence[Day], plan: Plan) -> Iterator[Block]:
     """Stream days one after the other as one sound."""
     start = 0
     for day in days:
-        utc, samples = START_UTC + start / RATE, 0
-        for block in day.blocks(hours=(0.0, plan.hours), utc=utc, step_s=plan.step_s):
+        before_s, samples = start / RATE, 0
+        hours = (0.0, plan.hours)
+        for block in day.blocks(hours=hours, utc=START_UTC + before_s, step_s=plan.step_s, heard_s=before_s):
             samples = block.start + len(block.samples)
-            yield replace(block, start=start + block.start, monotonic=start / RATE + block.monotonic)
+            yield replace(block, start=start + block.start, monotonic=before_s + block.monotonic)
         start += samples
 
 

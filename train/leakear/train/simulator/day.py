@@ -73,17 +73,18 @@ class Day:
         utc: float = START_HOUR * 3600,
         window_s: float = 10.0,
         step_s: float = 10.0,
+        heard_s: float = 0.0,
     ) -> Iterator[Block]:
         """Stream the day, or `hours` of it after its beginning. `utc`: POSIX seconds of the day's beginning.
 
         Where a node listens to `window_s` of every `step_s` seconds, the sound in between is never judged and is
-        given as zeros instead of being made.
+        given as zeros instead of being made. `heard_s`: seconds that the node has listened before.
         """
         silence = np.zeros(HOP, np.float32)
         first, last = (round(hour * 3600 * RATE / HOP) for hour in hours)
         for index in range(first, min(last, self.stretches)):
             start = index * HOP / RATE
-            since = (index - first) * HOP / RATE % step_s
+            since = (heard_s + (index - first) * HOP / RATE) % step_s
             heard = step_s <= window_s or since < window_s or since + HOP / RATE > step_s
             samples = self.render(index) if heard else silence
             yield Block((index - first) * HOP, samples, utc + start, start)
