@@ -34,7 +34,6 @@ def test_fit_makes_a_run_folder(folder: Path, tmp_path: Path, capsys: pytest.Cap
     ("words", "said"),
     [
         (("--split", "site"), "give --manifest"),
-        (("--split", "file", "--preset", "huge"), "no preset is called huge"),
         (("--manifest", "nowhere.csv"), "nowhere.csv"),
         (("--site-pattern", r"(s\d+)-", "--fold", "3"), "fold 3"),
         (("--split", "file", "--background", "nowhere"), "nowhere"),

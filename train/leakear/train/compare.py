@@ -11,6 +11,8 @@ import numpy as np
 import numpy.typing as npt
 from tqdm import tqdm
 
+from leakear.edge import outputs
+from leakear.edge.arguments import number, whole
 from leakear.edge.errors import InputDataError
 from leakear.edge.spectrogram import SpectrogramSpec
 from leakear.train import clips, dataset, metrics, networks, networks_compact
@@ -51,16 +53,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--representation", action="append", choices=REPRESENTATIONS, help="default: all")
     parser.add_argument("--network", action="append", choices=NETWORKS, help="default: logistic")
     parser.add_argument("--split", action="append", choices=("file", "site"), help="default: both")
-    parser.add_argument("--seeds", type=int, default=10, metavar="N", help="splits drawn, from seed 42 on")
-    parser.add_argument("--epochs", type=int, default=75, help="of networks (the notebook's: 75)")
-    parser.add_argument("--pool", type=int, default=8, metavar="FRAMES", help="frames averaged into one (1: none)")
-    parser.add_argument("--max-hz", type=float, default=11025.0, help="highest frequency the network sees")
+    parser.add_argument("--seeds", type=whole(1), default=10, metavar="N", help="splits drawn, from seed 42 on")
+    parser.add_argument("--epochs", type=whole(1), default=75, help="of networks (the notebook's: 75)")
+    parser.add_argument("--pool", type=whole(1), default=8, metavar="FRAMES", help="frames averaged into one (1: none)")
+    parser.add_argument(
+        "--max-hz", type=number(0, above=True), default=11025.0, help="highest frequency the network sees"
+    )
     parser.add_argument("--reference", choices=("max", "full-scale"), default="max", help="max is the notebook's")
     parser.add_argument("-o", "--output", type=Path, default=Path("runs/compare"), help="folder for the table")
 
 
 def main(args: argparse.Namespace) -> int:
     """Compare and print the table."""
+    outputs.folder(args.output, "-o")
     recordings, _ = dataset.fingerprint(dataset.load(args.data))
     results = list(compare(recordings, args))
     args.output.mkdir(parents=True, exist_ok=True)

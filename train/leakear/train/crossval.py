@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from leakear.edge import outputs
+from leakear.edge.arguments import number, whole
 from leakear.edge.errors import InputDataError
 from leakear.train import (
     augment,
@@ -63,18 +65,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("data", type=Path, metavar="DATA", help="folder with recordings and their sites")
     parser.add_argument("--manifest", type=Path, help="CSV beside or instead of DATA/manifest.csv")
-    parser.add_argument("--preset", action="append", default=None, metavar="P", help="network; repeat for several")
-    parser.add_argument("--baseline", action="append", default=None, metavar="B", help="baseline; repeat for several")
+    parser.add_argument("--preset", action="append", choices=("prior", *networks.presets()), help="repeat for several")
+    parser.add_argument("--baseline", action="append", choices=tuple(BASELINES), help="repeat for several")
     parser.add_argument("--folds", default="fold", metavar="COLUMN", help="column of the manifest that holds folds")
     parser.add_argument("--seed", type=int, metavar="N", help="draw the folds by site instead, with this seed")
-    parser.add_argument("--draws", type=int, default=0, metavar="K", help="other draws of the folds to average over")
+    parser.add_argument(
+        "--draws", type=whole(0), default=0, metavar="K", help="other draws of the folds to average over"
+    )
     parser.add_argument("--without-level", action="store_true", help="bring every window to the same level first")
     parser.add_argument("--leave-out", action="append", default=[], metavar="SITE", help="recordings to leave out")
-    parser.add_argument("--permute", type=int, default=0, metavar="K", help="deal labels anew to sites K times instead")
+    parser.add_argument(
+        "--permute", type=whole(0), default=0, metavar="K", help="deal labels anew to sites K times instead"
+    )
     parser.add_argument("--background", type=Path, metavar="DIR", help="sounds that training windows are mixed with")
-    parser.add_argument("--shrinkage", type=float, default=Fitting().shrinkage, help="of compact toward its statistic")
-    parser.add_argument("--epochs", type=int, default=20, help="of presets trained on the recordings alone")
-    parser.add_argument("--bootstrap", type=int, default=2000, metavar="N", help="draws of sites for the intervals")
+    parser.add_argument(
+        "--shrinkage", type=number(0), default=Fitting().shrinkage, help="of compact toward its statistic"
+    )
+    parser.add_argument("--epochs", type=whole(1), default=20, help="of presets trained on the recordings alone")
+    parser.add_argument(
+        "--bootstrap", type=whole(0), default=2000, metavar="N", help="draws of sites for the intervals"
+    )
     parser.add_argument(
         "-o", "--output", type=Path, default=Path("runs/crossval"), help="folder for table and pictures"
     )
@@ -83,6 +93,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> int:
     """Cross-validate and print the table."""
+    outputs.folder(args.output, "-o")
     found = contestants(args)
     study = permutations(found, args) if args.permute else compare(found, args)
     crossval_report.write(args.output, study)
@@ -96,9 +107,6 @@ def contestants(args: argparse.Namespace) -> Contestants:
     everything = args.preset is None and args.baseline is None
     names = list(args.preset or (["compact", "prior"] if everything else []))
     base = list(args.baseline or (BASELINES if everything else []))
-    unknown = next((name for name in base if name not in BASELINES), None)
-    if unknown:
-        raise InputDataError(f"no baseline is called {unknown}: choose from {', '.join(BASELINES)}")
     table = _table(args, with_copies=any(name != "prior" for name in names))
     made = {name: _network(name, args) for name in names}
     return Contestants(made | {name: BASELINES[name] for name in base}, table)

@@ -148,7 +148,9 @@ def _from_manifest(data: Path, manifest: Path, fold_column: str) -> list[Recordi
     try:
         with manifest.open(newline="", encoding="utf-8-sig") as file:
             rows = list(csv.DictReader(file))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    except OSError as error:
+        raise InputDataError(f"{manifest} cannot be read: {error.strerror}") from error
+    except (UnicodeDecodeError, csv.Error) as error:
         raise InputDataError(f"{manifest} cannot be read as CSV: {error}") from error
     return [_row(data, f"{manifest} line {number}", row, fold_column) for number, row in enumerate(rows, 2)]
 

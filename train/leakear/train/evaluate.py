@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
+from leakear.edge import outputs
+from leakear.edge.arguments import number
 from leakear.edge.audio import blocks
 from leakear.edge.decision import DecisionRule, State, rule_from
 from leakear.edge.errors import InputDataError
@@ -22,7 +24,7 @@ from leakear.edge.windows import Block, WindowOptions
 from leakear.train import dataset
 from leakear.train.augment import loop
 from leakear.train.dataset import Recording
-from leakear.train.nodedays import parse_rule
+from leakear.train.nodedays import RULE_HELP, parse_rule
 from leakear.train.observe import Heard, decide, listen
 from leakear.train.outcome import poisson_interval, share_interval
 
@@ -61,16 +63,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("data", type=Path, help="class folders, or a folder with manifest.csv")
     parser.add_argument("--manifest", type=Path, help="manifest (default: DATA/manifest.csv where there is one)")
     parser.add_argument("--model", type=Path, default=FACTORY, help="model file (default: the factory model)")
-    parser.add_argument("--minutes", type=float, default=60.0, help="length to which short recordings go round")
-    parser.add_argument("--step", type=float, default=WindowOptions().step_s, help="seconds from window to window")
-    parser.add_argument("--rule", action="append", default=[], metavar="KEY=VALUE", help="change the decision rule")
+    parser.add_argument(
+        "--minutes", type=number(0, 1440, above=True), default=60.0, help="to which short recordings go round (60)"
+    )
+    parser.add_argument(
+        "--step",
+        type=number(0, 3600, above=True),
+        default=WindowOptions().step_s,
+        help="seconds from window to window (10)",
+    )
+    parser.add_argument("--rule", action="append", default=[], metavar="KEY=VALUE", help=RULE_HELP)
     parser.add_argument("--json", type=Path, help="write everything here as well")
 
 
 def main(args: argparse.Namespace) -> int:
     """Run the command."""
-    if not 0 < args.minutes <= 1440 or not 0 < args.step <= 3600:
-        raise InputDataError("--minutes above 0 up to 1440, --step above 0 up to 3600")
+    if args.json:
+        outputs.file(args.json, "--json")
     model = Model.load(args.model)
     rule = rule_from(model.info.decision, parse_rule(args.rule))
     recordings = dataset.load(args.data, args.manifest)

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from leakear.edge import outputs
 from leakear.edge.errors import InputDataError, LeakearError
 from leakear.train import augment, dataset, model_card, networks, recordings, runfolder, scoring, shrinkage, simulated
 from leakear.train.clips import Recipe
@@ -65,12 +66,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("data", type=Path, metavar="DATA", help="folder with hk-noise-loggers/ and background/")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="OUT.tflite", help="model file to write")
     parser.add_argument("--run", type=Path, default=Path("runs/factory"), help="run folder (default: runs/factory)")
-    parser.add_argument("--cache", type=Path, help="where computed windows are kept")
-    parser.add_argument("--seed", type=int, default=42)
+    parser.add_argument("--cache", type=Path, metavar="DIR", help="where computed windows are kept")
+    parser.add_argument("--seed", type=int, default=42, help="of everything random (42)")
 
 
 def main(args: argparse.Namespace) -> int:
     """Train, judge, convert, and write the card."""
+    outputs.file(args.output, "-o")
+    outputs.folder(args.run, "--run")
     folder = args.data / "hk-noise-loggers"
     if not folder.is_dir():
         raise InputDataError(f"{args.data} holds no hk-noise-loggers/: see docs/DATA_CARD.md for where it comes from")

@@ -3,9 +3,12 @@
 import argparse
 import dataclasses
 import logging
+import re
 from pathlib import Path
 from typing import Any
 
+from leakear.edge import outputs
+from leakear.edge.arguments import number, whole
 from leakear.train import augment, dataset, networks, session
 from leakear.train.clips import Recipe
 from leakear.train.distributed import join, task
@@ -34,42 +37,58 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `fit`."""
     parser.add_argument("data", type=Path, metavar="DATA", help="folder with the recordings")
     parser.add_argument("-o", "--output", type=Path, metavar="RUN", help="run folder (default: runs/PRESET-SPLIT-SEED)")
-    parser.add_argument("--preset", default="compact", help="network and spectrogram (default: compact)")
+    parser.add_argument(
+        "--preset", choices=tuple(networks.presets()), default="compact", help="network and spectrogram (compact)"
+    )
     _data_arguments(parser.add_argument_group("recordings"))
     _learning_arguments(parser.add_argument_group("learning"))
 
 
 def _data_arguments(group: Any) -> None:
     group.add_argument("--manifest", type=Path, help="CSV beside or instead of DATA/manifest.csv")
-    group.add_argument("--site-pattern", metavar="REGEX", help="read the site from a name: its first group")
+    group.add_argument(
+        "--site-pattern", type=_pattern, metavar="REGEX", help="read the site from a name: its first group"
+    )
     group.add_argument("--split", choices=WAYS, default="site", help="who judges: other sites, other files, nobody")
     group.add_argument("--fold", type=int, metavar="N", help="hold out the manifest's fold N")
     group.add_argument("--fold-column", default="fold", help="column of the manifest that holds folds")
     group.add_argument("--background", type=Path, metavar="DIR", help="sounds that copies are mixed with")
-    group.add_argument("--copies", type=int, metavar="N", help="changed copies of a training window (preset's)")
+    group.add_argument("--copies", type=whole(0), metavar="N", help="changed copies of a training window (preset's)")
     group.add_argument("--windows", choices=("all", "first"), help="windows of a file (first: the notebook's rule)")
     group.add_argument("--cache", type=Path, metavar="DIR", help="where computed features are kept")
-    group.add_argument("--jobs", type=int, metavar="N", help="processes that compute features (one a core)")
+    group.add_argument("--jobs", type=whole(1), metavar="N", help="processes that compute features (one a core)")
     group.add_argument("--attribution", action="append", default=[], metavar="TEXT", help="credit that travels along")
 
 
 def _learning_arguments(group: Any) -> None:
-    group.add_argument("--epochs", type=int, help="passes over the training windows (preset's)")
-    group.add_argument("--batch-size", type=int, help="windows of a step (preset's)")
-    group.add_argument("--learning-rate", type=float, help="of Adam (preset's)")
-    group.add_argument("--patience", type=int, help="epochs without improvement before it ends; 0 never (preset's)")
+    group.add_argument("--epochs", type=whole(1), help="passes over the training windows (preset's)")
+    group.add_argument("--batch-size", type=whole(1), help="windows of a step (preset's)")
+    group.add_argument("--learning-rate", type=number(0, above=True), help="of Adam (preset's)")
+    group.add_argument(
+        "--patience", type=whole(0), help="epochs without improvement before it ends; 0 never (preset's)"
+    )
     group.add_argument("--seed", type=int, default=42, help="of split, copies and weights (default: 42)")
     group.add_argument("--fresh", action="store_true", help="forget what was trained in RUN and begin anew")
+
+
+def _pattern(text: str) -> str:
+    try:
+        if re.compile(text).groups == 1:
+            return text
+    except re.error as error:
+        raise argparse.ArgumentTypeError(f"{text!r}: {error}") from None
+    raise argparse.ArgumentTypeError(f"{text!r}: give a regular expression with one (group)")
 
 
 def main(args: argparse.Namespace) -> int:
     """Run `fit`."""
     worker, _ = task()
     preset = _preset(args)
+    output = args.output or Path("runs") / f"{preset.name}-{args.split}-{args.seed}"
+    outputs.folder(output, "-o")
     recordings = dataset.load(args.data, args.manifest, fold_column=args.fold_column, site_pattern=args.site_pattern)
     recordings, unreadable = dataset.fingerprint(recordings)
     dataset.require_classes(recordings, str(args.data))
-    output = args.output or Path("runs") / f"{preset.name}-{args.split}-{args.seed}"
     if args.fresh and worker == 0:
         session.forget(output)
     job = session.Job(

@@ -15,7 +15,8 @@ from typing import Any, cast
 import numpy as np
 from tqdm import tqdm
 
-from leakear.edge.errors import InputDataError
+from leakear.edge import outputs
+from leakear.edge.arguments import number, whole
 from leakear.train.processes import processes
 from leakear.train.simulator import RATE, Array, Label, Site, clip
 from leakear.train.simulator.day import Day
@@ -53,22 +54,25 @@ class Wanted:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command line."""
     parser.add_argument("out", type=Path, help="folder to write: Leak/, NoLeak/, days/, manifest.csv")
-    parser.add_argument("--sites", type=_positive, default=20, help="how many sites (default: 20)")
-    parser.add_argument("--seed", type=int, default=0, help="number of the first site (default: 0)")
-    parser.add_argument("--clips", type=int, default=20, help="clips a site, half of them leaks (default: 20)")
-    parser.add_argument("--seconds", type=float, default=10.0, help="length of a clip (default: 10)")
-    parser.add_argument("--folds", type=_positive, default=5, help="folds of the manifest, by site (default: 5)")
-    parser.add_argument("--use", type=float, default=0.0, help="share of NoLeak clips with a running tap (default: 0)")
-    parser.add_argument("--days", type=int, default=0, help="days a site, as truth in JSON (default: 0)")
+    parser.add_argument("--sites", type=whole(1), default=20, help="how many sites (default: 20)")
+    parser.add_argument("--seed", type=whole(0), default=0, help="number of the first site (default: 0)")
+    parser.add_argument("--clips", type=whole(0), default=20, help="clips a site, half of them leaks (default: 20)")
+    parser.add_argument(
+        "--seconds", type=number(0, 3600, above=True), default=10.0, help="length of a clip (default: 10)"
+    )
+    parser.add_argument("--folds", type=whole(1), default=5, help="folds of the manifest, by site (default: 5)")
+    parser.add_argument(
+        "--use", type=number(0, 1), default=0.0, help="share of NoLeak clips with a running tap (default: 0)"
+    )
+    parser.add_argument("--days", type=whole(0), default=0, help="days a site, as truth in JSON (default: 0)")
     parser.add_argument("--store", action="store_true", help="write the sound of the days too, as FLAC")
-    parser.add_argument("--jobs", type=_positive, default=1, help="processes (default: 1)")
+    parser.add_argument("--jobs", type=whole(1), default=1, help="processes (default: 1)")
 
 
 def main(args: argparse.Namespace) -> int:
     """Run the command."""
     wanted = Wanted(args.out, args.clips, args.seconds, args.folds, args.use, args.days, args.store)
-    if not 0 < wanted.seconds <= 3600 or not 0 <= wanted.use <= 1 or min(wanted.clips, wanted.days) < 0:
-        raise InputDataError("--seconds lies above 0 and up to 3600, --use within 0 to 1, --clips and --days from 0 on")
+    outputs.folder(wanted.out, "OUT")
     rows = simulate(wanted, range(args.seed, args.seed + args.sites), args.jobs)
     print(f"{len(rows)} clips of {args.sites} sites, {args.sites * args.days} days -> {args.out}")
     return 0
@@ -144,10 +148,3 @@ def _write_day(wanted: Wanted, day: Day) -> None:
         with soundfile.SoundFile(folder / f"{stem}.flac", "w", RATE, 1, subtype) as file:
             for block in day.blocks():
                 file.write(block.samples)
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError("must be 1 or more")
-    return number
