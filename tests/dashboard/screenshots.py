@@ -84,17 +84,14 @@ def seed(database: str, actors: list[Actor], now: float) -> None:
     samples.roll_up(now)
     history.save_nodes(fleet, now)
     star = next(a for a in actors if (a.site, a.name) == STAR)
-    flow, sure = (
-        "Flow-like sound for longer than any use of water here.",
-        "Flow-like sound on 97 % of windows, confirmed.",
-    )
+    flow, sure = "on 92% of the last 30 min", "went on for 15 min after WARNING"
     events = [
         happened(star, now - 118000, "OK", "WARNING", 11, flow),
-        happened(star, now - 116600, "WARNING", "OK", 12, "It ended: somebody used water."),
-        happened(star, now - 61000, "OK", "NOISY", 13, "Too loud to hear a leak: work in the street."),
-        happened(star, now - 52000, "NOISY", "OK", 14, "Quiet again."),
+        happened(star, now - 116600, "WARNING", "OK", 12, "quiet for 10 min"),
+        happened(star, now - 61000, "OK", "NOISY", 13, "only 31% of the last 10 min was judged"),
+        happened(star, now - 52000, "NOISY", "OK", 14, "NOISY ended"),
         happened(star, now - 2500, "OK", "WARNING", 15, flow),
-        happened(star, now - 1500, "WARNING", "LEAK", 16, sure + " Water runs and does not stop."),
+        happened(star, now - 1500, "WARNING", "LEAK", 16, sure),
     ]
     other = next(a for a in actors if (a.site, a.name) == ("vila-nova", "meter-06"))
     old = happened(other, now - 90000, "WARNING", "LEAK", 4, sure)

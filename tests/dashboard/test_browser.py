@@ -13,6 +13,9 @@ from leakear.edge.messages import Spectrum, utc_now
 
 EN = texts("en")
 ROW = '.fleet .node[data-node="{}"]'
+TOO_WIDE = """return [...document.querySelectorAll('body *')]
+    .filter((e) => e.getBoundingClientRect().right > innerWidth + 1 && !e.closest('.who-cell'))
+    .map((e) => `${e.tagName} ${e.className}`)"""
 SPITE = '<img src=x onerror="window.hacked=1"><script>window.hacked=1</script>'
 
 
@@ -205,12 +208,20 @@ def test_a_node_is_forgotten(page: Browser, dashboard: Dashboard, mqtt: Any) -> 
     assert not page.all(ROW.format("pit-11")), "the broker's retained messages are gone too"
 
 
-def test_portuguese_light_and_dark(page: Browser) -> None:
+def test_portuguese_light_and_dark(page: Browser, mqtt: Any) -> None:
     choice = "const s = document.querySelector('select[aria-label]'); s.value = 'pt-BR';"
     page.js(f"{choice} s.dispatchEvent(new Event('change'))")
     page.text("nav", texts("pt-BR")["fleet"])
     page.text(".line", texts("pt-BR")["line.live"])
     assert page.js("return document.documentElement.lang") == "pt-BR"
+    with FakeNode(mqtt.port, "pit-15") as node:
+        node.turn("LEAK", reason="went on for 15 min after WARNING")
+        page.text(".toast", "continuou por 15 min depois de Atenção")
+        page.open(page.driver.current_url + path_of(node)[1:])
+        page.text(".entry .reason", "continuou por 15 min depois de Atenção")
+        page.click('[data-command="identify"]')
+        page.text('[data-answer="identify"]', "O nó não respondeu em 15 s.")
+    page.complaints()  # the browser notes the command that failed
     before = page.js("return getComputedStyle(document.body).backgroundColor")
     page.click("header button.icon:nth-of-type(2)")
     until(lambda: page.js("return getComputedStyle(document.body).backgroundColor") != before, "the other theme")
@@ -222,13 +233,15 @@ def test_it_fits_a_telephone(page: Browser, dashboard: Dashboard, mqtt: Any) -> 
         node.turn("LEAK", reason="W" * 300)
         size = {"width": 360, "height": 740, "deviceScaleFactor": 2, "mobile": True}
         page.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-        for address in ("/", path_of(node), "/alerts"):
-            page.open(dashboard.url + address)
-            page.one("main .entry, main .node")
-            assert page.js("return document.documentElement.scrollWidth") <= 360, address
-        heights = page.js("return [...document.querySelectorAll('button, select')].map(e => e.offsetHeight)")
-        assert min(height for height in heights if height) >= 38, "a finger hits every button"
-        page.driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+        try:
+            for address in ("/", path_of(node), "/alerts"):
+                page.open(dashboard.url + address)
+                page.one("main .entry, main .node")
+                assert page.js(TOO_WIDE) == [], address
+            heights = page.js("return [...document.querySelectorAll('button, select')].map(e => e.offsetHeight)")
+            assert min(height for height in heights if height) >= 38, "a finger hits every button"
+        finally:
+            page.driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 
 def log_in(browser: Browser, password: str) -> None:

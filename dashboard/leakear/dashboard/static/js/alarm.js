@@ -51,7 +51,7 @@ function toast(place, row, go) {
     h("div.row", null, me.operates ? h("button", { onclick: () => { acknowledge(row.id); element.remove(); } }, t("acknowledge")) : null,
       h("button", { onclick: () => element.remove() }, t("close"))));
   place.append(element);
-  while (place.children.length > 4) place.firstChild.remove();
+  while (place.children.length > (innerWidth < 720 ? 2 : 4)) place.firstChild.remove();
   setTimeout(() => element.remove(), SHOWN_MS);
 }
 

@@ -7,9 +7,8 @@ export function colour(name) {
 }
 
 /** A 2-D context whose canvas fits its place and the screen's pixels. */
-export function prepare(canvas) {
+export function prepare(canvas, [width, height] = [canvas.clientWidth, canvas.clientHeight]) {
   const ratio = Math.min(window.devicePixelRatio || 1, 3);
-  const [width, height] = [canvas.clientWidth, canvas.clientHeight];
   if (canvas.width !== Math.round(width * ratio) || canvas.height !== Math.round(height * ratio)) {
     canvas.width = Math.round(width * ratio);
     canvas.height = Math.round(height * ratio);
@@ -20,16 +19,16 @@ export function prepare(canvas) {
   return { pen, width, height };
 }
 
-/** A line with holes where nothing came; `range` is [low, high]. */
-export function spark(canvas, values, [low, high], ink, threshold) {
-  const { pen, width, height } = prepare(canvas);
+/** A line with holes where nothing came; `range` is [low, high], `limit` a value to mark and its ink. */
+export function spark(canvas, size, values, [low, high], ink, [limit, line] = []) {
+  const { pen, width, height } = prepare(canvas, size);
   const x = (i) => 1 + (i / (values.length - 1)) * (width - 4);
   const y = (v) => height - 2.5 - ((Math.min(Math.max(v, low), high) - low) / (high - low)) * (height - 5);
-  if (threshold !== undefined && threshold !== null) {
-    pen.strokeStyle = colour("--line");
+  if (limit !== undefined && limit !== null) {
+    pen.strokeStyle = line;
     pen.beginPath();
-    pen.moveTo(0, y(threshold));
-    pen.lineTo(width, y(threshold));
+    pen.moveTo(0, y(limit));
+    pen.lineTo(width, y(limit));
     pen.stroke();
   }
   pen.strokeStyle = pen.fillStyle = ink;

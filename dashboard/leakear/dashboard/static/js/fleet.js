@@ -1,9 +1,10 @@
 // The fleet: tiles to count and filter, a search, and a list that holds only the rows in view.
-import { ICONS, h, icon, say } from "./dom.js";
-import { ago, level, local, number, t, utc } from "./i18n.js";
-import { fleet, now, on } from "./store.js";
-import { GROUPS, badge, group, look, rank, shape, shown, word } from "./states.js";
-import { colour, spark } from "./charts.js";
+import { h, say } from "./dom.js";
+import { number, t } from "./i18n.js";
+import { fleet, on } from "./store.js";
+import { GROUPS, group, look, rank, shape, shown, word } from "./states.js";
+import { colour } from "./charts.js";
+import { nodeRow, siteRow } from "./rows.js";
 
 const NARROW = window.matchMedia("(max-width: 860px)");
 const SITE_HEIGHT = 36;
@@ -130,7 +131,7 @@ class FleetView {
   paint() {
     const top = this.rows.scrollTop - 100;
     const bottom = this.rows.scrollTop + this.rows.clientHeight + 100;
-    const inks = { score: colour("--score"), level: colour("--level") };
+    const drawn = [];
     const kept = new Set();
     for (let n = first(this.items, top); n < this.items.length && this.items[n].top < bottom; n++) {
       const item = this.items[n];
@@ -141,9 +142,9 @@ class FleetView {
         this.pool.set(item.key, row);
         this.all.append(row.element);
       }
-      row.element.style.transform = `translateY(${item.top}px)`;
-      row.element.setAttribute("aria-rowindex", String(n + 2));
-      row.update(item, inks);
+      move(row, item.top, n + 2);
+      row.update(item);
+      if (row.draw) drawn.push(row);
     }
     for (const [key, row] of this.pool) {
       if (!kept.has(key)) {
@@ -153,7 +154,19 @@ class FleetView {
       }
     }
     const focusable = this.pool.get(this.focus) ?? this.pool.values().next().value;
-    for (const row of this.pool.values()) row.element.tabIndex = row === focusable ? 0 : -1;
+    for (const row of this.pool.values()) {
+      const index = row === focusable ? 0 : -1;
+      if (row.element.tabIndex !== index) row.element.tabIndex = index;
+    }
+    this.draw(drawn);
+  }
+
+  /** Sparklines last, and their size asked for once: asked between two changes it would lay out the page each time. */
+  draw(rows) {
+    if (!rows.length) return;
+    const sizes = rows[0].sizes();
+    const inks = { score: colour("--score"), level: colour("--level"), line: colour("--line") };
+    for (const row of rows) row.draw(sizes, inks);
   }
 
   /** Arrow keys go from row to row. */
@@ -203,6 +216,13 @@ function place(nodes, grouped, height) {
   return items;
 }
 
+function move(row, top, index) {
+  if (row.top === top && row.index === index) return;
+  Object.assign(row, { top, index });
+  row.element.style.transform = `translateY(${top}px)`;
+  row.element.setAttribute("aria-rowindex", String(index));
+}
+
 function first(items, top) {
   let [low, high] = [0, items.length];
   while (low < high) {
@@ -211,89 +231,4 @@ function first(items, top) {
     else high = middle;
   }
   return low;
-}
-
-function siteRow(item) {
-  const tally = h("span.tally");
-  const element = h("div.site-row", { role: "row" }, h("span", { role: "rowheader" }, item.site), tally);
-  let before = "";
-  return {
-    element,
-    update({ members }) {
-      const counts = GROUPS.map((key) => [key, members.filter((node) => group(node) === key).length]).filter(([, n]) => n);
-      if (before === String(counts)) return;
-      before = String(counts);
-      tally.replaceChildren(...counts.map(([key, n]) =>
-        h("span", { "data-look": key === "gone" ? "gone" : look(key), title: word(key) }, shape(key), String(n))));
-    },
-  };
-}
-
-function nodeRow(node, view) {
-  const parts = {
-    state: h("div.state-cell", { role: "gridcell" }),
-    score: h("span.figure"), scores: h("canvas", { "aria-hidden": "true" }),
-    level: h("span.figure"), levels: h("canvas", { "aria-hidden": "true" }),
-    seen: h("time"), faults: h("div.cell.faults", { role: "gridcell" }), model: h("div.cell.model", { role: "gridcell" }),
-    queue: h("div.cell.queue", { role: "gridcell" }),
-  };
-  const path = `/node/${encodeURIComponent(node.site)}/${encodeURIComponent(node.node)}`;
-  const element = h("a.node", {
-    role: "row", href: path, "data-key": `${node.site}/${node.node}`, "data-site": node.site, "data-node": node.node,
-    onfocus: () => { view.focus = `${node.site}/${node.node}`; },
-    onclick: (event) => { if (!event.metaKey && !event.ctrlKey) { event.preventDefault(); view.go(path); } },
-  },
-  parts.state,
-  h("div.who-cell", { role: "gridcell" }, h("span.name", null, node.node), " ", h("span.site", null, node.site)),
-  h("div.values.score", { role: "gridcell" }, parts.score, parts.scores),
-  h("div.values.level", { role: "gridcell" }, parts.level, parts.levels),
-  h("div.cell.seen", { role: "gridcell" }, parts.seen), parts.faults, parts.model, parts.queue);
-  let drawn = "";
-  return {
-    element,
-    update({ node: current }, inks) {
-      head(element, parts, current);
-      say(parts.score, number(current.score, 2));
-      say(parts.level, level(current.level));
-      say(parts.queue, current.queue ? number(current.queue) : "");
-      parts.seen.dateTime = current.end ? new Date(current.end * 1000).toISOString() : "";
-      parts.seen.title = current.seen ? utc(current.seen) : "";
-      say(parts.seen, ago(current.seen, now()));
-      const state = `${current.slot} ${current.score} ${current.level} ${inks.score} ${parts.scores.clientWidth}`;
-      if (state === drawn) return;
-      drawn = state;
-      spark(parts.scores, current.scores, [0, 1], inks.score, current.threshold);
-      if (parts.levels.clientWidth) spark(parts.levels, current.levels, levels(current.levels), inks.level);
-    },
-  };
-}
-
-/** The cells that change rarely. */
-function head(element, parts, node) {
-  const stamp = `${node.state} ${node.presence} ${node.faults} ${node.model} ${node.muted > now() ? node.muted : 0} ${node.missing} ${node.malformed}`;
-  if (element.dataset.stamp === stamp) return;
-  element.dataset.stamp = stamp;
-  const name = shown(node);
-  element.dataset.look = look(name);
-  element.dataset.state = node.state;
-  element.dataset.presence = node.presence;
-  element.dataset.gone = String(node.presence !== "online");
-  parts.state.replaceChildren(badge(name));
-  if (name !== node.presence && node.presence !== "online") parts.state.append(badge(node.presence));
-  else if (name === node.presence && node.state !== "UNKNOWN") parts.state.append(h("span.dim", null, t("was", { state: word(node.state) })));
-  if (node.muted > now()) parts.state.append(h("span.mute", { title: t("muted.until", { when: local(node.muted) }) }, icon(ICONS.bellOff)));
-  const faults = node.faults.map((fault) => t(`fault.${fault}`));
-  if (node.missing) faults.push(t("missing", { count: number(node.missing) }));
-  if (node.malformed) faults.push(t("malformed"));
-  parts.faults.replaceChildren(...(faults.length ? [h("span.chip", { title: faults.join(", ") }, faults.join(", "))] : []));
-  say(parts.model, node.model);
-  parts.model.title = node.model ?? "";
-}
-
-function levels(values) {
-  const known = values.filter((v) => v !== null);
-  if (!known.length) return [-80, -20];
-  const middle = (Math.min(...known) + Math.max(...known)) / 2;
-  const reach = Math.max(6, (Math.max(...known) - Math.min(...known)) / 2);
-  return [middle - reach, middle + reach];
 }

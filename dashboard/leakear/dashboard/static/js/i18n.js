@@ -4,6 +4,7 @@ import { h } from "./dom.js";
 export const LANGUAGES = ["en", "pt-BR"];
 let texts = {};
 let sentences = [];
+const formats = new Map();
 export let language = "en";
 
 /** Load the language that was chosen, or that the browser asks for. */
@@ -56,7 +57,8 @@ export function t(key, values) {
 
 export function number(value, digits = 0) {
   if (value === null || value === undefined) return "–";
-  return value.toLocaleString(language, { minimumFractionDigits: digits, maximumFractionDigits: digits });
+  if (!formats.has(digits)) formats.set(digits, new Intl.NumberFormat(language, { minimumFractionDigits: digits, maximumFractionDigits: digits }));
+  return formats.get(digits).format(value);
 }
 
 export function level(value) {

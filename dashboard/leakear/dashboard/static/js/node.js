@@ -136,7 +136,7 @@ class NodeView {
       if (name !== node.presence && node.presence !== "online") parts.push(badge(node.presence));
       if (node.since) parts.push(h("span.dim", { title: utc(node.since) }, t("since", { when: local(node.since) })));
       parts.push(...node.faults.map((fault) => h("span.chip", null, t(`fault.${fault}`))));
-      if (node.muted > now()) parts.push(h("span.chip", null, t("muted.until", { when: local(node.muted) })));
+      if (node.muted > now()) parts.push(h("span.chip", { title: utc(node.muted) }, t("muted.until", { when: local(node.muted) })));
       if (node.complaint) parts.push(h("span.chip", { title: node.complaint }, t("malformed")));
       parts.push(h("span.dim", null, t("seen.ago", { when: ago(node.seen, now()) })));
     }
@@ -177,12 +177,12 @@ class NodeView {
       from = event.happened;
     }
     spans.push([from, until, gone ? "stale" : state]);
-    const stamp = spans.map(([a, b, s]) => `${Math.round((a - since) / this.seconds * 400)} ${Math.round((b - since) / this.seconds * 400)} ${s}`).join();
+    const stamp = this.strip.clientWidth + spans.map(([a, b, s]) => `${Math.round((a - since) / this.seconds * 400)} ${Math.round((b - since) / this.seconds * 400)} ${s}`).join();
     if (stamp === this.stripStamp) return;
     this.stripStamp = stamp;
     this.strip.replaceChildren(...spans.filter(([a, b]) => b > since && b > a).map(([a, b, name]) => {
       const wide = (b - a) / (until - since) * this.strip.clientWidth > 70;
-      const title = `${word(name)} · ${local(a)} – ${local(b)} (${span(b - a)})`;
+      const title = `${word(name)} · ${local(a)} – ${local(b)} (${span(b - a)})\n${utc(a)} – ${utc(b)}`;
       const element = h("div.span", { "data-look": look(name), title }, wide ? word(name) : "");
       element.style.left = `${Math.max(0, (a - since) / (until - since)) * 100}%`;
       element.style.width = `${(b - Math.max(a, since)) / (until - since) * 100}%`;
@@ -195,7 +195,7 @@ class NodeView {
     const { node } = this;
     const rows = [];
     const put = (key, value, bad = false) => { if (value !== null && value !== undefined && value !== "") rows.push(h("dt", null, t(`fact.${key}`)), h(bad ? "dd.bad" : "dd", null, value)); };
-    const mib = (bytes) => (bytes === null ? null : `${number(bytes / 2 ** 20, 1)} MiB`);
+    const size = (bytes) => (bytes < 2 ** 30 ? `${number(bytes / 2 ** 20, 1)} MiB` : `${number(bytes / 2 ** 30, 1)} GiB`);
     if (node) put("queue", number(node.queue), node.queue > 0);
     put("missing", gaps.length ? gaps.map(([a, b]) => (a === b ? a : `${a}–${b}`)).join(", ") : null, true);
     if (report) {
@@ -217,8 +217,8 @@ class NodeView {
       put("reconnects", number(health.reconnects));
       put("load", health.real_time_factor === null ? null : `${number(health.real_time_factor * 100, 1)} %`, health.real_time_factor > 0.9);
       put("temperature", health.temperature_c === null ? null : `${number(health.temperature_c, 0)} °C`, health.temperature_c > 80);
-      put("disk", health.disk_free_bytes === null ? null : mib(health.disk_free_bytes));
-      put("memory", health.rss_bytes === null ? null : mib(health.rss_bytes));
+      put("disk", health.disk_free_bytes === null ? null : size(health.disk_free_bytes));
+      put("memory", health.rss_bytes === null ? null : size(health.rss_bytes));
       put("certificate", health.certificate_expires ? timeElement(Date.parse(health.certificate_expires) / 1000) : null);
     }
     this.facts.replaceChildren(...(rows.length ? rows : [h("dt", null, t("facts.none"))]));
