@@ -2,14 +2,16 @@
 
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
+from leakear.edge.errors import UsageError
 from leakear.edge.program import Program
 
 HELP = """\
 Turns a trained network into the one file that a node needs, and proves that it works there.
 
   leakear-convert RUN -o leak.tflite                 a run folder of leakear-train, in int8
-  leakear-convert my.keras --spec my.json -o my.tflite   somebody's own network (convert --help shows my.json)
+  leakear-convert my.keras --spec my.json -o my.tflite   somebody's own network (leakear-convert convert --help)
   leakear-convert RUN -o leak.tflite --mode int16x8 --report report/
   leakear-convert inspect leak.tflite                what a model file says of itself
   leakear-convert verify leak.tflite                 hash, golden vector, every runtime that is here
@@ -32,6 +34,10 @@ COMMANDS = {
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a subcommand; return its exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
+    first = arguments[0] if arguments else "-"
+    if not first.startswith("-") and first not in COMMANDS and "-o" not in arguments and not Path(first).exists():
+        print(f"leakear-convert: {first} is neither a command ({', '.join(COMMANDS)}) nor there", file=sys.stderr)
+        return UsageError.exit_code
     if arguments and arguments[0] not in (*COMMANDS, "-h", "--help", "--version"):
         arguments.insert(0, "convert")
     return Program("leakear-convert", HELP, COMMANDS).run(arguments)

@@ -1,9 +1,7 @@
 """The conversion itself, as a command."""
 
 import argparse
-import importlib
 import json
-import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,12 +10,12 @@ from pathlib import Path
 
 from leakear.convert.describe import created
 from leakear.convert.gate import Limits
-from leakear.convert.progress import hushed
 from leakear.convert.quantise import MODES
 from leakear.edge import outputs
 from leakear.edge.arguments import number, whole
 from leakear.edge.errors import LeakearError
 from leakear.edge.options import default_of, describe
+from leakear.train import quiet
 
 HELP = """\
 Convert a run folder of leakear-train, or a .keras file (or SavedModel) with a description:
@@ -137,9 +135,7 @@ def told(path: Path, consequence: str = "") -> Iterator[None]:
 
 def load_tensorflow() -> None:
     """Import TensorFlow without its greetings. Raises LeakearError where it is not installed."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
-        with hushed():
-            importlib.import_module("tensorflow")
+        quiet.load_tensorflow()
     except ImportError as error:
         raise LeakearError(f"the converter needs TensorFlow ({error}): pip install 'leakear[convert]'") from None

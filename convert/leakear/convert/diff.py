@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from leakear.edge import bundle
+from leakear.edge.inspect import description
 
 HELP = "Show what changed from one model file to another: spectrogram, threshold, figures, training, operators."
 SECTIONS = (
@@ -31,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> int:
     """Print the differences."""
-    changed = differences(dict(bundle.read(args.old).info.raw), dict(bundle.read(args.new).info.raw))
+    changed = differences(*(description(bundle.read(path)) for path in (args.old, args.new)))
     if args.json:
         print(json.dumps(changed, ensure_ascii=False))
     else:

@@ -1,31 +1,10 @@
 """What a long conversion is doing, on standard error."""
 
-import os
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-
-
-@contextmanager
-def hushed() -> Iterator[None]:
-    """Hold back what C++ libraries write to standard error while they are loaded; told after all where that fails."""
-    with tempfile.TemporaryFile() as held:
-        sys.stderr.flush()
-        ours = os.dup(2)
-        os.dup2(held.fileno(), 2)
-        try:
-            yield
-        except BaseException:
-            held.seek(0)
-            os.write(ours, held.read())
-            raise
-        finally:
-            os.dup2(ours, 2)
-            os.close(ours)
-
 
 PULSE_S = 10.0
 """seconds between signs of life of a stage"""

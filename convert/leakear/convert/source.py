@@ -55,12 +55,22 @@ def load(path: Path, spec_file: Path | None = None) -> Source:
         raise InputDataError(
             f"{path} is neither a run folder (it holds no run.json) nor a SavedModel (it holds no saved_model.pb)"
         )
+    if path.is_file() and _is_model_file(path):
+        raise InputDataError(
+            f"{path} is a model file already: leakear-convert inspect, verify, sign and diff work on it; to convert, "
+            "name the run folder or .keras file that it came from"
+        )
     if spec_file is None:
         raise InputDataError(
             f"{path} does not say what it listens to: describe its input with --spec FILE.json "
             "(leakear-convert convert --help shows one), or convert a run folder of leakear-train"
         )
     return checked(described(path, spec_file), path)
+
+
+def _is_model_file(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(8)[4:] == b"TFL3"
 
 
 def described(path: Path, spec_file: Path) -> Source:

@@ -15,7 +15,7 @@ from leakear.edge import outputs
 from leakear.edge.arguments import number, whole
 from leakear.edge.errors import InputDataError
 from leakear.edge.spectrogram import SpectrogramSpec
-from leakear.train import clips, dataset, metrics, networks, networks_compact
+from leakear.train import clips, dataset, metrics, networks, networks_compact, quiet
 from leakear.train.dataset import Recording
 from leakear.train.metrics import Floats, Rows
 from leakear.train.representations import REPRESENTATIONS, pooled
@@ -148,6 +148,7 @@ def _fit(
     """Train on some files and return the logits of others."""
     if network == "logistic":
         return _logistic(pictures, targets, train, test)
+    quiet.load_tensorflow()
     import keras
 
     keras.utils.set_random_seed(seed)

@@ -21,6 +21,7 @@ from leakear.train import (
     networks,
     networks_compact,
     protocol,
+    quiet,
     recordings,
     simulated,
 )
@@ -156,6 +157,7 @@ def _table(args: argparse.Namespace, *, with_copies: bool) -> Table:
 
 
 def _network(name: str, args: argparse.Namespace) -> tuple[str, Detector]:
+    quiet.load_tensorflow()
     if name == "prior":
         return "the network's built-in statistic, untrained", detectors.prior(networks.preset("compact"))
     preset = networks.preset(name)

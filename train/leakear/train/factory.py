@@ -20,7 +20,18 @@ import numpy.typing as npt
 
 from leakear.edge import outputs
 from leakear.edge.errors import InputDataError, LeakearError
-from leakear.train import augment, dataset, model_card, networks, recordings, runfolder, scoring, shrinkage, simulated
+from leakear.train import (
+    augment,
+    dataset,
+    model_card,
+    networks,
+    quiet,
+    recordings,
+    runfolder,
+    scoring,
+    shrinkage,
+    simulated,
+)
 from leakear.train.clips import Recipe
 from leakear.train.crossval import SIMULATED
 from leakear.train.features import default_cache
@@ -77,6 +88,7 @@ def main(args: argparse.Namespace) -> int:
     folder = args.data / "hk-noise-loggers"
     if not folder.is_dir():
         raise InputDataError(f"{args.data} holds no hk-noise-loggers/: see docs/DATA_CARD.md for where it comes from")
+    quiet.load_tensorflow()
     material = load(folder, args.data / "background", args.cache or default_cache(), args.seed)
     run = train(material, args.run)
     convert = [sys.executable, "-m", "leakear.convert.cli", str(run.path), "-o", str(args.output), "--name", "factory"]

@@ -9,7 +9,7 @@ from typing import Any
 
 from leakear.edge import outputs
 from leakear.edge.arguments import number, whole
-from leakear.train import augment, dataset, networks, session
+from leakear.train import augment, dataset, networks, quiet, session
 from leakear.train.clips import Recipe
 from leakear.train.distributed import join, task
 from leakear.train.features import default_cache
@@ -98,6 +98,7 @@ def main(args: argparse.Namespace) -> int:
         skipped=tuple(unreadable),
         attribution=tuple(args.attribution),
     )
+    quiet.load_tensorflow()
     run = session.run(job, output, join(), cache=args.cache or default_cache(), jobs=args.jobs)
     if run:
         _tell(run)

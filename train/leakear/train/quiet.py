@@ -1,0 +1,60 @@
+"""Keeps what C++ libraries write to standard error from burying what a person should read."""
+
+import importlib
+import os
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def hushed() -> Iterator[None]:
+    """Hold back what C++ libraries write to standard error while they are loaded; told after all where that fails."""
+    with tempfile.TemporaryFile() as held:
+        sys.stderr.flush()
+        ours = os.dup(2)
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            held.seek(0)
+            os.write(ours, held.read())
+            raise
+        finally:
+            os.dup2(ours, 2)
+            os.close(ours)
+
+
+@contextmanager
+def without(noise: bytes) -> Iterator[None]:
+    """Leave out the lines on standard error that begin so; all others pass at once."""
+    sys.stderr.flush()
+    ours = os.dup(2)
+    source, sink = os.pipe()
+    os.dup2(sink, 2)
+    os.close(sink)
+
+    def copy() -> None:
+        with os.fdopen(source, "rb") as lines:
+            for line in lines:
+                if not line.startswith(noise):
+                    os.write(ours, line)
+
+    thread = threading.Thread(target=copy, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        sys.stderr.flush()
+        os.dup2(ours, 2)
+        thread.join()
+        os.close(ours)
+
+
+def load_tensorflow() -> None:
+    """Import TensorFlow without its greetings."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    with hushed():
+        importlib.import_module("tensorflow")
