@@ -53,6 +53,7 @@ class NodeView {
       band: ["level_min", "level_max"], range: null, format: (v, exact) => number(v, exact ? 1 : 0), label: t("chart.level"),
     });
     this.strip = h("div.strip", { role: "img", "aria-label": t("timeline") });
+    new ResizeObserver(() => this.drawCharts()).observe(this.strip);
     this.waterfall = new Waterfall();
     this.listenButton = h("button.watch", { "aria-pressed": "false", onclick: () => this.listen() }, t("spectrum.start"));
     this.waterfall.element.hidden = true;
