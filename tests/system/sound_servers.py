@@ -51,8 +51,12 @@ class Server:
 
     def __exit__(self, *_: object) -> None:
         for process in reversed(self._running):
-            process.kill()
-            process.wait(10)
+            process.terminate()  # JACK counts the servers that were killed, and starts no ninth
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait(10)
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def spawn(self, *command: str) -> subprocess.Popen[bytes]:
