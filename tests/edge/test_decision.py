@@ -88,6 +88,46 @@ def test_faulty_windows_count_neither_way() -> None:
     assert decision.update(Observation(time + STEP, time, STEP, 0.1)).target is State.OK  # type: ignore[union-attr]
 
 
+def deaf(decision: Decision, start: float, hours: float) -> float:
+    """Hear nothing, told once a minute; return when it ends."""
+    for minute in range(round(hours * 60)):
+        decision.update(Observation(start + 60 * minute, start + 60 * minute, 0.0, None, None, "no_device"))
+    return start + hours * 3600
+
+
+def test_a_warning_does_not_outlive_hours_of_deafness() -> None:
+    decision = Decision(DecisionRule())
+    assert [s for s, _ in run(decision, (0.1, 30), (0.95, 30))] == ["WARNING"]
+    end = deaf(decision, 3610, 5)
+    assert [s for s, _ in run(decision, (0.95, 14), (0.1, 10), start=end)] == ["OK"], "a tap is no leak"
+
+
+def test_what_is_confirmed_must_have_been_heard_throughout() -> None:
+    decision = Decision(DecisionRule())
+    assert [s for s, _ in run(decision, (0.1, 30), (0.95, 30))] == ["WARNING"]
+    end = deaf(decision, 3610, 0.3)
+    assert [s for s, _ in run(decision, (0.95, 8), (0.1, 30), start=end)] == ["WARNING", "OK"]
+
+
+@pytest.mark.parametrize(("gap_s", "states"), [(60, []), (8 * 3600, ["OK"])])
+def test_a_warning_does_not_outlive_hours_without_power(gap_s: float, states: list[str]) -> None:
+    before, after = Decision(DecisionRule()), Decision(DecisionRule())
+    assert [s for s, _ in run(before, (0.1, 30), (0.95, 30))] == ["WARNING"]
+    after.restore(json.loads(json.dumps(before.snapshot())), time_s=100, gap_s=gap_s)
+    assert [s for s, _ in run(after, (0.95, 8), start=100)] == states
+
+
+def test_a_leak_that_stands_again_after_deafness_is_no_new_alert() -> None:
+    decision = Decision(DecisionRule())
+    run(decision, (0.9, 90))
+    end = deaf(decision, 5410, 72)
+    change = decision.update(Observation(end, end, STEP, 0.1, -40.0))
+    assert change is not None
+    assert (change.target, change.again) == (State.LEAK, True)
+    assert change.reason == "SENSOR_FAULT ended; LEAK as last heard"
+    assert [s for s, _ in run(decision, (0.1, 12), start=end)] == ["OK"]
+
+
 def doubtful(decision: Decision, *parts: tuple[float, float], start: float = 0.0) -> list[str]:
     """Feed (score, minutes) of a sensor that may hang in the air; return the states entered."""
     time, entered = start, []

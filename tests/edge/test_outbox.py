@@ -98,6 +98,14 @@ def test_a_number_is_never_given_twice_even_when_its_event_is_gone_and_the_file_
         assert box.put(event()).seq == 3
 
 
+def test_an_alert_outlives_what_a_faulty_sensor_says_of_itself(tmp_path: Path) -> None:
+    with Outbox(tmp_path / "outbox.db", SMALL) as box:
+        leak = box.put(replace(event("state"), to_state="LEAK"))
+        for _ in range(200):
+            box.put(replace(event("state"), from_state="OK", to_state="SENSOR_FAULT"))
+        assert events(box)[0] == leak
+
+
 def test_what_settled_is_not_sent_again_after_a_restart_but_after_a_reboot(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

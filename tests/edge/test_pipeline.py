@@ -1,5 +1,6 @@
 """A sample becomes an alert: the whole chain, pure, with a stand-in scorer that hears loudness."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -58,10 +59,56 @@ def test_a_faulty_window_gets_no_score_and_counts() -> None:
     block.samples[500:5000] = np.nan
     (result,) = node.push(block)
     assert result.score is None
-    assert result.state == "SENSOR_FAULT"
     assert (node.scored, node.discarded, node.windower.produced) == (0, 1, 1)
-    (result,) = node.push(sound(220500, 10, 0.0003))
-    assert result.state == "OK"
+    (result,) = node.push(replace(block, start=220500, monotonic=10))
+    assert (result.state, result.faults) == ("SENSOR_FAULT", ("nan",))
+    (result,) = node.push(sound(441000, 10, 0.0003))
+    assert (result.state, result.faults) == ("OK", ())
+
+
+def test_a_knock_is_no_event_and_no_second_leak() -> None:
+    for step_s in (10, 1):
+        node = pipeline(step_s)
+        at, states = feed(node, 0, 2, 0.03)
+        assert states == ["WARNING", "LEAK"]
+        for _ in range(3):
+            knock = sound(at, 10, 0.03)
+            knock.samples[:3000] = 1
+            faults = {name for result in node.push(knock) for name in result.faults}
+            assert faults == set()
+            at, states = feed(node, at + 220500, 1 / 3, 0.03)
+            assert states == []
+        assert node.decision.state == "LEAK"
+
+
+def test_a_lost_window_does_not_end_a_fault() -> None:
+    node = pipeline()
+    at, told = 0, []
+    for _ in range(4):
+        for start, seconds in ((at, 20), (at + 441000, 5)):  # then an overrun
+            block = Block(start, np.zeros(round(seconds * 22050), np.float32), start / 22050, start / 22050)
+            told += [result.faults for result in node.push(block)]
+        at += 600000
+    assert set(told[1:]) == {("digital_silence",)}
+    assert told[0] == ()
+    again = pipeline()
+    again.restore(node.snapshot(), at / 22050, 0)
+    (result,) = again.push(Block(0, np.zeros(220500, np.float32), at / 22050, at / 22050))
+    assert (result.state, result.faults) == ("SENSOR_FAULT", ("digital_silence",)), "nor does a restart"
+
+
+def test_a_node_that_can_judge_nothing_says_so_whatever_it_believes() -> None:
+    node = pipeline()
+    at, states = feed(node, 0, 7 / 6, 0.03)
+    assert states == ["WARNING"]
+    told = []
+    for _ in range(40):  # each window is broken by an overrun
+        told += [result.faults for result in node.push(sound(at, 9, 0.03))]
+        at += 10 * 22050
+    assert node.decision.state == "WARNING"
+    assert told[-1] == ("not_judged",)
+    assert feed(node, at + 1, 2, 0.0003)[1] == ["NOISY", "OK"], "what it believed was too long ago"
+    assert not node.decision.blind
 
 
 @pytest.mark.parametrize("nonsense", [np.nan, np.inf, -np.inf, 1.5])
@@ -70,12 +117,16 @@ def test_what_is_no_number_is_a_named_fault_and_never_a_score(nonsense: float) -
     at, states = feed(node, 0, 2, 0.03)
     assert states == ["WARNING", "LEAK"]
     node.model = SimpleNamespace(score=lambda _: nonsense)
-    (result,) = node.push(sound(at, 10, 0.03))
-    assert (result.score, result.faults, result.state) == (None, ("no_score",), "SENSOR_FAULT")
-    assert (node.scored, node.discarded) == (12, 1)
-    node.model = Loudness()
+    (once,) = node.push(sound(at, 10, 0.03))
     (result,) = node.push(sound(at + 220500, 10, 0.03))
+    assert once.score is None
+    assert (result.score, result.faults, result.state) == (None, ("no_score",), "SENSOR_FAULT")
+    assert (node.scored, node.discarded) == (12, 2)
+    node.model = Loudness()
+    (result,) = node.push(sound(at + 441000, 10, 0.03))
     assert result.state == "LEAK"
+    assert result.transition is not None
+    assert (result.transition.again, result.transition.reason) == (True, "SENSOR_FAULT ended; LEAK as last heard")
 
 
 def test_an_infinite_logit_is_not_a_sure_leak(monkeypatch: pytest.MonkeyPatch) -> None:

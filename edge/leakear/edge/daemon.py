@@ -185,7 +185,8 @@ class Node:
 
     def _record(self, event: Event, result: Result) -> Event:
         """Keep what an alert sounded like; only once it is on the disk does the event, still unsent, say so."""
-        alert = result.transition is not None and result.transition.target in ALERTS
+        change = result.transition
+        alert = change is not None and change.target in ALERTS and not change.again
         if not alert or result.window is None or result.spectrogram is None:
             return event
         if not self.evidence.record(event.id, result.window, result.spectrogram):

@@ -65,6 +65,8 @@ class Transition:
     reason: str
     """for people: one short clause with the numbers that decided"""
     on_fraction: float
+    again: bool = False
+    """what was announced before, and holds again after a fault: no new alert"""
 
 
 class Decision:
@@ -77,6 +79,14 @@ class Decision:
         self._heard_since = 0.0
         self._by_rise = False  # whether a rise, and not the score, raised what is believed
         self._shown = State.OK
+        self._announced = State.OK  # what was shown last of the pipe itself
+        self._judged_s: float | None = None  # end of the last window that counted
+        self._blind = False
+
+    @property
+    def blind(self) -> bool:
+        """Whether too few of the last windows could be judged, whatever is believed."""
+        return self._blind
 
     @property
     def suspicious(self) -> bool:
@@ -95,13 +105,19 @@ class Decision:
 
     def update(self, seen: Observation) -> Transition | None:
         """Take one window; return a transition when the state changes."""
+        unheard_s = 0.0 if self._judged_s is None else seen.time_s - self._judged_s
         self._remember(seen)
-        reason = self._judge(seen) if seen.heard else None
+        reason = self._judge(seen, unheard_s) if seen.heard else None
+        self._blind = self._too_little_judged()
         shown, why = self._overlay(seen)
         if shown is self._shown:
             return None
-        change = Transition(self._shown, shown, why or reason or f"{self._shown} ended", self.on_fraction)
+        again = reason is None and shown is self._announced and shown is not State.OK
+        ended = f"{self._shown} ended; {shown} as last heard" if again else f"{self._shown} ended"
+        change = Transition(self._shown, shown, why or reason or ended, self.on_fraction, again)
         self._shown = shown
+        if shown in (State.OK, State.WARNING, State.LEAK):
+            self._announced = shown
         return change
 
     def _remember(self, seen: Observation) -> None:
@@ -118,6 +134,8 @@ class Decision:
         mark = Mark(seen.time_s, seen.step_s, on if judged else None, sure, lost, risen)
         longest = max(rule.span_s, rule.confirm_s, rule.rise_s, rule.clear_s, rule.noisy_s, rule.fast_s)
         self._marks.add(mark, longest)
+        if judged:
+            self._judged_s = seen.time_s
 
     def _risen(self, rise: Rise | None) -> bool | None:
         """Tell whether a rise counts; one that already raised a warning counts down to half of what began it."""
@@ -126,9 +144,11 @@ class Decision:
         wanted = self.rule.rise_db / 2 if self._by_rise and self.suspicious else self.rule.rise_db
         return rise.db >= wanted and not rise.weather
 
-    def _judge(self, seen: Observation) -> str | None:
+    def _judge(self, seen: Observation, unheard_s: float) -> str | None:
         """Move between OK, WARNING and LEAK; return the reason when it moved."""
         rule = self.rule
+        if self._heard is State.WARNING and unheard_s > rule.span_s + seen.step_s:  # whatever began may have ended
+            return self._move(State.OK, seen, f"nothing could be judged for {unheard_s / 60:.0f} min")
         if self._heard is not State.LEAK and rule.fast_s and self._marks.sure_for(rule.fast_s):
             return self._move(State.LEAK, seen, f"very loud and very sure for {rule.fast_s:g} s")
         if self._heard is State.OK:
@@ -140,9 +160,7 @@ class Decision:
     def _suspect(self, seen: Observation) -> str | None:
         rule = self.rule
         span = self._marks.over(rule.span_s)
-        # The sound itself must outlast any use of water, however few windows could be judged.
-        lasted = span.extent_s >= rule.on_fraction * rule.span_s - 2 * seen.step_s
-        if lasted and self._went_on(span, seen):
+        if self._lasted(span, rule.span_s, seen) and self._went_on(span, seen):
             return self._move(State.WARNING, seen, f"on {span.share:.0%} of the last {rule.span_s / 60:g} min")
         if self._risen(seen.rise) and self._went_on(self._marks.risen_over(max(rule.rise_s, seen.step_s)), seen):
             return self._move(State.WARNING, seen, self._above(seen), by_rise=True)
@@ -167,11 +185,15 @@ class Decision:
         waited = seen.time_s - self._heard_since + 1e-6
         score = self._marks.over(max(rule.confirm_s, seen.step_s))
         above = self._marks.risen_over(max(rule.rise_s, seen.step_s))
-        if waited >= rule.confirm_s and self._went_on(score, seen):
+        if waited >= rule.confirm_s and self._lasted(score, rule.confirm_s, seen) and self._went_on(score, seen):
             return self._move(State.LEAK, seen, f"went on for {rule.confirm_s / 60:g} min after WARNING")
-        if risen and waited >= rule.rise_s and self._went_on(above, seen):
+        if risen and waited >= rule.rise_s and self._lasted(above, rule.rise_s, seen) and self._went_on(above, seen):
             return self._move(State.LEAK, seen, self._above(seen), by_rise=True)
         return None
+
+    def _lasted(self, heard: Heard, span_s: float, seen: Observation) -> bool:
+        """Tell whether the sound itself filled a span, however few windows could be judged: use of water does not."""
+        return heard.extent_s >= self.rule.on_fraction * span_s - 2 * seen.step_s
 
     def _went_on(self, heard: Heard, seen: Observation) -> bool:
         """Tell whether most of a span was on; in doubt, when only that is counted, it must fill the span itself."""
@@ -193,10 +215,9 @@ class Decision:
             return State.SENSOR_FAULT, seen.fault
         if seen.score is None and self._shown is State.SENSOR_FAULT:  # only a good window ends a fault
             return State.SENSOR_FAULT, None
-        if self._heard is State.OK:
-            judged = self._marks.judged_share(self.rule.noisy_s)
-            if judged is not None and judged < self._enough():
-                return State.NOISY, f"only {judged:.0%} of the last {self.rule.noisy_s / 60:g} min was judged"
+        if self._blind and self._heard is State.OK:
+            judged = self._marks.judged_share(self.rule.noisy_s) or 0.0
+            return State.NOISY, f"only {judged:.0%} of the last {self.rule.noisy_s / 60:g} min was judged"
         return self._heard, None
 
     def _still_heard(self) -> bool:
@@ -204,9 +225,10 @@ class Decision:
         lately = self._marks.over(self.rule.clear_s)
         return lately.share * lately.covered > self.rule.clear_fraction
 
-    def _enough(self) -> float:
-        """Return the judged share below which nothing can be said, with hysteresis."""
-        return min(1.0, self.rule.coverage + (0.2 if self._shown is State.NOISY else 0.0))
+    def _too_little_judged(self) -> bool:
+        """Tell whether nothing can be said, with hysteresis."""
+        judged = self._marks.judged_share(self.rule.noisy_s)
+        return judged is not None and judged < min(1.0, self.rule.coverage + (0.2 if self._blind else 0.0))
 
     def forget_rises(self) -> None:
         """Take no rise heard so far into account: what is usual is learnt anew."""
@@ -219,6 +241,7 @@ class Decision:
         return {
             "heard": self._heard.value,
             "shown": self._shown.value,
+            "announced": self._announced.value,
             "age_s": round(now - self._heard_since, 1),
             "by_rise": self._by_rise,
             "marks": self._marks.snapshot(now),
@@ -231,6 +254,10 @@ class Decision:
             then = time_s - max(0.0, gap_s)
             marks = Marks.restored(saved["marks"], then)
             since, by_rise = then - float(saved["age_s"]), bool(saved.get("by_rise", False))
+            announced = State(saved.get("announced", heard))
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"saved decision state is unusable: {error}") from None
+        if heard is State.WARNING and marks.newest_judged_s is None:
+            heard = State.OK  # nobody knows how long ago that was
         self._heard, self._shown, self._heard_since, self._marks, self._by_rise = heard, shown, since, marks, by_rise
+        self._announced, self._judged_s = announced, marks.newest_judged_s

@@ -24,9 +24,12 @@ BIRTH = b"online"
 BIRTH_SPREAD_S = 5.0
 """s within which the nodes of a fleet answer a birth, each at a moment of its own"""
 EVENT_TYPES = (*(state.lower() for state in STATES), "fault", "dropped", "model")
-LEAK = "{{ {'LEAK': 'ON', 'SENSOR_FAULT': 'None'}.get(value_json.state, 'OFF') }}"
-"""A deaf node does not know: `None` shows as unknown, never as dry."""
-HEALTH = "{{ 'ON' if value_json.faults or value_json.state == 'SENSOR_FAULT' else 'OFF' }}"
+LEAK = (
+    "{{ 'ON' if value_json.state == 'LEAK' else 'None' if value_json.state in ('SENSOR_FAULT', 'NOISY')"
+    " or 'not_judged' in value_json.faults else 'OFF' }}"
+)
+"""A deaf or blind node does not know: `None` shows as unknown, never as dry."""
+HEALTH = "{{ 'ON' if value_json.faults or value_json.state in ('SENSOR_FAULT', 'NOISY') else 'OFF' }}"
 EVENT = (
     "{{ dict(event_type=(value_json.to if value_json.kind == 'state' else value_json.kind) | lower,"
     " reason=value_json.reason, id=value_json.id, seq=value_json.seq, window_end=value_json.window_end,"

@@ -48,6 +48,11 @@ class Marks:
         """Time of the newest mark, s, monotonic."""
         return self._marks[-1].time_s if self._marks else None
 
+    @property
+    def newest_judged_s(self) -> float | None:
+        """Time of the newest mark that counts, s, monotonic."""
+        return next((mark.time_s for mark in reversed(self._marks) if mark.on is not None), None)
+
     def add(self, mark: Mark, horizon_s: float) -> None:
         """Remember a window and forget what lies further back than `horizon_s`."""
         self._marks.append(mark)

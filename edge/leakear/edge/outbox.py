@@ -239,7 +239,7 @@ class Outbox:
         """Give up what memory cannot hold, in the same order as on disk; never the newest."""
         excess = sum(row.size for row in self._memory) - self.options.memory_bytes
         lost: list[Row] = []
-        for row in sorted(self._memory[:-1], key=lambda row: (row.kind == "state", row.seq)):
+        for row in sorted(self._memory[:-1], key=lambda row: (row.weight, row.seq)):
             if excess <= 0:
                 break
             lost.append(row)

@@ -18,6 +18,8 @@ from leakear.edge.windows import Block, SensorFault, Window, Windower, WindowOpt
 
 NO_SCORE = "no_score"
 """Fault: the network gave no number for a window."""
+NOT_JUDGED = "not_judged"
+"""Fault: too few of the last windows could be judged to say anything new, whatever is believed."""
 
 
 class Scorer(Protocol):
@@ -44,7 +46,8 @@ class Result:
     """shape (rows, frames), dB; None when not judged"""
     score: float | None = None
     """P(leak); None when not judged"""
-    fault: SensorFault | None = None
+    faults: tuple[str, ...] = ()
+    """named faults that hold at this moment and are no accident of one window"""
     levels: Bands | None = None
     """third octaves of the window's quiet moments, dB; None when not judged"""
 
@@ -54,13 +57,6 @@ class Result:
         if self.health is None or not self.health.ok:
             return None, None
         return self.score, self.health.l05
-
-    @property
-    def faults(self) -> tuple[str, ...]:
-        """Named faults of this moment."""
-        if self.fault is not None:
-            return (self.fault.name,)
-        return self.health.faults if self.health else ()
 
 
 class Pipeline:
@@ -90,6 +86,8 @@ class Pipeline:
         self._spectrogram = IncrementalSpectrogram(spec)
         self._unbroken = False
         self._lost = 0
+        self._told: tuple[str, ...] = ()  # faults that are no accident
+        self._faulty_since: float | None = None
 
     @classmethod
     def of(cls, model: Model, rule: DecisionRule, window: WindowOptions, health: HealthOptions) -> "Pipeline":
@@ -132,11 +130,28 @@ class Pipeline:
         self._unbroken = health.audible
         self.scored += score is not None
         self.faulty += score is None
-        why = fault.name if fault else ", ".join(health.faults) or None
+        faults = (fault.name,) if fault else health.faults
+        why = ", ".join(faults) if self._lasts(faults, end) else None
         doubt = score is not None and not health.ok
         transition = self.decision.update(Observation(end, end_utc, self.step_s, score, health.l05, why, rise, doubt))
         state = self.decision.state
-        return Result(state, transition, start, end_utc, window, health, spectrogram, score, fault, levels)
+        return Result(state, transition, start, end_utc, window, health, spectrogram, score, self._faults(), levels)
+
+    def _lasts(self, faults: tuple[str, ...], end: float) -> bool:
+        """Tell whether a fault outlasts one window: a knock clips one, and is not worth an event or an alert."""
+        if not faults:
+            self._faulty_since, self._told = None, ()
+            return False
+        if self._faulty_since is None:
+            self._faulty_since = end
+        if end - self._faulty_since < self.spec.window_seconds - 1e-3:
+            return False
+        self._told = faults
+        return True
+
+    def _faults(self) -> tuple[str, ...]:
+        """Return what is worth telling; nothing that was lost ends it."""
+        return (*self._told, NOT_JUDGED) if self.decision.blind else self._told
 
     def _rise(self, monotonic: float, levels: Bands) -> Rise | None:
         """Hold a window against what is usual here; nothing becomes usual while a leak is suspected."""
@@ -156,12 +171,14 @@ class Pipeline:
         lost = self.windower.discarded + self.windower.dropped
         for _ in range(lost - self._lost):
             transition = self.decision.update(Observation(block.monotonic, block.utc, self.step_s, None))
-            yield Result(self.decision.state, transition, block.utc - self.spec.window_seconds, block.utc)
+            start = block.utc - self.spec.window_seconds
+            yield Result(self.decision.state, transition, start, block.utc, faults=self._faults())
         self._lost = lost
 
     def _deaf(self, fault: SensorFault) -> Result:
         transition = self.decision.update(Observation(fault.monotonic, fault.utc, 0.0, None, None, fault.name))
-        return Result(self.decision.state, transition, fault.utc, fault.utc, fault=fault)
+        self._told, self._faulty_since = (fault.name,), None
+        return Result(self.decision.state, transition, fault.utc, fault.utc, faults=self._faults())
 
     def take_over(self, before: "Pipeline", time_s: float) -> None:
         """Go on where another pipeline stands: its decision, its health and its counters."""
@@ -187,10 +204,12 @@ class Pipeline:
             "decision": self.decision.snapshot(),
             "health": self.health.snapshot(),
             "usual": self.usual.snapshot(),
+            "told": list(self._told),
         }
 
     def restore(self, saved: Mapping[str, Any], time_s: float, gap_s: float) -> None:
         """Go on from a snapshot taken `gap_s` seconds before the monotonic time `time_s`. Raises ValueError."""
+        self._told = tuple(map(str, saved.get("told", ())))
         if "decision" in saved:
             self.decision.restore(saved["decision"], time_s, gap_s)
         if "health" in saved:

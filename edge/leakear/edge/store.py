@@ -24,9 +24,11 @@ CREATE TABLE IF NOT EXISTS memory(key TEXT PRIMARY KEY, value TEXT NOT NULL) WIT
 """
 FIRST_TO_GO = """
 SELECT seq, kind, payload, status FROM events WHERE seq != (SELECT max(seq) FROM events)
-ORDER BY status != 1, kind = 'state', seq LIMIT 1
+ORDER BY status != 1, kind = 'state',
+    kind = 'state' AND (instr(payload, '"to":"LEAK"') > 0 OR instr(payload, '"to":"WARNING"') > 0), seq LIMIT 1
 """
-"""What gives way when there is no room: what a broker has anyway, then the oldest that is no change of state."""
+"""What gives way when there is no room: what a broker has anyway, then the oldest that is no change of state, then
+the oldest change that is no alert."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,12 @@ class Row:
     def size(self) -> int:
         """Bytes it counts for."""
         return len(self.payload) + OVERHEAD
+
+    @property
+    def weight(self) -> int:
+        """How long it is held on to: alerts longest, then other changes of state."""
+        alert = any(b'"to":"%s"' % state in self.payload for state in (b"LEAK", b"WARNING"))
+        return 0 if self.kind != "state" else 2 if alert else 1
 
 
 def is_corrupt(error: sqlite3.Error) -> bool:
