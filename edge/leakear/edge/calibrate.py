@@ -7,11 +7,12 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
-from leakear.edge import audio
+from leakear.edge import audio, outputs
+from leakear.edge.arguments import number, place
 from leakear.edge.calibration import Baseline, Proposal, propose
 from leakear.edge.capture import Capture
 from leakear.edge.decision import rule_from
-from leakear.edge.errors import ConfigError
+from leakear.edge.errors import AudioError, ConfigError
 from leakear.edge.messages import utc_text
 from leakear.edge.model import Model
 from leakear.edge.pipeline import Pipeline
@@ -30,15 +31,17 @@ Learn scores and levels of quiet hours and propose a threshold for a false-alarm
 Be sure that no leak sounds in those hours: what is learnt as quiet is not reported later. Too few hours (under 4), an
 unstable background, or hours that already sound like a leak are refused with exit code 65.
 """
+PATIENCE_S = 30.0
+"""How long no microphone at all is waited for."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("--config", type=Path, help="configuration file (TOML)")
     source = parser.add_mutually_exclusive_group()
-    source.add_argument("--hours", type=float, help="listen to the microphone for this long (8)")
-    source.add_argument("--from", dest="files", nargs="+", type=Path, metavar="WAV", help="recordings of quiet")
-    parser.add_argument("--false-alarms-per-week", type=float, default=1.0, help="budget (1)")
+    source.add_argument("--hours", type=number(0, above=True), help="listen to the microphone for this long (8)")
+    source.add_argument("--from", dest="files", nargs="+", type=place, metavar="WAV", help="recordings of quiet")
+    parser.add_argument("--false-alarms-per-week", type=number(0, above=True), default=1.0, help="budget (1)")
     parser.add_argument("--accept-leak-like", action="store_true", help="the steady sound here is known to be no leak")
     parser.add_argument("--apply", action="store_true", help="put the proposal into the configuration")
     parser.add_argument("--accept-floor", action="store_true", help="end `floor_drift`: you have looked at the sensor")
@@ -55,6 +58,7 @@ def main(args: argparse.Namespace) -> int:
         return 0
     proposal_file = path.with_name(f"{path.stem}.calibration.toml")
     if not (args.apply and args.hours is None and args.files is None):
+        outputs.file(proposal_file, "the proposal")
         proposal = _learn(args, Settings.load(path))
         proposal_file.write_text(as_toml(proposal), encoding="utf-8")
         print(f"{as_toml(proposal)}\nwritten to {proposal_file}")
@@ -113,9 +117,15 @@ def recordings(pipeline: Pipeline, files: Iterable[Path], channel: int) -> Itera
 
 
 def _until(source: Iterable[Block | SensorFault], deadline: float) -> Iterable[Block | SensorFault]:
+    """Listen; each new reason not to hear is told once, and never to have heard ends it. Raises AudioError."""
+    began, heard, told = time.monotonic(), False, ""
     for item in source:
-        if isinstance(item, SensorFault):
-            print(f"deaf: {item.message}", file=sys.stderr)
+        deaf = item.message if isinstance(item, SensorFault) else ""
+        if deaf and deaf != told:
+            print(f"deaf: {deaf}", file=sys.stderr)
+        told, heard = deaf, heard or not deaf
+        if not heard and time.monotonic() - began > PATIENCE_S:
+            raise AudioError(f"no microphone was heard for {PATIENCE_S:g} s: {deaf}; does the daemon hold it?")
         yield item
         if time.monotonic() >= deadline:
             return
