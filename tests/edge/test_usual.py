@@ -43,9 +43,9 @@ def known(rises: list[Rise | None]) -> list[float]:
     return [rise.db for rise in rises if rise is not None]
 
 
-def test_a_day_must_be_heard_before_anything_is_said() -> None:
+def test_two_days_must_be_heard_before_anything_is_said() -> None:
     usual = Usual(SPAN)
-    rises = hear(usual, 30)
+    rises = hear(usual, 54)
     first = next(number for number, rise in enumerate(rises) if rise is not None)
     assert first * STEP == pytest.approx((ENOUGH + PENDING + 1) * EVERY_S, abs=3 * EVERY_S)
     assert max(known(rises)) < 2
@@ -53,39 +53,39 @@ def test_a_day_must_be_heard_before_anything_is_said() -> None:
 
 def test_a_faint_rise_that_stays_is_heard_where_it_is_and_ends() -> None:
     usual = Usual(SPAN)
-    assert max(known(hear(usual, 48))) < 2
-    rises = hear(usual, 2, start=2 * DAY, rise=(4.0, 600, 1700))
+    assert max(known(hear(usual, 72))) < 2
+    rises = hear(usual, 2, start=3 * DAY, rise=(4.0, 600, 1700))
     last = rises[-1]
     assert last is not None
     assert 2 < last.db < 7
     assert 600 < last.hz < 1700
     assert not last.weather
-    after = hear(usual, 1, start=2 * DAY + 7200)
+    after = hear(usual, 1, start=3 * DAY + 7200)
     assert after[-1] is not None
     assert after[-1].db < 1
 
 
 def test_a_use_shorter_than_the_span_is_no_rise() -> None:
     usual = Usual(SPAN)
-    hear(usual, 48)
-    rises = known(hear(usual, 25 / 60, start=2 * DAY, rise=(20.0, 200, 5000)))
+    hear(usual, 72)
+    rises = known(hear(usual, 25 / 60, start=3 * DAY, rise=(20.0, 200, 5000)))
     assert max(rises) < 2
 
 
 def test_what_is_heard_under_suspicion_never_becomes_usual() -> None:
     usual = Usual(SPAN)
-    hear(usual, 48)
-    hear(usual, 1, start=2 * DAY, rise=(6.0, 600, 1700))
-    hear(usual, 72, start=2 * DAY + 3600, rise=(6.0, 600, 1700), learn=False)
-    last = hear(usual, 1, start=6 * DAY, rise=(6.0, 600, 1700), learn=False)[-1]
+    hear(usual, 72)
+    hear(usual, 1, start=3 * DAY, rise=(6.0, 600, 1700))
+    hear(usual, 72, start=3 * DAY + 3600, rise=(6.0, 600, 1700), learn=False)
+    last = hear(usual, 1, start=7 * DAY, rise=(6.0, 600, 1700), learn=False)[-1]
     assert last is not None
     assert last.db > 3
 
 
 def test_what_stays_without_suspicion_becomes_usual_after_three_hours() -> None:
     usual = Usual(SPAN)
-    hear(usual, 48)
-    rises = hear(usual, 30, start=2 * DAY, rise=(6.0, 600, 1700))
+    hear(usual, 72)
+    rises = hear(usual, 30, start=3 * DAY, rise=(6.0, 600, 1700))
     early, late = rises[60], rises[-1]
     assert early is not None
     assert late is not None
@@ -95,21 +95,21 @@ def test_what_stays_without_suspicion_becomes_usual_after_three_hours() -> None:
 
 def test_the_loudness_of_the_surroundings_is_no_rise() -> None:
     usual = Usual(SPAN)
-    hear(usual, 48)
+    hear(usual, 72)
     rng = np.random.default_rng(9)
     traffic = -40 - 20 * np.log10(CENTRES_HZ / 31)
     rise = None
     for minute in range(60):  # louder than ever, by 4 dB
         power = 10 ** ((traffic + 8 + rng.normal(0, 0.5)) / 10) + 10 ** (-75 / 10)
-        rise = usual.update(2 * DAY + 60.0 * minute, STEP, np.asarray(10 * np.log10(power), np.float32), learn=True)
+        rise = usual.update(3 * DAY + 60.0 * minute, STEP, np.asarray(10 * np.log10(power), np.float32), learn=True)
     assert rise is not None
     assert rise.db < 2
 
 
 def test_rain_is_told_by_its_high_frequencies() -> None:
     usual = Usual(SPAN)
-    hear(usual, 48)
-    last = hear(usual, 1, start=2 * DAY, rise=(15.0, 3000, 9000))[-1]
+    hear(usual, 72)
+    last = hear(usual, 1, start=3 * DAY, rise=(15.0, 3000, 9000))[-1]
     assert last is not None
     assert last.weather
 
@@ -136,10 +136,10 @@ def test_a_foreign_snapshot_is_refused(damage: dict[str, object]) -> None:
 
 def test_what_was_forgotten_is_learnt_anew() -> None:
     usual = Usual(SPAN)
-    hear(usual, 48)
+    hear(usual, 72)
     usual.forget()
     assert not usual.ready
-    assert known(hear(usual, 2, start=2 * DAY)) == []
+    assert known(hear(usual, 2, start=3 * DAY)) == []
 
 
 def test_a_tone_stands_in_its_band_at_its_level_and_a_knock_nowhere() -> None:

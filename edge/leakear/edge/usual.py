@@ -28,8 +28,8 @@ EVERY_S = 1800.0
 """Seconds of sound from one remembered moment to the next."""
 MOMENTS = 336
 """Moments remembered: one week."""
-ENOUGH = 44
-"""Moments needed before anything is said: most of a day."""
+ENOUGH = 88
+"""Moments needed before anything is said: most of two days, for no two are alike."""
 PENDING = 6
 """Moments that have yet to become usual: three hours."""
 QUIET = 10
@@ -42,6 +42,8 @@ AS_LOUD_DB = 0.5
 """Moments up to this much louder than now are comparable."""
 FEWEST = 3
 """Comparable moments at least: else the quietest there are."""
+RAIN = 4
+"""What rises has the spectrum of rain from this ratio of power per hertz above 5 kHz to that around 1 kHz on."""
 STEP_DB = 0.5
 """Resolution of what is kept through a restart."""
 _HIGH, _MIDDLE = CENTRES_HZ > 4900, (CENTRES_HZ > 490) & (CENTRES_HZ < 1300)
@@ -56,7 +58,7 @@ class Rise:
     hz: float
     """where"""
     weather: bool
-    """the rise has the spectrum of rain: more power per hertz above 5 kHz than around 1 kHz"""
+    """the rise has the spectrum of rain: most of its power per hertz above 5 kHz"""
 
 
 class Usual:
@@ -137,9 +139,9 @@ def _comparable(past: Rows, now: Bands) -> Bands:
 
 
 def _like_rain(now: Bands, usual: Bands) -> bool:
-    """Tell whether what was added has more power per hertz above 5 kHz than around 1 kHz."""
+    """Tell whether what was added has far more power per hertz above 5 kHz than around 1 kHz: a hiss has less."""
     added = np.maximum(10 ** (now / 10) - 10 ** (usual / 10), 1e-13) / (CENTRES_HZ * WIDTH)
-    return bool(added[_HIGH].mean() > added[_MIDDLE].mean())
+    return bool(added[_HIGH].mean() > RAIN * added[_MIDDLE].mean())
 
 
 def _packed(moments: Rows | list[Bands]) -> str:
