@@ -44,6 +44,7 @@ EXAMPLES: dict[str, list[Message]] = {
         State(
             site="hillside", node="pit-7", state="LEAK", since="2026-11-22T14:13:23.000Z", score=0.97,
             level_dbfs=-48.2, noise_floor_dbfs=-51.9, faults=(), threshold=0.5, muted_until=None, model=MODEL,
+            threshold_from="model",
             firmware="0.1.0", window_end=END, window_s=10.0, step_s=10.0, clock_synced=True, seq=41, queue_depth=0,
         ),
         State(
@@ -82,7 +83,8 @@ EXAMPLES: dict[str, list[Message]] = {
     "cmd-identify": [rq.Request(id="ask-1")],
     "cmd-status": [rq.Request(id="ask-1")],
     "cmd-selftest": [rq.Request(id="ask-1")],
-    "cmd-set": [rq.SetRequest(id="ask-1", threshold=0.6), rq.SetRequest(id="ask-2", mute_until=MOMENT)],
+    "cmd-set": [rq.SetRequest(id="ask-1", threshold=0.6), rq.SetRequest(id="ask-3", as_configured=True),
+                rq.SetRequest(id="ask-2", mute_until=MOMENT)],
     "cmd-clip": [rq.ClipRequest(id="ask-1", event_id=EVENT_ID)],
     "cmd-calibrate": [rq.CalibrateRequest(id="ask-1", action="start", hours=8.0)],
     "cmd-model": [

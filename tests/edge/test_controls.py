@@ -14,6 +14,7 @@ from living_node import BORN, LEAK, TINY, Asker, Life, living_node
 
 from leakear.edge import __version__, bundle
 from leakear.edge.messages import Event, Spectrum, State, utc_text
+from leakear.edge.reload import reload
 from leakear.edge.results import RESULTS
 
 TOPIC = "leakear/hill/pit-7/"
@@ -189,6 +190,37 @@ def test_a_calibration_that_is_ready_changes_the_rule_only_when_applied(broker: 
         assert (rule.threshold, rule.level_gate_dbfs) == (ready["threshold"], ready["level_gate_dbfs"]) != (0.5, -200)
     with living_node(broker, tmp_path) as life:
         assert life.node.pipeline.decision.rule == rule
+
+
+def test_what_was_set_from_afar_is_shown_and_can_be_taken_back(life: Life, asker: Asker) -> None:
+    life.hear(1)
+    state = asker.ask("status").result["state"]
+    assert (state["threshold_from"], state["level_gate_dbfs"]) == ("model", None)
+    configured = state["threshold"]
+    answer = asker.ask("set", threshold=0.9, level_gate_dbfs=-20).result
+    assert (answer["threshold"], answer["level_gate_dbfs"]) == (0.9, -20)
+    state = asker.ask("status").result["state"]
+    assert (state["threshold_from"], state["threshold"], state["level_gate_dbfs"]) == ("afar", 0.9, -20)
+    assert asker.ask("set", level_gate_dbfs=0).result["level_gate_dbfs"] == 0
+    answer = asker.ask("set", as_configured=True).result
+    assert (answer["threshold"], answer["level_gate_dbfs"]) == (configured, None)
+    assert asker.ask("status").result["state"]["threshold_from"] == "model"
+
+
+def test_what_was_set_from_afar_goes_with_the_configuration_it_was_chosen_for(
+    life: Life, asker: Asker, broker: Broker, tmp_path: Path
+) -> None:
+    life.hear(1)
+    asker.ask("set", threshold=0.9)
+    settings = life.node.settings
+    reload(life.node, replace(settings, decision={**settings.decision, "on_fraction": 0.8}))
+    assert life.node.pipeline.decision.rule.threshold == 0.9, "another key"
+    reload(life.node, replace(settings, decision={**settings.decision, "threshold": 0.6}))
+    assert life.node.pipeline.decision.rule.threshold == 0.6
+    said = lambda: any("set from afar no longer holds" in m.json["reason"] for m in asker.seen.on("leakear/+/+/event"))  # noqa: E731
+    life.hear(1)
+    life.pump_until(said, "event that says so")
+    assert asker.ask("status").result["state"]["threshold_from"] == "site"
 
 
 def test_a_person_accepts_the_present_floor_from_afar(life: Life, asker: Asker) -> None:

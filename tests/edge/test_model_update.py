@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from living_node import DATA, LEAK, QUIET, TINY, Asker, Life, living_node
 
 from leakear.edge import bundle
+from leakear.edge.calibration import Proposal
 from leakear.edge.errors import ModelError
 from leakear.edge.messages import CommandResult, Event
 from leakear.edge.model import ModelOptions
@@ -142,6 +143,23 @@ def test_a_signature_of_another_bundle_does_not_fit(life: Life, asker: Asker) ->
     forged = bundle.assemble(taken.flatbuffer, info, taken.golden_inputs, taken.golden_logits, taken.signature)
     assert "its signature was not made with" in str(send(asker, forged).error)
     assert life.node.model.info.model_id == OLD_ID
+
+
+def test_a_threshold_set_for_one_model_is_not_used_for_the_next(life: Life, asker: Asker) -> None:
+    asker.ask("set", threshold=0.97)
+    assert send(asker, SECOND).ok
+    state = asker.ask("status").result["state"]
+    assert (state["model"]["id"], state["threshold_from"]) == ("second", "model")
+    assert state["threshold"] != 0.97
+
+
+def test_a_proposal_is_not_applied_to_another_model(life: Life, asker: Asker) -> None:
+    asker.ask("calibrate", action="start", hours=5)
+    control = life.controls.calibration
+    control._phase, control._proposal = "ready", Proposal(0.9, -50.0, 1.0, 5.0, 0.1, -60.0, "learnt")
+    assert send(asker, SECOND).ok
+    assert "learnt with another model" in str(asker.ask("calibrate", action="apply").error)
+    assert life.node.memory.threshold is None
 
 
 def test_a_replayed_bundle_is_refused_even_after_another_one(life: Life, asker: Asker) -> None:

@@ -1,5 +1,6 @@
 """What may be changed while the node listens: threshold, rule, step, model, muting. What was heard stays known."""
 
+import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -10,11 +11,27 @@ from leakear.edge.pipeline import Pipeline
 if TYPE_CHECKING:
     from leakear.edge.daemon import Node
 
+log = logging.getLogger("leakear.node")
 
-def set_threshold(node: "Node", threshold: float, level_gate_dbfs: float | None = None) -> None:
-    """Judge by another threshold (and level gate) from the next window on. Survives a restart."""
-    node.memory.threshold = threshold
-    node.memory.level_gate_dbfs = level_gate_dbfs or node.memory.level_gate_dbfs
+
+def set_threshold(node: "Node", threshold: float | None, level_gate_dbfs: float | None = None) -> None:
+    """Judge by another threshold or level gate from the next window on. Survives a restart; None: leave it."""
+    memory = node.memory
+    if threshold is not None:
+        memory.threshold = threshold
+    if level_gate_dbfs is not None:
+        memory.level_gate_dbfs = level_gate_dbfs
+    memory.basis = _basis(node)
+    _tell_rule(node)
+
+
+def as_configured(node: "Node") -> None:
+    """Judge by the configured threshold and level gate again."""
+    _forget_tuning(node)
+    _tell_rule(node)
+
+
+def _tell_rule(node: "Node") -> None:
     apply_memory(node)
     node.save()
     node.send_state()
@@ -35,10 +52,37 @@ def apply(node: "Node", rule: DecisionRule) -> None:
 
 
 def apply_memory(node: "Node") -> None:
-    """Let what was set from afar stand above the configured rule."""
-    chosen = {"threshold": node.memory.threshold, "level_gate_dbfs": node.memory.level_gate_dbfs}
+    """Let what was set from afar stand above the configured rule, as long as that and the model are the same."""
+    memory, basis = node.memory, _basis(node)
+    if memory.retuned and memory.basis not in (None, basis):
+        _forget_tuning(node)
+        reason = (
+            "what was set from afar no longer holds: the model or the configuration changed; "
+            f"the threshold is {node.rule.threshold:g} now"
+        )
+        log.warning("%s", reason)
+        node.starters.append(lambda: node.announce("model", reason))  # once the time is known
+    memory.basis = basis if memory.retuned else None
+    chosen = {"threshold": memory.threshold, "level_gate_dbfs": memory.level_gate_dbfs}
     given: dict[str, Any] = {key: value for key, value in chosen.items() if value is not None}
     node.pipeline.decision.rule = replace(node.rule, **given)
+
+
+def _forget_tuning(node: "Node") -> None:
+    node.memory.threshold = node.memory.level_gate_dbfs = None
+
+
+def _basis(node: "Node") -> str:
+    """Name what a threshold is chosen for: another network's 0.9 means something else."""
+    info = node.model.info
+    return f"{info.model_id} {info.flatbuffer_sha256} {node.rule.threshold:g} {node.rule.level_gate_dbfs:g}"
+
+
+def tuned_by(node: "Node") -> str:
+    """Say who chose the threshold: a person from afar, the site's configuration, or the model."""
+    if node.memory.retuned:
+        return "afar"
+    return "site" if {"threshold", "level_gate_dbfs"} & set(node.settings.decision) else "model"
 
 
 def refit(node: "Node", model: Model | None = None, step_s: float | None = None) -> None:

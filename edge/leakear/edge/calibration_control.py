@@ -28,6 +28,7 @@ class CalibrationControl:
         self._budget = 1.0
         self._ends = 0.0
         self._proposal: Proposal | None = None
+        self._learnt_with = node.news.speaker.model
 
     def handle(self, request: CalibrateRequest) -> CalibrateResult:
         """Carry out `calibrate`."""
@@ -55,6 +56,7 @@ class CalibrationControl:
     def _start(self, request: CalibrateRequest) -> None:
         self._pipeline = self._node.pipeline
         self._baseline = Baseline(self._node.pipeline.step_s)
+        self._learnt_with = self._node.news.speaker.model
         self._budget, self._proposal = request.false_alarms_per_week, None
         self._ends = self._node.now[0] + request.hours * 3600
         self._phase, self._reason = "learning", f"Learning for {request.hours:g} hours: keep the site quiet."
@@ -76,6 +78,9 @@ class CalibrationControl:
     def _apply(self) -> None:
         if self._proposal is None:
             raise CommandRefused("There is no proposal to apply: start a calibration and wait until it is ready.")
+        if self._node.news.speaker.model != self._learnt_with:
+            self._rest("refused", "The model changed meanwhile: start again.")
+            raise CommandRefused("The proposal was learnt with another model: start a calibration again.")
         self._node.pipeline.learn_anew()
         adjustments.set_threshold(self._node, self._proposal.threshold, self._proposal.level_gate_dbfs)
         self._rest("idle", f"Applied: threshold {self._proposal.threshold:g}.")

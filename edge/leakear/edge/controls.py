@@ -94,13 +94,16 @@ class NodeControls:
         if request.step_s is not None:
             adjustments.refit(node, step_s=request.step_s)
             node.save()  # a power cut must not undo what was answered with "ok"
-        if request.threshold is not None:
-            adjustments.set_threshold(node, request.threshold)
+        if request.as_configured:
+            adjustments.as_configured(node)
+        if request.threshold is not None or request.level_gate_dbfs is not None:
+            adjustments.set_threshold(node, request.threshold, request.level_gate_dbfs)
         if until is not None:
             adjustments.mute(node, until)
         muted = node.muted_until
         return SetResult(
             threshold=node.pipeline.decision.rule.threshold,
+            level_gate_dbfs=node.news.state().level_gate_dbfs,
             step_s=node.pipeline.step_s,
             muted_until=None if muted is None else utc_text(muted),
         )

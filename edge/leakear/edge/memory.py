@@ -17,6 +17,13 @@ class Memory:
     """s from window to window"""
     level_gate_dbfs: float | None = None
     """dBFS"""
+    basis: str | None = None
+    """model and configured rule that threshold and level gate were chosen for; None: a former version did not say"""
+
+    @property
+    def retuned(self) -> bool:
+        """Whether threshold or level gate stand above the configured ones."""
+        return self.threshold is not None or self.level_gate_dbfs is not None
 
     @classmethod
     def recall(cls, saved: Mapping[str, Any]) -> Self:

@@ -23,6 +23,7 @@ __all__ = [
 ]  # fmt: skip
 
 STATES = ("OK", "WARNING", "LEAK", "NOISY", "SENSOR_FAULT")
+TUNED_BY = ("model", "site", "afar")
 EVENT_KINDS = ("state", "fault", "dropped", "model")
 COMMANDS = ("identify", "status", "set", "clip", "calibrate", "selftest", "model", "watch")
 NAME = r"[A-Za-z0-9_-]{1,64}"
@@ -121,6 +122,14 @@ class State(Message):
     noise_floor_dbfs: float | None = wire("level of the quietest moments, dBFS", minimum=-400, maximum=20)
     faults: tuple[str, ...] = wire("named faults that hold now; empty when healthy", max_length=64)
     threshold: float = wire("score at and above which a window counts as leak-like", minimum=0, maximum=1)
+    level_gate_dbfs: float | None = wire(
+        "level (dBmin) under which a window counts as off, dBFS; null: none", minimum=-400, maximum=20, default=None
+    )
+    threshold_from: str | None = wire(
+        "who chose threshold and level gate: model, site (configuration) or afar (cmd/set, cmd/calibrate)",
+        choices=TUNED_BY,
+        default=None,
+    )
     muted_until: str | None = wire("no alert is announced before this time; null when not muted", pattern=UTC_TIME)
     model: ModelRef = wire("the model in use")
     staged_model: ModelRef | None = wire("a verified model that waits for cmd/model install", default=None)

@@ -4,9 +4,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from leakear.edge import adjustments
 from leakear.edge.messages import Event
 from leakear.edge.messages import State as StateMessage
 from leakear.edge.reports import Speaker
+from leakear.edge.rule import NO_GATE_DBFS
 
 if TYPE_CHECKING:
     from leakear.edge.daemon import Node
@@ -73,7 +75,13 @@ class News:
             seq=node.outbox.last_seq,
             queue_depth=node.outbox.depth,
         )
-        return replace(said, staged_model=node.staged)
+        gate = node.pipeline.decision.rule.level_gate_dbfs
+        return replace(
+            said,
+            staged_model=node.staged,
+            level_gate_dbfs=gate if gate > NO_GATE_DBFS else None,
+            threshold_from=adjustments.tuned_by(node),
+        )
 
     def snapshot(self) -> dict[str, Any]:
         """Return what must survive a restart, as JSON."""

@@ -40,6 +40,9 @@ class SetResult(Message):
 
     SCHEMA = None
     threshold: float = wire("score at and above which a window counts as leak-like", minimum=0, maximum=1)
+    level_gate_dbfs: float | None = wire(
+        "level under which a window counts as off, dBFS; null: none", minimum=-400, maximum=20, default=None
+    )
     step_s: float = wire("from window to window, s", minimum=0.1, maximum=86400)
     muted_until: str | None = wire("no alert is announced before this time; null when not muted", pattern=UTC_TIME)
 

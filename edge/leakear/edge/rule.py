@@ -10,6 +10,9 @@ from typing import Any
 from leakear.edge.errors import ConfigError
 from leakear.edge.options import option
 
+NO_GATE_DBFS = -200.0
+"""The level gate that lets everything through."""
+
 
 @dataclass(frozen=True)
 class DecisionRule:
@@ -17,7 +20,7 @@ class DecisionRule:
 
     threshold: float = option(0.5, "P(leak) from which a window counts as on, 0 to 1", minimum=0, maximum=1)
     level_gate_dbfs: float = option(
-        -200.0, "dBFS; a window whose quietest level (dBmin) is below counts as off", minimum=-200, maximum=0
+        NO_GATE_DBFS, "dBFS; a window whose quietest level (dBmin) is below counts as off", minimum=-200, maximum=0
     )
     span_s: float = option(
         1800.0, "s; WARNING looks back this far: longer than the longest use of water", minimum=1, maximum=86400
