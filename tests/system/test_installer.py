@@ -37,3 +37,9 @@ def test_the_units_load_every_credential_that_is_read() -> None:
     for unit in ("leakear.service", "leakear@.service"):
         loaded = re.findall(r"^LoadCredential=([a-z-]+)", (ROOT / "systemd" / unit).read_text(), re.MULTILINE)
         assert set(loaded) == read
+
+
+def test_the_broker_s_settings_load_beside_debian_s_own() -> None:
+    """Debian's mosquitto.conf has its `persistence_location`; mosquitto 2.0 ends where it is given twice."""
+    lines = (ROOT / "systemd" / "mosquitto" / "leakear.conf").read_text().splitlines()
+    assert not [line for line in lines if line.startswith(("persistence_location", "pid_file", "log_dest"))]
