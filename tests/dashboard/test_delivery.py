@@ -10,6 +10,9 @@ from broker import Broker
 from certificates import Authority
 from harness import Dashboard, FakeNode, until
 
+from leakear.dashboard.history import History
+from leakear.dashboard.tables import open_database
+
 
 def address(broker: Any) -> str:
     return f"mqtt://127.0.0.1:{broker.port}"
@@ -122,4 +125,15 @@ def test_a_broker_with_passwords_and_mqtt_3(tmp_path: Path) -> None:
         options = ("--username", "dash", "--password-file", str(secret), "--mqtt-version", "3.1.1")
         with Dashboard(address(broker), tmp_path, *options) as dashboard:
             dashboard.ready()
-        assert "(p2, c0" in broker.log, "MQTT 3.1.1, and the session is kept"
+        assert "(p2, c0" in broker.log, "MQTT 3.1.1, and the session for events is kept"
+        assert "-reports (p2, c1" in broker.log, "that for reports is not"
+
+
+def test_an_event_does_not_wait_behind_reports(tmp_path: Path) -> None:
+    """Over one connection a broker sends in order: who cannot keep up would hear of a leak minutes late."""
+    with Broker(extra="log_type subscribe\n") as broker, Dashboard(address(broker), tmp_path) as dashboard:
+        dashboard.ready()
+        name = History(open_database(dashboard.database)).client_id()
+        assert f"{name} 1 leakear/+/+/event" in broker.log
+        assert f"{name}-reports 0 leakear/+/+/state" in broker.log
+        assert f"{name} 0 leakear/+/+/state" not in broker.log

@@ -142,7 +142,7 @@ def _options(args: argparse.Namespace) -> Any:
 
 
 def _broker(args: argparse.Namespace) -> Any:
-    from leakear.dashboard.subscriber import BrokerOptions
+    from leakear.dashboard.line import BrokerOptions
 
     password = _first_line(args.password_file) if args.password_file else os.environ.get("LEAKEAR_BROKER_PASSWORD")
     return BrokerOptions(

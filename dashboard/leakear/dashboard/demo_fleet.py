@@ -20,7 +20,7 @@ from typing import Any
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
 
-from leakear.dashboard.subscriber import address
+from leakear.dashboard.line import address
 from leakear.edge.messages import (
     CommandResult,
     Event,

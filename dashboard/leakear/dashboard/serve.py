@@ -13,10 +13,10 @@ import uvicorn
 from sqlalchemy import Engine
 
 from leakear.dashboard.history import History
+from leakear.dashboard.line import BrokerOptions
 from leakear.dashboard.options import ServeOptions, load_pair, refuse_open_doors
 from leakear.dashboard.pages.app import build
 from leakear.dashboard.service import Service
-from leakear.dashboard.subscriber import BrokerOptions
 from leakear.edge.errors import ConfigError
 
 

@@ -19,12 +19,13 @@ from leakear.dashboard.fleet import Fleet, Key, Node
 from leakear.dashboard.history import History, Row, event_row, presence_row, public
 from leakear.dashboard.hub import Hub, Page
 from leakear.dashboard.inbox import Read, Unread, read
+from leakear.dashboard.line import BrokerOptions
 from leakear.dashboard.notices import Notices
 from leakear.dashboard.notify import Notifier
 from leakear.dashboard.options import ServeOptions
 from leakear.dashboard.ring import SLOT_S, SLOTS
 from leakear.dashboard.samples import Samples
-from leakear.dashboard.subscriber import BrokerOptions, Incoming, Subscriber, waker
+from leakear.dashboard.subscriber import Incoming, Subscriber, waker
 from leakear.edge.messages import CommandResult, Event, Identity, Spectrum, utc_text
 
 log = logging.getLogger(__name__)
@@ -127,7 +128,7 @@ class Service:
         ]
 
     async def _ingest(self) -> None:
-        """Take, show, store, acknowledge: in this order, so that a slow disk delays no alarm."""
+        """Take, show, store, acknowledge: in this order, so that a slow disk delays no alarm; reports come last."""
         while True:
             await self._bell.wait()
             self._bell.clear()
@@ -135,12 +136,17 @@ class Service:
             if reports:
                 self._bell.set()  # there may be more
             now = time.time()
-            alarming = [self._one(item, now) for item in (*urgent, *reports)]
-            if any(alarming):
-                self._flush(now)
+            self._show(urgent, now)
             if self._unsaved:
                 await self._store(now)
+            self._show(reports, now)
             await asyncio.sleep(BATCH_S)
+
+    def _show(self, items: list[Incoming], now: float) -> None:
+        """Take in some deliveries, and tell the pages at once where something alarming is among them."""
+        alarming = [self._one(item, now) for item in items]
+        if any(alarming):
+            self._flush(now)
 
     def _one(self, item: Incoming, now: float) -> bool:
         """Take in one delivery; True when the page should know at once."""

@@ -1,0 +1,176 @@
+"""One connection to the broker, for ever: what it subscribes to, whether it holds, and why not."""
+
+import ssl
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import paho.mqtt.client as paho
+from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+
+from leakear.edge.errors import ConfigError
+
+FOREVER = 0xFFFFFFFF
+"""MQTT 5: the session never expires"""
+UNSUPPORTED_VERSION = 0x84
+"""reason code of MQTT 5"""
+
+
+@dataclass(frozen=True)
+class BrokerOptions:
+    """Where the broker is and who we are to it."""
+
+    url: str
+    """mqtt://host:1883 or mqtts://host:8883; a user name may stand in it, a password should not"""
+    client_id: str
+    username: str | None = None
+    password: str | None = None
+    ca_file: Path | None = None
+    certificate: Path | None = None
+    key: Path | None = None
+    version: str = "auto"
+    """5, 3.1.1, or auto: 5 where the broker speaks it"""
+    keepalive: int = 30
+    """seconds"""
+
+
+class Line:
+    """One connection. `deliver` and `wake` are called in paho's thread.
+
+    A kept line has a persistent session and leaves it to others to acknowledge; any other begins anew each time.
+    """
+
+    def __init__(
+        self,
+        options: BrokerOptions,
+        topics: Sequence[tuple[str, int]],
+        deliver: Callable[[paho.MQTTMessage], None],
+        wake: Callable[[], None],
+        *,
+        kept: bool,
+    ) -> None:
+        self.connected = False
+        """and subscribed"""
+        self.trouble: str | None = None
+        """why there is no connection, one sentence"""
+        self.session = 0
+        """number of the connection, from 1: a packet id means nothing on the next one"""
+        self._topics, self._deliver, self._wake, self._kept = list(topics), deliver, wake, kept
+        self._host, self._port = address(options.url)
+        self._options = options
+        self._version = "5" if options.version == "auto" else options.version
+        self._greeted = False
+        """whether the broker has ever answered in this version"""
+        self._flip = False
+        """whether the other version should be tried"""
+        self._client = self._build(options)
+
+    def start(self) -> None:
+        """Connect in the background, and for ever again; the first failure is like any other."""
+        extra: dict[str, Any] = {}
+        if self._version == "5" and self._kept:
+            properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+            properties.SessionExpiryInterval = FOREVER
+            extra = {"clean_start": False, "properties": properties}
+        self._client.connect_async(self._host, self._port, self._options.keepalive, **extra)
+        self._client.loop_start()
+
+    def stop(self) -> None:
+        """Leave; the broker keeps the session of a kept line."""
+        self._client.disconnect()
+        self._client.loop_stop()
+
+    def attend(self) -> None:
+        """Try the other version where the broker hung up on this one. Blocking; called now and then."""
+        if self._flip:
+            self._flip = False
+            self.stop()
+            self._version = "3.1.1" if self._version == "5" else "5"
+            self._client = self._build(self._options)
+            self.start()
+
+    def acknowledge(self, mid: int, qos: int) -> None:
+        """Tell the broker that a message is stored."""
+        self._client.ack(mid, qos)
+
+    def publish(self, topic: str, payload: bytes, *, qos: int, retain: bool) -> bool:
+        """Hand a message to paho; False without a connection (nothing is queued: a late command is a wrong one)."""
+        if not self.connected:
+            return False
+        return self._client.publish(topic, payload, qos, retain).rc == paho.MQTT_ERR_SUCCESS
+
+    def _build(self, options: BrokerOptions) -> paho.Client:
+        five = self._version == "5"
+        client = paho.Client(
+            CallbackAPIVersion.VERSION2,
+            options.client_id,
+            protocol=paho.MQTTv5 if five else paho.MQTTv311,
+            clean_session=None if five else not self._kept,
+            manual_ack=self._kept,
+        )
+        parts = urlsplit(options.url)
+        name = options.username or (unquote(parts.username) if parts.username else None)
+        if name:
+            client.username_pw_set(name, options.password or (unquote(parts.password) if parts.password else None))
+        if parts.scheme == "mqtts":
+            client.tls_set_context(_tls(options))
+        client.reconnect_delay_set(1, 15)
+        client.on_connect, client.on_disconnect = self._on_connect, self._on_disconnect
+        client.on_connect_fail = self._on_connect_fail
+        client.on_message, client.on_subscribe = self._on_message, self._on_subscribe
+        return client
+
+    def _on_connect(self, client: paho.Client, _data: object, _flags: object, code: Any, _properties: object) -> None:
+        self.session += 1
+        unspoken = code.value == UNSUPPORTED_VERSION and self._options.version == "auto"
+        self._greeted, self._flip = not unspoken, unspoken
+        self.trouble = f"The broker refuses the connection: {code}." if code.is_failure else None
+        if not code.is_failure:
+            client.subscribe(self._topics)
+        self._wake()
+
+    def _on_subscribe(self, _client: object, _data: object, _mid: int, codes: Any, _properties: object) -> None:
+        self.connected = True
+        refused = [topic for (topic, _), code in zip(self._topics, codes, strict=False) if code.is_failure]
+        if refused:
+            self.trouble = f"The broker does not allow the dashboard to read {', '.join(refused)}."
+        self._wake()
+
+    def _on_disconnect(self, _client: object, _data: object, _flags: object, code: Any, _properties: object) -> None:
+        self.connected = False
+        self._flip = self._flip or (not self._greeted and self._options.version == "auto")
+        self.trouble = self.trouble or f"The broker at {self._host}:{self._port} is gone: {code}."
+        self._wake()
+
+    def _on_connect_fail(self, _client: object, _data: object) -> None:
+        self.trouble = f"The broker at {self._host}:{self._port} cannot be reached."
+        self._wake()
+
+    def _on_message(self, _client: paho.Client, _data: object, message: paho.MQTTMessage) -> None:
+        self._deliver(message)
+
+
+def address(url: str) -> tuple[str, int]:
+    """Host and port of a broker's URL; ConfigError for one that cannot be meant."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError as error:
+        raise ConfigError(f"--broker is {url!a}: {error}.") from error
+    if parts.scheme not in ("mqtt", "mqtts") or not parts.hostname:
+        raise ConfigError(f"--broker is {url!a}: write mqtt://HOST[:1883] or mqtts://HOST[:8883].")
+    return parts.hostname, port or (8883 if parts.scheme == "mqtts" else 1883)
+
+
+def _tls(options: BrokerOptions) -> ssl.SSLContext:
+    try:
+        context = ssl.create_default_context(cafile=options.ca_file)
+        if options.certificate:
+            context.load_cert_chain(options.certificate, options.key)
+    except OSError as error:
+        raise ConfigError(f"The TLS files of --broker cannot be used: {error}.") from error
+    return context
