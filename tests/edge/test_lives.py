@@ -9,7 +9,7 @@ from living_node import BORN, LEAK, QUIET, TINY, TrueClock
 
 from leakear.edge.compose import open_node
 from leakear.edge.daemon import Node
-from leakear.edge.lives import FAULT, MANY, SHORT_S
+from leakear.edge.lives import FAULT, MANY
 from leakear.edge.messages import Event
 from leakear.edge.settings import Settings
 from leakear.edge.windows import Block
@@ -54,11 +54,12 @@ def test_a_leak_is_announced_by_a_node_that_loses_power_every_nine_minutes(live:
     assert [event.reason for event in events if event.kind == "fault"] == [f"began: {FAULT}"]  # once, not at each start
 
 
-def test_short_lives_are_a_fault_until_one_lasts(live: Live) -> None:
+def test_short_lives_are_a_fault_until_one_lasts(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("leakear.edge.lives.SHORT_S", 300.0)  # a shorter hour
     for _ in range(MANY):
         assert FAULT not in live(30).faults
     assert FAULT in live(30).faults
-    node = live(int(SHORT_S) + 120)
+    node = live(420)
     assert FAULT not in node.faults
     assert FAULT not in live(30).faults
 
