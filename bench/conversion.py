@@ -41,10 +41,9 @@ from leakear.edge.errors import LeakearError
 from leakear.edge.spectrogram import SpectrogramSpec, spectrogram
 
 FOLDER = Path(__file__).parents[1] / "docs" / "results"
-KEPT, PAGE = FOLDER / "conversion.json", FOLDER / "conversion.md"
 FIRST_SITE = 600_000
 """sites of the simulated windows: none that training or other figures use"""
-PATIENCE_S = 300.0
+PATIENCE_S = 90.0
 """inference that a row may cost; fewer windows are judged where a mode is slow"""
 ROUGHLY, REPEATS = 5, 20
 """timed runs while a row is made, beside other work, and with --times"""
@@ -57,6 +56,7 @@ def main() -> int:
     parser.add_argument("--modes", default=",".join(quantise.MODES))
     parser.add_argument("--windows", type=int, default=200, help="simulated ones; as many real ones at most")
     parser.add_argument("--calibration-windows", type=int, default=200)
+    parser.add_argument("--out", type=Path, default=FOLDER, help="folder of conversion.json and conversion.md")
     parser.add_argument("--keep", type=Path, default=Path("runs/conversion"), help="folder for converted networks")
     parser.add_argument("--again", action="store_true", help="measure also what was measured before")
     parser.add_argument("--times", action="store_true", help="measure the times of what was converted again")
@@ -66,30 +66,35 @@ def main() -> int:
     if args.one:
         print(json.dumps(measure(Path(args.one[0]), args.modes, args.windows, args.calibration_windows, args.one[1])))
         return 0
-    kept: dict[str, Any] = json.loads(KEPT.read_text(encoding="utf-8")) if KEPT.is_file() else {}
+    figures = args.out / "conversion.json"
+    kept: dict[str, Any] = json.loads(figures.read_text(encoding="utf-8")) if figures.is_file() else {}
     args.keep.mkdir(parents=True, exist_ok=True)
     for name, run in (word.split("=", 1) for word in args.runs):
         for mode in args.modes.split(","):
             key, facts = f"{name} {mode}", depends_on(Path(run), args)
             row = kept.get(key, {})
             if args.again or "refused" in row or row.get("made_of") != facts:
-                save(kept | {key: apart(run, mode, args, args.keep / f"{name}-{mode}.tflite") | {"made_of": facts}})
-                kept = json.loads(KEPT.read_text(encoding="utf-8"))
+                kept[key] = apart(run, mode, args, args.keep / f"{name}-{mode}.tflite") | {"made_of": facts}
+                save(args.out, kept)
     if args.untrained:
         kept["reference, untrained int8"] = untrained()
     if args.times:
         for key, row in kept.items():
             if (file := args.keep / f"{key.replace(' ', '-', 1)}.tflite").is_file() and "runtimes" in row:
+                row["load"] = os.getloadavg()[0]
                 row["runtimes"] = timed(file.read_bytes(), SpectrogramSpec.from_json(row["spectrogram"]), REPEATS)
-    save(kept)
+    save(args.out, kept)
     print(page(kept))
     return 0
 
 
-def save(kept: dict[str, Any]) -> None:
+def save(out: Path, kept: dict[str, Any]) -> None:
     """Write figures and page, whole or not at all."""
-    FOLDER.mkdir(parents=True, exist_ok=True)
-    for path, text in ((KEPT, json.dumps(kept, indent=1) + "\n"), (PAGE, page(kept))):
+    out.mkdir(parents=True, exist_ok=True)
+    for path, text in (
+        (out / "conversion.json", json.dumps(kept, indent=1) + "\n"),
+        (out / "conversion.md", page(kept)),
+    ):
         path.with_suffix(".part").write_text(text, encoding="utf-8")
         path.with_suffix(".part").replace(path)
 

@@ -2,6 +2,11 @@
 
 from typing import Any
 
+from leakear.convert.quantise import MODES
+
+QUIET = 1.5
+"""load average up to which a time is taken for undisturbed"""
+
 
 def page(kept: dict[str, Any]) -> str:
     """Return the Markdown page."""
@@ -11,7 +16,15 @@ def page(kept: dict[str, Any]) -> str:
     head += [f"ms, {title}" for title in titles.values()] + ["RSS MB", "loads on 2.14", "conversion"]
     lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
     lines += ["| " + " | ".join(cells(key, found, titles, len(head))) + " |" for key, found in kept.items()]
+    dashes = " | –" * (len(head) - 2)
+    lines += [f"| {key} | not measured yet{dashes} |" for key in missing(kept)]
     return INTRODUCTION + "\n".join(lines) + "\n" + REMARKS
+
+
+def missing(kept: dict[str, Any]) -> list[str]:
+    """Name the rows that an interrupted run still owes."""
+    networks = sorted({key.rpartition(" ")[0] for key, found in kept.items() if "made_of" in found})
+    return [f"{name} {mode}" for name in networks for mode in MODES if f"{name} {mode}" not in kept]
 
 
 def cells(key: str, found: dict[str, Any], titles: dict[str, str], columns: int) -> list[str]:
@@ -29,7 +42,7 @@ def cells(key: str, found: dict[str, Any], titles: dict[str, str], columns: int)
         f"{found['kib']:.0f}",
         *parts,
         f"{max(worst):.3f}" if worst else "–",
-        *("–" if ms is None else f"{ms:.2f}" for ms in times),
+        *("–" if ms is None else f"{ms:.2f}{'' if found.get('load', QUIET + 1) <= QUIET else '*'}" for ms in times),
         f"{rows['newest']['resident_mb']:.0f}",
         verdict,
         f"{found['convert_s']:.0f} s, {found['convert_peak_gib']:.1f} GiB" if "convert_s" in found else "–",
@@ -62,7 +75,8 @@ REMARKS = """
   **worst Δp**: the largest difference of P(leak). 200 windows of each kind for the compact network; 60 for the
   reference, fewer where its inference is slow (int16x8).
 - **ms**: one inference, one thread, median of 20 (or of as many as 20 seconds hold), spectrogram not included;
-  `bench/conversion.py --times`, nothing else on the machine. **RSS**: Python, numpy, LiteRT and the model in a process
+  \\*: other work ran on the machine at the same time, so that only the order of magnitude counts; on a free one
+  `bench/conversion.py --times` measures all times again. **RSS**: Python, numpy, LiteRT and the model in a process
   of their own. **conversion**: time, beside other work, and peak memory of the converting process.
 - int8-io differs from int8 only in that the node writes integers; int16x8 has no fast kernels.
 """

@@ -8,7 +8,7 @@ $(OLDEST)/.ready:
 
 .PHONY: test-convert conversion-table
 test-convert: $(DEV)/.ready $(LEGACY)/.ready $(OLDEST)/.ready ## the converter's tests on all three runtimes, long ones too
-	$(DEV)/bin/python -m pytest tests/convert
+	$(DEV)/bin/python -m pytest tests/convert --timeout 1200
 
 # COMPACT and REFERENCE: run folders of leakear-train fit. The reference network needs 20 GiB and an hour or two; what is
 # finished is kept, so that an interrupted run goes on.

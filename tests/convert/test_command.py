@@ -11,6 +11,7 @@ import pytest
 
 from leakear.convert import cli, progress, runtimes
 from leakear.edge.errors import ConfigError, LeakearError
+from leakear.train import quiet
 
 from .conftest import SPEC, Capture
 
@@ -30,7 +31,7 @@ def test_what_cannot_be_written_is_refused_before_the_work(run_folder: Path, tmp
     blocked = tmp_path / "file"
     blocked.write_text("in the way")
     said = early(capsys, [*words, str(tmp_path / "m.tflite"), "--report", str(blocked / "report")], 1)
-    assert f"{blocked} is a file" in said
+    assert f"--report {blocked / 'report'} cannot be written: Not a directory" in said
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file"]
 
 
@@ -112,13 +113,19 @@ def test_a_long_stage_gives_signs_of_life(capsys: Capture, monkeypatch: pytest.M
 
 def test_what_was_held_back_is_told_when_loading_fails(capfd: Capture) -> None:
     def fail() -> None:
-        with progress.hushed():
+        with quiet.hushed():
             os.write(2, b"the reason\n")
             raise ImportError
 
     with pytest.raises(ImportError):
         fail()
     assert capfd.readouterr().err == "the reason\n"
-    with progress.hushed():
+    with quiet.hushed():
         os.write(2, b"greetings\n")
     assert capfd.readouterr().err == ""
+
+
+def test_only_the_named_noise_is_left_out(capfd: Capture) -> None:
+    with quiet.without(b"fully_quantize"):
+        os.write(2, b"fully_quantize: 0, inference_type: 6\na word for people\n")
+    assert capfd.readouterr().err == "a word for people\n"
