@@ -73,7 +73,7 @@ REMARKS = """
 - **ΔAUC**: AUC of the converted network less that of the float one (in brackets) over the same windows. **alike**:
   windows on which both decide alike, each at its own threshold (the converted one's fitted on the calibration set).
   **worst Δp**: the largest difference of P(leak). 200 windows of each kind for the compact network; 60 for the
-  reference, fewer where its inference is slow (int16x8).
+  reference, fewer where its inference was slow.
 - **ms**: one inference, one thread, median of 20 (or of as many as 20 seconds hold), spectrogram not included;
   \\*: other work ran on the machine at the same time, so that only the order of magnitude counts; on a free one
   `bench/conversion.py --times` measures all times again. **RSS**: Python, numpy, LiteRT and the model in a process
