@@ -138,4 +138,6 @@ def load_tensorflow() -> None:
     try:
         quiet.load_tensorflow()
     except ImportError as error:
-        raise LeakearError(f"the converter needs TensorFlow ({error}): pip install -e '.[convert]' in a checkout") from None
+        raise LeakearError(
+            f"the converter needs TensorFlow ({error}): pip install -e '.[convert]' in a checkout"
+        ) from None
