@@ -143,13 +143,22 @@ def test_a_server_that_is_down_is_told_later_and_the_other_is_told_once(
 
 def test_a_muted_node_wakes_nobody_and_its_alerts_are_in_the_log(broker: Any, tmp_path: Path) -> None:
     with Hook().open() as hook, FakeNode(broker.port) as node, watching(broker, tmp_path, hook.url) as dashboard:
-        node.report(muted_until=utc_text(time.time() + 3600))
+        node.report(score=0.25, muted_until=utc_text(time.time() + 3600))
+        until_heard(dashboard, 0.25)
         node.turn("LEAK", reason="Works in the street.")
         dashboard.until("/api/alerts", lambda log: len(log["rows"]) == 1)
-        node.report(muted_until=None)
+        node.report(score=0.5, muted_until=None)
+        until_heard(dashboard, 0.5)
         node.turn("LEAK", reason="Water runs.", from_state="OK")
         until(hook.told, "the notification")
     assert hook.told() == ["Water runs."]
+
+
+def until_heard(dashboard: Dashboard, score: float) -> None:
+    """Reports come over another connection than events: wait until this one was taken."""
+    dashboard.until(
+        "/api/nodes/site-a/node-1/history", lambda node: score in ((node["recent"] or {}).get("score") or [])
+    )
 
 
 def test_what_could_not_be_told_is_told_after_a_restart(broker: Any, tmp_path: Path) -> None:
