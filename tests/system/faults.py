@@ -1,7 +1,8 @@
-"""A node that has something to say every ten seconds of sound, to be hurt while it delivers.
+"""A node that has something to say twice in thirty seconds of sound, to be hurt while it delivers.
 
-The recording alternates hiss and digital silence, so the real daemon (`leakear-edge replay`) goes OK → SENSOR_FAULT →
-OK at every window: an event each, through pipeline, outbox and link as in the field.
+The recording alternates one window of hiss with two of digital silence (a fault of a single window is not told), so the
+real daemon (`leakear-edge replay`) goes OK → SENSOR_FAULT → OK: two events in thirty seconds of sound, through pipeline,
+outbox and link as in the field.
 """
 
 import itertools
@@ -29,10 +30,10 @@ STARTED: list[subprocess.Popen[bytes]] = []
 """every daemon a test has started"""
 
 
-def recording(path: Path, windows: int = 30) -> Path:
-    """WAV of `windows` windows, alternately hiss and silence."""
+def recording(path: Path, windows: int = 45) -> Path:
+    """WAV of `windows` windows, hiss, silence, silence, hiss, …"""
     rng = np.random.default_rng(1)
-    sound = [rng.normal(0, 0.05, 10 * RATE) if index % 2 == 0 else np.zeros(10 * RATE) for index in range(windows)]
+    sound = [rng.normal(0, 0.05, 10 * RATE) if index % 3 == 0 else np.zeros(10 * RATE) for index in range(windows)]
     soundfile.write(path, np.concatenate(sound), RATE, subtype="PCM_16")
     return path
 
