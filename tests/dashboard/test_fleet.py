@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from leakear.dashboard.absence import Absence
@@ -103,7 +103,7 @@ def test_ring_keeps_an_hour_and_shows_holes() -> None:
     assert ring.last(SLOTS, NOW + 2 * SLOTS * SLOT_S)[0].count(None) == SLOTS - 1, "what is older than an hour is gone"
 
 
-@settings(deadline=None)
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # a busy machine
 @given(st.lists(st.floats(0, 20_000), max_size=60), st.floats(0, 20_000))
 def test_ring_never_shows_what_did_not_come(offsets: list[float], now: float) -> None:
     ring = Ring()
