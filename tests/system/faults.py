@@ -1,8 +1,8 @@
 """A node that has something to say twice in thirty seconds of sound, to be hurt while it delivers.
 
-The recording alternates one window of hiss with two of digital silence (a fault of a single window is not told), so the
-real daemon (`leakear-edge replay`) goes OK → SENSOR_FAULT → OK: two events in thirty seconds of sound, through pipeline,
-outbox and link as in the field.
+The recording alternates one window of hiss with two of digital silence (a fault of a single window is not told), so
+the real daemon (`leakear-edge replay`) goes OK → SENSOR_FAULT → OK: two events in thirty seconds of sound, through
+pipeline, outbox and link as in the field.
 """
 
 import itertools
