@@ -7,9 +7,9 @@ from typing import Any
 from leakear.convert.quantise import MODES
 from leakear.edge.errors import LeakearError
 
-PEAK = {"int8": 20.8, "int8-io": 20.8, "int16x8": 20.8, "dynamic": 18.0, "float16": 17.9, "float32": 17.9}
+PEAK = {"int8": 20.8, "int8-io": 20.8, "int16x8": 18.0, "dynamic": 18.0, "float16": 17.9, "float32": 17.9}
 """most memory that TensorFlow holds while it converts, in multiples of the float32 weights: measured on the reference
-network of 866 MB, bench/conversion.py; int8-io and int16x8 taken as int8"""
+network of 866 MB, bench/conversion.py"""
 BASE_GIB = 1.0
 """Python, TensorFlow and the windows"""
 GIB = 2**30
