@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, replace
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +16,7 @@ from leakear.edge.model import sigmoid
 from leakear.train.dayruns import HeardDay
 from leakear.train.observe import Heard, decide
 from leakear.train.outcome import Outcome, judge, on_by_disturbance, summarise
+from leakear.train.processes import processes
 
 SWEEP = tuple(round(sigmoid(logit), 4) for logit in (-4, -3, -2, -1.5, -1, -0.5, 0, 0.5, 1, 1.5, 2, 3, 4, 5, 6))
 """Thresholds of the DET curve, P(leak)."""
@@ -76,7 +75,7 @@ def learn(before: Heard, rule: DecisionRule) -> DecisionRule:
 def det(days: Sequence[HeardDay], rule: DecisionRule, jobs: int) -> list[dict[str, Any]]:
     """Sweep the threshold of the rule, all days at each."""
     rules = [replace(rule, threshold=threshold) for threshold in SWEEP]
-    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+    with processes(jobs) as pool:
         table = list(pool.map(partial(_outcomes, rules), days))
     kept = ("detection_rate", "delay_median_min", "delay_p90_min", "false_alarms", "false_alarms_per_day")
     points = []

@@ -5,9 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from dataclasses import dataclass, replace
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -21,6 +20,7 @@ from leakear.edge.windows import Block, WindowOptions
 from leakear.train import simulator
 from leakear.train.nights import Night
 from leakear.train.observe import Heard, listen
+from leakear.train.processes import processes
 from leakear.train.simulator.day import Day
 from leakear.train.simulator.site import Site
 from leakear.train.simulator.timeline import START_HOUR
@@ -104,7 +104,7 @@ def run(plan: Plan, jobs: int) -> list[HeardDay]:
     tasks = [(plan, number) for number in range(plan.days)]
     if jobs == 1:
         return [_heard_day(task) for task in tqdm(tasks, unit="day", disable=None)]
-    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+    with processes(jobs) as pool:
         futures = [pool.submit(_heard_day, task) for task in tasks]
         for future in tqdm(as_completed(futures), total=len(futures), unit="day", disable=None):
             future.result()  # an error ends the run at once, not after the last day
