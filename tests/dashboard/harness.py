@@ -195,13 +195,13 @@ class FakeNode:
         self.raw("state", replace(self.make_state(score, level), **changes).to_json(), retain=True)
 
     @contextmanager
-    def alive(self) -> Iterator[Self]:
-        """Report every second, so that it does not turn stale meanwhile."""
+    def alive(self, score: float = 0.1) -> Iterator[Self]:
+        """Report every second, so that it does not turn stale meanwhile, however long the page takes."""
         end = threading.Event()
 
         def speak() -> None:
             while not end.wait(1):
-                self.report()
+                self.report(score)
 
         speaker = threading.Thread(target=speak)
         speaker.start()

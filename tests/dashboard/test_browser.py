@@ -24,8 +24,9 @@ def test_a_node_appears_leaks_goes_stale_and_comes_back(page: Browser, mqtt: Any
     with FakeNode(mqtt.port, "pit-1") as node:
         node.online()
         node.report(score=0.12, level=-61.0)
-        page.text(f"{row} .badge", EN["state.OK"])
-        page.text(f"{row} .figure", "0.12")
+        with node.alive(0.12):
+            page.text(f"{row} .badge", EN["state.OK"])
+            page.text(f"{row} .figure", "0.12")
         node.turn("LEAK", reason="Water runs.")
         page.text(f"{row} .badge", EN["state.LEAK"])
         page.text(".toast", "Water runs.")
@@ -33,11 +34,13 @@ def test_a_node_appears_leaks_goes_stale_and_comes_back(page: Browser, mqtt: Any
         assert page.all(".fleet .node")[0].get_attribute("data-node") == "pit-1", "leaks first"
         node.report(score=0.1)
         node.turn("OK")
-        page.text(f"{row} .badge", EN["state.OK"])
+        with node.alive():
+            page.text(f"{row} .badge", EN["state.OK"])
         page.text(f"{row} .badge", EN["state.stale"])  # silent for five seconds; `online` is still retained
         node.report(score=0.2)
-        page.text(f"{row} .badge", EN["state.OK"])
-        page.none(f'{row}[data-presence="stale"]')
+        with node.alive(0.2):
+            page.text(f"{row} .badge", EN["state.OK"])
+            page.none(f'{row}[data-presence="stale"]')
         node.drop()
         page.text(f"{row} .badge", EN["state.offline"])
 
@@ -135,8 +138,8 @@ def test_hostile_names_and_payloads_do_nothing(page: Browser, dashboard: Dashboa
 def test_the_broker_is_restarted_while_the_page_is_open(page: Browser, mqtt: Any) -> None:
     with FakeNode(mqtt.port, "pit-9") as node:
         node.online()
-        node.report()
-        page.text(f"{ROW.format('pit-9')} .badge", EN["state.OK"])
+        with node.alive():
+            page.text(f"{ROW.format('pit-9')} .badge", EN["state.OK"])
         mqtt.kill()
         page.text(".line", EN["line.broker"])
         page.text(".trouble", str(mqtt.port))

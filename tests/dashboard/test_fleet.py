@@ -84,6 +84,30 @@ def test_an_event_shows_at_once_and_a_late_one_does_not_overrule_the_state() -> 
     assert node.state == "OK", "an event from the outbox of yesterday is history, not news"
 
 
+def test_a_report_that_an_event_has_overtaken_does_not_overrule_it() -> None:
+    """They come over two connections: a report can wait behind others while the event after it is long there."""
+    fleet = Fleet()
+    fleet.take(WHO, report(NOW - 60, seq=4, state="LEAK"), NOW - 60)
+    event = replace(happening(5, "OK"), from_state="LEAK", clock_synced=True)
+    node = fleet.take(WHO, event, NOW)
+    assert node is not None
+    fleet.take(WHO, report(NOW - 1, seq=4, state="LEAK", score=0.9), NOW + 90)
+    assert (node.state, node.since, node.score) == ("OK", NOW, 0.9)
+    fleet.take(WHO, report(NOW, seq=5, state="OK"), NOW + 91)
+    fleet.take(WHO, report(NOW + 10, seq=6, state="WARNING"), NOW + 92)
+    assert node.state == "WARNING", "what holds now is news although its event has not come yet"
+
+
+@pytest.mark.parametrize("change", [{}, {"clock_synced": False}, {"window_end": None}])
+def test_a_node_that_counts_from_the_beginning_is_believed(change: dict[str, object]) -> None:
+    fleet = Fleet()
+    node = fleet.take(WHO, replace(happening(500, "LEAK"), clock_synced=True), NOW)
+    assert node is not None
+    at = NOW - 1e6 if change else NOW + 10
+    fleet.take(WHO, report(at, **{"seq": 0, "state": "OK", **change}), NOW + 10)
+    assert node.state == "OK"
+
+
 def test_the_fleet_is_bounded() -> None:
     fleet = Fleet(limit=10)
     for n in range(50):

@@ -48,6 +48,8 @@ class Node:
     complaint: str | None = None
     """why the last of them could not"""
     sequence: Sequence = field(default_factory=Sequence)
+    believed: Event | None = None
+    """the last event that was news"""
     ring: Ring = field(default_factory=Ring)
     minute: Sums | None = None
 
@@ -187,8 +189,9 @@ class Fleet:
             node.last_seen = sent if node.last_seen is None else max(sent, node.last_seen)
 
     def _state(self, node: Node, message: State, now: float, retained: bool) -> None:
-        node.report, node.state, node.queue = message, message.state, message.queue_depth
-        node.since = parse_utc(message.since)
+        node.report, node.queue = message, message.queue_depth
+        if not _overtaken(message, node.believed):
+            node.state, node.since = message.state, parse_utc(message.since)
         values = (message.score, message.level_dbfs, message.noise_floor_dbfs)
         if retained:
             node.score, node.level, node.floor = values
@@ -200,7 +203,7 @@ class Fleet:
         if node.report is None or message.seq > node.report.seq:
             if node.state != message.to_state:
                 node.since = parse_utc(message.window_end)
-            node.state = message.to_state
+            node.state, node.believed = message.to_state, message
 
     def _measure(self, node: Node, now: float, score: float | None, level: float | None, floor: float | None) -> None:
         node.score, node.level, node.floor = score, level, floor
@@ -211,3 +214,14 @@ class Fleet:
                 self._finished.append((node.key, node.minute))
             node.minute = Sums(start)
         node.minute.add(score, level, floor)
+
+
+def _overtaken(report: State, event: Event | None) -> bool:
+    """Whether a report was sent before an event that came before it: they travel over connections of their own.
+
+    A lower `seq` alone does not tell: a node that lost its outbox counts from the beginning, and is right.
+    """
+    if event is None or report.seq >= event.seq or report.window_end is None:
+        return False
+    dated = report.clock_synced and event.clock_synced
+    return dated and parse_utc(report.window_end) <= parse_utc(event.window_end)

@@ -188,6 +188,7 @@ class Service:
         batch, self._unsaved = self._unsaved, []
         try:
             new = await asyncio.to_thread(self.history.record, [row for row, _ in batch], self._ways)
+            self._announce(new)
             await asyncio.to_thread(self.history.save_nodes, self._note_sequence(batch, new), now)
             self._trouble = None
         except SQLAlchemyError as error:
@@ -196,6 +197,9 @@ class Service:
             log.exception("history")
             return
         self._subscriber.acknowledge([item for _, item in batch if item is not None])
+
+    def _announce(self, new: list[Row]) -> None:
+        """Tell of events as soon as they are in the log, before anybody can have changed them there."""
         if new:
             self.hub.broadcast({"t": "events", "rows": [public(row) | FRESH for row in new]})
             self.notifier.wake()

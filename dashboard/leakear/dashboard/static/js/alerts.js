@@ -3,7 +3,7 @@ import { fill, h, post, get, say } from "./dom.js";
 import { t } from "./i18n.js";
 import { me, on } from "./store.js";
 import { shape } from "./states.js";
-import { entry, page } from "./events.js";
+import { entry, moment, page } from "./events.js";
 
 const FILTERS = ["open", "leaks", "alerts", "judged", "all"];
 
@@ -27,24 +27,32 @@ export function alertsPage(go) {
 
   async function load(further = false) {
     const turn = ++asked;
+    const asof = moment();
     const { rows } = await page(state.filter, state.search, further ? state.oldest : null);
     if (turn !== asked) return;
-    if (!further) leave(new Set(rows.map((row) => row.id)));
-    put(rows);
+    if (!further) leave(new Set(rows.map((row) => row.id)), asof);
+    put(rows, asof);
     state.oldest = rows.at(-1)?.id ?? state.oldest;
     more.hidden = rows.length < 100;
   }
 
-  /** Drop what is not in the answer, but never an entry in whose form somebody writes. */
-  function leave(ids) {
-    for (const [id, element] of state.rows) if (!ids.has(id) && !element.held) state.rows.delete(id);
+  /** Drop what is not in the answer, but never an entry in whose form somebody writes, nor what the answer is too old for. */
+  function leave(ids, asof) {
+    for (const [id, element] of state.rows) {
+      const newer = element.asof > asof && fitting(element.row);
+      if (!ids.has(id) && !element.held && !newer) state.rows.delete(id);
+    }
+  }
+
+  function fitting(row) {
+    return !state.search && fits(row, state.filter);
   }
 
   /** Show these rows, the newest of all first. */
-  function put(rows) {
+  function put(rows, asof) {
     for (const row of rows) {
-      if (state.rows.has(row.id)) state.rows.get(row.id).show(row);
-      else state.rows.set(row.id, Object.assign(entry(row, { go }), { time: row.happened }));
+      if (state.rows.has(row.id)) state.rows.get(row.id).show(row, asof);
+      else state.rows.set(row.id, Object.assign(entry(row, { go, asof }), { time: row.happened }));
     }
     fill(log, [...state.rows.values()].sort((a, b) => b.time - a.time || (b.dataset.id > a.dataset.id ? 1 : -1)));
     nothing.hidden = state.rows.size > 0;
@@ -52,10 +60,8 @@ export function alertsPage(go) {
 
   const ends = [
     on("alert", ({ row }) => state.rows.get(row.id)?.show(row)),
-    on("events", ({ rows }) => {
-      if (state.search) return;
-      put(rows.filter((row) => fits(row, state.filter)));
-    }),
+    // An event comes as it was at first: what the log already shows of it is at least as new.
+    on("events", ({ rows }) => put(rows.filter((row) => fitting(row) && !state.rows.has(row.id)))),
     on("fleet", () => load()),
   ];
   load();
@@ -71,8 +77,12 @@ function fits(row, filter) {
 /** The number of open alerts beside the link. */
 export function counter() {
   const element = h("span.count");
+  let [asked, shown] = [0, 0];
   const refresh = async () => {
+    const turn = ++asked;
     const { counts } = await get("/api/me");
+    if (turn < shown) return;
+    shown = turn;
     say(element, counts.open ? String(counts.open) : "");
   };
   on("alert", refresh);

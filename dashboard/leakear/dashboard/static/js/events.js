@@ -10,21 +10,37 @@ const VERDICTS = ["leak", "false-alarm", "unknown"];
 const JUDGED = ["LEAK", "WARNING"];
 const MATERIALS = ["", "Metal", "NonMetal"];
 
+let moments = 0;
+
+/** Now, in the order of what happens to this page: an answer knows nothing of what came after it was asked for. */
+export function moment() {
+  return ++moments;
+}
+
 /**
- * An element that shows an event; `row` may be replaced later through `.show(row)`. `.held` says that somebody writes a
- * verdict or listens there: such an entry stays where it is.
+ * An element that shows an event; `row` may be replaced later through `.show(row)`. What was asked for at an earlier
+ * moment (`asof`) than what is shown replaces nothing. `.held` says that somebody writes a verdict, listens or waits for
+ * an answer there: such an entry stays where it is.
  */
-export function entry(row, { go, compact = false }) {
+export function entry(row, { go, compact = false, asof = moment() }) {
   const element = h(compact ? "article.entry.compact" : "article.entry", { "data-id": row.id });
-  const state = { row, form: null, player: null, listening: false, trouble: null, busy: 0, focus: null };
-  element.show = (next) => {
-    if (next !== row && JSON.stringify(next) === JSON.stringify(state.row)) return;
-    state.row = next;
-    draw(element, state, go, compact);
+  const state = { row, asof, form: null, player: null, listening: false, trouble: null, busy: 0, focus: null };
+  element.show = (next, since = moment()) => {
+    if (since < state.asof) return;
+    const same = equal(next, state.row);
+    Object.assign(state, { row: next, asof: since });
+    if (!same) draw(element, state, go, compact);
   };
-  Object.defineProperty(element, "held", { get: () => state.form !== null || state.listening });
-  element.show(row);
+  Object.defineProperty(element, "held", { get: () => state.form !== null || state.listening || state.busy > 0 });
+  Object.defineProperty(element, "row", { get: () => state.row });
+  Object.defineProperty(element, "asof", { get: () => state.asof });
+  draw(element, state, go, compact);
   return element;
+}
+
+/** Whether two rows say the same, in whatever order: a button drawn anew under a finger is not pressed. */
+function equal(one, other) {
+  return Object.keys({ ...one, ...other }).every((key) => JSON.stringify(one[key]) === JSON.stringify(other[key]));
 }
 
 function draw(element, state, go, compact) {
@@ -99,7 +115,7 @@ async function act(state, again, work) {
   state.trouble = null;
   again();
   try {
-    state.row = (await work()).row;
+    Object.assign(state, { row: (await work()).row, asof: moment() });
   } catch (error) {
     state.trouble = sentence(error.message);
   }
@@ -132,10 +148,10 @@ function form(state, again) {
 async function judge(state, again, words) {
   const answer = await post(`/api/alerts/${state.row.id}/verdict`, words);
   const { row } = answer;
-  Object.assign(state, { row, form: null, focus: "judge" });
+  Object.assign(state, { row, asof: moment(), form: null, focus: "judge" });
   again();
   if (words.verdict === "unknown" || !row.evidence || row.clips.length) return answer;
-  return post(`/api/alerts/${row.id}/fetch`).catch(() => answer);
+  return post(`/api/alerts/${row.id}/fetch`).catch(() => ({ row: state.row }));
 }
 
 export function page(filter, search, before) {

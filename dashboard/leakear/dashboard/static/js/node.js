@@ -5,7 +5,7 @@ import { fleet, me, nodeOf, now, on, watch } from "./store.js";
 import { badge, look, shown, word } from "./states.js";
 import { TimeChart } from "./charts.js";
 import { Waterfall } from "./spectrum.js";
-import { entry } from "./events.js";
+import { entry, moment } from "./events.js";
 import { commands } from "./commands.js";
 
 const RANGES = [["1h", 3600], ["6h", 21600], ["24h", 86400], ["7d", 604800], ["30d", 2592000], ["1y", 31536000]];
@@ -17,7 +17,7 @@ export function nodePage(go, site, name) {
 
 class NodeView {
   constructor(go, site, name) {
-    Object.assign(this, { go, site, name, seconds: 3600, live: [], history: null, listening: false, details: {} });
+    Object.assign(this, { go, site, name, seconds: 3600, live: [], history: null, asked: 0, came: [], listening: false, details: {} });
     this.build();
     this.ends = [
       on("fleet", () => this.load()),
@@ -91,10 +91,14 @@ class NodeView {
 
   async load() {
     const path = `/api/nodes/${encodeURIComponent(this.site)}/${encodeURIComponent(this.name)}/history?seconds=${this.seconds}`;
-    this.history = await get(path);
+    const asof = this.asked = moment();
+    this.came = [];
+    const history = await get(path);
+    if (asof !== this.asked) return;
+    this.history = history;
     this.live = this.live.filter((point) => point.t > this.history.now);
-    this.history.events.forEach((row) => this.entries.get(row.id)?.show(row));
-    this.remember(this.history.events);
+    this.history.events.forEach((row) => this.entries.get(row.id)?.show(row, asof));
+    this.add(this.came, asof);
     this.drawHead();
     this.drawCharts();
     this.drawFacts();
@@ -110,16 +114,22 @@ class NodeView {
   }
 
   news(rows) {
-    for (const row of rows.filter((r) => r.site === this.site && r.node === this.name)) {
-      this.history?.events.unshift(row);
-    }
-    this.remember(this.history?.events ?? []);
+    const mine = rows.filter((r) => r.site === this.site && r.node === this.name);
+    this.came.unshift(...mine);
+    if (this.history) this.add(mine);
+  }
+
+  /** Put events that have just come before those of the history, unless it has them already. */
+  add(rows, asof) {
+    const known = new Set(this.history.events.map((row) => row.id));
+    this.history.events.unshift(...rows.filter((row) => !known.has(row.id)));
+    this.remember(this.history.events, asof);
   }
 
   /** The log, the newest first; an entry in whose form somebody writes stays, whatever the span. */
-  remember(rows) {
+  remember(rows, asof) {
     const held = [...this.entries].filter(([, element]) => element.held);
-    const known = rows.map((row) => [row.id, this.entries.get(row.id) ?? entry(row, { go: this.go, compact: true })]);
+    const known = rows.map((row) => [row.id, this.entries.get(row.id) ?? entry(row, { go: this.go, compact: true, asof })]);
     this.entries = new Map([...known, ...held]);
     fill(this.log, this.entries.size ? [...this.entries.values()] : [this.silence]);
   }
