@@ -195,11 +195,11 @@ def test_a_rise_above_what_is_usual_warns_alarms_and_clears() -> None:
     states = risen(Decision(DecisionRule()), (0.5, 60), (3.0, 120), (1.2, 60), (0.0, 60))
     assert [s for s, _, _ in states] == ["WARNING", "LEAK", "OK"]
     assert [m for _, m, _ in states[:2]] == [pytest.approx(60 + 27, abs=1), pytest.approx(60 + 57, abs=1)]
-    assert 240 < states[2][1] <= 251  # half of what began it still holds it up
+    assert 240 < states[2][1] <= 251  # a little less than what began it still holds it up
     assert states[1][2] == "3.0 dB above anything usual here around 1000 Hz for 30 min"
 
 
-@pytest.mark.parametrize(("db", "weather", "rule"), [(1.9, False, {}), (9.0, True, {}), (9.0, False, {"rise_db": 0})])
+@pytest.mark.parametrize(("db", "weather", "rule"), [(1.2, False, {}), (9.0, True, {}), (9.0, False, {"rise_db": 0})])
 def test_small_rises_weather_and_a_rule_without_rises_say_nothing(db: float, weather: bool, rule: Any) -> None:
     assert risen(Decision(DecisionRule(**rule)), (0.0, 60), (db, 300), weather=weather) == []
 

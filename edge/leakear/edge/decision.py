@@ -18,6 +18,9 @@ from leakear.edge.usual import Rise
 
 __all__ = ["Decision", "DecisionRule", "Observation", "State", "Transition", "rule_from"]
 
+RISE_HOLD = 0.8
+"""Share of `rise_db` down to which a rise that raised a warning still counts."""
+
 
 class State(StrEnum):
     """What a node says of its pipe, or of itself."""
@@ -138,10 +141,10 @@ class Decision:
             self._judged_s = seen.time_s
 
     def _risen(self, rise: Rise | None) -> bool | None:
-        """Tell whether a rise counts; one that already raised a warning counts down to half of what began it."""
+        """Tell whether a rise counts; one that already raised a warning counts a little longer."""
         if rise is None or not self.rule.rise_db:
             return None
-        wanted = self.rule.rise_db / 2 if self._by_rise and self.suspicious else self.rule.rise_db
+        wanted = self.rule.rise_db * (RISE_HOLD if self._by_rise and self.suspicious else 1.0)
         return rise.db >= wanted and not rise.weather
 
     def _judge(self, seen: Observation, unheard_s: float) -> str | None:

@@ -1,50 +1,50 @@
 """What is usual at this node, learnt by itself: a leak is heard as a rise that stays, however quiet it is.
 
 Quiet nights differ from place to place by more than a faint leak adds, so no threshold for all places finds it. Here
-the quietest moments of the last half hour, third octave by third octave, are held against everything heard at this
-node in the last week *while its surroundings were no louder than now*. How loud they are is read from the bands that
-come and go most. Rain and wind rise too: rain by its excess of high frequencies, wind because the lowest bands are
-left out.
+the quietest moments of the last half hour, third octave by third octave, are explained by what was heard at this node
+in the last week (`explain`); what no explanation covers is a rise. Rain rises too: what is highest at high frequencies
+counts only once it has been steady for longer than rain is.
 
-Learning is slow on purpose and stops while the pipe is under suspicion: what is heard becomes usual only after three
+Learning is slow on purpose and stops while the pipe is under suspicion: what is heard becomes usual only after twelve
 hours without a warning. A leak that was there at installation is usual from the start; only the model can find it.
 Pure: no clock, no I/O.
 """
 
 import base64
+import zlib
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from leakear.edge.explain import Explainer, Explanation, Rows
 from leakear.edge.octaves import CENTRES_HZ, WIDTH, Bands
 
-Rows: TypeAlias = NDArray[np.float32]
-"""Moments of the past, shape (n, 25), dB"""
 EVERY_S = 1800.0
 """Seconds of sound from one remembered moment to the next."""
 MOMENTS = 336
 """Moments remembered: one week."""
 ENOUGH = 88
 """Moments needed before anything is said: most of two days, for no two are alike."""
-PENDING = 6
-"""Moments that have yet to become usual: three hours."""
+PENDING = 24
+"""Moments that have yet to become usual: twelve hours."""
 QUIET = 10
 """Percentile over the span: a sound must fill nine tenths of it to count."""
-LOWEST_HZ = 160.0
-"""Rises below are traffic's and the wind's."""
-COMING_AND_GOING = 8
-"""Bands from which the loudness of the surroundings is read: those that vary most."""
-AS_LOUD_DB = 0.5
-"""Moments up to this much louder than now are comparable."""
-FEWEST = 3
-"""Comparable moments at least: else the quietest there are."""
 RAIN = 4
 """What rises has the spectrum of rain from this ratio of power per hertz above 5 kHz to that around 1 kHz on."""
-STEP_DB = 0.5
+HIGH_HZ = 3900.0
+"""A rise that is highest from here on may be rain too, whatever its spectrum."""
+TOLD_DB = 0.5
+"""Smallest rise whose spectrum says anything."""
+STEADY_S = 10800.0
+"""Seconds for which rain is not steady."""
+STEADY_DB = 3.0
+"""Movement of the level within that time up to which it is steady."""
+TRACE_S = 600.0
+"""Seconds from one entry to the next of what tells steadiness."""
+STEP_DB = 0.1
 """Resolution of what is kept through a restart."""
 _HIGH, _MIDDLE = CENTRES_HZ > 4900, (CENTRES_HZ > 490) & (CENTRES_HZ < 1300)
 
@@ -54,11 +54,11 @@ class Rise:
     """How the last half hour stands above what is usual."""
 
     db: float
-    """dB that two neighbouring third octaves both stand above everything comparable; negative: below"""
+    """dB that two neighbouring third octaves both stand above all that is known, or half of what one does"""
     hz: float
     """where"""
     weather: bool
-    """the rise has the spectrum of rain: most of its power per hertz above 5 kHz"""
+    """it may be rain: highest at high frequencies, and not steady for long enough to be anything else"""
 
 
 class Usual:
@@ -68,9 +68,11 @@ class Usual:
         self.span_s = span_s
         """seconds that a rise must fill, nine tenths of them at least"""
         self._recent: deque[tuple[float, float, Bands]] = deque()  # (time s, step s, levels)
+        self._trace: deque[tuple[float, Bands]] = deque()  # (time s, quiet of the span), of the last STEADY_S
         self._since_s = 0.0  # of sound since the last remembered moment
         self._pending: list[Bands] = []
         self._past: Rows = np.empty((0, len(CENTRES_HZ)), np.float32)
+        self._explainer: Explainer | None = None  # of the past as it is
 
     @property
     def ready(self) -> bool:
@@ -85,9 +87,17 @@ class Usual:
         if sum(step for _, step, _ in self._recent) < 0.5 * self.span_s:
             return None
         now = np.percentile([levels for _, _, levels in self._recent], QUIET, axis=0).astype(np.float32)
+        self._follow(time_s, now)
         rise = self._rise(now) if self.ready else None
         self._learn(now, step_s, learn=learn, weather=rise is not None and rise.weather)
         return rise
+
+    def _follow(self, time_s: float, now: Bands) -> None:
+        """Remember how the quiet moved in the last hours."""
+        if not self._trace or time_s - self._trace[-1][0] >= TRACE_S - 1e-6:
+            self._trace.append((time_s, now))
+        while len(self._trace) > 1 and self._trace[1][0] <= time_s - STEADY_S:
+            self._trace.popleft()
 
     def _learn(self, now: Bands, step_s: float, *, learn: bool, weather: bool) -> None:
         if not learn:
@@ -101,55 +111,58 @@ class Usual:
         self._pending.append(now)
         if len(self._pending) > PENDING:
             self._past = np.vstack([self._past, self._pending.pop(0)])[-MOMENTS:]
+            self._explainer = None
 
     def _rise(self, now: Bands) -> Rise:
-        usual = _comparable(self._past, now)
-        above = now - usual
-        first = int(np.searchsorted(CENTRES_HZ, LOWEST_HZ * 0.9))
-        both = np.minimum(above[first:-1], above[first + 1 :])
-        at = int(both.argmax())
-        hz = float(np.sqrt(CENTRES_HZ[first + at] * CENTRES_HZ[first + at + 1]))
-        return Rise(float(both[at]), hz, _like_rain(now, usual))
+        if self._explainer is None:
+            self._explainer = Explainer(self._past)
+        best = self._explainer.explain(now)
+        hz = float(np.sqrt(CENTRES_HZ[best.band] * CENTRES_HZ[best.band + 1]))
+        return Rise(best.rise_db, hz, best.rise_db >= TOLD_DB and self._like_rain(now, best))
+
+    def _like_rain(self, now: Bands, best: Explanation) -> bool:
+        """Tell whether a rise may be rain: by where it is or its spectrum, unless it has long been steady."""
+        if CENTRES_HZ[best.band] < HIGH_HZ and not _hisses(now, best.expected):
+            return False
+        pair = slice(best.band, best.band + 2)
+        first_s, last_s = self._trace[0][0], self._trace[-1][0]
+        there = [float(quiet[pair].mean()) for _, quiet in self._trace] + [float(now[pair].mean())]
+        return last_s - first_s < STEADY_S - 2 * TRACE_S or max(there) - min(there) > STEADY_DB
 
     def forget(self) -> None:
         """Learn anew: the sensor was moved, or a person calls what is heard now usual."""
-        self._past, self._pending, self._since_s = self._past[:0], [], 0.0
+        self._past, self._pending, self._since_s, self._explainer = self._past[:0], [], 0.0, None
 
     def snapshot(self) -> dict[str, Any]:
         """Return what must survive a restart, as JSON."""
-        return {"past": _packed(self._past), "pending": _packed(self._pending), "since_s": round(self._since_s, 1)}
+        return {"moments": _packed(self._past), "pending": _packed(self._pending), "since_s": round(self._since_s, 1)}
 
     def restore(self, saved: Mapping[str, Any]) -> None:
-        """Inverse of `snapshot`. Raises ValueError, TypeError or KeyError for anything else."""
-        past, pending, since_s = _unpacked(saved["past"]), _unpacked(saved["pending"]), float(saved["since_s"])
+        """Inverse of `snapshot`; a coarser one of an earlier version is learnt anew. Raises ValueError or the like."""
+        if "past" in saved:
+            self.forget()
+            return
+        past, pending, since_s = _unpacked(saved["moments"]), _unpacked(saved["pending"]), float(saved["since_s"])
         self._past, self._pending, self._since_s = past[-MOMENTS:], list(pending[:PENDING]), since_s
+        self._explainer = None
 
 
-def _comparable(past: Rows, now: Bands) -> Bands:
-    """Return the loudest of each band among moments whose surroundings were no louder than now, shape (25,).
-
-    Where the surroundings are louder than ever, everything is expected to be so by as much.
-    """
-    varying = np.argsort(past.std(axis=0))[-COMING_AND_GOING:]
-    loudness, mine = past[:, varying].mean(axis=1), now[varying].mean()
-    order = np.argsort(loudness)
-    count = max(int(np.sum(loudness <= mine + AS_LOUD_DB)), FEWEST)
-    louder = max(0.0, float(mine - loudness[order[-1]]))
-    return np.asarray(past[order[:count]].max(axis=0) + louder, np.float32)
-
-
-def _like_rain(now: Bands, usual: Bands) -> bool:
-    """Tell whether what was added has far more power per hertz above 5 kHz than around 1 kHz: a hiss has less."""
+def _hisses(now: Bands, usual: Bands) -> bool:
+    """Tell whether what was added has far more power per hertz above 5 kHz than around 1 kHz: a leak rarely has."""
     added = np.maximum(10 ** (now / 10) - 10 ** (usual / 10), 1e-13) / (CENTRES_HZ * WIDTH)
     return bool(added[_HIGH].mean() > RAIN * added[_MIDDLE].mean())
 
 
 def _packed(moments: Rows | list[Bands]) -> str:
-    """Write levels in bytes of STEP_DB below full scale: a week is 11 kB."""
-    steps = np.clip(np.rint(np.array(moments) / -STEP_DB), 0, 255).astype(np.uint8)
-    return base64.b64encode(steps.tobytes()).decode("ascii")
+    """Write levels in steps of STEP_DB: a week is 15 kB."""
+    steps = np.rint(np.array(moments, np.float32) / STEP_DB).astype("<i2")
+    return base64.b64encode(zlib.compress(steps.tobytes())).decode("ascii")
 
 
 def _unpacked(text: str) -> Rows:
-    steps = np.frombuffer(base64.b64decode(text, validate=True), np.uint8).reshape(-1, len(CENTRES_HZ))
-    return steps.astype(np.float32) * np.float32(-STEP_DB)
+    try:
+        held = zlib.decompress(base64.b64decode(text, validate=True))
+    except zlib.error as error:
+        raise ValueError(f"what is usual here cannot be read: {error}") from None
+    steps = np.frombuffer(held, "<i2").reshape(-1, len(CENTRES_HZ))
+    return steps.astype(np.float32) * np.float32(STEP_DB)

@@ -20,6 +20,8 @@ LONGEST_USE_S = 1500.0
 """Seconds of the longest legitimate use of water."""
 ONSET_S = (900.0, 14 * 3600.0)
 """Seconds after noon between which a leak begins: 12:15 to 02:00."""
+LOUDEST_WEATHER_DBFS = -22.0
+"""Level of the heaviest rain and the strongest wind."""
 _BUSY = np.array([1, 0.5, 0.3, 0.2, 0.3, 1.5, 5, 7, 5, 3, 2.5, 2.5, 3, 2.5, 2, 2, 3, 4.5, 6, 6, 5, 4, 3, 2])
 """How busy a household is, by hour of the day."""
 
@@ -140,13 +142,28 @@ def _vehicles(rng: np.random.Generator) -> list[Event]:
 
 
 def _weather(site: Site, rng: np.random.Generator) -> list[Event]:
+    """Draw rain one day in five, ten minutes to twelve hours of it, and wind likewise, up to four hours."""
     events = []
-    for kind, top in (("rain", 20), ("wind", 20)):
-        if rng.random() < 0.2:
-            start = float(rng.uniform(0, DAY_S))
-            level = min(site.ambient.level_dbfs + rng.uniform(0, top), -22.0)
-            end = min(start + loguniform(rng, 600, 14400), DAY_S)
-            events.append(Event(kind, start, end, {"level_dbfs": float(level)}))
+    if rng.random() < 0.2:
+        start = float(rng.uniform(0, DAY_S))
+        level = site.ambient.level_dbfs + rng.uniform(0, 20)
+        events += _rain(rng, start, min(start + loguniform(rng, 600, 43200), DAY_S), level)
+    if rng.random() < 0.2:
+        start = float(rng.uniform(0, DAY_S))
+        level = min(site.ambient.level_dbfs + rng.uniform(0, 20), LOUDEST_WEATHER_DBFS)
+        end = min(start + loguniform(rng, 600, 14400), DAY_S)
+        events.append(Event("wind", start, end, {"level_dbfs": float(level)}))
+    return events
+
+
+def _rain(rng: np.random.Generator, start: float, end: float, level_dbfs: float) -> list[Event]:
+    """Cut rain into stretches of 3 to 20 minutes, each of its own strength: some rains are steady, most are not."""
+    spread_db, events = float(rng.uniform(1, 5)), []
+    while start < end:
+        till = min(start + float(rng.uniform(180, 1200)), end)
+        level = min(level_dbfs + float(rng.normal(0, spread_db)), LOUDEST_WEATHER_DBFS)
+        events.append(Event("rain", start, till, {"level_dbfs": level}))
+        start = till
     return events
 
 
