@@ -244,6 +244,17 @@ def test_a_wrong_setting_is_one_sentence_and_exit_78(words: list[str], tmp_path:
     assert words[0] == "--broker" or not (tmp_path / "x.sqlite").exists(), "what only reads makes no database"
 
 
+@pytest.mark.parametrize("flag", ["--ca", "--client-certificate"])
+@pytest.mark.parametrize("file", ["/no/such", __file__])
+def test_a_file_of_the_broker_that_cannot_be_used_is_named(
+    flag: str, file: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from leakear.dashboard.cli import main
+
+    assert main(["--broker", "mqtts://x", flag, file, "--database", f"sqlite:///{tmp_path}/x.sqlite"]) == 78
+    assert f"{flag} {file}" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

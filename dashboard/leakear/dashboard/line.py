@@ -12,6 +12,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
+from leakear.dashboard.options import load_pair, readable
 from leakear.edge.errors import ConfigError
 
 FOREVER = 0xFFFFFFFF
@@ -167,10 +168,12 @@ def address(url: str) -> tuple[str, int]:
 
 
 def _tls(options: BrokerOptions) -> ssl.SSLContext:
+    if options.ca_file:
+        readable("--ca", options.ca_file)
     try:
         context = ssl.create_default_context(cafile=options.ca_file)
-        if options.certificate:
-            context.load_cert_chain(options.certificate, options.key)
     except OSError as error:
-        raise ConfigError(f"The TLS files of --broker cannot be used: {error}.") from error
+        raise ConfigError(f"--ca {options.ca_file} holds no PEM certificates.") from error
+    if options.certificate:
+        load_pair(context, ("--client-certificate", options.certificate), ("--client-key", options.key))
     return context
