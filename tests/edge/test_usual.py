@@ -124,6 +124,18 @@ def test_a_high_rise_may_be_rain_until_it_has_long_been_steady(swing_db: float) 
     assert last.weather == (swing_db > 0)
 
 
+def test_a_low_rise_may_be_wind_until_it_has_long_been_steady() -> None:
+    usual = Usual(SPAN)
+    hear(usual, 72)
+    said = hear(usual, 4, start=3 * DAY, rise=(6.0, 190, 260))
+    early, last = said[90], said[-1]
+    assert early is not None
+    assert last is not None
+    assert early.db > QUIETLY
+    assert early.weather
+    assert not last.weather
+
+
 def test_rain_does_not_become_usual() -> None:
     usual = Usual(SPAN)
     hear(usual, 72)

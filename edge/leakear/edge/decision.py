@@ -20,6 +20,8 @@ __all__ = ["Decision", "DecisionRule", "Observation", "State", "Transition", "ru
 
 RISE_HOLD = 0.8
 """Share of `rise_db` down to which a rise that raised a warning still counts."""
+STRONG = 2.0
+"""Multiple of `rise_db` from which a rise waits only half as long for LEAK."""
 
 
 class State(StrEnum):
@@ -135,7 +137,7 @@ class Decision:
         lost = seen.score is None and seen.fault is None
         risen = self._risen(seen.rise) if judged else None
         mark = Mark(seen.time_s, seen.step_s, on if judged else None, sure, lost, risen)
-        longest = max(rule.span_s, rule.confirm_s, rule.rise_s, rule.clear_s, rule.noisy_s, rule.fast_s)
+        longest = max(rule.span_s, rule.confirm_s, 2 * rule.rise_s, rule.clear_s, rule.noisy_s, rule.fast_s)
         self._marks.add(mark, longest)
         if judged:
             self._judged_s = seen.time_s
@@ -187,10 +189,11 @@ class Decision:
             return None
         waited = seen.time_s - self._heard_since + 1e-6
         score = self._marks.over(max(rule.confirm_s, seen.step_s))
-        above = self._marks.risen_over(max(rule.rise_s, seen.step_s))
         if waited >= rule.confirm_s and self._lasted(score, rule.confirm_s, seen) and self._went_on(score, seen):
             return self._move(State.LEAK, seen, f"went on for {rule.confirm_s / 60:g} min after WARNING")
-        if risen and waited >= rule.rise_s and self._lasted(above, rule.rise_s, seen) and self._went_on(above, seen):
+        wait = rule.rise_s * (1 if seen.rise and seen.rise.db >= STRONG * rule.rise_db else 2)
+        above = self._marks.risen_over(max(wait, seen.step_s))
+        if risen and waited >= wait and self._lasted(above, wait, seen) and self._went_on(above, seen):
             return self._move(State.LEAK, seen, self._above(seen), by_rise=True)
         return None
 

@@ -42,7 +42,10 @@ class DecisionRule:
         maximum=60,
     )
     rise_s: float = option(
-        1800.0, "s; such a rise must stay this long for a WARNING, as long again for LEAK", minimum=0, maximum=86400
+        900.0,
+        "s; such a rise must stay this long for WARNING, then twice as long for LEAK (once, from twice rise_db on)",
+        minimum=0,
+        maximum=86400,
     )
     fast_s: float = option(0.0, "s; LEAK at once when loud and sure this long; 0: off", minimum=0, maximum=86400)
     fast_score: float = option(0.99, "P(leak) that is sure", minimum=0, maximum=1)

@@ -2,8 +2,8 @@
 
 Quiet nights differ from place to place by more than a faint leak adds, so no threshold for all places finds it. Here
 the quietest moments of the last half hour, third octave by third octave, are explained by what was heard at this node
-in the last week (`explain`); what no explanation covers is a rise. Rain rises too: what is highest at high frequencies
-counts only once it has been steady for longer than rain is.
+in the last week (`explain`); what no explanation covers is a rise. Rain and wind rise too: what sounds like them counts
+only once it has been steady for longer than they are.
 
 Learning is slow on purpose and stops while the pipe is under suspicion: what is heard becomes usual only after twelve
 hours without a warning. A leak that was there at installation is usual from the start; only the model can find it.
@@ -36,10 +36,12 @@ RAIN = 4
 """What rises has the spectrum of rain from this ratio of power per hertz above 5 kHz to that around 1 kHz on."""
 HIGH_HZ = 3900.0
 """A rise that is highest from here on may be rain too, whatever its spectrum."""
+LOW_HZ = 280.0
+"""A rise that is highest below may be wind."""
 TOLD_DB = 0.5
 """Smallest rise whose spectrum says anything."""
 STEADY_S = 10800.0
-"""Seconds for which rain is not steady."""
+"""Seconds for which weather is not steady."""
 STEADY_DB = 3.0
 """Movement of the level within that time up to which it is steady."""
 TRACE_S = 600.0
@@ -58,7 +60,7 @@ class Rise:
     hz: float
     """where"""
     weather: bool
-    """it may be rain: highest at high frequencies, and not steady for long enough to be anything else"""
+    """it may be rain or wind, by its spectrum, and was not steady for long enough to be anything else"""
 
 
 class Usual:
@@ -118,11 +120,11 @@ class Usual:
             self._explainer = Explainer(self._past)
         best = self._explainer.explain(now)
         hz = float(np.sqrt(CENTRES_HZ[best.band] * CENTRES_HZ[best.band + 1]))
-        return Rise(best.rise_db, hz, best.rise_db >= TOLD_DB and self._like_rain(now, best))
+        return Rise(best.rise_db, hz, best.rise_db >= TOLD_DB and self._may_be_weather(now, best))
 
-    def _like_rain(self, now: Bands, best: Explanation) -> bool:
-        """Tell whether a rise may be rain: by where it is or its spectrum, unless it has long been steady."""
-        if CENTRES_HZ[best.band] < HIGH_HZ and not _hisses(now, best.expected):
+    def _may_be_weather(self, now: Bands, best: Explanation) -> bool:
+        """Tell whether a rise may be rain or wind: by where it is and its spectrum, unless it has long been steady."""
+        if not _sounds_like_weather(now, best):
             return False
         pair = slice(best.band, best.band + 2)
         first_s, last_s = self._trace[0][0], self._trace[-1][0]
@@ -147,9 +149,11 @@ class Usual:
         self._explainer = None
 
 
-def _hisses(now: Bands, usual: Bands) -> bool:
-    """Tell whether what was added has far more power per hertz above 5 kHz than around 1 kHz: a leak rarely has."""
-    added = np.maximum(10 ** (now / 10) - 10 ** (usual / 10), 1e-13) / (CENTRES_HZ * WIDTH)
+def _sounds_like_weather(now: Bands, best: Explanation) -> bool:
+    """Tell whether what was added may be rain or wind: highest where they are, or with the spectrum of rain."""
+    if not LOW_HZ <= CENTRES_HZ[best.band] < HIGH_HZ:
+        return True
+    added = np.maximum(10 ** (now / 10) - 10 ** (best.expected / 10), 1e-13) / (CENTRES_HZ * WIDTH)
     return bool(added[_HIGH].mean() > RAIN * added[_MIDDLE].mean())
 
 
