@@ -47,7 +47,7 @@ def known(rises: list[Rise | None]) -> list[float]:
 
 def test_more_than_two_days_must_be_heard_before_anything_is_said() -> None:
     usual = Usual(SPAN)
-    rises = hear(usual, 60)
+    rises = hear(usual, 72)
     first = next(number for number, rise in enumerate(rises) if rise is not None)
     assert first * STEP == pytest.approx((ENOUGH + PENDING + 1) * EVERY_S, abs=3 * EVERY_S)
     assert max(known(rises)) < QUIETLY

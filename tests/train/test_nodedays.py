@@ -146,11 +146,11 @@ def test_days_before_teach_what_is_usual_and_the_first_is_not_judged(tmp_path: P
 
 
 def test_a_rise_above_what_is_usual_is_found_where_the_score_says_nothing() -> None:
-    heard = series([], hours=84.0, step_s=120.0)
+    heard = series([], hours=96.0, step_s=120.0)
     heard.levels[:] += np.random.default_rng(3).normal(0, 0.3, heard.levels.shape)
     heard.levels[-720:, 14:18] += 5
     found = [c for c in decide(heard, RULE) if c.state is State.LEAK]
-    assert [c.utc / 3600 for c in found] == [pytest.approx(60.0 + 0.9, abs=0.2)]
+    assert [c.utc / 3600 for c in found] == [pytest.approx(72.0 + 0.9, abs=0.2)]
     assert decide(heard, DecisionRule(rise_db=0)) == []
 
 

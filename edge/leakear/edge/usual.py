@@ -26,8 +26,8 @@ EVERY_S = 1800.0
 """Seconds of sound from one remembered moment to the next."""
 MOMENTS = 336
 """Moments remembered: one week."""
-ENOUGH = 88
-"""Moments needed before anything is said: most of two days, for no two are alike."""
+ENOUGH = 112
+"""Moments needed before anything is said: two days and a third, for no two are alike."""
 PENDING = 24
 """Moments that have yet to become usual: twelve hours."""
 QUIET = 10
