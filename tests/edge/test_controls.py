@@ -16,6 +16,7 @@ from leakear.edge import __version__, bundle
 from leakear.edge.messages import Event, Spectrum, State, utc_text
 from leakear.edge.reload import reload
 from leakear.edge.results import RESULTS
+from leakear.edge.usual import ENOUGH, packed
 
 TOPIC = "leakear/hill/pit-7/"
 
@@ -182,7 +183,7 @@ def test_a_calibration_that_is_ready_changes_the_rule_only_when_applied(broker: 
         assert "at most 0.5 false alarms a week" in ready["reason"]
         assert life.node.pipeline.decision.rule == before
         usual = life.node.pipeline.usual
-        usual.restore({"past": base64.b64encode(bytes(100 * 25)).decode(), "pending": "", "since_s": 0})
+        usual.restore({"moments": packed(np.zeros((ENOUGH, 25), np.float32)), "pending": packed([]), "since_s": 0})
         assert usual.ready
         assert asker.ask("calibrate", action="apply").result["phase"] == "idle"
         assert not usual.ready  # what was heard before is learnt anew

@@ -137,7 +137,7 @@ class Usual:
 
     def snapshot(self) -> dict[str, Any]:
         """Return what must survive a restart, as JSON."""
-        return {"moments": _packed(self._past), "pending": _packed(self._pending), "since_s": round(self._since_s, 1)}
+        return {"moments": packed(self._past), "pending": packed(self._pending), "since_s": round(self._since_s, 1)}
 
     def restore(self, saved: Mapping[str, Any]) -> None:
         """Inverse of `snapshot`; a coarser one of an earlier version is learnt anew. Raises ValueError or the like."""
@@ -157,8 +157,8 @@ def _sounds_like_weather(now: Bands, best: Explanation) -> bool:
     return bool(added[_HIGH].mean() > RAIN * added[_MIDDLE].mean())
 
 
-def _packed(moments: Rows | list[Bands]) -> str:
-    """Write levels in steps of STEP_DB: a week is 15 kB."""
+def packed(moments: Rows | list[Bands]) -> str:
+    """Write moments as `Usual.snapshot` keeps them, in steps of STEP_DB: a week is 15 kB."""
     steps = np.rint(np.array(moments, np.float32) / STEP_DB).astype("<i2")
     return base64.b64encode(zlib.compress(steps.tobytes())).decode("ascii")
 
