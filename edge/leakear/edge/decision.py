@@ -182,8 +182,8 @@ class Decision:
 
     def _confirm(self, seen: Observation) -> str | None:
         rule = self.rule
-        share, risen = self._marks.over(rule.span_s).share, self._risen(seen.rise)
-        if not seen.doubt and share < rule.release_fraction and (risen is False or not (risen or self._by_rise)):
+        share = self._marks.over(rule.span_s).share
+        if not seen.doubt and share < rule.release_fraction and self._subsided(seen):
             return self._move(State.OK, seen, f"on only {share:.0%} of the last {rule.span_s / 60:g} min")
         if not rule.quiet_hour(seen.utc):
             return None
@@ -193,9 +193,16 @@ class Decision:
             return self._move(State.LEAK, seen, f"went on for {rule.confirm_s / 60:g} min after WARNING")
         wait = rule.rise_s * (1 if seen.rise and seen.rise.db >= STRONG * rule.rise_db else 2)
         above = self._marks.risen_over(max(wait, seen.step_s))
-        if risen and waited >= wait and self._lasted(above, wait, seen) and self._went_on(above, seen):
+        if self._risen(seen.rise) and waited >= wait and self._lasted(above, wait, seen) and self._went_on(above, seen):
             return self._move(State.LEAK, seen, self._above(seen), by_rise=True)
         return None
+
+    def _subsided(self, seen: Observation) -> bool:
+        """Tell whether no rise has stood for most of the last while; one faint moment does not end a faint leak."""
+        lately = self._marks.risen_over(max(self.rule.rise_s, seen.step_s))
+        if lately.covered < self.rule.coverage:
+            return not self._by_rise
+        return lately.share < self.rule.release_fraction
 
     def _lasted(self, heard: Heard, span_s: float, seen: Observation) -> bool:
         """Tell whether the sound itself filled a span, however few windows could be judged: use of water does not."""

@@ -36,7 +36,7 @@ class DecisionRule:
     coverage: float = option(0.5, "share of a span that must have been judged, else NOISY", minimum=0, maximum=1)
     noisy_s: float = option(600.0, "s; the span over which coverage makes NOISY", minimum=1, maximum=86400)
     rise_db: float = option(
-        1.25,
+        0.85,
         "dB that the quiet of span_s must stand above all that is usual at this node; 0: off",
         minimum=0,
         maximum=60,

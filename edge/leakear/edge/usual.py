@@ -5,8 +5,8 @@ the quietest moments of the last half hour, third octave by third octave, are ex
 in the last week (`explain`); what no explanation covers is a rise. Rain and wind rise too: what sounds like them counts
 only once it has been steady for longer than they are.
 
-Learning is slow on purpose and stops while the pipe is under suspicion: what is heard becomes usual only after twelve
-hours without a warning. A leak that was there at installation is usual from the start; only the model can find it.
+Learning is slow on purpose and stops while the pipe is under suspicion: what is heard becomes usual only twelve hours
+later, and what was heard in a suspicion or just before it never does. A leak that was there at installation is usual from the start; only the model can find it.
 Pure: no clock, no I/O.
 """
 
@@ -30,6 +30,8 @@ ENOUGH = 112
 """Moments needed before anything is said: two days and a third, for no two are alike."""
 PENDING = 24
 """Moments that have yet to become usual: twelve hours."""
+SUSPECT = 4
+"""Moments before a suspicion that are not learnt either: two hours."""
 QUIET = 10
 """Percentile over the span: a sound must fill nine tenths of it to count."""
 RAIN = 4
@@ -42,7 +44,7 @@ TOLD_DB = 0.5
 """Smallest rise whose spectrum says anything."""
 STEADY_S = 10800.0
 """Seconds for which weather is not steady."""
-STEADY_DB = 3.0
+STEADY_DB = 1.5
 """Movement of the level within that time up to which it is steady."""
 TRACE_S = 600.0
 """Seconds from one entry to the next of what tells steadiness."""
@@ -72,6 +74,7 @@ class Usual:
         self._recent: deque[tuple[float, float, Bands]] = deque()  # (time s, step s, levels)
         self._trace: deque[tuple[float, Bands]] = deque()  # (time s, quiet of the span), of the last STEADY_S
         self._since_s = 0.0  # of sound since the last remembered moment
+        self._learning = True  # whether the last window was free of suspicion
         self._pending: list[Bands] = []
         self._past: Rows = np.empty((0, len(CENTRES_HZ)), np.float32)
         self._explainer: Explainer | None = None  # of the past as it is
@@ -103,9 +106,11 @@ class Usual:
 
     def _learn(self, now: Bands, step_s: float, *, learn: bool, weather: bool) -> None:
         if not learn:
-            self._pending.clear()
-            self._since_s = 0.0
+            if self._learning:  # a leak may have begun before it was suspected
+                del self._pending[-SUSPECT:]
+            self._learning, self._since_s = False, 0.0
             return
+        self._learning = True
         self._since_s += step_s
         if self._since_s < EVERY_S or weather:
             return

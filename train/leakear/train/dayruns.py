@@ -31,7 +31,7 @@ HEARD = 2
 START_UTC = START_HOUR * 3600
 """POSIX seconds of a day's beginning."""
 NIGHT_HOURS = (11.5, 16.5)
-"""Hours after noon that a node learns from when it is calibrated: 23:30 to 04:30."""
+"""Hours after noon that a node without days before learns from when it is calibrated: 23:30 to 04:30."""
 
 
 class Opener(Protocol):
@@ -73,7 +73,7 @@ class Plan:
     snr_db: float | None = None
     """Of every leak; None: drawn."""
     calibrate: bool = False
-    """Hear a leak-free night before each day."""
+    """Calibrate on the day before each day, or on a night heard for it where there is none."""
     nights: Path | None = None
     """Recorded background instead of simulated days."""
     minutes: float = 20.0
@@ -94,7 +94,7 @@ class HeardDay:
     start_utc: float
     """POSIX seconds of the day's beginning."""
     before: Heard | None
-    """The leak-free night that a calibrated node learnt from."""
+    """What a calibrated node learnt from: a leak-free day, or a night."""
 
 
 def run(plan: Plan, jobs: int) -> list[HeardDay]:
@@ -153,12 +153,12 @@ def _truth(days: Sequence[Day], plan: Plan) -> dict[str, Any]:
 
 
 def _night(site: Site, number: int, plan: Plan, path: Path, heard: Heard) -> Heard | None:
-    """Return the leak-free night before: that of the day before, or one heard for the purpose."""
+    """Return what a calibrated node learns from: the whole leak-free day before, or a night heard for the purpose."""
     if not plan.calibrate:
         return None
     if plan.before:
-        noon = START_UTC + (plan.before - 1) * plan.hours * 3600
-        return heard.between(*(noon + hour * 3600 for hour in NIGHT_HOURS))
+        noon, day_s = START_UTC + plan.before * plan.hours * 3600, plan.hours * 3600
+        return heard.between(noon - day_s, noon)
     night = Day(site, 1_000_000 + number, leak=False)
     return _kept(path.with_name(path.name + "-before"), plan, night.blocks(hours=NIGHT_HOURS, step_s=plan.step_s))
 

@@ -159,7 +159,7 @@ def _weather(site: Site, rng: np.random.Generator) -> list[Event]:
 def _rain(rng: np.random.Generator, start: float, end: float, level_dbfs: float) -> list[Event]:
     """Cut rain into stretches of 3 to 20 minutes, each of its own strength: some rains are steady, most are not."""
     spread_db, events = float(rng.uniform(1, 5)), []
-    mean_dbfs = min(level_dbfs, LOUDEST_WEATHER_DBFS - 2 * spread_db)  # a rain that always met the limit would be steady
+    mean_dbfs = min(level_dbfs, LOUDEST_WEATHER_DBFS - 2 * spread_db)  # always at the limit it would be steady
     while start < end:
         till = min(start + float(rng.uniform(180, 1200)), end)
         level = min(mean_dbfs + float(rng.normal(0, spread_db)), LOUDEST_WEATHER_DBFS)
