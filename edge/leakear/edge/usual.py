@@ -6,7 +6,8 @@ in the last week (`explain`); what no explanation covers is a rise. Rain and win
 only once it has been steady for longer than they are.
 
 Learning is slow on purpose and stops while the pipe is under suspicion: what is heard becomes usual only twelve hours
-later, and what was heard in a suspicion or just before it never does. A leak that was there at installation is usual from the start; only the model can find it.
+later, and what was heard in a suspicion or just before it never does. A leak that was there at installation is usual
+from the start; only the model can find it.
 Pure: no clock, no I/O.
 """
 
