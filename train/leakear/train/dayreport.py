@@ -47,7 +47,7 @@ def outcome(day: HeardDay, rule: DecisionRule) -> Outcome:
 
 
 def calibrated(days: Sequence[HeardDay], rule: DecisionRule) -> dict[str, Any]:
-    """Judge nodes that learnt a leak-free night first, as `leakear-edge calibrate` does, a person vouching for it."""
+    """Judge nodes that learnt a leak-free day first, as `leakear-edge calibrate` does, a person vouching for it."""
     outcomes, refused = [], {}
     for day in days:
         assert day.before is not None
@@ -64,7 +64,7 @@ def calibrated(days: Sequence[HeardDay], rule: DecisionRule) -> dict[str, Any]:
 
 
 def learn(before: Heard, rule: DecisionRule) -> DecisionRule:
-    """Choose a node's threshold and level gate from a leak-free night. Raises CalibrationRefused."""
+    """Choose a node's threshold and level gate from leak-free sound. Raises CalibrationRefused."""
     baseline = Baseline(before.step_s)
     for seen in before.observations():
         baseline.add(seen.score, seen.level_dbfs)

@@ -22,8 +22,8 @@ HELP = """\
 Put whole days of simulated sites through the daemon's pipeline with a converted model, and count what it said.
 
   leakear-train nodedays --model model.tflite --out days
-  leakear-train nodedays --out days --before 2             nodes that know what is usual: two days heard before each
-  leakear-train nodedays --out days --calibrate            nodes that learnt a leak-free night first
+  leakear-train nodedays --out days --before 3             nodes that know what is usual: three days heard before each
+  leakear-train nodedays --out days --calibrate            nodes that learnt a leak-free day first (or a night)
   leakear-train nodedays --out days --nights ../data/background   recorded rain, waves, engines, a tap
 
 Half of the days hold a leak. Sites 1000000 and up are kept for testing, 700000 to 899999 for tuning the rule; 500000 to
@@ -48,7 +48,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--jobs", type=whole(1), default=os.cpu_count() or 1, help="processes (one a core)")
     parser.add_argument("--snr", type=float, default=None, help="dB of every leak (default: drawn, −10 to 30)")
     parser.add_argument("--before", type=whole(0), default=0, help="leak-free days that each node heard first (0)")
-    parser.add_argument("--calibrate", action="store_true", help="also judge nodes that learnt five leak-free hours")
+    parser.add_argument(
+        "--calibrate", action="store_true", help="also judge nodes calibrated on the day before (a night)"
+    )
     parser.add_argument("--nights", type=Path, help="folder with esc-10/ and speech-commands-noise/: real background")
     parser.add_argument(
         "--minutes", type=number(0, 600, above=True), default=20.0, help="how long each recorded sound goes on (20)"
