@@ -84,6 +84,16 @@ def test_what_is_heard_under_suspicion_never_becomes_usual() -> None:
     assert last.db > 3
 
 
+def test_a_suspicion_costs_two_hours_of_learning_and_not_all_of_it() -> None:
+    usual = Usual(SPAN)
+    hear(usual, 66)
+    hear(usual, 0.5, start=66 * 3600, learn=False)
+    hear(usual, 2, start=66.5 * 3600)
+    assert not usual.ready
+    hear(usual, 3, start=68.5 * 3600)
+    assert usual.ready
+
+
 def test_what_stays_without_suspicion_becomes_usual_after_half_a_day() -> None:
     usual = Usual(SPAN)
     hear(usual, 72)
