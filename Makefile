@@ -24,7 +24,7 @@ ifdef KEEP
 	$(DEMO)/bin/python $(PIP) -c constraints/edge.txt -e '.[demo,dashboard]'
 	$(DEMO)/bin/python -m leakear.dashboard.demo
 else
-	$(DEMO)/bin/python -m leakear.edge.demo
+	$(DEMO)/bin/python -m leakear.edge.simulation.demo
 endif
 
 $(DEV)/.ready: pyproject.toml constraints/workstation.txt

@@ -1,6 +1,6 @@
 """The budget table of the design, measured here and now.
 
-    make bench        (or: python bench/budgets.py [ROUNDS])
+    make bench        (or: python -m bench.budgets [ROUNDS])
 
 Every line of computation is a ratio of medians in one run on one machine, one thread on both sides; the ends in
 brackets are the 10th and 90th percentile over the rounds.
@@ -15,11 +15,9 @@ for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 import platform  # noqa: E402
 from datetime import UTC, datetime  # noqa: E402
 
-import compute  # noqa: E402
-import daemon  # noqa: E402
-
-from leakear.edge.bench import cpu_name  # noqa: E402
-from leakear.edge.model import FACTORY, Model  # noqa: E402
+from bench import compute, daemon  # noqa: E402
+from leakear.edge.cli.bench import cpu_name  # noqa: E402
+from leakear.edge.model.tflite import FACTORY, Model  # noqa: E402
 
 
 def main() -> int:

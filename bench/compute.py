@@ -7,16 +7,17 @@ import librosa
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
-from reference_model import reference_file
-from rounds import compare
 
-from leakear.edge.decision import DecisionRule
-from leakear.edge.health import HealthMonitor, HealthOptions
-from leakear.edge.macs import macs
-from leakear.edge.model import FACTORY, Model
-from leakear.edge.octaves import Bands, quiet_levels
-from leakear.edge.spectrogram import IncrementalSpectrogram, SpectrogramSpec, spectrogram
-from leakear.edge.usual import MOMENTS, Usual, packed
+from bench.reference_model import reference_file
+from bench.rounds import compare
+from leakear.edge.background.background import MOMENTS, Usual, packed
+from leakear.edge.background.third_octaves import Bands, quiet_levels
+from leakear.edge.decision.state_machine import DecisionRule
+from leakear.edge.health.monitor import HealthMonitor, HealthOptions
+from leakear.edge.model.macs import macs
+from leakear.edge.model.tflite import FACTORY, Model
+from leakear.edge.spec import SpectrogramSpec
+from leakear.edge.spectrogram import IncrementalSpectrogram, spectrogram
 from leakear.edge.windows import Window, step_samples
 
 REFERENCE = SpectrogramSpec()

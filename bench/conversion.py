@@ -1,9 +1,9 @@
 """The table of docs/results/conversion.md: networks × modes: size, loss, agreement, time, memory, on every runtime.
 
-    python bench/conversion.py compact=RUN reference=RUN        all modes; finished rows are kept
-    python bench/conversion.py reference=RUN --modes int8 --windows 24 --calibration-windows 60 --again
-    python bench/conversion.py --times         measure times and memory of all converted networks again, one by one
-    python bench/conversion.py --untrained     the reference network before training: size, time, memory alone
+    python -m bench.conversion compact=RUN reference=RUN        all modes; finished rows are kept
+    python -m bench.conversion reference=RUN --modes int8 --windows 24 --calibration-windows 60 --again
+    python -m bench.conversion --times         measure times and memory of all converted networks again, one by one
+    python -m bench.conversion --untrained     the reference network before training: size, time, memory alone
 
 Each conversion runs in a process of its own (the reference network needs up to 20 GiB), each runtime in another.
 Figures are kept in docs/results/conversion.json, row by row: a run that was interrupted, or killed for memory, goes on
@@ -24,8 +24,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from conversion_page import page
 from numpy.typing import NDArray
+
+from bench.conversion_page import page
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -38,7 +39,8 @@ from leakear.convert.progress import stage
 from leakear.convert.runtimes import Outcome
 from leakear.convert.source import Source, float_logits, load
 from leakear.edge.errors import LeakearError
-from leakear.edge.spectrogram import SpectrogramSpec, spectrogram
+from leakear.edge.spec import SpectrogramSpec
+from leakear.edge.spectrogram import spectrogram
 
 FOLDER = Path(__file__).parents[1] / "docs" / "results"
 FIRST_SITE = 600_000

@@ -15,11 +15,8 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT / "tests" / "edge"), str(ROOT / "tests" / "system")]
-
-from broker import Broker, Subscriber  # noqa: E402
-from sound_servers import Pulse  # noqa: E402
+from tests.support.broker import Broker, Subscriber
+from tests.support.sound_servers import Pulse
 
 Row = tuple[str, str, str, bool]
 WINDOWS = 60

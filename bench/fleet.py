@@ -1,7 +1,7 @@
 """How many nodes one mosquitto carries: real message code, real outboxes, one connection a node.
 
-    python bench/fleet.py                                     # 10, 100 and 1,000 nodes; the last for 10 minutes
-    python bench/fleet.py --nodes 10 1000 --seconds 60 120
+    python -m bench.fleet                                     # 10, 100 and 1,000 nodes; the last for 10 minutes
+    python -m bench.fleet --nodes 10 1000 --seconds 60 120
 
 Prints a row per fleet: events put, acknowledged and received, the latency from the making of an event to a subscriber
 (its UUIDv7 says when it was made), and what the broker used. The broker keeps what it acknowledges (autosave as in

@@ -1,6 +1,6 @@
 """What int8 costs the shipped model, recordings and simulated windows apart.
 
-    python bench/int8_by_source.py RUN [MODEL]
+    python -m bench.int8_by_source RUN [MODEL]
 
 RUN is the run folder that the model file was made from (`make model` leaves runs/factory): its examples, held-out and
 calibration ones, go through the Keras network and through the converted file.
@@ -14,7 +14,7 @@ import numpy as np
 from sklearn.metrics import roc_auc_score
 
 from leakear.convert.source import float_logits
-from leakear.edge.model import FACTORY, Model, sigmoid
+from leakear.edge.model.tflite import FACTORY, Model, sigmoid
 from leakear.train import runfolder
 
 

@@ -1,6 +1,6 @@
 """Ask the real tflite-runtime 2.14 for the newest version it knows of every operator, and write the table.
 
-    LEAKEAR_LEGACY_PYTHON=… python bench/legacy_operators.py
+    LEAKEAR_LEGACY_PYTHON=… python -m bench.legacy_operators
 
 The converter refuses by this table what would not load there, also on a machine without that runtime. The table is
 measured, not copied: a model that merely lists an operator code is refused by a runtime that does not know it.
@@ -18,7 +18,8 @@ from flatbuffers import Builder
 
 from leakear.convert import runtimes
 from leakear.convert.legacy import TABLE
-from leakear.edge import bundle
+from leakear.edge.model import bundle
+from tests.support.places import TINY
 
 NEWEST_TRIED = 20
 PROBE = """
@@ -51,7 +52,7 @@ def main() -> int:
     if not legacy.present:
         print(legacy.absent_reason, file=sys.stderr)
         return 1
-    flatbuffer = bundle.read(Path(__file__).parents[1] / "tests" / "data" / "tiny.tflite").flatbuffer
+    flatbuffer = bundle.read(TINY).flatbuffer
     base = schema.ModelT.InitFromObj(schema.Model.GetRootAs(flatbuffer, 0))
     names = {code: name for name, code in vars(schema.BuiltinOperator).items() if not name.startswith("_")}
     with tempfile.TemporaryDirectory() as folder:

@@ -1,6 +1,6 @@
 """What a node that knew its place perfectly could find: the rise of the best two neighbouring third octaves at night.
 
-    python bench/oracle_rises.py [SITES]
+    python -m bench.oracle_rises [SITES]
 
 Worked out from the simulator's spectra without any sound: leak against everything that never stops at that site, no
 noise of measurement, no weather, the night's level as it was drawn. Simulated sites 2000000 and up.
@@ -10,7 +10,7 @@ import sys
 
 import numpy as np
 
-from leakear.edge.octaves import CENTRES_HZ
+from leakear.edge.background.third_octaves import CENTRES_HZ
 from leakear.train.simulator.render import Spectra
 from leakear.train.simulator.site import Site
 

@@ -1,6 +1,6 @@
 """The reference notebook's network in int8, with random weights: what the node is compared with.
 
-    python bench/reference_model.py         # 2 minutes and 16 GiB of memory, once
+    python -m bench.reference_model         # 2 minutes and 16 GiB of memory, once
 
 Speed and size do not depend on what the weights are. Kept outside the project, in LEAKEAR_CACHE or ~/.cache/leakear.
 """
@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from leakear.edge.spectrogram import SpectrogramSpec
+from leakear.edge.spec import SpectrogramSpec
 
 FILE = Path(os.environ.get("LEAKEAR_CACHE", Path.home() / ".cache" / "leakear")) / "bench" / "reference-int8.tflite"
 
@@ -21,7 +21,7 @@ def reference_file() -> Path:
     """Path of the converted network; converts it when it is not there."""
     if not FILE.exists():
         from leakear.convert.quantise import quantise
-        from leakear.train.networks import reference
+        from leakear.train.networks.presets import reference
 
         FILE.parent.mkdir(parents=True, exist_ok=True)
         flatbuffer = quantise(reference(SpectrogramSpec().shape), "int8", _calibration())

@@ -1,6 +1,6 @@
 """How much a node writes to its SD card in a day, measured at the block device.
 
-    make sdcard       (or: python bench/sdcard.py; root for the block device, else the process's own count alone)
+    make sdcard       (or: python -m bench.sdcard; root for the block device, else the process's own count alone)
 
 Whole days run through the daemon against a real mosquitto, its state folder on an ext4 file system of its own on a loop
 device, mounted as Raspberry Pi OS mounts its root (noatime). Days pass some hundred times too fast, but nothing that
@@ -24,20 +24,17 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from leakear.edge.capture import NO_DEVICE
+from leakear.edge.audio.blocks import Block, SensorFault
+from leakear.edge.audio.capture import NO_DEVICE
+from leakear.edge.background.background import MOMENTS, packed
+from leakear.edge.background.third_octaves import CENTRES_HZ
+from leakear.edge.cli.replay import FixedClock
 from leakear.edge.compose import open_node
-from leakear.edge.daemon import Node
-from leakear.edge.history import HOURS
-from leakear.edge.octaves import CENTRES_HZ
-from leakear.edge.replay import FixedClock
+from leakear.edge.health.floor_history import HOURS
+from leakear.edge.node.node import Node
 from leakear.edge.settings import Settings
-from leakear.edge.usual import MOMENTS, packed
-from leakear.edge.windows import Block, SensorFault
-
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "tests" / "edge"))
-
-from broker import Broker  # noqa: E402
+from tests.support.broker import Broker
+from tests.support.places import ROOT
 
 RATE = 22050
 BEGAN = 1_790_000_000.0

@@ -1,13 +1,14 @@
-"""Levels of simulated loggers beside those of real ones: `python bench/simulator_levels.py ../shared/data`."""
+"""Levels of simulated loggers beside those of real ones: `python -m bench.simulator_levels ../shared/data`."""
 
 import sys
 from pathlib import Path
 
 import numpy as np
 
-from leakear.edge.audio import read_wav
-from leakear.edge.spectrogram import SpectrogramSpec, spectrogram
-from leakear.train import dataset
+from leakear.edge.audio.recordings import read_wav
+from leakear.edge.spec import SpectrogramSpec
+from leakear.edge.spectrogram import spectrogram
+from leakear.train.data import dataset
 from leakear.train.simulator import Array, Site, clip
 
 SPEC = SpectrogramSpec(reference="full-scale", band_hz=(20, 1800))

@@ -17,9 +17,10 @@ from typing import Any, Union, get_args, get_origin
 import jsonschema
 import yaml
 
-from leakear.edge import requests as rq
-from leakear.edge import results as rs
-from leakear.edge.messages import (
+from leakear.edge.messages import requests as rq
+from leakear.edge.messages import results as rs
+from leakear.edge.messages.codec import MAX_INTEGER, Rule, slots
+from leakear.edge.messages.reports import (
     NAME,
     Availability,
     CommandResult,
@@ -30,7 +31,6 @@ from leakear.edge.messages import (
     State,
     Telemetry,
 )
-from leakear.edge.wire import MAX_INTEGER, Rule, slots
 
 FOLDER = Path(__file__).resolve().parent
 PRINTABLE = r"^[^\u0000-\u001f\u007f-\u009f\u2028\u2029]*$"

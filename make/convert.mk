@@ -13,6 +13,6 @@ test-convert: $(DEV)/.ready $(LEGACY)/.ready $(OLDEST)/.ready ## the converter's
 # COMPACT and REFERENCE: run folders of leakear-train fit. The reference network needs 20 GiB and an hour or two; what is
 # finished is kept, so that an interrupted run goes on.
 conversion-table: $(DEV)/.ready $(LEGACY)/.ready $(OLDEST)/.ready ## docs/results/conversion.md from COMPACT=RUN and REFERENCE=RUN
-	$(if $(COMPACT),$(DEV)/bin/python bench/conversion.py compact=$(COMPACT))
-	$(if $(REFERENCE),$(DEV)/bin/python bench/conversion.py reference=$(REFERENCE) --windows 60 --calibration-windows 32)
-	$(DEV)/bin/python bench/conversion.py --times
+	$(if $(COMPACT),$(DEV)/bin/python -m bench.conversion compact=$(COMPACT))
+	$(if $(REFERENCE),$(DEV)/bin/python -m bench.conversion reference=$(REFERENCE) --windows 60 --calibration-windows 32)
+	$(DEV)/bin/python -m bench.conversion --times

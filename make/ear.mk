@@ -4,10 +4,10 @@ week: $(DEV)/.ready ## a simulated week (60,480 windows) through the daemon at f
 	$(DEV)/bin/python -m pytest tests/system/test_week.py -m slow -s
 
 sdcard: $(DEV)/.ready ## bytes that a day of the daemon writes to its SD card (root, ext4 on a loop device; 10 minutes)
-	$(DEV)/bin/python bench/sdcard.py
+	$(DEV)/bin/python -m bench.sdcard
 
 fuzz: $(DEV)/.ready ## 10,000 and more hostile WAV files and sample streams
-	$(DEV)/bin/python -m pytest tests/edge/test_fuzz_ear.py -m slow -s
+	$(DEV)/bin/python -m pytest tests/edge/test_fuzz.py -m slow -s
 
 test-vm: $(DEV)/.ready ## a real kernel sound card (snd-aloop in qemu) pulled out and put back while the daemon listens
 	@make/system-packages mmdebstrap qemu-system-x86 e2fsprogs

@@ -1,18 +1,14 @@
 """Fixtures every test may use."""
 
 import os
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[1]
-for _folder in ("edge", "system"):  # `from broker import Broker`, `from machine import Machine` in every test
-    sys.path.insert(0, str(ROOT / "tests" / _folder))
-
-from disks import failing_card, tiny_disk  # noqa: E402 (found through the path above)
+from tests.support.disks import failing_card, tiny_disk
+from tests.support.places import ROOT
 
 __all__ = ["failing_card", "tiny_disk"]
 
@@ -35,7 +31,7 @@ def hk(shared_data: Path) -> Path:
 @pytest.fixture
 def broker() -> Iterator[Any]:
     """A real mosquitto on a free loopback port; tests/edge/broker.py has the options, and Subscriber."""
-    from broker import Broker
+    from tests.support.broker import Broker
 
     with Broker() as running:
         yield running

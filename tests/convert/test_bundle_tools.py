@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 
 from leakear.convert import cli
-from leakear.edge import bundle
 from leakear.edge import cli as edge_cli
 from leakear.edge.errors import ConfigError, ModelError
-from leakear.edge.model import Model
-
-from .conftest import TINY, Capture
+from leakear.edge.model import bundle
+from leakear.edge.model.tflite import Model
+from tests.support.places import ROOT, TINY
+from tests.support.small_network import Capture
 
 Keys = tuple[Path, Path]
-SCHEMA = Path(__file__).parents[2] / "docs" / "schemas" / "leakear-bundle.schema.json"
+SCHEMA = ROOT / "docs" / "schemas" / "leakear-bundle.schema.json"
 
 
 def rebuilt(path: Path, **changed: object) -> bytes:

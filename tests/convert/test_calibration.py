@@ -13,8 +13,7 @@ from leakear.convert.verify import check_range
 from leakear.edge.errors import InputDataError, ModelError
 from leakear.edge.spectrogram import SpectrogramSpec
 from leakear.train.runfolder import CALIBRATION, Examples, save_examples
-
-from .conftest import SPEC, Capture, examples, network, spectra
+from tests.support.small_network import SPEC, Capture, examples, network, spectra
 
 
 def choose(count: int = 40, seed: int = 1) -> sets.Calibration:

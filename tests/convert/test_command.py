@@ -11,9 +11,8 @@ import pytest
 
 from leakear.convert import cli, progress, runtimes
 from leakear.edge.errors import ConfigError, LeakearError
-from leakear.train import quiet
-
-from .conftest import SPEC, Capture
+from leakear.train import stderr_filter
+from tests.support.small_network import SPEC, Capture
 
 
 def early(capsys: Capture, words: list[str], code: int) -> str:
@@ -113,19 +112,19 @@ def test_a_long_stage_gives_signs_of_life(capsys: Capture, monkeypatch: pytest.M
 
 def test_what_was_held_back_is_told_when_loading_fails(capfd: Capture) -> None:
     def fail() -> None:
-        with quiet.hushed():
+        with stderr_filter.hushed():
             os.write(2, b"the reason\n")
             raise ImportError
 
     with pytest.raises(ImportError):
         fail()
     assert capfd.readouterr().err == "the reason\n"
-    with quiet.hushed():
+    with stderr_filter.hushed():
         os.write(2, b"greetings\n")
     assert capfd.readouterr().err == ""
 
 
 def test_only_the_named_noise_is_left_out(capfd: Capture) -> None:
-    with quiet.without(b"fully_quantize"):
+    with stderr_filter.without(b"fully_quantize"):
         os.write(2, b"fully_quantize: 0, inference_type: 6\na word for people\n")
     assert capfd.readouterr().err == "a word for people\n"

@@ -8,10 +8,9 @@ from sklearn.metrics import roc_auc_score
 
 from leakear.convert import alerts, cli, convert, gate
 from leakear.convert.flatbuffer import LogitScale
-from leakear.edge import bundle
-from leakear.edge.model import FACTORY
-
-from .conftest import Capture, network, write_run
+from leakear.edge.model import bundle
+from leakear.edge.model.tflite import FACTORY
+from tests.support.small_network import Capture, network, write_run
 
 
 def test_auc_is_that_of_sklearn() -> None:

@@ -6,8 +6,7 @@ import pytest
 from leakear.convert import cli, memory
 from leakear.convert.quantise import MODES
 from leakear.edge.errors import LeakearError
-
-from .conftest import Capture
+from tests.support.small_network import Capture
 
 REFERENCE = SimpleNamespace(count_params=lambda: 216_492_801)
 

@@ -10,8 +10,7 @@ from leakear.convert.legacy import too_new
 from leakear.convert.quantise import MODES, quantise
 from leakear.convert.source import Source, float_logits, load
 from leakear.edge.errors import ModelError
-
-from .conftest import network, spectra
+from tests.support.small_network import network, spectra
 
 
 @pytest.fixture(scope="module")

@@ -10,12 +10,11 @@ import pytest
 
 from leakear.convert import cli
 from leakear.convert.source import float_logits, load
-from leakear.edge import bundle
 from leakear.edge.errors import InputDataError, ModelError
-from leakear.edge.model import Model
+from leakear.edge.model import bundle
+from leakear.edge.model.tflite import Model
 from leakear.train.runfolder import save_examples
-
-from .conftest import SPEC, Capture, examples, network, spectra
+from tests.support.small_network import SPEC, Capture, examples, network, spectra
 
 
 @pytest.fixture(scope="module")

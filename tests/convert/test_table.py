@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-BENCH = Path(__file__).parents[2] / "bench" / "conversion.py"
+from tests.support.places import ROOT
+
+BENCH = ROOT / "bench" / "conversion.py"
 
 
 def table(run: Path, out: Path, *words: str) -> tuple[dict[str, dict[str, object]], str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from leakear.convert import cli
-from leakear.edge.model import FACTORY
+from leakear.edge.model.tflite import FACTORY
 
 
 def test_a_word_that_is_nothing_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:
@@ -44,7 +44,7 @@ def test_diff_tells_signed_from_unsigned(tmp_path: Path, capsys: pytest.CaptureF
 def test_only_the_noise_is_left_out_of_standard_error() -> None:
     code = """
 import os
-from leakear.train.quiet import hushed, without
+from leakear.train.stderr_filter import hushed, without
 with hushed():
     os.write(2, b"greetings\\n")
 with without(b"noise: "):

@@ -1,15 +1,12 @@
 """Fixtures of the dashboard's tests."""
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))
-
-from postgres import Postgres
+from tests.support.postgres import Postgres
 
 
 @pytest.fixture(scope="session")
@@ -45,7 +42,7 @@ def browser() -> Iterator[Any]:
 
     if not shutil.which("chromium") or not shutil.which("chromedriver"):
         pytest.skip("Chromium is not installed: apt-get install chromium chromium-driver")
-    from harness import Browser
+    from tests.support.harness import Browser
 
     running = Browser()
     yield running
@@ -55,7 +52,7 @@ def browser() -> Iterator[Any]:
 @pytest.fixture(scope="module")
 def mqtt() -> Iterator[Any]:
     """A mosquitto that keeps what it has acknowledged."""
-    from broker import Broker
+    from tests.support.broker import Broker
 
     with Broker(persistence=True) as running:
         yield running
@@ -64,7 +61,7 @@ def mqtt() -> Iterator[Any]:
 @pytest.fixture(scope="module")
 def dashboard(mqtt: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """The program, subscribed; silent for five seconds is stale."""
-    from harness import Dashboard
+    from tests.support.harness import Dashboard
 
     folder = tmp_path_factory.mktemp("dashboard")
     options = ("--stale-after", "5", "--lost-after", "600")

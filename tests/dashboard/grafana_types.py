@@ -11,7 +11,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-BOARD = Path(__file__).parents[2] / "examples" / "grafana" / "dashboard.json"
+from tests.support.places import ROOT
+
+BOARD = ROOT / "examples" / "grafana" / "dashboard.json"
 ENUMS = {"mode": {"absolute": "ThresholdsMode.Absolute"}, "type": {"value": "MappingType.ValueToText"}}
 """what TypeScript wants by name"""
 PLUGIN = ("definition", "rawQuery", "rawSql", "format", "editorMode")

@@ -16,10 +16,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1] / "edge")]
-
-from broker import Broker  # noqa: E402
-from harness import Browser, Dashboard, FakeNode, resident  # noqa: E402
+from tests.support.broker import Broker
+from tests.support.harness import Browser, Dashboard, FakeNode, resident
 
 BUDGET_P99_S = 1.0
 BUDGET_GROWTH = 0.05
@@ -81,7 +79,7 @@ def leak(node: FakeNode, state: dict[str, Any]) -> None:
 
 
 def stamp() -> str:
-    from leakear.edge.messages import utc_now
+    from leakear.edge.messages.reports import utc_now
 
     return utc_now()
 

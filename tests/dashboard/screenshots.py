@@ -5,27 +5,24 @@ Two days of invented history are written into the database first, as the dashboa
 
 import math
 import random
-import sys
 import tempfile
 import threading
 import time
 from dataclasses import replace
 from pathlib import Path
 
-sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1] / "edge")]
+from leakear.dashboard.fleet import Fleet
+from leakear.dashboard.history import History, event_row
+from leakear.dashboard.ring import Sums
+from leakear.dashboard.samples import Samples
+from leakear.dashboard.tables import open_database
+from leakear.edge.messages.reports import Event, ModelRef, Spectrum, utc_now, utc_text, uuid7
+from tests.support.broker import Broker
+from tests.support.fake_clips import answer_with_clip
+from tests.support.harness import Browser, Dashboard, FakeNode
+from tests.support.places import ROOT
 
-from broker import Broker  # noqa: E402
-from fake_clips import answer_with_clip  # noqa: E402
-from harness import Browser, Dashboard, FakeNode  # noqa: E402
-
-from leakear.dashboard.fleet import Fleet  # noqa: E402
-from leakear.dashboard.history import History, event_row  # noqa: E402
-from leakear.dashboard.ring import Sums  # noqa: E402
-from leakear.dashboard.samples import Samples  # noqa: E402
-from leakear.dashboard.tables import open_database  # noqa: E402
-from leakear.edge.messages import Event, ModelRef, Spectrum, utc_now, utc_text, uuid7  # noqa: E402
-
-OUT = Path(__file__).parents[2] / "docs" / "img"
+OUT = ROOT / "docs" / "img"
 SITES = {"centro": 7, "jardim-botanico": 9, "porto": 6, "reservatorio-norte": 5, "vila-nova": 8}
 MODEL = ModelRef(id="factory-2026.11", sha256="5f" * 32)
 LEAK, WARNS, DEAF, SILENT, NOISY = "meter-03", "meter-05", "meter-02", "meter-04", "meter-01"

@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from harness import Dashboard
 
 from leakear.dashboard.auth import FREE_TRIES, Throttle
 from leakear.dashboard.options import ServeOptions, parse_listen, refuse_open_doors
 from leakear.edge.errors import ConfigError
+from tests.support.harness import Dashboard
+from tests.support.places import ROOT
 
 PASSWORD = "correct horse battery"
 SECRET = "broker-secret-7"
@@ -152,7 +153,7 @@ def test_log_out_ends_the_session(dashboard: Dashboard) -> None:
 
 def test_no_secret_is_in_what_the_page_gets(dashboard: Dashboard) -> None:
     ana = Client(dashboard.url).log_in("ana")
-    static = Path(__file__).parents[2] / "dashboard" / "leakear" / "dashboard" / "static"
+    static = ROOT / "dashboard" / "leakear" / "dashboard" / "static"
     paths = ["/", "/api/me", "/api/alerts", *(f"/static/{p.relative_to(static)}" for p in static.rglob("*.*"))]
     for path in paths:
         status, body, headers = ana.ask(path)

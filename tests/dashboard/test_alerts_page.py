@@ -7,12 +7,12 @@ import zipfile
 from typing import Any
 
 import pytest
-from fake_clips import answer_with_clip, refusal, sound
-from harness import Browser, Dashboard, FakeNode, path_of, until
 from selenium.webdriver.common.keys import Keys
 
 from leakear.dashboard.i18n import texts
-from leakear.edge.messages import utc_text
+from leakear.edge.messages.reports import utc_text
+from tests.support.fake_clips import answer_with_clip, refusal, sound
+from tests.support.harness import Browser, Dashboard, FakeNode, path_of, until
 
 EN = texts("en")
 ROW = '.fleet .node[data-node="{}"]'

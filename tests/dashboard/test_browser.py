@@ -5,11 +5,11 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from harness import Browser, Dashboard, FakeNode, done, path_of, until
 from selenium.webdriver.common.keys import Keys
 
 from leakear.dashboard.i18n import texts
-from leakear.edge.messages import Spectrum, utc_now
+from leakear.edge.messages.reports import Spectrum, utc_now
+from tests.support.harness import Browser, Dashboard, FakeNode, done, path_of, until
 
 EN = texts("en")
 ROW = '.fleet .node[data-node="{}"]'

@@ -6,12 +6,11 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
-from broker import Broker
-from certificates import Authority
-from harness import Dashboard, FakeNode, until
-
 from leakear.dashboard.history import History
 from leakear.dashboard.tables import open_database
+from tests.support.broker import Broker
+from tests.support.certificates import Authority
+from tests.support.harness import Dashboard, FakeNode, until
 
 
 def address(broker: Any) -> str:

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from harness import Dashboard, until
 
 from leakear.dashboard import demo_fleet
+from tests.support.harness import Dashboard, until
 
 
 def test_the_address_is_printed_and_everything_ends_together() -> None:

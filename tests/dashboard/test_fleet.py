@@ -6,11 +6,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from leakear.dashboard.absence import Absence
 from leakear.dashboard.fleet import OFFLINE, ONLINE, STALE, Fleet
 from leakear.dashboard.ring import SLOT_S, SLOTS, Ring
 from leakear.dashboard.sequence import MAX_GAPS, Sequence
-from leakear.edge.messages import Availability, Event, Identity, ModelRef, State, utc_text, uuid7
+from leakear.dashboard.silent_nodes import Absence
+from leakear.edge.messages.reports import Availability, Event, Identity, ModelRef, State, utc_text, uuid7
 
 NOW = 1_790_000_000.0
 WHO = Identity("site-a", "node-1")

@@ -5,13 +5,10 @@ Grafana itself is not here: its macros and variables are expanded by hand, as it
 
 import json
 import re
-from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
-from postgres import Postgres
-from test_history import HOUR0, KEY, NOW, event
 
 from leakear.dashboard.alerts import Alerts
 from leakear.dashboard.fleet import Fleet
@@ -19,8 +16,11 @@ from leakear.dashboard.history import History, event_row
 from leakear.dashboard.ring import Sums
 from leakear.dashboard.samples import Samples
 from leakear.dashboard.tables import open_database
+from tests.dashboard.test_history import HOUR0, KEY, NOW, event
+from tests.support.places import ROOT
+from tests.support.postgres import Postgres
 
-FILE = Path(__file__).parents[2] / "examples" / "grafana" / "dashboard.json"
+FILE = ROOT / "examples" / "grafana" / "dashboard.json"
 BOARD = json.loads(FILE.read_text())
 QUERIES = {panel["title"]: panel["targets"][0]["rawSql"] for panel in BOARD["panels"]}
 QUERIES["annotation"] = BOARD["annotations"]["list"][0]["target"]["rawSql"]

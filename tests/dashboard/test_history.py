@@ -19,7 +19,7 @@ from leakear.dashboard.ring import Sums
 from leakear.dashboard.samples import Samples
 from leakear.dashboard.tables import about, open_database, samples
 from leakear.edge.errors import ConfigError, InputDataError
-from leakear.edge.messages import Event, Identity, ModelRef, utc_text, uuid7
+from leakear.edge.messages.reports import Event, Identity, ModelRef, utc_text, uuid7
 
 NOW = 1_790_000_000.0
 HOUR0 = int(NOW // 3600) * 3600
@@ -222,7 +222,7 @@ def flac(rate: int, seconds: int) -> bytes:
 
 
 def test_the_loop_closes_the_export_is_what_leakear_train_takes(engine: Any, tmp_path: Path) -> None:
-    dataset = pytest.importorskip("leakear.train.dataset")
+    dataset = pytest.importorskip("leakear.train.data.dataset")
     history = History(engine)
     alerts, clips = Alerts(engine, history), Clips(engine, tmp_path / "clips", 1 << 24)
     made = [event(n, at=NOW + n, node=f"node-{n % 2}") for n in range(4)]

@@ -6,15 +6,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from harness import Browser, Dashboard, FakeNode, path_of, until
-
+from leakear.dashboard.broker_connection import BrokerOptions
 from leakear.dashboard.history import event_row
 from leakear.dashboard.hub import Page
-from leakear.dashboard.line import BrokerOptions
 from leakear.dashboard.options import ServeOptions
 from leakear.dashboard.service import Service
 from leakear.dashboard.tables import open_database
-from leakear.edge.messages import Event, ModelRef, utc_now, uuid7
+from leakear.edge.messages.reports import Event, ModelRef, utc_now, uuid7
+from tests.support.harness import Browser, Dashboard, FakeNode, path_of, until
 
 HOLD = """window.real ??= window.fetch; window.held = null;
     window.fetch = async (path, ...more) => {

@@ -15,11 +15,11 @@ from typing import Any
 import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult, LoginPassword
-from broker import free_port
-from harness import Browser, Dashboard, FakeNode, until
 
 from leakear.dashboard.i18n import texts
-from leakear.edge.messages import utc_text
+from leakear.edge.messages.reports import utc_text
+from tests.support.broker import free_port
+from tests.support.harness import Browser, Dashboard, FakeNode, until
 
 
 class Hook(http.server.ThreadingHTTPServer):
@@ -175,8 +175,8 @@ def test_what_could_not_be_told_is_told_after_a_restart(broker: Any, tmp_path: P
 
 @pytest.mark.parametrize("line", ["nonsense://x", "not an address"])
 def test_an_address_that_nobody_understands_is_refused_without_telling_it(tmp_path: Path, line: str) -> None:
-    from leakear.dashboard.notices import Notices
-    from leakear.dashboard.notify import Notifier
+    from leakear.dashboard.notifications import Notices
+    from leakear.dashboard.notifier import Notifier
     from leakear.dashboard.tables import open_database
     from leakear.edge.errors import ConfigError
 

@@ -9,16 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from harness import Browser, Dashboard, until
 
 from leakear.dashboard.i18n import texts
+from tests.support.harness import Browser, Dashboard, until
 
 EN = texts("en")
 
 
 def test_from_quiet_to_leak_to_the_next_model(browser: Browser, broker: Any, tmp_path: Path) -> None:
-    dataset = pytest.importorskip("leakear.train.dataset")
-    command = [sys.executable, str(Path(__file__).parent / "real_node.py"), str(broker.port), str(tmp_path / "state")]
+    dataset = pytest.importorskip("leakear.train.data.dataset")
+    command = [sys.executable, "-m", "tests.support.real_node", str(broker.port), str(tmp_path / "state")]
     with Dashboard(f"mqtt://127.0.0.1:{broker.port}", tmp_path) as dashboard:
         dashboard.ready()
         node = subprocess.Popen(command, stdin=subprocess.PIPE, text=True)

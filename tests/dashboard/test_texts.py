@@ -9,10 +9,10 @@ import pytest
 
 from leakear.dashboard import i18n
 from leakear.dashboard.history import event_row
-from leakear.dashboard.notify import wording
-from leakear.edge import health
-from leakear.edge.health import FAULTS
-from leakear.edge.messages import STATES, Event, ModelRef, utc_text, uuid7
+from leakear.dashboard.notifier import wording
+from leakear.edge.health import monitor
+from leakear.edge.health.monitor import FAULTS
+from leakear.edge.messages.reports import STATES, Event, ModelRef, utc_text, uuid7
 
 STATIC = Path(i18n.__file__).parent / "static"
 SCRIPTS = "\n".join(path.read_text() for path in sorted((STATIC / "js").glob("*.js")))
@@ -45,7 +45,7 @@ def test_every_state_and_fault_has_a_word() -> None:
     assert {f"state.{name}" for name in STATES} | {f"fault.{name}" for name in faults} <= set(ENGLISH)
 
 
-SOURCES = [Path(i18n.__file__).parent, Path(health.__file__).parent]
+SOURCES = [Path(i18n.__file__).parent, Path(monitor.__file__).parent]
 COMPOSED = (
     "{db} dB above anything usual",
     "began: ",

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from leakear.edge import bundle
+from leakear.edge.model import bundle
 
 HERE = Path(__file__).parent
 TINY = bundle.read(HERE / "tiny.tflite")

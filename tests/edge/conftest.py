@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from broker import Broker
-from links import NODE, options
 
-from leakear.edge.mqtt import Link
-from leakear.edge.outbox import Outbox, OutboxOptions
+from leakear.edge.mqtt.link import Link
+from leakear.edge.outbox.queue import Outbox, OutboxOptions
+from tests.support.broker import Broker
+from tests.support.links import NODE, options
 
 
 @pytest.fixture

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.support.places import ROOT
+
 HEAVY = ("tensorflow", "keras", "librosa", "scipy.signal", "scipy.stats", "matplotlib", "sklearn", "pandas")
 
 
@@ -39,7 +40,7 @@ def test_the_wheel_holds_the_four_parts_and_nothing_else(wheel: Path) -> None:
         assert f"leakear/{part}/py.typed" in names
         assert f"leakear-{part}" in entry_points
     assert "leakear/__init__.py" not in names
-    assert "leakear/edge/models/factory.tflite" in names
+    assert "leakear/edge/model/factory.tflite" in names
     assert {name.split("/")[0] for name in names} == {
         "leakear",
         next(n for n in names if "dist-info" in n).split("/")[0],

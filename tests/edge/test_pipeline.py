@@ -6,13 +6,14 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from leakear.edge.decision import DecisionRule
+from leakear.edge.audio.blocks import Block, SensorFault
+from leakear.edge.decision.state_machine import DecisionRule
 from leakear.edge.errors import ConfigError
-from leakear.edge.health import HealthOptions
-from leakear.edge.model import FACTORY, Model
+from leakear.edge.health.monitor import HealthOptions
+from leakear.edge.model.tflite import FACTORY, Model
 from leakear.edge.pipeline import Pipeline
 from leakear.edge.spectrogram import Decibels, SpectrogramSpec
-from leakear.edge.windows import Block, SensorFault, WindowOptions
+from leakear.edge.windows import WindowOptions
 
 SPEC = SpectrogramSpec(reference="full-scale", band_hz=(20, 1800))
 RULE = DecisionRule(span_s=60, confirm_s=30, clear_s=30, noisy_s=60)

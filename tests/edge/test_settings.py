@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from leakear.edge import bundle, cli
+from leakear.edge import cli
 from leakear.edge.errors import ConfigError
-from leakear.edge.model import FACTORY
+from leakear.edge.model import bundle
+from leakear.edge.model.tflite import FACTORY
 from leakear.edge.settings import SECTIONS, Settings, annotated, shown
 
 

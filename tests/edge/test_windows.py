@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from leakear.edge.audio.blocks import Block
 from leakear.edge.spectrogram import SpectrogramSpec
-from leakear.edge.windows import Block, Window, Windower, step_samples
+from leakear.edge.windows import Window, Windower, step_samples
 
 SPEC = SpectrogramSpec()
 SMALL = SpectrogramSpec(sample_rate=100, window_seconds=1.0, n_fft=16, hop_length=4)

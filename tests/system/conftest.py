@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 
 import pytest
-from broker import Broker
-from faults import STARTED, kill
+
+from tests.support.broker import Broker
+from tests.support.faults import STARTED, kill
 
 
 @pytest.fixture(autouse=True)

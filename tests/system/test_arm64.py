@@ -11,8 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from broker import Broker, Subscriber
-from machine import CACHE, ROOT, mirror
+
+from tests.support.broker import Broker, Subscriber
+from tests.support.machine import CACHE, mirror
+from tests.support.places import ROOT
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
@@ -25,7 +27,7 @@ BINFMT = (
 )
 LOGITS = """
 import json, sys
-from leakear.edge.model import Model
+from leakear.edge.model.tflite import Model
 model = Model.load(sys.argv[1])
 print(json.dumps(model.golden_logits()))
 """
@@ -111,7 +113,7 @@ def recording(arm: Path) -> Path:
     path = arm / "srv" / "leak.wav"
     soundfile.write(path, 0.05 * np.random.default_rng(2).standard_normal(30 * 22050), 22050)
     for name in ("factory.tflite", "tiny.tflite"):
-        source = ROOT / ("tests/data" if name == "tiny.tflite" else "edge/leakear/edge/models") / name
+        source = ROOT / ("tests/data" if name == "tiny.tflite" else "edge/leakear/edge/model") / name
         shutil.copy(source, arm / "srv" / name)
     return path
 

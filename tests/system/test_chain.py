@@ -6,7 +6,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from broker import Broker, Subscriber
+
+from tests.support.broker import Broker, Subscriber
 
 pytest.importorskip("tensorflow")
 

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Self
 
 import pytest
-from broker import Broker, Subscriber
-from faults import EVENTS, Node, finish, kill, report, wait_for_all
+
+from tests.support.broker import Broker, Subscriber
+from tests.support.faults import EVENTS, Node, finish, kill, report, wait_for_all
 
 full = pytest.mark.slow
 RANDOM = random.Random(4)

@@ -8,15 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from broker import Broker, Subscriber
-from certificates import Authority
-from factory import event
 
-from leakear.edge.messages import Identity
-from leakear.edge.mqtt import Link, MqttOptions
-from leakear.edge.outbox import Outbox
+from leakear.edge.messages.reports import Identity
+from leakear.edge.mqtt.link import Link, MqttOptions
+from leakear.edge.outbox.queue import Outbox
+from tests.support.broker import Broker, Subscriber
+from tests.support.certificates import Authority
+from tests.support.factory import event
+from tests.support.places import ROOT
 
-FILES = Path(__file__).parents[2] / "systemd"
+FILES = ROOT / "systemd"
 ACL = (FILES / "mosquitto" / "leakear.acl").read_text()
 
 

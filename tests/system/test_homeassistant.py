@@ -12,12 +12,14 @@ from pathlib import Path
 
 import pytest
 import yaml
-from broker import Broker, Subscriber
-from homeassistant import HomeAssistant
-from homeassistant_page import Page, until
-from paced_node import PacedNode
 
-EXAMPLES = Path(__file__).resolve().parents[2] / "examples" / "home-assistant"
+from tests.support.broker import Broker, Subscriber
+from tests.support.homeassistant import HomeAssistant
+from tests.support.homeassistant_page import Page, until
+from tests.support.paced_node import PacedNode
+from tests.support.places import ROOT
+
+EXAMPLES = ROOT / "examples" / "home-assistant"
 DEVICE = "leakear_hill_pit_7"
 LEAK, HEALTH = f"binary_sensor.{DEVICE}_leak", f"binary_sensor.{DEVICE}_health"
 ENTITIES = {

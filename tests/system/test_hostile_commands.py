@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from broker import Broker, Subscriber
-from paced_node import PacedNode
-from test_commands import hostile
 
-from leakear.edge.messages import COMMANDS, CommandResult, State
-from leakear.edge.mqtt_options import MqttOptions
+from leakear.edge.messages.reports import COMMANDS, CommandResult, State
+from leakear.edge.mqtt.options import MqttOptions
+from tests.edge.mqtt.test_dispatcher import hostile
+from tests.support.broker import Broker, Subscriber
+from tests.support.paced_node import PacedNode
 
 PAYLOADS = 12_000
 GROWTH_BYTES = 8 * 1024**2

@@ -6,8 +6,9 @@ import time
 from pathlib import Path
 
 import pytest
-from broker import Broker, Subscriber
-from faults import EVENTS, STATE, Node, kill
+
+from tests.support.broker import Broker, Subscriber
+from tests.support.faults import EVENTS, STATE, Node, kill
 
 full = pytest.mark.slow
 RANDOM = random.Random(4)

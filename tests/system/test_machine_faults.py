@@ -10,8 +10,9 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from broker import Broker, Subscriber
-from faults import EVENTS, STATE, Node, Tally, finish, report, wait_for_all
+
+from tests.support.broker import Broker, Subscriber
+from tests.support.faults import EVENTS, STATE, Node, Tally, finish, report, wait_for_all
 
 full = pytest.mark.slow
 RANDOM = random.Random(4)
@@ -112,8 +113,7 @@ def test_clock_jumps(tmp_path: Path, durable: Broker) -> None:
         "LD_PRELOAD": str(library), "FAKETIME_TIMESTAMP_FILE": str(offset), "FAKETIME_NO_CACHE": "1",
         "FAKETIME_DONT_FAKE_MONOTONIC": "1", "DONT_FAKE_MONOTONIC": "1",
     }  # fmt: skip
-    script = Path(__file__).with_name("clock_node.py")
-    command = [sys.executable, script, node.config, node.sound, "1500", "50"]
+    command = [sys.executable, "-m", "tests.support.clock_node", node.config, node.sound, "1500", "50"]
     jumps = {"+2h": "+7200", "−1 d": "-86400", "1970": f"-{int(time.time()) - 5}"}
     with Subscriber(durable, EVENTS, STATE, client_id="watcher") as seen, node.log.open("ab") as log:
         process = subprocess.Popen(command, stderr=log, env=environment)

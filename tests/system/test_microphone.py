@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
-from broker import Broker, Subscriber
-from sound_servers import Jack, Pulse, Server
 
-TINY = Path(__file__).resolve().parents[1] / "data" / "tiny.tflite"
+from tests.support.broker import Broker, Subscriber
+from tests.support.places import TINY
+from tests.support.sound_servers import Jack, Pulse, Server
+
 CONFIG = """
 [node]
 site = "test"

@@ -14,10 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from broker import Broker, Subscriber, free_port
-from living_node import BORN, LEAK, Asker, living_node
 
-FLOW = Path(__file__).resolve().parents[2] / "examples" / "node-red" / "leakear-flow.json"
+from tests.support.broker import Broker, Subscriber, free_port
+from tests.support.living_node import BORN, LEAK, Asker, living_node
+from tests.support.places import ROOT
+
+FLOW = ROOT / "examples" / "node-red" / "leakear-flow.json"
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 

@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from broker import Broker, Subscriber
 
-from leakear.edge import bundle
-from leakear.edge.model import FACTORY
+from leakear.edge.model import bundle
+from leakear.edge.model.tflite import FACTORY
+from tests.support.broker import Broker, Subscriber
+from tests.support.places import TINY
 
-TINY = Path(__file__).resolve().parents[1] / "data" / "tiny.tflite"
 """a small model of the tests' own, which hears loudness"""
 RNG = np.random.default_rng(11)
 

@@ -12,7 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from machine import ROOT, Machine
+
+from tests.support.machine import Machine
+from tests.support.places import ROOT
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 

@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from broker import Broker, Subscriber
+
+from tests.support.broker import Broker, Subscriber
 
 HOURS = int(os.environ.get("LEAKEAR_WEEK_HOURS", str(7 * 24)))
 
@@ -16,7 +17,7 @@ HOURS = int(os.environ.get("LEAKEAR_WEEK_HOURS", str(7 * 24)))
 @pytest.mark.timeout(7200)
 def test_a_week_neither_grows_nor_loses_a_window(tmp_path: Path) -> None:
     with Broker() as broker, Subscriber(broker, "leakear/+/+/event") as seen:
-        child = [sys.executable, str(Path(__file__).with_name("week.py")), str(HOURS), str(broker.port), str(tmp_path)]
+        child = [sys.executable, "-m", "tests.support.week", str(HOURS), str(broker.port), str(tmp_path)]
         with subprocess.Popen(child, stdout=subprocess.PIPE, text=True) as process:
             assert process.stdout is not None
             for line in process.stdout:

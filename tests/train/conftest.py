@@ -1,13 +1,9 @@
-import sys
 from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))
-
-from sounds import make
-
-from leakear.train.dataset import Recording
+from leakear.train.data.dataset import Recording
+from tests.support.sounds import make
 
 
 @pytest.fixture

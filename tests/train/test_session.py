@@ -8,18 +8,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from sounds import SMALL, make
 
 from leakear.edge.errors import InputDataError
 from leakear.edge.spectrogram import SpectrogramSpec
-from leakear.train import dataset, networks, runfolder, session
-from leakear.train.clips import Recipe
-from leakear.train.dataset import Recording
-from leakear.train.distributed import join
-from leakear.train.networks import Preset
-from leakear.train.split import split
+from leakear.train import runfolder, session
+from leakear.train.data import dataset
+from leakear.train.data.clips import Recipe
+from leakear.train.data.dataset import Recording
+from leakear.train.data.split import split
+from leakear.train.networks import presets
+from leakear.train.networks.presets import Preset
+from leakear.train.training.distributed import join
+from tests.support.sounds import SMALL, make
 
-PRESET = Preset("small", "", SMALL, networks.reference, ("noise", "mix"), copies=1, epochs=2, batch_size=16)
+PRESET = Preset("small", "", SMALL, presets.reference, ("noise", "mix"), copies=1, epochs=2, batch_size=16)
 
 
 def job(recordings: list[Recording], by: str = "site", preset: Preset = PRESET) -> session.Job:
@@ -130,7 +132,7 @@ def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
 def test_the_notebooks_steps_on_the_real_recordings(hk: Path, tmp_path: Path) -> None:
     """Random files, four augmented copies of each, dB under the maximum, its network: at an eighth of its size."""
     spec = SpectrogramSpec("max", sample_rate=4096, n_fft=512, hop_length=512)
-    preset = dataclasses.replace(networks.REFERENCE, spec=spec, windows="first", epochs=2)
+    preset = dataclasses.replace(presets.REFERENCE, spec=spec, windows="first", epochs=2)
     recordings, _ = dataset.fingerprint(dataset.load(hk))
     done = run(job(recordings, "file", preset), tmp_path)
     assert done.info.data["files"] == {

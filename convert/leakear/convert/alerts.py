@@ -16,13 +16,13 @@ import numpy as np
 from leakear.convert import runtimes
 from leakear.convert.quantise import Codes, quantise
 from leakear.convert.source import Source
-from leakear.edge import bundle
-from leakear.edge.model import Model
-from leakear.edge.spectrogram import Decibels
+from leakear.edge.model import bundle
+from leakear.edge.model.tflite import Model
+from leakear.edge.spec import Decibels
 
 if TYPE_CHECKING:
-    from leakear.edge.decision import DecisionRule
-    from leakear.train.observe import Heard
+    from leakear.edge.decision.state_machine import DecisionRule
+    from leakear.train.nodedays.recorded_day import Heard
 
 FIRST_SITE = 800_000
 """sites that neither training, tuning nor the published figures use"""
@@ -90,10 +90,10 @@ def over_days(floating: Path, converted: Path, days: Days) -> Alerts:
 
 def day_alerts(floating: Path, converted: Path, number: int, days: Days) -> tuple[list[float], list[float]]:
     """Return when LEAK was said on one simulated day, POSIX seconds, by either network; even days have a leak."""
-    from leakear.edge.decision import DecisionRule, rule_from
+    from leakear.edge.decision.state_machine import DecisionRule, rule_from
     from leakear.edge.pipeline import Pipeline
     from leakear.edge.windows import WindowOptions
-    from leakear.train.observe import listen
+    from leakear.train.nodedays.recorded_day import listen
     from leakear.train.simulator.day import Day
     from leakear.train.simulator.site import Site
 
@@ -121,8 +121,8 @@ class _Both:
 
 
 def _leaks(heard: Heard, rule: DecisionRule) -> list[float]:
-    from leakear.edge.decision import State
-    from leakear.train.observe import decide
+    from leakear.edge.decision.state_machine import State
+    from leakear.train.nodedays.recorded_day import decide
 
     return [change.utc for change in decide(heard, rule) if change.state is State.LEAK]
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from leakear.convert.quantise import Codes
 from leakear.edge.errors import InputDataError
-from leakear.edge.spectrogram import SpectrogramSpec
+from leakear.edge.spec import SpectrogramSpec
 
 CIRCUMSTANCES = ("quiet", "loud", "clicked", "clipped", "hum")
 

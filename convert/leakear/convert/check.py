@@ -10,9 +10,9 @@ import numpy as np
 from leakear.convert import runtimes
 from leakear.convert.flatbuffer import operators
 from leakear.convert.verify import check_runtimes
-from leakear.edge import bundle, signing
-from leakear.edge.bundle import Bundle
 from leakear.edge.errors import ModelError
+from leakear.edge.model import bundle, signature
+from leakear.edge.model.bundle import Bundle
 
 HELP = "Check a model file: hash, golden vector on every runtime that is here, signature with --key."
 
@@ -28,7 +28,7 @@ def main(args: argparse.Namespace) -> int:
     """Print the findings. Raises ModelError where one is bad."""
     loaded = bundle.read(args.file)
     if args.key:
-        signing.check(loaded, args.key, str(args.file))
+        signature.check(loaded, args.key, str(args.file))
     found = [*_runtimes(loaded), _operators(loaded)]
     if args.json:
         print(json.dumps({"model": loaded.info.model_id, "signed": loaded.signature is not None, "findings": found}))

@@ -4,8 +4,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from leakear.edge.command_line import Program
 from leakear.edge.errors import UsageError
-from leakear.edge.program import Program
 
 HELP = """\
 Turns a trained network into the one file that a node needs, and proves that it works there.
@@ -23,7 +23,7 @@ Exit codes: 0 done, 2 wrong usage, 65 unusable input, 78 a model that is refused
 
 COMMANDS = {
     "convert": ("leakear.convert.command", "convert; the word itself may be left out"),
-    "inspect": ("leakear.edge.inspect", "what a model file says of itself"),
+    "inspect": ("leakear.edge.cli.inspect", "what a model file says of itself"),
     "verify": ("leakear.convert.check", "hash, golden vector, signature, every runtime that is here"),
     "sign": ("leakear.convert.sign", "sign a model file, or make a pair of keys"),
     "diff": ("leakear.convert.diff", "what changed from one model file to another"),

@@ -11,11 +11,11 @@ from pathlib import Path
 from leakear.convert.describe import created
 from leakear.convert.gate import Limits
 from leakear.convert.quantise import MODES
-from leakear.edge import outputs
-from leakear.edge.arguments import number, whole
+from leakear.edge import files
+from leakear.edge.command_line import number, whole
 from leakear.edge.errors import LeakearError
 from leakear.edge.options import default_of, describe
-from leakear.train import quiet
+from leakear.train import stderr_filter
 
 HELP = """\
 Convert a run folder of leakear-train, or a .keras file (or SavedModel) with a description:
@@ -86,15 +86,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> int:
     """Convert, print the report, write the file unless it is refused."""
     created()
-    outputs.file(args.output, "-o")
+    files.file(args.output, "-o")
     if args.report:
-        outputs.folder(args.report, "--report")
+        files.folder(args.report, "--report")
     load_tensorflow()
     from leakear.convert import report
     from leakear.convert.alerts import Days
     from leakear.convert.convert import Options, convert, refuse, with_alerts
     from leakear.convert.source import load
-    from leakear.edge import bundle
+    from leakear.edge.model import bundle
 
     limits = Limits(**{limit.name: getattr(args, limit.name) for limit in fields(Limits)})
     options = Options(
@@ -136,7 +136,7 @@ def told(path: Path, consequence: str = "") -> Iterator[None]:
 def load_tensorflow() -> None:
     """Import TensorFlow without its greetings. Raises LeakearError where it is not installed."""
     try:
-        quiet.load_tensorflow()
+        stderr_filter.load_tensorflow()
     except ImportError as error:
         raise LeakearError(
             f"the converter needs TensorFlow ({error}): pip install -e '.[convert]' in a checkout"

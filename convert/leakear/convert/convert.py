@@ -20,8 +20,8 @@ from leakear.convert.quantise import MODES, Codes, quantise
 from leakear.convert.runtimes import Outcome
 from leakear.convert.source import Source, float_logits
 from leakear.convert.verify import check_golden, check_range, check_runtimes, tolerance
-from leakear.edge import bundle
 from leakear.edge.errors import ModelError
+from leakear.edge.model import bundle
 
 
 @dataclass(frozen=True)

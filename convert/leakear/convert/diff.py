@@ -5,8 +5,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from leakear.edge import bundle
-from leakear.edge.inspect import description
+from leakear.edge.cli.inspect import description
+from leakear.edge.model import bundle
 
 HELP = "Show what changed from one model file to another: spectrogram, threshold, figures, training, operators."
 SECTIONS = (

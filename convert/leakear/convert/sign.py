@@ -6,8 +6,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from leakear.edge import bundle
 from leakear.edge.errors import ConfigError, LeakearError
+from leakear.edge.model import bundle
 
 HELP = """\
 Sign a model file with an Ed25519 key, or make a pair of keys.

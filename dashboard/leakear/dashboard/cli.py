@@ -8,8 +8,8 @@ import warnings
 from pathlib import Path
 from typing import Any, NoReturn
 
-from leakear.edge import __version__, outputs
-from leakear.edge.arguments import number, whole
+from leakear.edge import __version__, files
+from leakear.edge.command_line import number, whole
 from leakear.edge.errors import ConfigError, InputDataError, LeakearError
 
 DATABASE = "sqlite:///leakear-dashboard.sqlite"
@@ -127,7 +127,7 @@ def _options(args: argparse.Namespace) -> Any:
     from leakear.dashboard.options import DAY, ProxyOptions, ServeOptions, parse_listen
 
     host, port = parse_listen(args.listen)
-    outputs.folder(args.clips, "--clips")
+    files.folder(args.clips, "--clips")
     proxy = None
     if args.proxy_user_header:
         addresses = frozenset(args.proxy_address or ["127.0.0.1"])
@@ -142,7 +142,7 @@ def _options(args: argparse.Namespace) -> Any:
 
 
 def _broker(args: argparse.Namespace) -> Any:
-    from leakear.dashboard.line import BrokerOptions
+    from leakear.dashboard.broker_connection import BrokerOptions
 
     password = _first_line(args.password_file) if args.password_file else os.environ.get("LEAKEAR_BROKER_PASSWORD")
     return BrokerOptions(
@@ -223,7 +223,7 @@ def _export(words: list[str]) -> int:
     top.add_argument("file", type=Path, help="ZIP archive to write")
     _add_database(top)
     args = top.parse_args(words)
-    outputs.file(args.file, "the archive")
+    files.file(args.file, "the archive")
     engine = open_database(args.database, make=False)
     part = args.file.with_name(f".{args.file.name}.part")
     try:

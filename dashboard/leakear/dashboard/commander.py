@@ -9,7 +9,7 @@ from typing import Any
 
 from leakear.dashboard.fleet import Key
 from leakear.edge.errors import InputDataError
-from leakear.edge.messages import COMMANDS, CommandResult, Identity
+from leakear.edge.messages.reports import COMMANDS, CommandResult, Identity
 
 ANSWER_S = 15.0
 """seconds to wait for an answer"""

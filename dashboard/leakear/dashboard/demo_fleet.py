@@ -20,8 +20,8 @@ from typing import Any
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
 
-from leakear.dashboard.line import address
-from leakear.edge.messages import (
+from leakear.dashboard.broker_connection import address
+from leakear.edge.messages.reports import (
     CommandResult,
     Event,
     Identity,

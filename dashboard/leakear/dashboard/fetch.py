@@ -6,7 +6,7 @@ from leakear.dashboard.clips import Assembly, Clips
 from leakear.dashboard.commander import Commander
 from leakear.dashboard.history import Row
 from leakear.edge.errors import InputDataError
-from leakear.edge.messages import CommandResult
+from leakear.edge.messages.reports import CommandResult
 
 
 async def fetch_clip(commander: Commander, clips: Clips, event: Row) -> None:

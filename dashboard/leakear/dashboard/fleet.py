@@ -10,7 +10,7 @@ from typing import Any
 
 from leakear.dashboard.ring import Ring, Sums
 from leakear.dashboard.sequence import Sequence
-from leakear.edge.messages import Availability, Event, Identity, State, Telemetry, parse_utc
+from leakear.edge.messages.reports import Availability, Event, Identity, State, Telemetry, parse_utc
 
 ONLINE, STALE, OFFLINE = "online", "stale", "offline"
 UNKNOWN = "UNKNOWN"

@@ -11,7 +11,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from leakear.dashboard.fleet import Fleet, Key, Node
 from leakear.dashboard.tables import about, actions, clips, events, nodes, notices, sessions
-from leakear.edge.messages import Event, parse_utc, uuid7
+from leakear.edge.messages.reports import Event, parse_utc, uuid7
 
 ALARMS = ("LEAK", "SENSOR_FAULT")
 """states a person must look at"""

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from leakear.dashboard.subscriber import Incoming
-from leakear.edge.messages import (
+from leakear.edge.messages.reports import (
     Availability,
     CommandResult,
     Event,

@@ -12,8 +12,8 @@ from dataclasses import replace
 import uvicorn
 from sqlalchemy import Engine
 
+from leakear.dashboard.broker_connection import BrokerOptions
 from leakear.dashboard.history import History
-from leakear.dashboard.line import BrokerOptions
 from leakear.dashboard.options import ServeOptions, load_pair, refuse_open_doors
 from leakear.dashboard.pages.app import build
 from leakear.dashboard.service import Service

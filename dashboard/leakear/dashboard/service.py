@@ -10,23 +10,23 @@ from typing import Any
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from leakear.dashboard.absence import Absence
 from leakear.dashboard.alerts import Alerts
 from leakear.dashboard.auth import Users
+from leakear.dashboard.broker_connection import BrokerOptions
 from leakear.dashboard.clips import Clips
 from leakear.dashboard.commander import Commander
 from leakear.dashboard.fleet import Fleet, Key, Node
 from leakear.dashboard.history import History, Row, event_row, presence_row, public
 from leakear.dashboard.hub import Hub, Page
 from leakear.dashboard.inbox import Read, Unread, read
-from leakear.dashboard.line import BrokerOptions
-from leakear.dashboard.notices import Notices
-from leakear.dashboard.notify import Notifier
+from leakear.dashboard.notifications import Notices
+from leakear.dashboard.notifier import Notifier
 from leakear.dashboard.options import ServeOptions
 from leakear.dashboard.ring import SLOT_S, SLOTS
 from leakear.dashboard.samples import Samples
+from leakear.dashboard.silent_nodes import Absence
 from leakear.dashboard.subscriber import Incoming, Subscriber, waker
-from leakear.edge.messages import CommandResult, Event, Identity, Spectrum, utc_text
+from leakear.edge.messages.reports import CommandResult, Event, Identity, Spectrum, utc_text
 
 log = logging.getLogger(__name__)
 

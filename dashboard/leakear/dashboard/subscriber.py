@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 import paho.mqtt.client as paho
 
-from leakear.dashboard.line import BrokerOptions, Line
+from leakear.dashboard.broker_connection import BrokerOptions, Line
 
 EVENTS = [("leakear/+/+/event", 1), ("leakear/+/+/cmd/+/result", 1)]
 """what must not be lost or late"""

@@ -6,13 +6,13 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 
-from leakear.edge.allocator import return_large_buffers
-from leakear.edge.controls import NodeControls
-from leakear.edge.daemon import Node, TimeKeeper
-from leakear.edge.discovery import introduce
-from leakear.edge.model_store import ModelStore
-from leakear.edge.mqtt import Link
-from leakear.edge.outbox import Outbox
+from leakear.edge.mqtt.homeassistant import introduce
+from leakear.edge.mqtt.link import Link
+from leakear.edge.node.allocator import return_large_buffers
+from leakear.edge.node.node import Node, TimeKeeper
+from leakear.edge.outbox.queue import Outbox
+from leakear.edge.remote.handlers import NodeControls
+from leakear.edge.remote.model_store import ModelStore
 from leakear.edge.settings import Settings
 
 

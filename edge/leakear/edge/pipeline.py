@@ -8,13 +8,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from leakear.edge.decision import Decision, DecisionRule, Observation, State, Transition
-from leakear.edge.health import Health, HealthMonitor, HealthOptions
-from leakear.edge.model import Model
-from leakear.edge.octaves import Bands, quiet_levels
-from leakear.edge.spectrogram import Decibels, IncrementalSpectrogram, SpectrogramSpec
-from leakear.edge.usual import Rise, Usual
-from leakear.edge.windows import Block, SensorFault, Window, Windower, WindowOptions
+from leakear.edge.audio.blocks import Block, SensorFault
+from leakear.edge.background.background import Rise, Usual
+from leakear.edge.background.third_octaves import Bands, quiet_levels
+from leakear.edge.decision.state_machine import Decision, DecisionRule, Observation, State, Transition
+from leakear.edge.health.monitor import Health, HealthMonitor, HealthOptions
+from leakear.edge.model.tflite import Model
+from leakear.edge.spec import Decibels, SpectrogramSpec
+from leakear.edge.spectrogram import IncrementalSpectrogram
+from leakear.edge.windows import Window, Windower, WindowOptions
 
 NO_SCORE = "no_score"
 """Fault: the network gave no number for a window."""

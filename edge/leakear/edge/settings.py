@@ -12,20 +12,20 @@ from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
-from leakear.edge import bundle
-from leakear.edge.capture import CaptureOptions
-from leakear.edge.commands import CommandOptions
-from leakear.edge.decision import DecisionRule
-from leakear.edge.discovery import HomeassistantOptions
+from leakear.edge.audio.capture import CaptureOptions
+from leakear.edge.decision.state_machine import DecisionRule
 from leakear.edge.errors import ConfigError
-from leakear.edge.evidence import EvidenceOptions
-from leakear.edge.health import HealthOptions
-from leakear.edge.messages import Identity
-from leakear.edge.model import FACTORY, ModelOptions
-from leakear.edge.mqtt import MqttOptions
+from leakear.edge.evidence.recorder import EvidenceOptions
+from leakear.edge.health.monitor import HealthOptions
+from leakear.edge.messages.reports import Identity
+from leakear.edge.model import bundle
+from leakear.edge.model.tflite import FACTORY, ModelOptions
+from leakear.edge.mqtt.dispatcher import CommandOptions
+from leakear.edge.mqtt.homeassistant import HomeassistantOptions
+from leakear.edge.mqtt.link import MqttOptions
 from leakear.edge.options import default_of, describe, option
 from leakear.edge.options import path as path_of
-from leakear.edge.outbox import OutboxOptions
+from leakear.edge.outbox.queue import OutboxOptions
 from leakear.edge.windows import WindowOptions
 
 ENVIRONMENT = "LEAKEAR"

@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from leakear.edge.audio.blocks import Block
 from leakear.edge.options import option
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from leakear.edge.spectrogram import SpectrogramSpec
+    from leakear.edge.spec import SpectrogramSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,40 +39,6 @@ class WindowOptions:
         minimum=5,
         maximum=300,
     )
-
-
-@dataclass(frozen=True, slots=True)
-class Block:
-    """Consecutive samples as they come from a microphone or a file, already at the model's rate."""
-
-    start: int
-    """Index of the first sample since the stream began, in samples at the model's rate; a jump is a gap."""
-
-    samples: NDArray[np.float32]
-    """Shape (n,), full scale is ±1."""
-
-    utc: float
-    """When the first sample was heard, POSIX seconds."""
-
-    monotonic: float
-    """The same moment on the clock that never steps, seconds."""
-
-
-@dataclass(frozen=True, slots=True)
-class SensorFault:
-    """The microphone cannot be heard at this moment; repeated about once a second while that lasts."""
-
-    name: str
-    """One of `capture.FAULTS`, or `pipeline.NO_SCORE`."""
-
-    message: str
-    """One sentence for people: what is wrong and what to do."""
-
-    monotonic: float
-    """When it was noticed, seconds."""
-
-    utc: float
-    """The same moment, POSIX seconds."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ import numpy as np
 import numpy.typing as npt
 
 from leakear.edge.errors import InputDataError
-from leakear.edge.spectrogram import SpectrogramSpec
+from leakear.edge.spec import SpectrogramSpec
 
 SCHEMA = 1
 LABELS = ("NoLeak", "Leak")

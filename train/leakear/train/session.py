@@ -14,17 +14,20 @@ from typing import Any
 import numpy as np
 
 from leakear.edge.errors import InputDataError
-from leakear.train import checkpoint, dataset, features, report, runfolder, scoring
-from leakear.train.clips import Recipe
-from leakear.train.distributed import Cluster
-from leakear.train.features import FeatureSet
-from leakear.train.networks import Preset
-from leakear.train.progress import BEST, Trained
+from leakear.train import runfolder
+from leakear.train.data import dataset, features
+from leakear.train.data.clips import Recipe
+from leakear.train.data.features import FeatureSet
+from leakear.train.data.split import Split
+from leakear.train.evaluation import run_report, scoring
+from leakear.train.evaluation.scoring import Scores
+from leakear.train.networks.presets import Preset
 from leakear.train.runfolder import CALIBRATION, HELDOUT, LABELS, Examples, Run, RunInfo
-from leakear.train.scoring import Scores
-from leakear.train.split import Split
-from leakear.train.tensorboard import Board
-from leakear.train.trainer import Schedule, predict, train
+from leakear.train.training import checkpoint
+from leakear.train.training.distributed import Cluster
+from leakear.train.training.progress import BEST, Trained
+from leakear.train.training.tensorboard import Board
+from leakear.train.training.trainer import Schedule, predict, train
 
 log = logging.getLogger(__name__)
 
@@ -111,7 +114,7 @@ def run(
     runfolder.save_examples(output, HELDOUT, _examples(judged, job.recipe.seed))
     info = _info(job, output.name, trained, scores, training, validation)
     (output / "split.json").write_text(json.dumps(job.split.to_json(), indent=1), encoding="utf-8")
-    report.write(output, info, trained.history, scores, judged)
+    run_report.write(output, info, trained.history, scores, judged)
     runfolder.save_info(output, info)
     for name in (checkpoint.FILE, BEST):
         (output / name).unlink(missing_ok=True)

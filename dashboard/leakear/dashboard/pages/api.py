@@ -19,7 +19,7 @@ from leakear.dashboard.history import Row
 from leakear.dashboard.manifest import write_zip
 from leakear.dashboard.service import Service
 from leakear.edge.errors import ConfigError, InputDataError
-from leakear.edge.requests import REQUESTS
+from leakear.edge.messages.requests import REQUESTS
 
 LONGEST_S = 3 * 366 * 86400.0
 COMMANDS = ("identify", "status", "set", "calibrate", "selftest")

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from leakear.edge.windows import Block
+from leakear.edge.audio.blocks import Block
 from leakear.train.simulator import timeline
 from leakear.train.simulator.flow import own_band
 from leakear.train.simulator.jet import level_change_db

@@ -1,0 +1,1 @@
+"""Speed, memory and delivery as ratios against their comparison in one run."""

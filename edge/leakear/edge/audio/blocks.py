@@ -1,0 +1,46 @@
+"""What a source of sound gives: blocks of samples, or a named fault while nothing can be heard."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Consecutive samples as they come from a microphone or a file, already at the model's rate."""
+
+    start: int
+    """Index of the first sample since the stream began, in samples at the model's rate; a jump is a gap."""
+
+    samples: NDArray[np.float32]
+    """Shape (n,), full scale is ±1."""
+
+    utc: float
+    """When the first sample was heard, POSIX seconds."""
+
+    monotonic: float
+    """The same moment on the clock that never steps, seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class SensorFault:
+    """The microphone cannot be heard at this moment; repeated about once a second while that lasts."""
+
+    name: str
+    """One of `capture.FAULTS`, or `pipeline.NO_SCORE`."""
+
+    message: str
+    """One sentence for people: what is wrong and what to do."""
+
+    monotonic: float
+    """When it was noticed, seconds."""
+
+    utc: float
+    """The same moment, POSIX seconds."""
+
+
+def to_int16(samples: NDArray[np.float32]) -> NDArray[np.int16]:
+    """Turn floats of full scale ±1, any shape, into PCM; what lies beyond is clipped, a NaN becomes 0."""
+    scaled = np.rint(np.nan_to_num(samples, nan=0.0, posinf=1.0, neginf=-1.0).astype(np.float64) * 32768)
+    return np.clip(scaled, -32768, 32767).astype(np.int16)

@@ -1,0 +1,47 @@
+"""The hand-over from the driver's real-time thread to the main thread: bounded, the oldest frames are overwritten."""
+
+import threading
+import time
+from collections import deque
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from leakear.edge.audio.microphone import BLOCK_S
+
+
+class Frames(NamedTuple):
+    """What the source's thread leaves behind."""
+
+    number: int
+    """of the delivery; a jump means that older ones were overwritten"""
+    samples: NDArray[np.float32]
+    """Shape (n, channels)"""
+    lost_before: bool
+    """the driver lost samples just before these"""
+    monotonic: float
+    """when the last sample was heard, seconds"""
+    utc: float
+
+
+class Ring:
+    """Frames between two threads."""
+
+    def __init__(self, buffer_s: float) -> None:
+        self._deque: deque[Frames] = deque(maxlen=max(2, round(buffer_s / BLOCK_S)))
+        self._arrived = threading.Event()
+        self._number = 0
+
+    def deliver(self, frames: NDArray[np.float32], lost_before: bool) -> None:
+        """Copy and return: this runs in the driver's real-time thread."""
+        self._deque.append(Frames(self._number, frames.copy(), lost_before, time.monotonic(), time.time()))
+        self._number += 1
+        self._arrived.set()
+
+    def take(self, timeout_s: float) -> Frames | None:
+        """Oldest frames, or None after `timeout_s`."""
+        if not self._deque:
+            self._arrived.wait(timeout_s)
+        self._arrived.clear()
+        return self._deque.popleft() if self._deque else None

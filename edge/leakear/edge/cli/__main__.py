@@ -1,0 +1,7 @@
+"""`python -m leakear.edge.cli`: the same as `leakear-edge`."""
+
+import sys
+
+from leakear.edge.cli import main
+
+sys.exit(main())

@@ -1,0 +1,183 @@
+"""`leakear-edge calibrate`: learn this site's quiet, and propose threshold and level gate."""
+
+import argparse
+import re
+import sys
+import time
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+
+from leakear.edge import files
+from leakear.edge.audio import recordings
+from leakear.edge.audio.blocks import Block, SensorFault
+from leakear.edge.audio.capture import Capture
+from leakear.edge.command_line import number, place
+from leakear.edge.decision.calibration import Baseline, Proposal, propose
+from leakear.edge.decision.state_machine import rule_from
+from leakear.edge.errors import AudioError, ConfigError
+from leakear.edge.messages.reports import utc_text
+from leakear.edge.model.tflite import Model
+from leakear.edge.pipeline import Pipeline
+from leakear.edge.settings import SYSTEM_FILE, Settings
+
+HELP = """\
+Learn scores and levels of quiet hours and propose a threshold for a false-alarm budget. Nothing changes until
+--apply: the proposal is shown, and written beside the configuration.
+
+  leakear-edge calibrate --config my.toml --hours 8               listen for a night
+  leakear-edge calibrate --config my.toml --from quiet-*.wav      from recordings of this sensor
+  leakear-edge calibrate --config my.toml --apply                 use the proposal made before
+  leakear-edge calibrate --config my.toml --accept-floor          the sensor is well: what is heard now is usual
+
+Be sure that no leak sounds in those hours: what is learnt as quiet is not reported later. Too few hours (under 4), an
+unstable background, or hours that already sound like a leak are refused with exit code 65.
+"""
+PATIENCE_S = 30.0
+"""How long no microphone at all is waited for."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("--config", type=Path, help="configuration file (TOML)")
+    source = parser.add_mutually_exclusive_group()
+    source.add_argument("--hours", type=number(0, above=True), help="listen to the microphone for this long (8)")
+    source.add_argument("--from", dest="files", nargs="+", type=place, metavar="WAV", help="recordings of quiet")
+    parser.add_argument("--false-alarms-per-week", type=number(0, above=True), default=1.0, help="budget (1)")
+    parser.add_argument("--accept-leak-like", action="store_true", help="the steady sound here is known to be no leak")
+    parser.add_argument("--apply", action="store_true", help="put the proposal into the configuration")
+    parser.add_argument("--accept-floor", action="store_true", help="end `floor_drift`: you have looked at the sensor")
+
+
+def main(args: argparse.Namespace) -> int:
+    """Learn, propose, and apply when asked to."""
+    path = args.config or (SYSTEM_FILE if SYSTEM_FILE.exists() else None)
+    if path is None:
+        raise ConfigError("calibrate writes beside a configuration: name it with --config")
+    if args.accept_floor:
+        accept_floor(path, utc_text(time.time()))
+        print(f"{path} now says so; restart the daemon (systemctl restart leakear), and it learns anew what is usual")
+        return 0
+    proposal_file = path.with_name(f"{path.stem}.calibration.toml")
+    if not (args.apply and args.hours is None and args.files is None):
+        files.file(proposal_file, "the proposal")
+        proposal = _learn(args, Settings.load(path))
+        proposal_file.write_text(as_toml(proposal), encoding="utf-8")
+        print(f"{as_toml(proposal)}\nwritten to {proposal_file}")
+    if not args.apply:
+        print(f"To use it: leakear-edge calibrate --config {path} --apply")
+        return 0
+    apply(path, proposal_file)
+    print(f"{path} now holds it (the old file is kept as {path.name}.bak); reload the daemon with SIGHUP")
+    return 0
+
+
+def _learn(args: argparse.Namespace, settings: Settings) -> Proposal:
+    options = settings.model
+    model = Model.load(options.file, options.runtime, options.threads, options.public_key or None)
+    rule = rule_from(model.info.decision, settings.decision)
+    pipeline = Pipeline.of(model, rule, settings.window, settings.health)
+    baseline = Baseline(pipeline.step_s)
+    if args.files:
+        learn(pipeline, baseline, joined_recordings(pipeline, args.files, settings.audio.channel))
+    else:
+        hours = 8.0 if args.hours is None else args.hours
+        with Capture(settings.audio, pipeline.spec) as capture:
+            learn(pipeline, baseline, _until(capture, time.monotonic() + hours * 3600), time.monotonic)
+    return propose(
+        baseline,
+        on_fraction=rule.on_fraction,
+        model_threshold=model.info.threshold,
+        false_alarms_per_week=args.false_alarms_per_week,
+        accept_leak_like=args.accept_leak_like,
+    )
+
+
+def learn(
+    pipeline: Pipeline,
+    baseline: Baseline,
+    source: Iterable[Block | SensorFault],
+    live: Callable[[], float] | None = None,
+) -> None:
+    """Put a source through the node's own pipeline and note every score. `live`: the clock of a microphone."""
+    for item in source:
+        for result in pipeline.push(item, live() if live else None):
+            baseline.add(*result.trusted)
+
+
+def joined_recordings(pipeline: Pipeline, files: Iterable[Path], channel: int) -> Iterable[Block]:
+    """Read recordings one after the other; no window reaches from one into the next."""
+    offset = 0
+    for path in files:
+        pipeline.new_recording(offset)
+        end = offset
+        for block in recordings.read_blocks(path, pipeline.spec, channel=channel):
+            at = (offset + block.start) / pipeline.spec.sample_rate
+            end = offset + block.start + len(block.samples)
+            yield Block(offset + block.start, block.samples, at, at)
+        offset = end
+
+
+def _until(source: Iterable[Block | SensorFault], deadline: float) -> Iterable[Block | SensorFault]:
+    """Listen; each new reason not to hear is told once, and never to have heard ends it. Raises AudioError."""
+    began, heard, told = time.monotonic(), False, ""
+    for item in source:
+        deaf = item.message if isinstance(item, SensorFault) else ""
+        if deaf and deaf != told:
+            print(f"deaf: {deaf}", file=sys.stderr)
+        told, heard = deaf, heard or not deaf
+        if not heard and time.monotonic() - began > PATIENCE_S:
+            raise AudioError(f"no microphone was heard for {PATIENCE_S:g} s: {deaf}; does the daemon hold it?")
+        yield item
+        if time.monotonic() >= deadline:
+            return
+
+
+def as_toml(proposal: Proposal) -> str:
+    """Write a proposal as the lines that go into the configuration."""
+    return (
+        f"# learnt from {proposal.hours:g} quiet hours: median P(leak) {proposal.quiet_score:g}, "
+        f"median level {proposal.quiet_level_dbfs:g} dBFS\n# {proposal.reason}\n[decision]\n"
+        f"threshold = {proposal.threshold!r}\nlevel_gate_dbfs = {proposal.level_gate_dbfs!r}\n"
+    )
+
+
+def apply(config: Path, proposal_file: Path) -> None:
+    """Put a proposal's keys into [decision] of a configuration. Raises ConfigError when either is unusable."""
+    try:
+        proposal = proposal_file.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"{proposal_file}: no proposal here; make one with --hours or --from") from error
+    _change(config, "decision", dict(re.findall(r"^(threshold|level_gate_dbfs) = (\S+)$", proposal, re.MULTILINE)))
+
+
+def accept_floor(config: Path, when: str) -> None:
+    """Note in a configuration that a person has looked at the sensor. Raises ConfigError when it is unusable."""
+    _change(config, "health", {"accepted": f'"{when}"'})
+
+
+def _change(config: Path, section: str, values: Mapping[str, str]) -> None:
+    """Set keys, keep the old file as .bak, and touch nothing when the result would be unusable."""
+    old = config.read_text(encoding="utf-8")
+    new = with_keys(old, section, values)
+    candidate = config.with_name(f".{config.name}.new")
+    candidate.write_text(new, encoding="utf-8")
+    try:
+        Settings.load(candidate)
+        config.with_name(f"{config.name}.bak").write_text(old, encoding="utf-8")
+        candidate.replace(config)
+    finally:
+        candidate.unlink(missing_ok=True)
+
+
+def with_keys(text: str, section: str, values: Mapping[str, str]) -> str:
+    """Set keys of a section in TOML text; everything else, comments included, stays as it is."""
+    lines = text.splitlines()
+    heads = [number for number, line in enumerate(lines) if line.strip().startswith("[")]
+    start = next((number for number in heads if re.match(rf"\s*\[{section}\]", lines[number])), None)
+    if start is None:
+        lines += ["", f"[{section}]"]
+        start = len(lines) - 1
+    end = next((number for number in heads if number > start), len(lines))
+    body = [line for line in lines[start + 1 : end] if re.split(r"\s*=", line.strip())[0] not in values]
+    keys = [f"{key} = {value}" for key, value in values.items()]
+    return "\n".join([*lines[: start + 1], *keys, *body, *lines[end:]]) + "\n"

@@ -1,0 +1,78 @@
+"""`leakear-edge check`: is everything ready? Each finding with its remedy."""
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+from leakear.edge.audio.microphone import SoundDeviceSource, Source
+from leakear.edge.cli import findings
+from leakear.edge.cli.findings import FAULT, OK, WARNING, Finding
+from leakear.edge.command_line import number
+from leakear.edge.errors import ConfigError
+from leakear.edge.settings import SYSTEM_FILE, Settings
+from leakear.edge.spec import SpectrogramSpec
+
+HELP = """\
+Look at everything the daemon needs: configuration, model, microphone, level, broker, clock, disk, permissions.
+
+  leakear-edge check --config my.toml
+  leakear-edge check --config my.toml --json      one JSON object, for scripts
+
+Changes nothing and disturbs no running daemon, but a microphone that the daemon holds cannot be heard twice. Exit
+codes: 0 no fault (warnings heal by themselves or with time), 78 configuration or model, 1 another fault.
+"""
+
+_MARKS = {OK: "ok     ", WARNING: "warning", FAULT: "FAULT  "}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("--config", type=Path, help="configuration file (TOML)")
+    parser.add_argument("--seconds", type=number(0, 3600, above=True), default=3.0, help="how long to listen (3)")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+
+
+def main(args: argparse.Namespace) -> int:
+    """Look, print, return the exit code."""
+    found = []
+    for finding in look(args.config or (SYSTEM_FILE if SYSTEM_FILE.exists() else None), args.seconds):
+        found.append(finding)
+        if not args.json:
+            print(_line(finding), flush=True)
+    if args.json:
+        json.dump({"ok": not _faulty(found), "findings": [asdict(finding) for finding in found]}, sys.stdout)
+        print()
+    faulty = _faulty(found)
+    return 0 if not faulty else ConfigError.exit_code if faulty & {"configuration", "model"} else 1
+
+
+def look(config: Path | None, seconds: float, source: Source | None = None) -> Iterator[Finding]:
+    """Yield findings as they are made. `source`: another sound system than PortAudio."""
+    try:
+        settings = Settings.load(config)
+    except ConfigError as error:
+        yield Finding(
+            "configuration", FAULT, str(error), "correct the file; `leakear-edge config example` shows all keys"
+        )
+        return
+    yield Finding("configuration", OK, str(config or "defaults"))
+    finding, model = findings.model(settings)
+    yield finding
+    yield from findings.sound(
+        settings, model.info.spec if model else SpectrogramSpec(), source or SoundDeviceSource(), seconds
+    )
+    yield findings.broker(settings)
+    yield findings.clock()
+    yield from findings.disk(settings)
+
+
+def _faulty(found: list[Finding]) -> set[str]:
+    return {finding.name for finding in found if finding.status == FAULT}
+
+
+def _line(finding: Finding) -> str:
+    remedy = f"\n{'':24}→ {finding.remedy}" if finding.remedy else ""
+    return f"{_MARKS[finding.status]}  {finding.name:14} {finding.detail}{remedy}"

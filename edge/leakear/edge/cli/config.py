@@ -1,0 +1,86 @@
+"""`leakear-edge config`: write, check and show a configuration."""
+
+import argparse
+import errno
+from pathlib import Path
+
+from leakear.edge import files
+from leakear.edge.command_line import place
+from leakear.edge.decision.state_machine import rule_from
+from leakear.edge.errors import ConfigError
+from leakear.edge.model.tflite import Model
+from leakear.edge.mqtt import tls
+from leakear.edge.mqtt.credentials import login
+from leakear.edge.settings import SYSTEM_FILE, Settings, annotated, shown
+from leakear.edge.windows import step_samples
+
+HELP = """\
+Write, check or show a configuration.
+
+  leakear-edge config example leakear.toml     every key with default, unit and effect (without a file: printed)
+  leakear-edge config check leakear.toml       exit 0, or 78 and one sentence
+  leakear-edge config show leakear.toml        what is in force, secrets masked, environment included
+"""
+
+HEALS = (errno.EACCES, errno.EPERM, errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+"""What stops no daemon, or stops only whoever asks."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command line."""
+    parser.add_argument("action", choices=("example", "check", "show"), help="what to do")
+    parser.add_argument("file", nargs="?", type=place, help=f"configuration; default {SYSTEM_FILE} when it exists")
+
+
+def main(args: argparse.Namespace) -> int:
+    """Run the subcommand."""
+    if args.action == "example":
+        example(args.file)
+        return 0
+    file = args.file or (SYSTEM_FILE if SYSTEM_FILE.exists() else None)
+    settings = Settings.load(file)
+    if args.action == "show":
+        print("\n".join(shown(settings)))
+        return 0
+    return check(settings, file)
+
+
+def example(file: Path | None) -> None:
+    """Print the example, or write it to a file that is not there yet. Raises ConfigError."""
+    if file is None:
+        print("\n".join(annotated()))
+        return
+    try:
+        with file.open("x", encoding="utf-8") as out:
+            out.writelines(f"{line}\n" for line in annotated())
+    except FileExistsError:
+        raise ConfigError(f"{file} is there already: remove it first, or name another file") from None
+    print(f"{file}: set [node] site, [audio] device and [mqtt] host; then: leakear-edge config check {file}")
+
+
+def check(settings: Settings, file: Path | None) -> int:
+    """Check what one file alone cannot tell: other files, and the rule that results. Raises ConfigError."""
+    identity = settings.node.identity
+    options = settings.model
+    model = Model.load(options.file, options.runtime, options.threads, options.public_key or None)
+    rule = rule_from(model.info.decision, settings.decision)
+    step_s = step_samples(model.info.spec, settings.window.step_s) / model.info.spec.sample_rate
+    rule.check_step(step_s)
+    _files(settings)
+    print(f"{file or 'built-in defaults'}: good. Node {identity.site}/{identity.node}, model {model.info.model_id},")
+    broker = f"{settings.mqtt.host}:{settings.mqtt.effective_port}"
+    print(f"threshold {rule.threshold:g}, a window every {step_s:g} s, broker {broker}")
+    return 0
+
+
+def _files(settings: Settings) -> None:
+    """Look at the files the daemon would end over; a full disk, or what only this user may not write, is a note."""
+    mqtt, folder = settings.mqtt, settings.node.directory
+    login(mqtt.username, mqtt.password, mqtt.password_file)
+    if mqtt.tls:
+        tls.context(mqtt.tls_files, mqtt.tls_minimum)
+    error = files.refusal(folder)
+    if error and error.errno in HEALS:
+        print(f"note: {folder} cannot be written by this user now: {error.strerror}")
+    elif error:
+        raise ConfigError(f"[node] state_dir: {folder} cannot be written: {error.strerror}; name another folder")

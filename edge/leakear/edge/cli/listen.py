@@ -1,0 +1,132 @@
+"""`leakear-edge listen`: what the sensor hears, live in the terminal, while a person mounts it."""
+
+import argparse
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from leakear.edge.audio.blocks import Block, SensorFault
+from leakear.edge.audio.capture import Capture
+from leakear.edge.command_line import number
+from leakear.edge.errors import AudioError
+from leakear.edge.fourier import rfft
+from leakear.edge.health.monitor import Health, HealthMonitor
+from leakear.edge.model.tflite import Model
+from leakear.edge.settings import SYSTEM_FILE, Settings
+from leakear.edge.spec import SpectrogramSpec
+from leakear.edge.spectrogram import IncrementalSpectrogram
+from leakear.edge.windows import Window, Windower
+
+HELP = """\
+Show level, spectrum and P(leak) live, to find the best place for the sensor. Nothing is stored or sent.
+
+  leakear-edge listen                             default microphone, until Ctrl-C
+  leakear-edge listen --device USB --seconds 60
+  leakear-edge listen --config my.toml
+
+Mount the sensor where it hears most and no fault is named: quiet water reads -70 to -45 dBFS, and a tap next to it does
+not clip. The first P(leak) comes after 10 seconds, then one every 2 seconds. Exit code 1 when nothing was heard.
+"""
+
+_STEP_S = 2.0
+_BARS = " ▁▂▃▄▅▆▇█"
+_BANDS = 32
+_LEVEL_DBFS = (-90.0, 0.0)
+"""Ends of the level meter."""
+_BAND_DBFS = (-110.0, -30.0)
+"""Ends of each band's bar."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("--config", type=Path, help="configuration file (TOML)")
+    parser.add_argument("--device", help="microphone, instead of the configured one")
+    parser.add_argument("--seconds", type=number(0, above=True), help="stop after this long")
+
+
+def main(args: argparse.Namespace) -> int:
+    """Listen until interrupted."""
+    settings = Settings.load(args.config or (SYSTEM_FILE if SYSTEM_FILE.exists() else None))
+    audio = settings.audio if args.device is None else replace(settings.audio, device=args.device)
+    options = settings.model
+    model = Model.load(options.file, options.runtime, options.threads, options.public_key or None)
+    meter = Meter(model, HealthMonitor(settings.health, model.info.spec))
+    with Capture(audio, model.info.spec) as capture:
+        show(meter.lines(capture, args.seconds), terminal=sys.stdout.isatty())
+    if not meter.heard:
+        raise AudioError("no microphone was heard; look at `leakear-edge devices`, or run `leakear-edge check`")
+    return 0
+
+
+def show(lines: Iterable[str], *, terminal: bool) -> None:
+    """Print lines, in a terminal each over the one before."""
+    for line in lines:
+        print(f"\r\x1b[2K{line}" if terminal else line, end="" if terminal else "\n", flush=True)
+    if terminal:
+        print()
+
+
+class Meter:
+    """Turns what a source gives into lines of text."""
+
+    def __init__(self, model: Model, health: HealthMonitor) -> None:
+        self._model = model
+        self._health = health
+        self._spec = model.info.spec
+        self._windower = Windower(self._spec, _STEP_S)
+        self._spectrogram = IncrementalSpectrogram(self._spec)
+        self._verdict = "first P(leak) after 10 s"
+        self.heard = False
+        """whether any sound came"""
+
+    def lines(self, source: Iterable[Block | SensorFault], seconds: float | None = None) -> Iterator[str]:
+        """Yield a line for about each half second heard, and for each second of deafness."""
+        heard: NDArray[np.float32] = np.empty(0, np.float32)
+        began: float | None = None
+        for item in source:
+            began = item.monotonic if began is None else began
+            if isinstance(item, SensorFault):
+                yield f"DEAF: {item.message}"
+            else:
+                self.heard = True
+                for window in self._windower.push(item):
+                    self._verdict = self._judge(window)
+                heard = np.concatenate([heard, item.samples])
+                if len(heard) >= self._spec.sample_rate // 2:
+                    yield f"{sound(heard, self._spec)} {self._verdict}"
+                    heard = heard[:0]
+            if seconds is not None and item.monotonic - began >= seconds:
+                return
+
+    def _judge(self, window: Window) -> str:
+        health: Health = self._health.check(window)
+        spectrogram = self._spectrogram.update(window.samples, window.step_samples)
+        if health.faults:
+            return f"FAULT: {', '.join(health.faults)}"
+        return f"P(leak) {self._model.score(spectrogram):.3f}  floor {health.l05:.0f} dBFS"
+
+
+def sound(samples: NDArray[np.float32], spec: SpectrogramSpec) -> str:
+    """Draw the level and a spectrum of 32 bands, low to high, of some samples, shape (n,)."""
+    centred = samples - samples.mean()
+    level = 10 * np.log10(2 * np.mean(np.square(centred, dtype=np.float64)) + 1e-14)
+    power = np.abs(rfft(centred * np.hanning(len(centred)).astype(np.float32))) ** 2 / (len(centred) / 4) ** 2
+    rows = spec.frequencies
+    edges = np.geomspace(max(60.0, rows[0]), rows[-1], _BANDS + 1) * len(centred) / spec.sample_rate
+    bands = [power[int(low) : max(int(low) + 1, int(high))].sum() for low, high in pairwise(edges)]
+    spectrum = "".join(_bar(10 * np.log10(band + 1e-14), *_BAND_DBFS) for band in bands)
+    filled = round(30 * _share(level, *_LEVEL_DBFS))
+    return f"{level:6.1f} dBFS [{'#' * filled:30}] {spectrum}"
+
+
+def _share(value: float, low: float, high: float) -> float:
+    return min(1.0, max(0.0, (value - low) / (high - low)))
+
+
+def _bar(value: float, low: float, high: float) -> str:
+    return _BARS[round((len(_BARS) - 1) * _share(value, low, high))]

@@ -1,0 +1,218 @@
+"""`leakear-edge replay`: recordings through the very same daemon, as fast as the machine can or at a chosen speed."""
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from itertools import takewhile
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from leakear.edge.audio import recordings
+from leakear.edge.audio.blocks import Block
+from leakear.edge.command_line import number, place, whole
+from leakear.edge.compose import log_to_stderr, open_node
+from leakear.edge.errors import DeliveryError, InputDataError, UsageError
+from leakear.edge.messages.codec import MessageError
+from leakear.edge.messages.reports import Event, parse_utc, utc_text
+from leakear.edge.node.node import Node
+from leakear.edge.pipeline import Result
+from leakear.edge.settings import Settings
+from leakear.edge.simulation import demo_day
+
+HELP = """\
+Put recordings through the very same daemon: windows, health, score, decision and, with a configuration, MQTT.
+
+  leakear-edge replay night.wav                         what the factory model says of it
+  leakear-edge replay --json *.wav                      one JSON object a line: windows and events
+  leakear-edge replay --repeat 360 leak.wav             ten seconds of a steady leak, an hour long
+  leakear-edge replay --config leakear.toml night.wav   also deliver to the configured broker
+  leakear-edge replay --speed 1 night.wav               in real time
+
+Without --config nothing is sent and nothing is kept. Exit code 65 when a recording could not be used, 69 when the
+broker has not acknowledged every event by the deadline.
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command line."""
+    parser.add_argument(
+        "files", nargs="*", type=place, metavar="WAV", help="WAV, FLAC or Ogg recordings, in this order"
+    )
+    parser.add_argument("--simulated-day", action="store_true", help="a built-in day: quiet, tap, leak, mended")
+    parser.add_argument("--config", type=place, help="configuration; without it: factory model, no MQTT")
+    parser.add_argument("--model", type=place, help="model file instead of the configured one")
+    parser.add_argument("--speed", type=_speed, default="max", help="max, or a multiple of real time (default: max)")
+    parser.add_argument("--repeat", type=whole(1), default=1, metavar="N", help="play each recording N times")
+    parser.add_argument("--minutes", type=number(0, above=True), metavar="M", help="stop after this much sound")
+    parser.add_argument("--channel", type=whole(1), default=1, metavar="K", help="channel to hear, from 1")
+    parser.add_argument(
+        "--start", type=_utc, metavar="UTC", help="when the first recording began, e.g. 2026-11-22T02:00:00.000Z"
+    )
+    parser.add_argument("--deadline", type=number(0), default=30.0, metavar="S", help="s to wait for acknowledgements")
+    parser.add_argument("--json", action="store_true", help="one JSON object a line on standard output")
+
+
+def main(args: argparse.Namespace) -> int:
+    """Run the subcommand."""
+    if bool(args.files) == args.simulated_day:
+        raise UsageError("name recordings or --simulated-day, one of both: leakear-edge replay FILE.wav")
+    settings = Settings.load(args.config)
+    log_to_stderr(settings.log.level if args.config else "error")
+    with TemporaryDirectory(prefix="leakear-replay-") as scratch:
+        if not args.config:
+            settings = replace(settings, node=replace(settings.node, state_dir=scratch))
+        if args.model:
+            settings = replace(settings, model=replace(settings.model, path=str(args.model)))
+        began = args.start or time.time()
+        with open_node(settings, FixedClock(args.start is not None), connect=bool(args.config)) as node:
+            return _replay(node, args, began)
+
+
+def _replay(node: Node, args: argparse.Namespace, began: float) -> int:
+    listener = Printer(args.json)
+    node.observers.append(listener.show)
+    reel = Reel(node, args.files, args.repeat, args.channel, began, listener)
+    source = demo_day.blocks(utc=began) if args.simulated_day else reel.blocks()
+    if args.minutes is not None:
+        source = takewhile(lambda block: block.monotonic < args.minutes * 60, source)
+    node.run(_paced(source, args.speed))
+    listener.summary(node)
+    if node.link and not node.link.drain(args.deadline):
+        raise DeliveryError(
+            f"{node.outbox.depth} events were not acknowledged within {args.deadline:g} s; they stay in "
+            f"{node.settings.node.directory} and go out with the next run"
+        )
+    return InputDataError.exit_code if reel.refused else 0
+
+
+def _speed(text: str) -> float | None:
+    """Seconds of sound a second; None: as fast as possible."""
+    return None if text == "max" else number(0, above=True)(text)
+
+
+def _utc(text: str) -> float:
+    try:
+        return parse_utc(text)
+    except MessageError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _paced(source: Iterator[Block], pace: float | None) -> Iterator[Block]:
+    """Hold blocks back until their sound would have been heard."""
+    began = time.monotonic()
+    first: float | None = None
+    for block in source:
+        yield block
+        if pace is not None:
+            first = block.monotonic if first is None else first
+            heard = block.monotonic - first + len(block.samples) / 22050
+            time.sleep(max(0.0, began + heard / pace - time.monotonic()))
+
+
+@dataclass
+class FixedClock:
+    """A recording's time is as good as what the user said of it."""
+
+    synced: bool
+    faults: Mapping[str, str] = field(default_factory=dict)
+
+    def look(self) -> bool:
+        """Return whether the start of the recording was given."""
+        return self.synced
+
+    def boot(self) -> None:
+        """Know of no machine: a recording tells the time."""
+
+
+@dataclass
+class Reel:
+    """The recordings as one stream; no window reaches from one into the next."""
+
+    node: Node
+    files: list[Path]
+    repeat: int
+    channel: int
+    began: float
+    """s since 1970"""
+    listener: "Printer"
+    refused: int = 0
+    position: int = field(default=0, init=False)
+
+    def blocks(self) -> Iterator[Block]:
+        """Yield the blocks of all files. A file that cannot be used is named, counted, and the reel goes on."""
+        for path in self.files:
+            self.listener.file = path
+            try:
+                for _ in range(self.repeat):
+                    yield from self._shifted(path)
+            except InputDataError as error:
+                self.refused += 1
+                print(f"leakear-edge: {error}", file=sys.stderr)
+
+    def _shifted(self, path: Path) -> Iterator[Block]:
+        spec = self.node.model.info.spec
+        origin, before = self.position, self.node.pipeline.windower.produced
+        self.node.pipeline.new_recording(origin)
+        for block in recordings.read_blocks(path, spec, channel=self.channel):
+            at = (origin + block.start) / spec.sample_rate
+            self.position = origin + block.start + len(block.samples)
+            yield Block(origin + block.start, block.samples, self.began + at, at)
+        if self.node.pipeline.windower.produced == before:
+            seconds = (self.position - origin) / spec.sample_rate
+            raise InputDataError(
+                f"{path}: lasts {seconds:.1f} s, one window needs {spec.window_seconds:g} s; record longer"
+            )
+
+
+class Printer:
+    """Shows results as they come: JSON lines, or text for people."""
+
+    def __init__(self, as_json: bool) -> None:
+        self._json = as_json
+        self.file: Path | None = None
+        self._scores: dict[Path | None, list[float]] = {}
+
+    def show(self, result: Result, event: Event | None) -> None:
+        """Print one result."""
+        if result.score is not None:
+            self._scores.setdefault(self.file, []).append(result.score)
+        if self._json:
+            print(json.dumps(_window_line(result, self.file)))
+            if event:
+                print(json.dumps({"type": "event", **json.loads(event.to_json())}), flush=True)
+        elif event:
+            print(f"{event.window_end}  {event.from_state} → {event.to_state}  {event.reason}", flush=True)
+
+    def summary(self, node: Node) -> None:
+        """Print what was heard of each recording."""
+        if self._json:
+            return
+        threshold = node.pipeline.decision.rule.threshold
+        for path, scores in self._scores.items():
+            on = sum(score >= threshold for score in scores)
+            mean = sum(scores) / len(scores)
+            print(
+                f"{path or 'simulated day'}: {len(scores)} windows, {on} sound like a leak "
+                f"(P(leak) {threshold:.2f} or more), mean P(leak) {mean:.2f}"
+            )
+        pipeline = node.pipeline
+        print(
+            f"{pipeline.windower.produced} windows: {pipeline.scored} scored, {pipeline.discarded} discarded, "
+            f"{pipeline.windower.dropped} dropped; state {pipeline.decision.state.value}"
+        )
+
+
+def _window_line(result: Result, file: Path | None) -> dict[str, object]:
+    return {
+        "type": "window",
+        "file": str(file) if file else None,
+        "window_start": utc_text(result.start_utc),
+        "window_end": utc_text(result.end_utc),
+        "score": result.score,
+        "level_dbfs": round(result.health.level_dbfs, 2) if result.health else None,
+        "faults": list(result.faults),
+        "state": result.state.value,
+    }

@@ -1,0 +1,114 @@
+"""What the command lines share: subcommands imported only when called, errors as one sentence, types of arguments.
+
+A value that cannot be meant is refused by name, before any work, with exit code 2.
+"""
+
+import argparse
+import importlib
+import math
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from leakear.edge import __version__, options
+from leakear.edge.errors import LeakearError
+
+
+@dataclass(frozen=True)
+class Program:
+    """One program with subcommands."""
+
+    name: str
+    help: str
+    """teaches with examples"""
+    commands: Mapping[str, tuple[str, str]]
+    """name → (module with HELP, add_arguments(parser) and main(args) → exit code, one line)"""
+    epilog: str = ""
+    interrupted: str = ""
+    """said at Ctrl-C; empty: nothing"""
+
+    def run(self, arguments: Sequence[str]) -> int:
+        """Run a subcommand; return its exit code."""
+        try:
+            args = self.parser(arguments).parse_args(arguments)
+            return int(args.main(args))
+        except LeakearError as error:
+            self._complain(str(error))
+            return error.exit_code
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 1
+        except OSError as error:
+            if error.filename is None:
+                raise
+            self._complain(f"{os.fsdecode(error.filename)}: {error.strerror}")
+            return 1
+        except KeyboardInterrupt:
+            if self.interrupted:
+                self._complain(self.interrupted)
+            return 130
+
+    def parser(self, arguments: Sequence[str]) -> argparse.ArgumentParser:
+        """Build the parser; only the subcommand that the arguments name is imported and filled in."""
+        raw = argparse.RawDescriptionHelpFormatter
+        top = argparse.ArgumentParser(
+            prog=self.name, description=self.help, epilog=self.epilog or None, formatter_class=raw
+        )
+        top.add_argument("--version", action="version", version=f"{self.name} {__version__}")
+        known = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+        chosen = next((word for word in arguments if word in self.commands), "")
+        for name, (module, line) in self.commands.items():
+            if name != chosen:
+                known.add_parser(name, help=line)
+                continue
+            loaded = importlib.import_module(module)
+            child = known.add_parser(name, help=line, description=loaded.HELP, formatter_class=raw)
+            loaded.add_arguments(child)
+            child.set_defaults(main=loaded.main)
+        return top
+
+    def _complain(self, sentence: str) -> None:
+        print(f"{self.name}: {sentence}", file=sys.stderr)
+
+
+def place(text: str) -> Path:
+    """Type of a file or folder; a quoted `~` means what it means to a shell."""
+    return options.path(text)
+
+
+def whole(low: int, high: int | None = None) -> Callable[[str], int]:
+    """Return a type for whole numbers from `low` to `high` (None: no end)."""
+    limits = f"from {low} on" if high is None else f"from {low} to {high}"
+
+    def parse(text: str) -> int:
+        try:
+            value = int(text)
+        except ValueError:
+            value = low - 1
+        if value < low or (high is not None and value > high):
+            raise argparse.ArgumentTypeError(f"{text!r}: give a whole number {limits}")
+        return value
+
+    return parse
+
+
+def number(low: float, high: float = math.inf, *, above: bool = False) -> Callable[[str], float]:
+    """Return a type for finite numbers from `low` (`above`: greater than that) to `high`."""
+    limits = f"above {low:g}" if above else f"from {low:g}"
+    if not math.isinf(high):
+        limits += f" up to {high:g}"
+    elif not above:
+        limits += " on"
+
+    def parse(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        if not math.isfinite(value) or not low <= value <= high or (above and value == low):
+            raise argparse.ArgumentTypeError(f"{text!r}: give a number {limits}")
+        return value
+
+    return parse

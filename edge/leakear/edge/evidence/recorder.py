@@ -1,0 +1,167 @@
+"""Evidence: what a WARNING or LEAK sounded and looked like, named by its event's id.
+
+Off unless a site turns it on, because a microphone may hear speech; nothing else of the sound ever touches the disk.
+The folder keeps a byte budget and the disk a floor of free space: the oldest unprotected evidence goes first, and when
+that is not enough the new one is not written. A full disk is never an error of the daemon.
+"""
+
+import logging
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from leakear.edge.audio.blocks import to_int16
+from leakear.edge.errors import InputDataError
+from leakear.edge.evidence.picture import png
+from leakear.edge.options import option
+
+if TYPE_CHECKING:
+    from leakear.edge.spec import Decibels, SpectrogramSpec
+    from leakear.edge.windows import Window
+
+log = logging.getLogger(__name__)
+
+FLAC, PNG = "audio/flac", "image/png"
+NOT_KEPT = "evidence_not_kept"
+"""Fault: the newest alert found no room or no working disk for its evidence."""
+_SUFFIX = {FLAC: ".flac", PNG: ".png"}
+_KEEP = ".keep"
+"""An empty file beside the evidence that protects it."""
+_EVENT_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceOptions:
+    """[evidence]: clips and pictures of alerts; off by default, because a microphone may hear speech."""
+
+    enabled: bool = option(False, "keep a sound clip and a spectrogram of every WARNING and LEAK on this node")
+    directory: str = option("", "folder for it; empty: `evidence` in the node's state directory")
+    pre_roll_s: float = option(10.0, "seconds kept from before the window", minimum=0, maximum=60)
+    max_mb: float = option(200.0, "megabytes the folder may hold", minimum=0, maximum=1_000_000)
+    min_free_mb: float = option(
+        200.0, "megabytes that stay free on the disk whatever happens", minimum=0, maximum=1_000_000
+    )
+
+
+class Evidence:
+    """The folder of evidence, and in memory the sound of the last seconds."""
+
+    def __init__(self, options: EvidenceOptions, spec: "SpectrogramSpec", directory: Path) -> None:
+        self._failed = False
+        self._options = options
+        self._spec = spec
+        self._directory = Path(options.directory) if options.directory else directory
+        self._recent: NDArray[np.float32] = np.empty(0, np.float32)  # the sound up to position _recent_end
+        self._recent_end = 0
+
+    @property
+    def enabled(self) -> bool:
+        """Whether this site keeps evidence at all."""
+        return self._options.enabled
+
+    @property
+    def faults(self) -> tuple[str, ...]:
+        """Name what keeps the newest evidence from the disk."""
+        return (NOT_KEPT,) if self._failed else ()
+
+    def remember(self, window: "Window") -> None:
+        """Keep the end of a window in memory, for the pre-roll of the next ones."""
+        wanted = round(self._options.pre_roll_s * self._spec.sample_rate)
+        if self.enabled and wanted:
+            self._recent = self._joined(window)[-(wanted + len(window.samples)) :]
+            self._recent_end = window.start + len(window.samples)
+
+    def record(self, event_id: str, window: "Window", spectrogram: "Decibels") -> bool:
+        """Keep the sound and the picture of an event. Tells whether they are on the disk."""
+        if not self.enabled:
+            return False
+        try:
+            self._directory.mkdir(parents=True, exist_ok=True)
+            files = {
+                FLAC: flac(self._with_pre_roll(window), self._spec.sample_rate),
+                PNG: png(spectrogram, self._spec.floor),
+            }
+            if not self._make_room(sum(len(data) for data in files.values())):
+                raise OSError("no room within max_mb and min_free_mb")  # noqa: TRY301
+            for media_type, data in files.items():
+                _write(self._path(event_id, media_type), data)
+        except (OSError, RuntimeError) as error:
+            self._failed = True
+            log.warning("evidence of %s is not kept: %s", event_id, error)
+            return False
+        self._failed = False
+        return True
+
+    def fetch(self, event_id: str, media_type: str = FLAC) -> bytes:
+        """Read the evidence of an event. Raises InputDataError when there is none."""
+        path = self._path(event_id, media_type)
+        try:
+            return path.read_bytes()
+        except OSError as error:
+            raise InputDataError(f"no evidence of event {event_id} is kept on this node ({error.strerror})") from error
+
+    def protect(self, event_id: str) -> None:
+        """Keep the evidence of an event whatever the budget says."""
+        self._path(event_id, FLAC).with_suffix(_KEEP).touch()
+
+    def _path(self, event_id: str, media_type: str) -> Path:
+        if not _EVENT_ID.fullmatch(event_id):
+            raise InputDataError(f"{event_id!r} is no event id")
+        return self._directory / (event_id + _SUFFIX[media_type])
+
+    def _joined(self, window: "Window") -> NDArray[np.float32]:
+        """Return what was heard without a break up to the end of a window, shape (n,)."""
+        overlap = self._recent_end - window.start
+        before = self._recent[: max(0, len(self._recent) - overlap)] if overlap >= 0 else self._recent[:0]
+        return np.concatenate([before, window.samples])
+
+    def _with_pre_roll(self, window: "Window") -> NDArray[np.float32]:
+        wanted = round(self._options.pre_roll_s * self._spec.sample_rate)
+        return self._joined(window)[-(wanted + len(window.samples)) :]
+
+    def _make_room(self, needed: int) -> bool:
+        """Drop the oldest unprotected evidence until `needed` bytes fit."""
+        for oldest in (*self._unprotected(), None):
+            used = sum(path.stat().st_size for path in self._files())
+            free = os.statvfs(self._directory)
+            fits = used + needed <= self._options.max_mb * 1e6
+            if fits and free.f_bavail * free.f_frsize - needed >= self._options.min_free_mb * 1e6:
+                return True
+            if oldest is not None:
+                for suffix in _SUFFIX.values():
+                    (self._directory / (oldest + suffix)).unlink(missing_ok=True)
+        return False
+
+    def _files(self) -> Iterator[Path]:
+        return (path for path in self._directory.iterdir() if path.suffix in _SUFFIX.values())
+
+    def _unprotected(self) -> list[str]:
+        """Event ids from the oldest to the newest: version 7 UUIDs sort by time."""
+        ids = {path.stem for path in self._files()}
+        return sorted(name for name in ids if not (self._directory / (name + _KEEP)).exists())
+
+
+def flac(samples: NDArray[np.float32], rate: int) -> bytes:
+    """Compress mono sound, shape (n,), without loss at 16 bits."""
+    import soundfile
+
+    buffer = BytesIO()
+    soundfile.write(buffer, to_int16(samples), rate, format="FLAC", subtype="PCM_16")
+    return buffer.getvalue()
+
+
+def _write(path: Path, data: bytes) -> None:
+    """Write whole or not at all."""
+    temporary = path.with_suffix(path.suffix + ".part")
+    try:
+        temporary.write_bytes(data)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)

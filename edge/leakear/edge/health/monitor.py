@@ -1,0 +1,202 @@
+"""Health: can this window be trusted at all? Asked before any score.
+
+A dead, clipped or half-deaf sensor must neither sound an alarm nor report quiet. Each check measures one number,
+raises its fault above one limit and lifts it below a lower one, so that a value at the limit does not flicker. Loud,
+hissing or humming sound is not a fault: only what makes hearing a leak impossible is. Two faults are doubts: the sound
+itself is sound, but its quiet may be that of a sensor in the air. Such windows are judged all the same: a leak that is
+heard is one.
+
+Levels are RMS in dBFS where 0 dBFS is a full-scale sine, as in the spectrogram.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from leakear.edge.health.floor_history import History, Hour
+from leakear.edge.health.measures import Measures, measure
+from leakear.edge.options import option
+
+if TYPE_CHECKING:
+    from leakear.edge.spec import SpectrogramSpec
+    from leakear.edge.windows import Window
+
+FAULTS: Mapping[str, str] = {
+    "nan": "the driver delivers values that are no numbers: reinstall it or choose another device",
+    "digital_silence": "the sensor delivers nothing but zeros: check the plug, the mute switch and the gain",
+    "stuck": "the sensor repeats one value: check its supply and cable",
+    "clipping": "the sound hits the converter's limits: lower the gain",
+    "dc_offset": "the signal sits far from zero: check the sensor's bias and cable",
+    "mains_dominance": "mains hum drowns everything: check the shield, the ground and the power supply",
+    "missing_highs": "the upper part of the model's band is missing: check the device's rate and the mounting",
+    "floor_drift": "it is far quieter than ever before here: check that the sensor still touches the pipe, "
+    "then accept it with `leakear-edge calibrate --accept-floor`",
+    "lifeless": "nothing has risen above the sensor's own noise for days: knock on the pipe for some seconds, "
+    "check plug and gain",
+}
+"""Every fault with what a person should do."""
+DOUBTS = frozenset({"floor_drift", "lifeless"})
+"""Faults of which quiet is doubtful and a leak is not: their windows are scored."""
+
+
+@dataclass(frozen=True, slots=True)
+class HealthOptions:
+    """[health]: when a window is not to be trusted. A fault is lifted at a fraction of its limit."""
+
+    clip_ratio: float = option(
+        0.001, "share of samples at the converter's limits that is a fault", minimum=0, maximum=1
+    )
+    dc_offset: float = option(0.15, "mean of the samples, full scale 1, that is a fault", minimum=0.001, maximum=1)
+    flat_ratio: float = option(
+        0.1, "share of the window without any movement that is a fault", minimum=0.001, maximum=1
+    )
+    mains_ratio: float = option(
+        0.95, "share of the power on multiples of 50 or 60 Hz that is a fault", minimum=0.1, maximum=1
+    )
+    mains_level_dbfs: float = option(-35.0, "dBFS; hum quieter than this is never a fault", minimum=-140, maximum=0)
+    bandwidth_ratio: float = option(
+        0.7,
+        "share of the model's band, or of the bandwidth usual at this node, below which highs are missing",
+        minimum=0,
+        maximum=1,
+    )
+    floor_drop_db: float = option(
+        12.0,
+        "dB below the quietest hours of the last week, or of the first, that is a fault; 0: never",
+        minimum=0,
+        maximum=100,
+    )
+    lifeless_hours: int = option(
+        72, "hours without any sound above the sensor's own noise that are a fault; 0: never", minimum=0, maximum=168
+    )
+    accepted: str = option(
+        "",
+        "any text, such as today's date: when it changes, a person has looked at the sensor, and what was usual here "
+        "before is forgotten (`leakear-edge calibrate --accept-floor` writes it)",
+    )
+
+
+_LIFT = 0.7
+"""A fault is lifted when its measure falls below this share of the limit that raised it."""
+_LIFE_DB = 3.0
+"""From the quietest to the loudest moment of days that hold nothing but a converter's noise."""
+_LIFE_DBFS = -65.0
+"""… none of which is louder than this: a pump that never stops is sound."""
+_ZERO = 1e-4
+"""Mean, full scale 1, up to which a flat stretch is silence and not a stuck value."""
+
+
+@dataclass(frozen=True, slots=True)
+class Health(Measures):
+    """The measures of one window and what they mean."""
+
+    noise_floor_dbfs: float
+    """quietest level of the last hour or two: the node's noise floor"""
+    noise_floor_drift_db: float | None
+    """how far that floor stands above its median over the last week; None until a day has been heard"""
+    faults: tuple[str, ...]
+    """names out of `FAULTS`; a window with any but `DOUBTS` is not scored"""
+
+    @property
+    def ok(self) -> bool:
+        """Whether this window may be trusted, its quiet too."""
+        return not self.faults
+
+    @property
+    def audible(self) -> bool:
+        """Whether a leak can be heard in this window; it may be scored."""
+        return DOUBTS.issuperset(self.faults)
+
+
+class HealthMonitor:
+    """Judges one window after the other; remembers raised faults and what is usual here."""
+
+    def __init__(self, options: HealthOptions, spec: "SpectrogramSpec") -> None:
+        self._options = options
+        self._spec = spec
+        self._raised: set[str] = set()
+        self._history = History()
+
+    def check(self, window: "Window", *, usual: bool = True) -> Health:
+        """Measure a window, raise and lift faults, and learn from it when it is healthy.
+
+        `usual`: no leak is suspected; what is heard meanwhile must not become this place's quiet.
+        """
+        m = measures = measure(window.samples, self._spec)
+        self._raised = {name for name, excess in self._excesses(measures).items() if self._judge(name, excess)}
+        if self._raised <= {"lifeless"}:  # what ends it must be learnt
+            self._history.add(Hour(int(window.start_utc // 3600), m.l05, m.bandwidth_hz, m.l95, usual))
+        floor = self._history.floor_dbfs
+        return Health(
+            **asdict(measures),
+            noise_floor_dbfs=measures.l05 if floor is None else floor,
+            noise_floor_drift_db=self._history.drift_db,
+            faults=tuple(name for name in FAULTS if name in self._raised),
+        )
+
+    def _judge(self, name: str, excess: float) -> bool:
+        return excess > (_LIFT if name in self._raised else 1)
+
+    def _excesses(self, m: Measures) -> dict[str, float]:
+        """Each fault's measure as a multiple of its limit."""
+        if not m.finite:
+            return {"nan": 2.0}
+        options = self._options
+        flat = m.flat_ratio / options.flat_ratio
+        loud = m.level_dbfs > options.mains_level_dbfs
+        return {
+            "digital_silence": flat if abs(m.flat_value) < _ZERO else 0.0,
+            "stuck": flat if abs(m.flat_value) >= _ZERO else 0.0,
+            "clipping": m.clip_ratio / options.clip_ratio,
+            "dc_offset": abs(m.dc) / options.dc_offset,
+            "mains_dominance": m.mains_ratio / options.mains_ratio if loud else 0.0,
+            "missing_highs": 0.0 if flat > _LIFT else self._missing(m),
+            "floor_drift": 0.0 if flat > _LIFT else self._fallen(m),
+            "lifeless": 0.0 if flat > _LIFT else self._lifeless(m),
+        }
+
+    def _missing(self, m: Measures) -> float:
+        """Compare with the model's band where the model states one, else with what is usual here."""
+        band = self._spec.band_hz[1] if self._spec.band_hz else self._history.bandwidth_hz
+        if not band:
+            return 0.0
+        wanted = band * self._options.bandwidth_ratio
+        return 1 + 3 * (wanted - m.bandwidth_hz) / wanted
+
+    def _fallen(self, m: Measures) -> float:
+        quietest = self._history.quietest_dbfs
+        if quietest is None or self._options.floor_drop_db == 0:
+            return 0.0
+        return (quietest - m.l05) / self._options.floor_drop_db
+
+    def _lifeless(self, m: Measures) -> float:
+        """Tell whether only a converter's noise was heard for days; any sound in this window ends it."""
+        hours = self._options.lifeless_hours
+        heard = self._history.range_dbfs(hours) if hours else None
+        if heard is None:
+            return 0.0
+        quietest, loudest = min(heard[0], m.l05), max(heard[1], m.l95)
+        return 2.0 if loudest < _LIFE_DBFS and loudest - quietest < _LIFE_DB else 0.0
+
+    def forget(self) -> None:
+        """Start learning anew what is usual: the sensor was moved, or a person accepts the present floor."""
+        self._history = History()
+        self._raised -= DOUBTS
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return what must survive a restart, as JSON keeps it."""
+        return {"raised": sorted(self._raised), "accepted": self._options.accepted, **self._history.snapshot()}
+
+    def accepts(self, saved: Mapping[str, Any]) -> bool:
+        """Tell whether what was saved is still what is usual here: nobody has accepted another floor since."""
+        return bool(saved.get("accepted", "") == self._options.accepted)
+
+    def restore(self, saved: Mapping[str, Any]) -> None:
+        """Inverse of `snapshot`, less what a person has set aside. Raises ValueError, TypeError or KeyError."""
+        history = History()
+        history.restore(saved)
+        raised = set(saved["raised"]) & set(FAULTS)
+        if self.accepts(saved):
+            self._raised, self._history = raised, history
+        else:
+            self._raised, self._history = raised - DOUBTS, History()

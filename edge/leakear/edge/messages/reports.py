@@ -1,0 +1,214 @@
+"""The messages of a node: what goes over MQTT, as frozen dataclasses that read and write their own JSON.
+
+Times are texts: ISO-8601, UTC, milliseconds, `Z`. Levels are dBFS, 0 dB being a full-scale sine. Topics:
+`leakear/<site>/<node>/availability|state|event|telemetry|spectrum|cmd/<name>|cmd/<name>/result`.
+"""
+
+import math
+import re
+import secrets
+import time
+import uuid
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any, ClassVar, Self
+
+from leakear.edge.errors import ConfigError
+from leakear.edge.messages.codec import UTC_TIME, Message, MessageError, message, parse_utc, wire
+
+__all__ = [
+    "COMMANDS", "EVENT_KINDS", "STATES", "Availability", "CommandResult", "Event", "Identity", "Message",
+    "MessageError", "ModelRef", "Spectrum", "State", "Telemetry", "parse_utc", "utc_now", "utc_text", "uuid7",
+]  # fmt: skip
+
+STATES = ("OK", "WARNING", "LEAK", "NOISY", "SENSOR_FAULT")
+TUNED_BY = ("model", "site", "afar")
+EVENT_KINDS = ("state", "fault", "dropped", "model")
+COMMANDS = ("identify", "status", "set", "clip", "calibrate", "selftest", "model", "watch")
+NAME = r"[A-Za-z0-9_-]{1,64}"
+UUID7 = r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
+SHA256 = r"[0-9a-f]{64}"
+REQUEST_ID = r"[A-Za-z0-9_.:-]{1,64}"
+LAST_SECOND = 253402300799.999
+"""POSIX seconds of the last millisecond of year 9999: a broken clock must not break a message."""
+
+
+def utc_text(posix: float) -> str:
+    """ISO-8601 UTC with milliseconds from POSIX seconds: `2026-11-22T14:43:23.120Z`."""
+    seconds = min(max(posix, 0.0), LAST_SECOND) if math.isfinite(posix) else 0.0
+    moment = datetime.fromtimestamp(math.floor(seconds * 1000 + 0.5) / 1000, UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def utc_now() -> str:
+    """Text of the present moment by the node's clock, right or wrong."""
+    return utc_text(time.time())
+
+
+def uuid7(posix: float | None = None) -> str:
+    """Make a UUIDv7 (RFC 9562): 48 bits of POSIX milliseconds, then 74 random bits."""
+    milliseconds = int(max(time.time() if posix is None else posix, 0.0) * 1000) & (2**48 - 1)
+    random = secrets.randbits(74)
+    value = milliseconds << 80 | 7 << 76 | (random >> 62) << 64 | 2 << 62 | random & (2**62 - 1)
+    return str(uuid.UUID(int=value))
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Which node speaks: one topic level each, so that a broker's ACL can be written per node."""
+
+    site: str
+    node: str
+
+    ROOT: ClassVar[str] = "leakear"
+
+    def __post_init__(self) -> None:
+        for key, value in (("site", self.site), ("node", self.node)):
+            if re.fullmatch(NAME, value) is None:
+                raise ConfigError(f"{key} is {value!a}: use 1 to 64 letters, digits, '_' or '-' (a topic level).")
+
+    def topic(self, suffix: str) -> str:
+        """`leakear/<site>/<node>/<suffix>`."""
+        return f"{self.ROOT}/{self.site}/{self.node}/{suffix}"
+
+    @classmethod
+    def parse_topic(cls, topic: str) -> tuple[Self, str]:
+        """Who sent, and the suffix; MessageError for a topic that is none of ours."""
+        root, *levels = topic.split("/", 3)
+        if root != cls.ROOT or len(levels) != 3 or not all(re.fullmatch(NAME, name) for name in levels[:2]):
+            raise MessageError(f"{topic[:80]!a} is not a topic leakear/<site>/<node>/….")
+        return cls(levels[0], levels[1]), levels[2]
+
+
+class Availability(StrEnum):
+    """Retained payload of `availability`; the last will says OFFLINE."""
+
+    ONLINE = "online"
+    OFFLINE = "offline"
+
+    def to_json(self) -> bytes:
+        """Give the bare word: what dashboards expect of an availability topic."""
+        return self.value.encode()
+
+    @classmethod
+    def from_json(cls, payload: bytes | str) -> Self:
+        """Read the bare word."""
+        for word in cls:
+            if payload in (word.value, word.value.encode()):
+                return word
+        raise MessageError("Availability must be the word online or offline.")
+
+
+@message
+class ModelRef(Message):
+    """Which model judged."""
+
+    SCHEMA = None
+    id: str = wire("name and date of the model, from its bundle", max_length=128)
+    sha256: str = wire("SHA-256 of the flatbuffer", pattern=SHA256)
+
+
+@message
+class State(Message):
+    """What holds now. Retained, QoS 1: sent at every change, every connect and at least once a minute."""
+
+    site: str = wire("installation", pattern=NAME)
+    node: str = wire("node within the site", pattern=NAME)
+    state: str = wire("what time has decided", choices=STATES)
+    since: str = wire("when this state began", pattern=UTC_TIME)
+    score: float | None = wire("P(leak) of the last window; null while nothing can be scored", minimum=0, maximum=1)
+    level_dbfs: float | None = wire("RMS level of the last window, dBFS", minimum=-400, maximum=20)
+    noise_floor_dbfs: float | None = wire("level of the quietest moments, dBFS", minimum=-400, maximum=20)
+    faults: tuple[str, ...] = wire("named faults that hold now; empty when healthy", max_length=64)
+    threshold: float = wire("score at and above which a window counts as leak-like", minimum=0, maximum=1)
+    level_gate_dbfs: float | None = wire(
+        "level (dBmin) under which a window counts as off, dBFS; null: none", minimum=-400, maximum=20, default=None
+    )
+    threshold_from: str | None = wire(
+        "who chose threshold and level gate: model, site (configuration) or afar (cmd/set, cmd/calibrate)",
+        choices=TUNED_BY,
+        default=None,
+    )
+    muted_until: str | None = wire("no alert is announced before this time; null when not muted", pattern=UTC_TIME)
+    model: ModelRef = wire("the model in use")
+    staged_model: ModelRef | None = wire("a verified model that waits for cmd/model install", default=None)
+    firmware: str = wire("version of the daemon", max_length=64)
+    window_end: str | None = wire("end of the last window; null before the first", pattern=UTC_TIME)
+    window_s: float = wire("length of a window, s", minimum=0.1, maximum=3600)
+    step_s: float = wire("from window to window, s", minimum=0.1, maximum=86400)
+    clock_synced: bool = wire("whether the node's clock was synchronised")
+    seq: int = wire("seq of the node's last event; 0 before the first", minimum=0)
+    queue_depth: int = wire("events that no broker has acknowledged yet", minimum=0)
+
+
+@message
+class Event(Message):
+    """What happened. QoS 1 from the durable outbox, never retained; `seq` grows by one per node, for ever."""
+
+    id: str = wire("UUIDv7; the same event sent twice carries the same id", pattern=UUID7)
+    seq: int = wire("order of the node's events, without gaps; 0 only before the outbox has numbered it", minimum=0)
+    site: str = wire("installation", pattern=NAME)
+    node: str = wire("node within the site", pattern=NAME)
+    kind: str = wire("what sort of event: a change of state, a fault, events given up, a model", choices=EVENT_KINDS)
+    from_state: str = wire("state before", name="from", choices=STATES)
+    to_state: str = wire("state after; equal to `from` where the state did not change", name="to", choices=STATES)
+    reason: str = wire("one sentence for people", max_length=500)
+    window_start: str = wire("start of the window that decided", pattern=UTC_TIME)
+    window_end: str = wire("end of the window that decided", pattern=UTC_TIME)
+    clock_synced: bool = wire("whether the clock was synchronised; false means: order by seq", default=False)
+    score: float | None = wire("P(leak) of that window", minimum=0, maximum=1, default=None)
+    on_fraction: float | None = wire(
+        "share of leak-like windows over the decision span", minimum=0, maximum=1, default=None
+    )
+    level_dbfs: float | None = wire("RMS level of that window, dBFS", minimum=-400, maximum=20, default=None)
+    faults: tuple[str, ...] = wire("named faults at that moment", max_length=64, default=())
+    model: ModelRef = wire("the model that judged")
+    evidence: bool = wire("whether a clip of it was kept on the node when this was sent (cmd/clip)", default=False)
+    dropped: int = wire("kind `dropped`: how many events were given up for room", minimum=0, default=0)
+
+
+@message
+class Telemetry(Message):
+    """How the node does. QoS 0, every minute by default; counters run since the start of the daemon."""
+
+    time: str = wire("when it was measured", pattern=UTC_TIME)
+    uptime_s: float = wire("since the daemon started, s", minimum=0)
+    level_dbfs: float | None = wire("RMS level, dBFS", minimum=-400, maximum=20)
+    noise_floor_dbfs: float | None = wire("level of the quietest moments, dBFS", minimum=-400, maximum=20)
+    noise_floor_drift_db: float | None = wire("noise floor against its long mean, dB", minimum=-400, maximum=400)
+    score: float | None = wire("P(leak) of the last window", minimum=0, maximum=1)
+    windows_produced: int = wire("windows cut from the stream", minimum=0)
+    windows_scored: int = wire("windows that the model judged", minimum=0)
+    windows_discarded: int = wire("windows spoiled by a gap", minimum=0)
+    windows_dropped: int = wire("windows skipped because the node fell behind", minimum=0)
+    overruns: int = wire("times the sound device lost samples", minimum=0)
+    reconnects: int = wire("times the broker was reached again", minimum=0)
+    real_time_factor: float | None = wire("work time over sound time; 1 is the limit", minimum=0)
+    queue_depth: int = wire("events that no broker has acknowledged yet", minimum=0)
+    queue_bytes: int = wire("bytes of the outbox", minimum=0)
+    temperature_c: float | None = wire("of the processor, °C", minimum=-100, maximum=200)
+    disk_free_bytes: int | None = wire("room left for evidence and the outbox, bytes", minimum=0)
+    rss_bytes: int | None = wire("resident memory of the daemon, bytes", minimum=0)
+    certificate_expires: str | None = wire("when the first TLS certificate in use expires", pattern=UTC_TIME)
+    clock_synced: bool = wire("whether the node's clock is synchronised")
+
+
+@message
+class Spectrum(Message):
+    """The last window's spectrum for a person who watches (cmd/watch). QoS 0, one a window."""
+
+    time: str = wire("end of the window", pattern=UTC_TIME)
+    low_hz: float = wire("lower edge of the first band, Hz", minimum=0)
+    high_hz: float = wire("upper edge of the last band, Hz", minimum=0)
+    db: tuple[float, ...] = wire("mean level of 64 bands of equal width, dB", minimum=-400, maximum=20, items=(64, 64))
+
+
+@message
+class CommandResult(Message):
+    """The answer to one command, on `cmd/<name>/result`, QoS 1."""
+
+    id: str = wire("the request's id; empty where the request had none that could be read", max_length=64)
+    ok: bool = wire("whether it was done")
+    error: str | None = wire("one sentence why not; null when done", max_length=500, default=None)
+    result: dict[str, Any] = wire("what the command gives back, by command")

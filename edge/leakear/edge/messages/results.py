@@ -1,0 +1,123 @@
+"""What each command gives back: the `result` object of a CommandResult, one typed message a command."""
+
+from leakear.edge.messages.codec import UTC_TIME, Message, message, wire
+from leakear.edge.messages.reports import NAME, UUID7, ModelRef, State, Telemetry
+from leakear.edge.messages.requests import PART_BYTES
+
+
+@message
+class IdentifyResult(Message):
+    """`identify`: what this node is."""
+
+    SCHEMA = None
+    site: str = wire("installation", pattern=NAME)
+    node: str = wire("node within the site", pattern=NAME)
+    firmware: str = wire("version of the daemon", max_length=64)
+    model: ModelRef = wire("the model in use")
+    python: str = wire("version of Python", max_length=64)
+    machine: str = wire("kind of processor", max_length=64)
+    window_s: float = wire("length of a window, s", minimum=0.1, maximum=3600)
+    step_s: float = wire("from window to window, s", minimum=0.1, maximum=86400)
+    sample_rate: int = wire("rate the model hears at, Hz", minimum=1, maximum=384000)
+    commands: tuple[str, ...] = wire("commands this site allows", max_length=16)
+
+
+@message
+class StatusResult(Message):
+    """`status`: everything that holds now."""
+
+    SCHEMA = None
+    state: State = wire("as on `state`")
+    telemetry: Telemetry = wire("as on `telemetry`")
+    commands_done: int = wire("commands carried out since the start", minimum=0)
+    commands_refused: int = wire("commands refused since the start", minimum=0)
+    model_on_trial: bool = wire("whether a new model is still being watched")
+
+
+@message
+class SetResult(Message):
+    """`set`: what holds now."""
+
+    SCHEMA = None
+    threshold: float = wire("score at and above which a window counts as leak-like", minimum=0, maximum=1)
+    level_gate_dbfs: float | None = wire(
+        "level under which a window counts as off, dBFS; null: none", minimum=-400, maximum=20, default=None
+    )
+    step_s: float = wire("from window to window, s", minimum=0.1, maximum=86400)
+    muted_until: str | None = wire("no alert is announced before this time; null when not muted", pattern=UTC_TIME)
+
+
+@message
+class ClipPart(Message):
+    """`clip`: one part of the evidence; the answer consists of `parts` messages with the same id."""
+
+    SCHEMA = None
+    event_id: str = wire("id of the event", pattern=UUID7)
+    part: int = wire("which part, from 0", minimum=0)
+    parts: int = wire("how many there are", minimum=1)
+    media_type: str = wire("of the whole", choices=("audio/flac", "image/png"))
+    data: str = wire("the part's bytes in base64", max_length=PART_BYTES * 4 // 3)
+
+
+@message
+class CalibrateResult(Message):
+    """`calibrate`: how the learning of this site's quiet stands."""
+
+    SCHEMA = None
+    phase: str = wire("how far it is", choices=("idle", "learning", "ready", "refused"))
+    heard_s: float = wire("quiet sound learnt from so far, s", minimum=0)
+    remaining_s: float = wire("time still to go, s", minimum=0)
+    threshold: float | None = wire("the proposal; null until there is one", minimum=0, maximum=1)
+    level_gate_dbfs: float | None = wire("level under which a window counts as off, dBFS", minimum=-400, maximum=20)
+    reason: str = wire("one sentence for people", max_length=500)
+
+
+@message
+class Check(Message):
+    """One finding of a self-test."""
+
+    SCHEMA = None
+    name: str = wire("what was looked at", max_length=64)
+    ok: bool = wire("whether it is as it should be")
+    detail: str = wire("one sentence: what was seen", max_length=300)
+
+
+@message
+class SelftestResult(Message):
+    """`selftest`: model, sensor, disk, clock and delivery, looked at now."""
+
+    SCHEMA = None
+    passed: bool = wire("whether every check is ok")
+    checks: tuple[Check, ...] = wire("the findings")
+
+
+@message
+class ModelResult(Message):
+    """`model`: what became of the part or the action."""
+
+    SCHEMA = None
+    stage: str = wire("what is true now", choices=("receiving", "staged", "installed", "discarded"))
+    next_part: int = wire("part that is expected next", minimum=0)
+    parts: int = wire("parts of the bundle under way; 0 when none is", minimum=0)
+    model: ModelRef | None = wire("the model that was staged or installed", default=None)
+
+
+@message
+class WatchResult(Message):
+    """`watch`: until when spectra come."""
+
+    SCHEMA = None
+    seconds: float = wire("how long they will come, s", minimum=0, maximum=3600)
+
+
+RESULTS: dict[str, type[Message]] = {
+    "identify": IdentifyResult,
+    "status": StatusResult,
+    "set": SetResult,
+    "clip": ClipPart,
+    "calibrate": CalibrateResult,
+    "selftest": SelftestResult,
+    "model": ModelResult,
+    "watch": WatchResult,
+}
+"""Result type of each command."""

@@ -1,0 +1,252 @@
+"""The model file: a TFLite flatbuffer with a ZIP appended, so that a model and what it expects cannot drift apart.
+
+Any TFLite runtime and Netron open it as a model, `zipfile` reads the rest (the TFLite metadata convention for
+associated files). The ZIP holds `leakear.json` (schema in docs/schemas), the golden vector (inputs and the logits that
+the converter saw) and, when signed, `leakear.sig`.
+"""
+
+import hashlib
+import io
+import json
+import os
+import struct
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from leakear.edge.errors import ModelError
+from leakear.edge.spec import SpectrogramSpec
+
+SCHEMA = 1
+INFO, INPUTS, LOGITS, SIGNATURE = "leakear.json", "golden/inputs.npy", "golden/logits.npy", "leakear.sig"
+MAX_MEMBER_BYTES = 64 << 20
+"""Nothing beside the network is ever larger: a file that says so is hostile."""
+_EPOCH = (1980, 1, 1, 0, 0, 0)
+
+
+@dataclass(frozen=True)
+class BundleInfo:
+    """What `leakear.json` says."""
+
+    model_id: str
+    """names the model in every message"""
+    spec: SpectrogramSpec
+    threshold: float
+    """P(leak) from which a window counts as sounding like a leak"""
+    temperature: float
+    """P(leak) = sigmoid(logit / temperature)"""
+    flatbuffer_sha256: str
+    golden_tolerance: float
+    """largest difference of a logit between runtimes that is not an error"""
+    decision: Mapping[str, Any] = field(default_factory=dict)
+    """defaults of the decision rule; a site overrides them"""
+    raw: Mapping[str, Any] = field(default_factory=dict)
+    """the whole JSON: metrics, training data, licences, attribution"""
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A model file in memory."""
+
+    info: BundleInfo
+    flatbuffer: bytes
+    golden_inputs: NDArray[np.uint8]
+    """shape (k, rows, frames); the network's input is code / 255"""
+    golden_logits: NDArray[np.float32]
+    """shape (k,)"""
+    signature: bytes | None = None
+    signed_bytes: bytes = b""
+    """what a signature covers: the digests of flatbuffer, JSON and golden vector"""
+
+
+def _parse(text: bytes, name: str) -> BundleInfo:
+    """Read `leakear.json`. Raises ModelError that names what is wrong."""
+    try:
+        raw = json.loads(text)
+    except (ValueError, RecursionError):
+        raise ModelError(f"{name}: {INFO} is not JSON; convert the model again with leakear-convert") from None
+    _check_schema(raw.get("schema") if isinstance(raw, dict) else None, name)
+    try:
+        info = BundleInfo(
+            model_id=str(raw["model"]["id"]),
+            spec=SpectrogramSpec.from_json(raw["spectrogram"]),
+            threshold=float(raw["decision"]["threshold"]),
+            temperature=float(raw["temperature"]),
+            flatbuffer_sha256=str(raw["flatbuffer"]["sha256"]),
+            golden_tolerance=float(raw["golden"]["tolerance"]),
+            decision=dict(raw["decision"]),
+            raw=raw,
+        )
+        kind, positive = raw["output"]["kind"], raw["positive"]
+    except KeyError as error:
+        raise ModelError(f"{name}: {INFO} lacks {error}; convert the model again with leakear-convert") from None
+    except (TypeError, ValueError) as error:
+        raise ModelError(f"{name}: {INFO}: {error}; convert the model again with leakear-convert") from None
+    if kind != "logit" or positive != "Leak" or raw.get("labels") != ["NoLeak", "Leak"]:
+        raise ModelError(f'{name}: needs labels ["NoLeak", "Leak"], positive "Leak" and a logit output')
+    if not (0 < info.threshold < 1 and info.temperature > 0 and info.golden_tolerance > 0):
+        raise ModelError(f"{name}: threshold must lie within 0 to 1, temperature and golden tolerance above 0")
+    return info
+
+
+def _check_schema(schema: Any, name: str) -> None:
+    if schema == SCHEMA:
+        return
+    if isinstance(schema, int) and schema > SCHEMA:
+        raise ModelError(
+            f"{name}: bundle schema {schema}, this version reads up to {SCHEMA}; update leakear on this node"
+        )
+    raise ModelError(
+        f"{name}: bundle schema {schema!r}, this version reads {SCHEMA}; "
+        "convert its run folder again: leakear-convert RUN -o FILE.tflite"
+    )
+
+
+def _members(data: bytes, name: str) -> tuple[int, dict[str, bytes]]:
+    """Return where the ZIP begins, and its members. Raises ModelError that tells a plain model from a damaged one."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            listed = archive.infolist()
+            _check_listed(listed, name)
+            wanted = [entry for entry in listed if entry.filename in (INFO, INPUTS, LOGITS, SIGNATURE)]
+            return min(entry.header_offset for entry in listed), {e.filename: archive.read(e) for e in wanted}
+    except ModelError:
+        raise
+    except (ValueError, EOFError, OSError, RuntimeError, zipfile.BadZipFile, zlib.error, struct.error) as error:
+        if str(error) == "File is not a zip file":
+            raise ModelError(
+                f"{name} is a plain .tflite or is cut short: it lacks leakear's bundle; convert it with leakear-convert"
+            ) from None
+        raise ModelError(f"{name} is damaged ({error}); copy the file again") from None
+
+
+def _check_listed(listed: Sequence[zipfile.ZipInfo], name: str) -> None:
+    names = [entry.filename for entry in listed]
+    if len(set(names)) != len(names):
+        raise ModelError(f"{name} holds two files of one name; convert the model again")
+    for member in (INFO, INPUTS, LOGITS):
+        if member not in names:
+            raise ModelError(f"{name}: {member} is missing; convert the model again with leakear-convert")
+    for entry in listed:
+        if entry.file_size > MAX_MEMBER_BYTES:
+            raise ModelError(f"{name}: {entry.filename} is larger than any honest one")
+
+
+def _array(data: bytes, member: str, name: str) -> NDArray[Any]:
+    try:
+        loaded = np.load(io.BytesIO(data), allow_pickle=False)
+    except (ValueError, EOFError, OSError, SyntaxError, TypeError, MemoryError, zipfile.BadZipFile):
+        loaded = None
+    if not isinstance(loaded, np.ndarray):
+        raise ModelError(f"{name}: {member} is damaged; copy the file again")
+    return loaded
+
+
+def digest(flatbuffer: bytes, info: bytes, inputs: bytes, logits: bytes) -> bytes:
+    """Return what a signature covers: one line a part, so no part can pass for another."""
+    parts = {"flatbuffer": flatbuffer, INFO: info, INPUTS: inputs, LOGITS: logits}
+    return "".join(f"{part} {hashlib.sha256(data).hexdigest()}\n" for part, data in parts.items()).encode()
+
+
+def parse(data: bytes, name: str) -> Bundle:
+    """Read a bundle from its bytes; `name` is the file in error messages.
+
+    Checks everything but the network's own arithmetic (that is `Model.load`, with the golden vector). Raises
+    ModelError whose sentence says what is wrong with the file.
+    """
+    if data[4:8] != b"TFL3":
+        raise ModelError(f"{name} is not a TFLite model; make one with leakear-convert")
+    start, texts = _members(data, name)
+    info = _parse(texts[INFO], name)
+    flatbuffer = data[:start]
+    if hashlib.sha256(flatbuffer).hexdigest() != info.flatbuffer_sha256:
+        raise ModelError(f"{name}: the network differs from its recorded hash; copy the file again")
+    inputs, logits = _array(texts[INPUTS], INPUTS, name), _array(texts[LOGITS], LOGITS, name)
+    fits = logits.ndim == 1 and len(logits) and inputs.shape == (len(logits), *info.spec.shape)
+    if not fits or inputs.dtype != np.uint8 or not np.isfinite(logits.astype(np.float32)).all():
+        raise ModelError(f"{name}: the golden vector does not fit the spectrogram {info.spec.shape}")
+    covered = digest(flatbuffer, texts[INFO], texts[INPUTS], texts[LOGITS])
+    return Bundle(info, flatbuffer, inputs, logits.astype(np.float32), texts.get(SIGNATURE), covered)
+
+
+def read(path: str | Path) -> Bundle:
+    """Read a bundle. Raises ModelError, also when the file cannot be opened."""
+    try:
+        data = Path(path).read_bytes()
+    except OSError as error:
+        raise ModelError(f"model {path}: {error.strerror}; name a model file that leakear-convert made") from None
+    return parse(data, str(path))
+
+
+def _npy(array: NDArray[Any]) -> bytes:
+    buffer = io.BytesIO()
+    np.save(buffer, np.ascontiguousarray(array), allow_pickle=False)
+    return buffer.getvalue()
+
+
+def assemble(
+    flatbuffer: bytes,
+    info: Mapping[str, Any],
+    golden_inputs: NDArray[np.uint8],
+    golden_logits: NDArray[np.float32],
+    signature: bytes | None = None,
+) -> bytes:
+    """Return the bytes of a model file; the same arguments give the same bytes.
+
+    `info` is `leakear.json` without what is derived here: schema and the hash of the flatbuffer.
+    """
+    recorded = {**info, "schema": SCHEMA}
+    recorded["flatbuffer"] = {
+        **recorded.get("flatbuffer", {}),
+        "sha256": hashlib.sha256(flatbuffer).hexdigest(),
+        "bytes": len(flatbuffer),
+    }
+    members = {
+        INFO: (json.dumps(recorded, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode(),
+        INPUTS: _npy(golden_inputs),
+        LOGITS: _npy(np.asarray(golden_logits, np.float32)),
+    }
+    if signature is not None:
+        members[SIGNATURE] = signature
+    return _packed(flatbuffer, members)
+
+
+def signed(data: bytes, signature: bytes) -> bytes:
+    """Return a model file with a signature added or replaced; nothing else changes."""
+    start, members = _members(data, "the model")
+    return _packed(data[:start], {**members, SIGNATURE: signature})
+
+
+def _packed(flatbuffer: bytes, members: Mapping[str, bytes]) -> bytes:
+    buffer = io.BytesIO()
+    buffer.write(flatbuffer)
+    with zipfile.ZipFile(buffer, "a", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+        for name, content in members.items():
+            entry = zipfile.ZipInfo(name, _EPOCH)
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            entry.external_attr = 0o644 << 16
+            archive.writestr(entry, content)
+    return buffer.getvalue()
+
+
+def write(path: str | Path, data: bytes) -> None:
+    """Put a model file in place: whole or not at all."""
+    target = Path(path)
+    descriptor, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(target)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise

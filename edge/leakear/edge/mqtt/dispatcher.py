@@ -1,0 +1,211 @@
+"""Commands from afar: checked, rate-limited, carried out by `Controls`, and each answered.
+
+The dispatcher trusts nothing: size before parsing, form before meaning, and a bucket of tokens before both. Whatever
+happens, a command ends as one answer on `cmd/<name>/result` or as a count in `refused`.
+"""
+
+import base64
+import logging
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from leakear.edge.errors import LeakearError
+from leakear.edge.messages.codec import parse_object
+from leakear.edge.messages.reports import CommandResult
+from leakear.edge.messages.requests import (
+    PART_BYTES,
+    REQUESTS,
+    CalibrateRequest,
+    ClipRequest,
+    ModelRequest,
+    Request,
+    SetRequest,
+    WatchRequest,
+)
+from leakear.edge.messages.results import (
+    CalibrateResult,
+    ClipPart,
+    IdentifyResult,
+    ModelResult,
+    SelftestResult,
+    SetResult,
+    StatusResult,
+    WatchResult,
+)
+from leakear.edge.options import option
+
+log = logging.getLogger(__name__)
+
+NAME = re.compile(r"[a-z]{1,16}")
+REQUEST_BYTES = 4096
+"""Largest payload of a command other than `model`, bytes."""
+MODEL_REQUEST_BYTES = PART_BYTES * 4 // 3 + REQUEST_BYTES
+"""Largest payload of one part of a model, bytes."""
+
+
+class CommandRefused(LeakearError):  # noqa: N818 - it is an answer, not a failure
+    """A command that the node will not carry out; the sentence is the answer."""
+
+
+@dataclass(frozen=True)
+class CommandOptions:
+    """[commands]: what may be asked of this node over MQTT."""
+
+    enabled: bool = option(True, "whether the node listens to commands at all")
+    allow_clip: bool = option(False, "whether `clip` may send sound off the site (speech may be heard in it)")
+    allow_model: bool = option(True, "whether `model` may replace the model by one signed with model.public_key")
+    burst: int = option(20, "commands in a row before the rate applies", minimum=1, maximum=1000)
+    per_second: float = option(2.0, "commands a second, sustained", minimum=0.01, maximum=100)
+    max_mute_days: float = option(30.0, "longest `mute_until` ahead, days", minimum=0.0, maximum=366)
+    max_model_bytes: int = option(
+        8 * 1024**2, "largest bundle accepted over MQTT, bytes", minimum=1024, maximum=64 * 1024**2
+    )
+
+
+@dataclass(frozen=True)
+class Clip:
+    """Evidence to be sent in parts."""
+
+    event_id: str
+    media_type: str
+    """`audio/flac` or `image/png`"""
+    data: bytes
+
+
+class Controls(Protocol):
+    """What the daemon offers to the dispatcher. Each returns its typed result or raises LeakearError.
+
+    All are called on the main thread between two windows, so none may take long: what does (calibrate) starts
+    something, and `status` tells how it goes.
+    """
+
+    def identify(self, request: Request) -> IdentifyResult:
+        """Say what this node is: firmware, model, runtime, sensor."""
+
+    def status(self, request: Request) -> StatusResult:
+        """Give the state message and what hangs on it."""
+
+    def set(self, request: SetRequest) -> SetResult:
+        """Apply and persist the given changes; give what holds now."""
+
+    def clip(self, request: ClipRequest) -> Clip:
+        """Fetch the evidence of an event."""
+
+    def calibrate(self, request: CalibrateRequest) -> CalibrateResult:
+        """Start, stop, report or apply a calibration."""
+
+    def selftest(self, request: Request) -> SelftestResult:
+        """Check model, sensor, disk and clock now."""
+
+    def model(self, request: ModelRequest) -> ModelResult:
+        """Take a part of a bundle; install, stage or discard it."""
+
+    def watch(self, request: WatchRequest) -> WatchResult:
+        """Publish spectra for a while."""
+
+
+class Bucket:
+    """Tokens that refill with time: `burst` at once, `per_second` for ever."""
+
+    def __init__(self, burst: float, per_second: float, clock: Callable[[], float]) -> None:
+        self._burst, self._rate, self._clock = burst, per_second, clock
+        self._tokens, self._at = burst, clock()
+
+    def take(self) -> bool:
+        """Spend a token if there is one."""
+        now = self._clock()
+        self._tokens = min(self._burst, self._tokens + (now - self._at) * self._rate)
+        self._at = now
+        if self._tokens < 1:
+            return False
+        self._tokens -= 1
+        return True
+
+
+class Dispatcher:
+    """Turns payloads of `cmd/<name>` into calls of `Controls` and into answers.
+
+    `reply(topic_suffix, payload)` publishes; `handle` is called on the main thread only.
+    """
+
+    def __init__(
+        self,
+        options: CommandOptions,
+        controls: Controls,
+        reply: Callable[[str, bytes], object],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._controls, self._reply, self._clock = controls, reply, clock
+        self.configure(options)
+        self._apologies = Bucket(1, 1, clock)
+        self.done = 0
+        """commands carried out"""
+        self.refused = 0
+        """commands answered with an error, or not at all for their rate or name"""
+
+    def configure(self, options: CommandOptions) -> None:
+        """Go by other options from now on (a reload)."""
+        self.options = options
+        self._bucket = Bucket(options.burst, options.per_second, self._clock)
+
+    def handle(self, name: str, payload: bytes) -> None:
+        """Carry out one command and answer it. Never raises for anything the payload holds."""
+        if not self.options.enabled or NAME.fullmatch(name) is None:
+            self.refused += 1
+        elif not self._bucket.take():
+            self.refused += 1
+            if self._apologies.take():  # one answer a second: a flood must not be doubled
+                self._answer(name, CommandResult(id="", ok=False, error="Too many commands: wait.", result={}))
+        else:
+            for result in self._results(name, payload):
+                self._answer(name, result)
+
+    def _results(self, name: str, payload: bytes) -> Iterator[CommandResult]:
+        request_id = ""
+        try:
+            limit = MODEL_REQUEST_BYTES if name == "model" else REQUEST_BYTES
+            data = parse_object(payload, f"cmd/{name}", limit)
+            request_id = _readable_id(data)
+            request = self._request(name, data)
+            outcome = getattr(self._controls, name)(request)
+        except LeakearError as error:
+            self.refused += 1
+            yield CommandResult(id=request_id, ok=False, error=str(error)[:500], result={})
+        except Exception:
+            log.exception("cmd/%s failed", name)
+            self.refused += 1
+            yield CommandResult(id=request_id, ok=False, error="The node failed at this; see its log.", result={})
+        else:
+            self.done += 1
+            for result in _parts(outcome) if isinstance(outcome, Clip) else [outcome]:
+                yield CommandResult(id=request_id, ok=True, result=result.to_dict())
+
+    def _request(self, name: str, data: Mapping[str, Any]) -> Request:
+        if name not in REQUESTS:
+            raise CommandRefused(f"There is no command {name}; known are {', '.join(REQUESTS)}.")
+        if name == "clip" and not self.options.allow_clip:
+            raise CommandRefused("This site does not let sound leave it: set commands.allow_clip = true on the node.")
+        if name == "model" and not self.options.allow_model:
+            raise CommandRefused("This node takes no model over MQTT: set commands.allow_model = true on the node.")
+        return REQUESTS[name].from_json(data)
+
+    def _answer(self, name: str, result: CommandResult) -> None:
+        self._reply(f"cmd/{name}/result", result.to_json())
+
+
+def _readable_id(data: Mapping[str, Any]) -> str:
+    """Find the asker's id if it has the right form, so that even a refusal finds its asker."""
+    try:
+        return Request.from_json({"id": data.get("id")}).id
+    except LeakearError:
+        return ""
+
+
+def _parts(clip: Clip) -> Iterator[ClipPart]:
+    starts = range(0, max(len(clip.data), 1), PART_BYTES)
+    for part, start in enumerate(starts):
+        data = base64.b64encode(clip.data[start : start + PART_BYTES]).decode()
+        yield ClipPart(event_id=clip.event_id, part=part, parts=len(starts), media_type=clip.media_type, data=data)

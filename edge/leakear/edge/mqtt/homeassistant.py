@@ -1,0 +1,236 @@
+"""Home Assistant's device discovery: one retained message makes the node a device with all its entities.
+
+Topic `<prefix>/device/leakear-<site>/<node>/config`: the node stands alone in one level, so that a broker's ACL can
+say `pattern write homeassistant/device/+/%u/config`. Every topic named here is one the daemon feeds; what must be
+remembered (`state`) is retained, because Home Assistant misses what is sent right after a first discovery.
+Source: https://www.home-assistant.io/integrations/mqtt/#device-discovery-payload
+"""
+
+import json
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from leakear.edge import __version__
+from leakear.edge.messages.reports import STATES, Identity
+from leakear.edge.options import option
+
+if TYPE_CHECKING:
+    from leakear.edge.node.node import Node
+
+BIRTH = b"online"
+"""What Home Assistant says on `<prefix>/status` after a start: time to introduce oneself again."""
+BIRTH_SPREAD_S = 5.0
+"""s within which the nodes of a fleet answer a birth, each at a moment of its own"""
+EVENT_TYPES = (*(state.lower() for state in STATES), "fault", "dropped", "model")
+LEAK = (
+    "{{ 'ON' if value_json.state == 'LEAK' else 'None' if value_json.state in ('SENSOR_FAULT', 'NOISY')"
+    " or 'not_judged' in value_json.faults else 'OFF' }}"
+)
+"""A deaf or blind node does not know: `None` shows as unknown, never as dry."""
+HEALTH = "{{ 'ON' if value_json.faults or value_json.state in ('SENSOR_FAULT', 'NOISY') else 'OFF' }}"
+EVENT = (
+    "{{ dict(event_type=(value_json.to if value_json.kind == 'state' else value_json.kind) | lower,"
+    " reason=value_json.reason, id=value_json.id, seq=value_json.seq, window_end=value_json.window_end,"
+    " clock_synced=value_json.clock_synced, score=value_json.score, level_dbfs=value_json.level_dbfs) | tojson }}"
+)
+UPDATE = (
+    "{{ dict(installed_version=value_json.model.id, title='Leak model', latest_version="
+    "(value_json.staged_model or value_json.model).id) | tojson }}"
+)
+
+
+@dataclass(frozen=True)
+class HomeassistantOptions:
+    """[homeassistant]: whether the node introduces itself to Home Assistant."""
+
+    discovery: str = option(
+        "on", "on: appear as a device; off: say nothing; remove: delete the device", choices=("on", "off", "remove")
+    )
+    prefix: str = option("homeassistant", "discovery prefix that Home Assistant listens on")
+    name: str = option("", "name of the device; empty: leakear <site> <node>")
+    area: str = option("", "area suggested for the device; empty: none")
+
+
+@dataclass(frozen=True)
+class Discovery:
+    """What one node tells Home Assistant."""
+
+    identity: Identity
+    options: HomeassistantOptions
+    firmware: str
+    telemetry_s: float
+    """seconds between two telemetry messages"""
+
+    @property
+    def topic(self) -> str:
+        """Where the introduction is retained."""
+        return f"{self.options.prefix}/device/leakear-{self.identity.site}/{self.identity.node}/config"
+
+    @property
+    def birth_topic(self) -> str:
+        """Where Home Assistant says `online`."""
+        return f"{self.options.prefix}/status"
+
+    def payload(self) -> bytes:
+        """Introduce the node, or take it away (empty) when the site says `remove`."""
+        if self.options.discovery == "remove":
+            return b""
+        return json.dumps(self.to_dict(), ensure_ascii=False, separators=(",", ":")).encode()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Build the whole introduction."""
+        unique = f"leakear/{self.identity.site}/{self.identity.node}"
+        parts = {key: {**part, "unique_id": f"{unique}/{key}"} for key, part in self._components()}
+        device = {
+            "identifiers": [unique],
+            "name": self.options.name or f"leakear {self.identity.site} {self.identity.node}",
+            "manufacturer": "leakear",
+            "model": "acoustic leak detector",
+            "sw_version": self.firmware,
+        }
+        return {
+            "device": device | ({"suggested_area": self.options.area} if self.options.area else {}),
+            "origin": {"name": "leakear", "sw_version": self.firmware},
+            "availability_topic": self.identity.topic("availability"),
+            "state_topic": self.identity.topic("state"),
+            "qos": 1,
+            "components": parts,
+        }
+
+    def _components(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        yield from self._alarms()
+        yield from self._measurements()
+        yield from self._diagnostics()
+        yield from self._controls()
+
+    def _alarms(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        binary = {"platform": "binary_sensor"}
+        yield "leak", {**binary, "name": "Leak", "device_class": "moisture", "value_template": LEAK}
+        yield (
+            "health",
+            {
+                **binary,
+                "name": "Health",
+                "device_class": "problem",
+                "value_template": HEALTH,
+                "json_attributes_topic": self.identity.topic("state"),
+                "json_attributes_template": "{{ dict(faults=value_json.faults) | tojson }}",
+            },
+        )
+        yield (
+            "event",
+            {
+                "platform": "event",
+                "name": "Event",
+                "state_topic": self.identity.topic("event"),
+                "event_types": list(EVENT_TYPES),
+                "value_template": EVENT,
+            },
+        )
+
+    def _measurements(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        yield (
+            "state",
+            {
+                "platform": "sensor",
+                "name": "State",
+                "device_class": "enum",
+                "options": [state.lower() for state in STATES],
+                "value_template": "{{ value_json.state | lower }}",
+            },
+        )
+        number = {"platform": "sensor", "state_class": "measurement"}
+        yield (
+            "score",
+            {
+                **number,
+                "name": "Score",
+                "icon": "mdi:waveform",
+                "suggested_display_precision": 2,
+                "value_template": "{{ value_json.score }}",
+            },
+        )
+        decibels = {**number, "unit_of_measurement": "dBFS", "suggested_display_precision": 1, "icon": "mdi:volume-low"}
+        yield "level", {**decibels, "name": "Level", "value_template": "{{ value_json.level_dbfs }}"}
+        yield "noise_floor", {**decibels, "name": "Noise floor", "value_template": "{{ value_json.noise_floor_dbfs }}"}
+
+    def _diagnostics(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        sensor = {"platform": "sensor", "entity_category": "diagnostic"}
+        yield "firmware", {**sensor, "name": "Firmware", "value_template": "{{ value_json.firmware }}"}
+        yield "model", {**sensor, "name": "Model", "value_template": "{{ value_json.model.id }}"}
+        yield (
+            "queue_depth",
+            {
+                **sensor,
+                "name": "Events waiting",
+                "state_class": "measurement",
+                "value_template": "{{ value_json.queue_depth }}",
+            },
+        )
+        yield (
+            "temperature",
+            {
+                **sensor,
+                "name": "Processor temperature",
+                "state_topic": self.identity.topic("telemetry"),
+                "device_class": "temperature",
+                "state_class": "measurement",
+                "unit_of_measurement": "°C",
+                "value_template": "{{ value_json.temperature_c }}",
+                # Telemetry may be lost, so it may expire; an alarm must not flap for that.
+                "expire_after": int(3 * self.telemetry_s) + 1,
+            },
+        )
+
+    def _controls(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        yield (
+            "threshold",
+            {
+                "platform": "number",
+                "name": "Threshold",
+                "entity_category": "config",
+                "command_topic": self.identity.topic("cmd/set"),
+                "command_template": '{"id":"home-assistant","threshold":{{ value }}}',
+                "value_template": "{{ value_json.threshold }}",
+                "min": 0.01,
+                "max": 0.99,
+                "step": 0.01,
+                "mode": "box",
+            },
+        )
+        yield (
+            "update",
+            {
+                "platform": "update",
+                "name": "Model update",
+                "entity_category": "diagnostic",
+                "value_template": UPDATE,
+                "command_topic": self.identity.topic("cmd/model"),
+                "payload_install": '{"id":"home-assistant","action":"install"}',
+            },
+        )
+
+
+def introduce(node: "Node") -> None:
+    """Introduce a node at every connect, and again (a little later) whenever Home Assistant is born."""
+    options, link = node.settings.homeassistant, node.link
+    if link is None or options.discovery == "off":
+        return
+    discovery = Discovery(node.settings.node.identity, options, __version__, node.settings.node.telemetry_s)
+    link.retain_topic(discovery.topic, discovery.payload())
+    births: list[float] = []
+
+    def born(payload: bytes) -> None:
+        if payload == BIRTH:
+            births[:] = [node.now[0] + random.uniform(0, BIRTH_SPREAD_S)]
+
+    def answer(now: float) -> None:
+        if births and now >= births[0]:
+            births.clear()
+            link.retain_topic(discovery.topic, discovery.payload())
+            node.send_state()
+
+    link.subscribe(discovery.birth_topic, born)
+    node.tickers.append(answer)

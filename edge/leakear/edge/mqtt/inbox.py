@@ -1,0 +1,90 @@
+"""From the network thread to the main thread: one queue of notices, bounded where strangers could fill it."""
+
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from queue import SimpleQueue
+from typing import TYPE_CHECKING
+
+from leakear.edge.mqtt.reason_codes import Refusal
+
+if TYPE_CHECKING:
+    from leakear.edge.mqtt.connection import Connection
+
+WAITING_COMMANDS = 64
+"""commands the main thread has not taken yet; more are refused"""
+
+
+@dataclass(frozen=True)
+class Opened:
+    """The broker accepted this connection."""
+
+    connection: "Connection"
+    in_flight: int
+    """publishes the broker takes unacknowledged"""
+    max_packet: int
+    """bytes of the largest packet it takes"""
+    certificate_ends: float | None
+    """POSIX s of the end of the broker's certificate"""
+
+
+@dataclass(frozen=True)
+class Closed:
+    """The connection, or the attempt at one, is over."""
+
+    connection: "Connection | None"
+    refusal: Refusal | None
+    orderly: bool
+
+
+@dataclass(frozen=True)
+class Answered:
+    """The broker answered a publish or a subscription; `code` ≥ 128 means no."""
+
+    connection: "Connection"
+    mid: int
+    code: int
+
+
+@dataclass(frozen=True)
+class Came:
+    """A message for this node."""
+
+    topic: str
+    payload: bytes
+
+
+Notice = Opened | Closed | Answered | Came
+
+
+class Inbox:
+    """Notices for the main thread. Commands are bounded: a flood is counted, never stored."""
+
+    def __init__(self, max_payload: int) -> None:
+        self.max_payload = max_payload
+        self.refused = 0
+        """messages too large or too many"""
+        self.arrived = threading.Event()
+        self._notices: SimpleQueue[Notice] = SimpleQueue()
+        self._room = threading.Semaphore(WAITING_COMMANDS)
+
+    def put(self, notice: Notice) -> None:
+        """Add a notice (network thread)."""
+        self._notices.put(notice)
+        self.arrived.set()
+
+    def offer(self, topic: str, payload: bytes) -> None:
+        """Add a message, if it is small and there is room (network thread)."""
+        if len(payload) > self.max_payload or not self._room.acquire(blocking=False):
+            self.refused += 1
+        else:
+            self.put(Came(topic, payload))
+
+    def take(self) -> Iterator[Notice]:
+        """Give all notices that are there (main thread)."""
+        self.arrived.clear()
+        for _ in range(self._notices.qsize()):
+            notice = self._notices.get()
+            if isinstance(notice, Came):
+                self._room.release()
+            yield notice

@@ -1,0 +1,281 @@
+"""The node's link to its broker: what the main thread says and hears over MQTT.
+
+Everything here runs on the main thread; `pump`, called after every block, takes what the network thread has put into
+the inbox. At each connect: first `availability`, and only when the broker has taken that, the retained messages, then
+the events of the outbox in order. What the access list refuses is a fault, is kept, and is tried again ever more rarely
+(mosquitto 2.0 closes the connection at each refused publish: without such patience that would be a storm).
+"""
+
+import logging
+import time
+from collections.abc import Callable
+
+import paho.mqtt.client as paho
+
+from leakear.edge.errors import DeliveryError
+from leakear.edge.messages.reports import Availability, Identity, utc_text
+from leakear.edge.mqtt import reason_codes, tls
+from leakear.edge.mqtt.backoff import Holds
+from leakear.edge.mqtt.connection import Will
+from leakear.edge.mqtt.inbox import Came, Closed, Inbox, Opened
+from leakear.edge.mqtt.options import MqttOptions
+from leakear.edge.mqtt.reason_codes import Refusal
+from leakear.edge.mqtt.reconnect import Connector
+from leakear.edge.mqtt.sender import Retained, Sender, Topics
+from leakear.edge.outbox.queue import Outbox
+
+__all__ = ["Link", "MqttOptions"]
+
+log = logging.getLogger("leakear.mqtt")
+
+SHOWN_S = 30.0
+"""s for which a refusal is still shown after the broker was reached: so that it is published"""
+AWAY_S = 10.0
+"""s without a broker after which the journal says so, once"""
+DAY_S = 86400.0
+"""s after which a connection under an ending certificate is made anew"""
+GOODBYE_S = 2.0
+"""s given to the broker to take `offline`"""
+
+
+class Link:
+    """Delivers the outbox, retained messages and replies; hands commands to `on_command(name, payload)`."""
+
+    _away_since: float | None
+    """s, monotonic, since when there is no broker; None: there is one, or it was said"""
+
+    def __init__(
+        self,
+        options: MqttOptions,
+        identity: Identity,
+        outbox: Outbox,
+        on_command: Callable[[str, bytes], object] | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.on_command = on_command
+        self.reconnects = 0
+        """times the broker was reached again"""
+        self._identity, self._outbox, self._monotonic = identity, outbox, monotonic
+        self._availability = identity.topic("availability")
+        self._handlers: dict[str, Callable[[bytes], object]] = {}
+        self._retained = Retained({self._availability: Availability.ONLINE.to_json()})
+        self._reset(options)
+
+    @property
+    def connected(self) -> bool:
+        """Whether a broker has accepted us."""
+        return self._sender is not None
+
+    def start(self) -> None:
+        """Begin to connect, for ever. Raises ConfigError for files or secrets that cannot be used."""
+        self.check(self._options)
+        self._begin_to_connect()
+
+    def check(self, options: MqttOptions) -> None:
+        """Raise ConfigError for files or secrets that cannot be used."""
+        self._make_connector(options, Inbox(options.max_payload)).check()
+
+    def reconfigure(self, options: MqttOptions) -> None:
+        """Go on with other settings (a reload), which `check` has found good."""
+        self.stop()
+        self._reset(options)
+        self._retained.say(self._availability, Availability.ONLINE.to_json())
+        self._begin_to_connect()
+
+    def _begin_to_connect(self) -> None:
+        self._connector.start()
+        self._started = True
+        self._away_since = self._monotonic()
+
+    def retain(self, suffix: str, payload: bytes) -> None:
+        """Say something that stays true: sent now, and again at every connect. Only the newest counts."""
+        self.retain_topic(self._identity.topic(suffix), payload)
+
+    def retain_topic(self, topic: str, payload: bytes) -> None:
+        """Retain under a topic outside of the node's own (Home Assistant's discovery); empty removes it there."""
+        self._retained.say(topic, payload)
+
+    def subscribe(self, topic: str, handler: Callable[[bytes], object]) -> None:
+        """Hear one further topic (Home Assistant's birth message), now and after every connect."""
+        self._handlers[topic] = handler
+        if self._sender is not None:
+            self._sender.ask(topic)
+
+    def say_all_again(self) -> None:
+        """Send every retained message once more (at Home Assistant's birth message)."""
+        self._retained.say_all_again()
+
+    def send(self, suffix: str, payload: bytes, qos: int = 0) -> bool:
+        """Say something of the moment: lost while the broker is away (then False). QoS 1 waits for its turn."""
+        sender, topic = self._sender, self._identity.topic(suffix)
+        if sender is None or not sender.open or len(payload) > self._max_packet - 1024:
+            return False
+        if qos:
+            return sender.reply(topic, payload)
+        return sender.connection.publish(topic, payload, 0, False, self._options.telemetry_expiry_s) is not None
+
+    def pump(self) -> None:
+        """Take what has come in, send what is due. Call it often; it never waits for the network.
+
+        Raises DeliveryError when the network thread is gone: a daemon started anew is better than a silent one.
+        """
+        for notice in self._inbox.take():
+            if isinstance(notice, Came):
+                self._hand_over(notice)
+            elif isinstance(notice, Opened):
+                self._begin(notice)
+            elif isinstance(notice, Closed):
+                self._end(notice)
+            elif self._sender is not None and notice.connection is self._sender.connection:
+                self._sender.answer(notice.mid, notice.code)
+        if self._started and not self._connector.alive:
+            raise DeliveryError("The thread that speaks with the broker has ended: the journal says why.")
+        self._flush_acks()
+        self._outbox.maintain()
+        if self._sender is not None:
+            self._look_after(self._sender)
+            self._sender.fill()
+        else:
+            self._tell_of_absence()
+
+    def _tell_of_absence(self) -> None:
+        """Say once in the journal that there is no broker: an outage is no error, but it must be findable."""
+        if self._started and self._away_since is not None and self._monotonic() - self._away_since > AWAY_S:
+            self._away_since = None
+            where = f"{self._options.host}:{self._options.effective_port}"
+            log.warning("no broker at %s for %.0f s: events wait in the outbox, it is tried for ever", where, AWAY_S)
+
+    def drain(self, deadline_s: float) -> bool:
+        """Pump until the broker has everything; False when it has not by then (or was never reached)."""
+        return self._pump_until(self._is_drained, deadline_s)
+
+    def stop(self) -> None:
+        """Say `offline` and leave; what is not acknowledged stays in the outbox."""
+        if not self._started:
+            return
+        self._started = False
+        # Just connected: `online` may be with the broker already, and a goodbye without `offline` would leave it there.
+        self._pump_until(lambda: self._sender is None or self._sender.open, GOODBYE_S)
+        if self._sender is not None and self._sender.open:
+            self.retain_topic(self._availability, Availability.OFFLINE.to_json())
+            self._pump_until(lambda: self._sender is None or not self._sender.busy(self._availability), GOODBYE_S)
+        self._connector.stop()
+        self.pump()
+
+    @property
+    def faults(self) -> dict[str, str]:
+        """Name → sentence, of what the broker refuses and of certificates that run out."""
+        found = dict(self._refused)
+        if self._holds.sentences:
+            found["publish_refused"] = " ".join(self._holds.sentences.values())
+        if self._certificate is not None:
+            days = (self._certificate[0] - time.time()) / 86400
+            if days < self._options.certificate_warning_days:
+                found["certificate_expires"] = f"{self._certificate[1]} ends in {days:.0f} days: renew it."
+        return found
+
+    @property
+    def certificate_expires(self) -> str | None:
+        """When the first certificate in use ends, as a text in UTC; None without TLS."""
+        return utc_text(self._certificate[0]) if self._certificate else None
+
+    @property
+    def refused_messages(self) -> int:
+        """Incoming messages that were too large or too many."""
+        return self._inbox.refused
+
+    def _reset(self, options: MqttOptions) -> None:
+        self._options = options
+        self._inbox = Inbox(options.max_payload)
+        self._connector = self._make_connector(options, self._inbox)
+        self._holds = Holds(options.reconnect_refused_s)
+        self._sender: Sender | None = None
+        self._started = self._reached = False
+        self._away_since = None
+        self._since = 0.0
+        """s, monotonic, when the broker was reached last"""
+        self._max_packet = 2**28
+        self._refused: dict[str, str] = {}
+        self._certificate: tuple[float, str] | None = None
+        """POSIX s of the end, and whose"""
+
+    def _make_connector(self, options: MqttOptions, inbox: Inbox) -> Connector:
+        client_id = options.client_id or f"leakear-{self._identity.site}-{self._identity.node}"
+        return Connector(options, client_id, Will(self._availability, Availability.OFFLINE.to_json()), inbox)
+
+    # ---- what the network thread reports
+
+    def _begin(self, opened: Opened) -> None:
+        connection, options = opened.connection, self._options
+        self.reconnects += self._reached
+        self._reached, self._since, self._max_packet = True, self._monotonic(), opened.max_packet
+        self._certificate = self._soonest(opened.certificate_ends)
+        self._retained.say_all_again()
+        topics = Topics(self._availability, self._identity.topic("event"), connection.user)
+        self._away_since = None
+        self._sender = Sender(
+            connection, opened.in_flight, topics, self._retained, self._holds, self._outbox, self._monotonic
+        )
+        for topic in (self._identity.topic("cmd/+"), *self._handlers):
+            self._sender.ask(topic)
+        version = "5" if connection.protocol == paho.MQTTv5 else "3.1.1"
+        log.info("connected to %s:%d, MQTT %s", options.host, options.effective_port, version)
+
+    def _end(self, closed: Closed) -> None:
+        if closed.refusal is not None:
+            self._note(closed.refusal)
+        if self._sender is None or closed.connection is not self._sender.connection:
+            return
+        log.log(logging.INFO if closed.orderly else logging.WARNING, "connection to %s is over", self._options.host)
+        self._flush_acks()
+        if not closed.orderly:
+            self._outbox.connection_lost()
+        self._sender = None
+        self._away_since = self._monotonic()
+
+    def _hand_over(self, message: Came) -> None:
+        prefix = self._identity.topic("cmd/")
+        if message.topic in self._handlers:
+            self._handlers[message.topic](message.payload)
+        elif message.topic.startswith(prefix) and self.on_command is not None:
+            self.on_command(message.topic[len(prefix) :], message.payload)
+
+    def _note(self, refusal: Refusal) -> None:
+        if self._refused.get(refusal.fault) != refusal.sentence:
+            log.error("%s", refusal.sentence)
+        self._refused[refusal.fault] = refusal.sentence
+
+    def _flush_acks(self) -> None:
+        if self._sender is not None and self._sender.acks:
+            self._outbox.ack(*self._sender.acks)
+            self._sender.acks.clear()
+
+    def _look_after(self, sender: Sender) -> None:
+        """Forget what is healed, note a refused subscription, and cut a connection that is only half there."""
+        if self._monotonic() - self._since > SHOWN_S:
+            self._refused.clear()
+        if sender.refused_question is not None:
+            self._note(reason_codes.of_subscribe(sender.refused_question))
+        if self._monotonic() - self._since > DAY_S and "certificate_expires" in self.faults:
+            sender.connection.leave()  # the next connection shows whether the certificate has been renewed
+        if sender.silent_s() > self._options.keepalive_s:
+            log.warning("no answer from %s for %d s", self._options.host, self._options.keepalive_s)
+            sender.connection.cut()
+
+    def _is_drained(self) -> bool:
+        return self._sender is not None and self._sender.open and self._sender.idle() and not self._outbox.depth
+
+    def _pump_until(self, done: Callable[[], bool], deadline_s: float) -> bool:
+        deadline = time.monotonic() + deadline_s
+        while True:
+            self.pump()
+            left = deadline - time.monotonic()
+            if done() or left <= 0:
+                return done()
+            self._inbox.arrived.wait(min(left, 0.05))
+
+    def _soonest(self, broker_ends: float | None) -> tuple[float, str] | None:
+        """Find the first certificate to end: the broker's, the node's, the CA's."""
+        if not self._options.tls or broker_ends is None:
+            return None
+        return min([(broker_ends, f"the certificate of {self._options.host}"), *tls.expiries(self._options.tls_files)])

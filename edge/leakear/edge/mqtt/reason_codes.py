@@ -1,0 +1,114 @@
+"""What a broker's refusal means for a person: one sentence each, with the remedy."""
+
+import ssl
+import time
+from dataclasses import dataclass
+
+from leakear.edge.messages.reports import utc_text
+
+NOT_AUTHORISED = 135
+SESSION_TAKEN_OVER = 142
+UNSUPPORTED_PROTOCOL = 132
+FAILURE = 128
+"""reason codes of MQTT 5 from here on mean failure"""
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A named fault, and its sentence."""
+
+    fault: str
+    sentence: str
+
+
+def of_error(error: Exception | str, host: str, minimum: str, *, handshake: bool = False) -> Refusal | None:
+    """Explain a failure below MQTT (`handshake`: while TLS was set up); None: an ordinary outage, nobody's fault."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return Refusal("broker_certificate", _certificate(error, host))
+    if handshake and isinstance(error, ConnectionResetError | BrokenPipeError | ssl.SSLEOFError):
+        error = "SSL: WRONG_VERSION_NUMBER"  # mosquitto hangs up without an answer
+    text = str(error).upper().replace(" ", "_")
+    if not isinstance(error, ssl.SSLError) and "SSL" not in text:
+        return None
+    for sign, sentence in _HANDSHAKE.items():
+        if sign in text:
+            return Refusal("tls_refused", sentence.format(host=host, minimum=minimum))
+    return Refusal("tls_refused", f"TLS with {host} failed: {error}.")
+
+
+_HANDSHAKE = {
+    "CERTIFICATE_REQUIRED": "{host} wants a client certificate: set mqtt.client_certificate and mqtt.client_key.",
+    "CERTIFICATE_EXPIRED": "{host} says that this node's certificate has expired: issue a new one.",
+    "CERTIFICATE_REVOKED": "{host} says that this node's certificate is revoked: issue a new one.",
+    "UNKNOWN_CA": "{host} does not trust the CA of this node's certificate: issue it from the broker's CA.",
+    "BAD_CERTIFICATE": "{host} refuses this node's certificate: issue one from the broker's CA.",
+    "WRONG_VERSION_NUMBER": "{host} does not speak TLS on this port: set mqtt.port (usually 8883) or mqtt.tls = false.",
+    "RECORD_LAYER_FAILURE": "{host} does not speak TLS on this port: set mqtt.port (usually 8883) or mqtt.tls = false.",
+    "PROTOCOL_VERSION": "{host} offers no TLS {minimum}: update the broker, or lower mqtt.tls_minimum.",
+    "UNSUPPORTED_PROTOCOL": "{host} offers no TLS {minimum}: update the broker, or lower mqtt.tls_minimum.",
+    "HANDSHAKE_FAILURE": "{host} refuses the TLS handshake: it may want an mqtt.client_certificate.",
+}
+"""sign in OpenSSL's words → sentence"""
+
+
+def _certificate(error: ssl.SSLCertVerificationError, host: str) -> str:
+    now = utc_text(time.time())[:16].replace("T", " ")
+    known = {
+        9: f"is not valid yet by this node's clock ({now} UTC): set the clock, or wait until it is synchronised.",
+        10: f"has expired (this node's clock says {now} UTC): renew it on the broker.",
+        62: f"is for another host name than {host}: set mqtt.host to a name it carries, or issue it for this one.",
+        64: f"is for another address than {host}: set mqtt.host to a name it carries, or issue it for this one.",
+    }
+    untrusted = "comes from a CA this node does not trust: set mqtt.ca_file to the PEM file of the broker's CA."
+    known |= dict.fromkeys((18, 19, 20, 21), untrusted)
+    return f"the certificate of {host} " + known.get(error.verify_code, f"is refused: {error.verify_message}.")
+
+
+def of_connack(code: int, host: str, user: str, client_id: str) -> Refusal:
+    """Explain a refused CONNECT by its MQTT 5 reason code (3.1.1's are translated to these by paho)."""
+    who = f"user {user}" if user else "a client without a user name"
+    sentences = {
+        134: f"{host} refuses the password of {who}: set mqtt.username and the password (docs/DELIVERY.md).",
+        NOT_AUTHORISED: f"{host} does not let {who} in: give the node a user and password on the broker.",
+        133: f"{host} refuses the client id {client_id}: set another mqtt.client_id.",
+        138: f"{host} has banned {who}: ask whoever runs the broker.",
+        UNSUPPORTED_PROTOCOL: f"{host} speaks neither MQTT 5 nor 3.1.1: update it.",
+    }
+    return Refusal("broker_refused", sentences.get(code, f"{host} refuses the connection (MQTT reason {code})."))
+
+
+def of_disconnect(code: int, client_id: str) -> Refusal | None:
+    """Explain a DISCONNECT of the broker; None: it only goes away."""
+    if code == SESSION_TAKEN_OVER:
+        return Refusal("client_id_taken", _taken(client_id))
+    return None
+
+
+def short_lived(client_id: str) -> Refusal:
+    """Explain connections that are cut again and again soon after they began."""
+    return Refusal(
+        "connection_cut",
+        f"the broker cuts each connection soon after it began: either {_taken(client_id)[:-1]}, or its"
+        " access list refuses this node's topics and the broker does not say so.",
+    )
+
+
+def _taken(client_id: str) -> str:
+    return f"another client uses the client id {client_id}: give each node its own node.name or mqtt.client_id."
+
+
+def of_publish(code: int, topic: str, user: str) -> Refusal:
+    """Explain a PUBACK that says no."""
+    if code == NOT_AUTHORISED:
+        who = f"user {user}" if user else "an anonymous client"
+        return Refusal(
+            "publish_refused",
+            f"the broker's access list does not let {who} write {topic}: load systemd/mosquitto/leakear.acl there; the"
+            " user must be called as the node.",
+        )
+    return Refusal("publish_refused", f"the broker does not take {topic} (MQTT reason {code}).")
+
+
+def of_subscribe(topic: str) -> Refusal:
+    """Explain a SUBACK that says no."""
+    return Refusal("subscribe_refused", f"the broker's access list does not let this node read {topic}: no commands.")

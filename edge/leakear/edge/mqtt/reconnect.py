@@ -1,0 +1,107 @@
+"""The thread that keeps a connection to the broker, for ever: the first is tried as patiently as any other."""
+
+import logging
+import threading
+
+import paho.mqtt.client as paho
+
+from leakear.edge.errors import ConfigError
+from leakear.edge.mqtt import reason_codes
+from leakear.edge.mqtt.backoff import Backoff
+from leakear.edge.mqtt.connection import Connection, Wake, Will
+from leakear.edge.mqtt.inbox import Closed, Inbox
+from leakear.edge.mqtt.options import MqttOptions
+from leakear.edge.mqtt.reason_codes import Refusal
+
+log = logging.getLogger("leakear.mqtt")
+
+SHORT_S = 60.0
+"""a connection that ends sooner was cut"""
+SHORT_IN_A_ROW = 4
+"""so many short connections in a row are no accident (mosquitto 2.0 cuts a twin's connection without a reason)"""
+
+
+class Connector:
+    """Connects, serves, waits, again."""
+
+    def __init__(self, options: MqttOptions, client_id: str, will: Will, inbox: Inbox) -> None:
+        self._options, self._client_id, self._will, self._inbox = options, client_id, will, inbox
+        self._backoff = Backoff(options.reconnect_first_s, options.reconnect_last_s, options.reconnect_refused_s)
+        self._stop = threading.Event()
+        self._wake = Wake()
+        self._current: Connection | None = None
+        self._thread = threading.Thread(target=self._run, name="mqtt", daemon=True)
+        self._only_311 = options.protocol == "3.1.1"
+        self._try_311 = False
+        """for the next attempt: the broker hung up on MQTT 5 without a word"""
+        self._short = 0
+
+    def check(self) -> None:
+        """Raise ConfigError for files or secrets that cannot be used."""
+        self._make()
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def stop(self, timeout_s: float = 4.0) -> None:
+        """End the connection and the thread."""
+        self._stop.set()
+        for end in (Connection.leave, Connection.cut):
+            if self._current is not None:
+                end(self._current)
+            if self._thread.is_alive():
+                self._thread.join(timeout_s / 2)
+        if not self._thread.is_alive():
+            self._wake.close()
+
+    @property
+    def alive(self) -> bool:
+        """Whether somebody still tries."""
+        return self._thread.is_alive()
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            try:
+                wait_s = self._attempt()
+            except Exception as error:  # a thread that ends of the unforeseen would silence the node for ever
+                wait_s = self._fail(Refusal("mqtt_failed", _unforeseen(error)))
+                log.debug("an attempt failed", exc_info=True)
+            self._stop.wait(wait_s)
+
+    def _attempt(self) -> float:
+        """One connection from begin to end; s to wait before the next."""
+        try:
+            self._current = connection = self._make()
+        except ConfigError as error:  # a file was changed under us; the next attempt reads it again
+            return self._fail(Refusal("mqtt_files", str(error)))
+        if self._stop.is_set():
+            return 0.0
+        connection.run()
+        refusal = connection.refusal or self._cut_short(connection)
+        self._inbox.put(Closed(connection, refusal, connection.orderly))
+        if connection.downgrade:
+            self._only_311 = self._options.protocol == "auto"
+            return 0.0
+        hung_up = connection.reached and not connection.answered and refusal is None
+        self._try_311 = hung_up and connection.protocol == paho.MQTTv5 and self._options.protocol == "auto"
+        return self._backoff.wait(refused=refusal is not None, lasted_s=connection.lasted_s)
+
+    def _fail(self, refusal: Refusal) -> float:
+        """Report an attempt that came to nothing; s to wait before the next."""
+        self._inbox.put(Closed(self._current, refusal, orderly=False))
+        return self._backoff.wait(refused=True, lasted_s=0.0)
+
+    def _make(self) -> Connection:
+        protocol = paho.MQTTv311 if self._only_311 or self._try_311 else paho.MQTTv5
+        return Connection(self._options, self._client_id, self._will, self._inbox, self._wake, protocol)
+
+    def _cut_short(self, connection: Connection) -> Refusal | None:
+        """Notice connections that are cut soon after they began, again and again, without a reason."""
+        cut = connection.answered and not connection.orderly and connection.lasted_s < SHORT_S
+        self._short = self._short + 1 if cut else 0
+        return reason_codes.short_lived(self._client_id) if self._short >= SHORT_IN_A_ROW else None
+
+
+def _unforeseen(error: Exception) -> str:
+    return f"the connection to the broker failed in an unforeseen way ({type(error).__name__}: {error}): tried again."

@@ -1,0 +1,182 @@
+"""What is sent over one connection: a bounded window of publishes, each known until the broker has answered it."""
+
+import logging
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from leakear.edge.mqtt import reason_codes
+from leakear.edge.mqtt.backoff import Holds
+from leakear.edge.mqtt.connection import Connection
+from leakear.edge.mqtt.reason_codes import FAILURE
+from leakear.edge.outbox.queue import Outbox
+
+log = logging.getLogger("leakear.mqtt")
+
+REPLY_BYTES = 4 * 2**20
+"""bytes of command results that wait for the broker; more are not taken"""
+
+
+@dataclass(frozen=True)
+class Sent:
+    """A publish or a subscription that waits for the broker's answer."""
+
+    topic: str
+    at: float
+    """s, monotonic"""
+    seq: int = 0
+    """of the event; 0: not an event"""
+    question: bool = False
+    """a subscription"""
+
+
+@dataclass
+class Retained:
+    """What stays true of a node: topic → newest payload, and which of them the broker does not have yet."""
+
+    payloads: dict[str, bytes]
+    dirty: dict[str, None] = field(default_factory=dict)
+    """an ordered set of topics"""
+
+    def say(self, topic: str, payload: bytes) -> None:
+        """Remember, and send when the connection allows."""
+        self.payloads[topic] = payload
+        self.dirty[topic] = None
+
+    def say_all_again(self) -> None:
+        """Send everything once more: a new connection, a broker that forgot."""
+        self.dirty = dict.fromkeys(self.payloads)
+
+
+@dataclass(frozen=True)
+class Topics:
+    """Where the parts of a node's speech go."""
+
+    availability: str
+    events: str
+    user: str
+    """who the node is to the broker, for sentences"""
+
+
+class Sender:
+    """Sends over one connection, availability first: while the broker does not take that, nothing else."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        window: int,
+        topics: Topics,
+        retained: Retained,
+        holds: Holds,
+        outbox: Outbox,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.connection = connection
+        self.open = False
+        """whether the broker has taken `availability`"""
+        self.acks: list[int] = []
+        """seqs acknowledged and not yet told to the outbox"""
+        self.refused_question: str | None = None
+        """topic of a subscription the broker refused"""
+        self._window, self._topics, self._retained = window, topics, retained
+        self._holds, self._outbox, self._monotonic = holds, outbox, monotonic
+        self._sent: dict[int, Sent] = {}
+        self._replies: deque[tuple[str, bytes]] = deque()
+        self._after = 0
+        """seq of the newest event handed to the socket"""
+
+    def ask(self, topic: str) -> None:
+        """Subscribe."""
+        mid = self.connection.subscribe(topic)
+        if mid is not None:
+            self._sent[mid] = Sent(topic, self._monotonic(), question=True)
+
+    def reply(self, topic: str, payload: bytes) -> bool:
+        """Put a reply in line; False when too many wait."""
+        if sum(len(body) for _, body in self._replies) + len(payload) > REPLY_BYTES:
+            return False
+        self._replies.append((topic, payload))
+        return True
+
+    def answer(self, mid: int, code: int) -> None:
+        """Take the broker's answer to publish or subscription `mid`; FAILURE and above mean no."""
+        sent = self._sent.pop(mid, None)
+        if sent is None:
+            return  # a QoS 0 message has left
+        if code >= FAILURE:
+            self._refused(sent, code)
+        elif not sent.question:
+            self._holds.release(sent.topic)
+            self.open = self.open or sent.topic == self._topics.availability
+            if sent.seq:
+                self.acks.append(sent.seq)
+
+    def fill(self) -> None:
+        """Hand to the socket what the broker may have unacknowledged: retained, then events, then replies."""
+        now = self._monotonic()
+        for topic in self._retained_due(now):
+            if not self._publish(topic, self._retained.payloads[topic], retain=True):
+                return
+            del self._retained.dirty[topic]
+        if self.open and not self._holds.holds(self._topics.events, now):
+            self._fill_events()
+        while self.open and self._replies and self._publish(*self._replies[0]):
+            self._replies.popleft()
+
+    def silent_s(self) -> float:
+        """Give for how long the oldest question has been unanswered."""
+        now = self._monotonic()
+        return now - min((sent.at for sent in self._sent.values()), default=now)
+
+    def busy(self, topic: str) -> bool:
+        """Whether a retained topic is still on its way."""
+        return topic in self._retained.dirty or self._flying(topic)
+
+    def idle(self) -> bool:
+        """Whether the broker has everything it may have."""
+        now = self._monotonic()
+        waiting = [topic for topic in self._retained.dirty if not self._holds.holds(topic, now)]
+        return not (self._sent or waiting or self._replies or self.acks)
+
+    def _retained_due(self, now: float) -> list[str]:
+        wanted = list(self._retained.dirty)
+        if not self.open:
+            wanted = [topic for topic in wanted if topic == self._topics.availability]
+        return [topic for topic in wanted if not self._flying(topic) and not self._holds.holds(topic, now)]
+
+    def _fill_events(self) -> None:
+        flying = {sent.seq for sent in self._sent.values() if sent.seq}
+        room = self._window - len(self._sent)
+        if room <= 0 or self._outbox.depth <= len(flying | set(self.acks)):
+            return
+        for row in self._outbox.pending(room + len(flying), self._after):
+            if row.seq not in flying and not self._publish(self._topics.events, row.payload, seq=row.seq):
+                return
+            self._after = row.seq
+
+    def _publish(self, topic: str, payload: bytes, *, seq: int = 0, retain: bool = False) -> bool:
+        """Send with QoS 1; False when the window is full or the connection gone."""
+        if len(self._sent) >= self._window:
+            return False
+        mid = self.connection.publish(topic, payload, 1, retain)
+        if mid is not None:
+            self._sent[mid] = Sent(topic, self._monotonic(), seq)
+        return mid is not None
+
+    def _refused(self, sent: Sent, code: int) -> None:
+        """Keep what was refused, say so once, and be patient."""
+        if sent.question:
+            self.refused_question = sent.topic
+            return
+        refusal = reason_codes.of_publish(code, sent.topic, self._topics.user)
+        if sent.topic not in self._holds.sentences:
+            log.error("%s", refusal.sentence)
+        self._holds.add(sent.topic, refusal.sentence, self._monotonic())
+        if sent.seq:
+            self._after = 0
+        else:
+            self._retained.dirty.update(dict.fromkeys({sent.topic} & self._retained.payloads.keys()))
+
+    def _flying(self, topic: str) -> bool:
+        return any(sent.topic == topic and not sent.question for sent in self._sent.values())

@@ -1,0 +1,1 @@
+"""Node: the loop of the daemon, what it reports, and what survives a restart."""

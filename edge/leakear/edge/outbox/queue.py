@@ -1,0 +1,298 @@
+"""The outbox: an event is in it, durably, from the moment it is decided until a broker has acknowledged it.
+
+Main thread only; order is order of `seq`. A full or read-only disk keeps events in memory until there is room, a
+damaged database is set aside (`disk`): both show in `faults`, neither stops the node. Bounded by bytes: what a broker
+has goes first, then the oldest events that are no change of state, then the oldest changes of state; what is given up
+is counted and, once there is room, reported as an event.
+
+An acknowledged event settles for some seconds before it is deleted. If the connection is lost within them it is sent
+again under the same id: brokers acknowledge before they save, so one that crashes then has lost it.
+"""
+
+import json
+import logging
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Self
+
+from leakear.edge.errors import InputDataError
+from leakear.edge.messages.reports import Event, uuid7
+from leakear.edge.outbox.database import Row, Salvage, Store
+from leakear.edge.outbox.options import OutboxOptions
+from leakear.edge.outbox.recovery import Disk
+
+__all__ = ["Outbox", "OutboxOptions"]
+
+log = logging.getLogger(__name__)
+
+BATCH = 8
+"""events of a disk that works again written in one transaction"""
+
+
+class Outbox:
+    """Durable queue of events, and the daemon's memory over restarts. `path` is the database file."""
+
+    def __init__(
+        self, path: str | Path, options: OutboxOptions | None = None, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.options = options or OutboxOptions()
+        self.counters = {"put": 0, "delivered": 0, "dropped": 0, "salvaged": 0}
+        """since the first start of this node"""
+        self.last_seq = 0
+        """seq of the newest event; 0 before the first"""
+        self._monotonic = monotonic
+        self._memory: list[Row] = []
+        """events the disk has not taken"""
+        self._acked: set[int] = set()
+        """acknowledged ones whose mark the disk has not taken"""
+        self._settling: dict[int, float] = {}
+        """seq → monotonic s of its acknowledgement"""
+        self._given_up: dict[str, Any] | None = None
+        """what was given up and not yet reported: `count`, and the last such event as the `form` to say it in"""
+        self._state: dict[str, Any] = {}
+        self._dirty = False
+        self._unread = False
+        """whether the disk may hold a state that nobody could read at the start"""
+        self._late: dict[str, Any] = {}
+        self._saved = self._kept = monotonic()
+        self._disk = Disk(Path(path), self.options.retry_s, monotonic)
+        self._disk.opened = self._adopt
+        self.last_seq = self._disk.last_seq()
+        self._disk.read(lambda _: None, None)
+        if self._disk.store is None:
+            self._work_from_memory(self._disk.rescue())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Write what is unwritten, as far as the disk allows, and close."""
+        if self._dirty or self._memory:
+            self._disk.write(self._save)
+        self._disk.close()
+
+    @property
+    def faults(self) -> dict[str, str]:
+        """Name → sentence, of what is wrong with disk or queue now."""
+        if self._given_up is None:
+            return dict(self._disk.faults)
+        count = self._given_up["count"]
+        return self._disk.faults | {
+            "outbox_full": f"{count} events were given up: the outbox is full and no broker takes them."
+        }
+
+    @property
+    def depth(self) -> int:
+        """Events that no broker has acknowledged."""
+        stored = self._disk.store.depth if self._disk.store else 0
+        return max(stored + len(self._memory) - len(self._acked), 0)
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of the queue, on disk and in memory."""
+        return (self._disk.store.bytes if self._disk.store else 0) + sum(row.size for row in self._memory)
+
+    def put(self, event: Event, state: Mapping[str, Any] | None = None) -> Event:
+        """Give an event its seq and keep it; with `state`, a crash leaves both or neither."""
+        if state is not None:
+            self._state, self._dirty = dict(state), True
+        self.last_seq += 1
+        numbered = replace(event, seq=self.last_seq)
+        self._memory.append(Row(self.last_seq, event.kind, numbered.to_json()))
+        self.counters["put"] += 1
+        if not self._disk.write(self._save):
+            self._bound_memory()
+        self._disk.note_seq(self.last_seq)
+        return numbered
+
+    def amend(self, event: Event) -> bool:
+        """Say something more of the newest event, before anybody was sent it. A power cut may undo that."""
+        row = Row(event.seq, event.kind, event.to_json())
+        if self._memory and self._memory[-1].seq == row.seq:
+            self._memory[-1] = row
+            return True
+        return self._disk.write(lambda store: store.amend(row))
+
+    def pending(self, limit: int, after: int = 0) -> list[Row]:
+        """Give the oldest unacknowledged events with a seq above `after`, in order."""
+        nothing: list[Row] = []
+        stored = self._disk.read(lambda store: store.pending(limit + len(self._acked), after), nothing)
+        rows = [*stored, *(row for row in self._memory if row.seq > after)]
+        return [row for row in rows if row.seq not in self._acked][:limit]
+
+    def ack(self, *seqs: int) -> None:
+        """Note that a broker has acknowledged these without error."""
+        known = set(seqs) - self._acked
+        in_memory = {row.seq for row in self._memory} & known
+        self._memory = [row for row in self._memory if row.seq not in in_memory]
+        self._acked |= known - in_memory
+        self.counters["delivered"] += len(in_memory)
+        self._disk.write(self._mark)
+
+    def connection_lost(self) -> None:
+        """Send again what a broker has acknowledged only moments ago."""
+        if self._settling and self._disk.write(_send_again):
+            self._settling.clear()
+
+    def maintain(self) -> None:
+        """Do what is due, at most once a second; cheap when nothing is."""
+        now = self._monotonic()
+        if now - self._kept < min(1.0, self.options.retry_s):
+            return
+        self._kept = now
+        self._disk.expire_faults()
+        if self._memory or self._unread or (self._dirty and now - self._saved >= self.options.save_s):
+            self._disk.write(self._save)
+        if self._acked or self._settled(now):
+            self._disk.write(self._mark)
+        self._report_given_up()
+
+    def save_state(self, state: Mapping[str, Any], *, at_once: bool = False) -> None:
+        """Remember the daemon's state (JSON values): at once, or with the next batch, which spares the SD card."""
+        if dict(state) != self._state:
+            self._state, self._dirty = dict(state), True
+        if self._dirty and (at_once or self._monotonic() - self._saved >= self.options.save_s):
+            self._disk.write(self._save)
+
+    def load_state(self) -> dict[str, Any]:
+        """Give what was saved last; empty at the first start."""
+        return dict(self._state)
+
+    def take_late_state(self) -> dict[str, Any]:
+        """Give, once, what was saved last if the disk could be read only after the start; else nothing."""
+        found, self._late = self._late, {}
+        return found
+
+    def _adopt(self, store: Store, salvage: Salvage | None) -> None:
+        """Take over what a newly opened database knows, and give it what a damaged one still gave."""
+        if salvage is not None:
+            self.last_seq += 1  # left out: no seq is ever given twice, and the gap shows
+            with store.transaction(durable=True):
+                for row in salvage.rows:
+                    store.add(row)
+                for key, value in salvage.memory.items():
+                    store.remember(key, value)
+        found = store.recall("state")
+        if self._unread:
+            self._late, self._unread = found or {}, False
+        if not self._dirty or self._late:  # what is there must not be overwritten by who did not know it
+            self._state, self._dirty = found or self._state, False
+        kept = store.recall("counters") or {}
+        self.counters = {name: max(count, kept.get(name, 0)) for name, count in self.counters.items()}
+        self.counters["salvaged"] += len(salvage.rows) if salvage else 0
+        self._given_up = self._given_up or store.recall("given_up")
+        self.last_seq = max(self.last_seq, store.last_seq, store.recall("seq") or 0)
+
+    def _work_from_memory(self, rescued: Salvage | None) -> None:
+        """Deliver from memory what a disk that refuses to be written still holds."""
+        if rescued is None:
+            self._unread = True
+            return
+        self._memory = list(rescued.rows)
+        self._state = rescued.memory.get("state") or {}
+        self.last_seq = max([self.last_seq, rescued.memory.get("seq", 0), *(row.seq for row in rescued.rows)])
+        self._bound_memory()
+
+    def _save(self, store: Store) -> None:
+        """Write events and memory in one transaction that the disk confirms."""
+        given_up, counters = self._given_up, self.counters
+        while len(self._memory) > BATCH:  # small transactions: on a nearly full disk a large one would not fit
+            with store.transaction(durable=True):
+                for row in self._memory[:BATCH]:
+                    store.add(row)
+            self._memory = self._memory[BATCH:]
+        with store.transaction(durable=True):
+            for row in self._memory:
+                store.add(row)
+            if lost := store.make_room(self.options.max_bytes):
+                given_up, counters = self._with_given_up(lost)
+            store.remember("seq", self.last_seq)  # settled events leave no other trace of their number
+            store.remember("given_up", given_up)
+            store.remember("counters", counters)
+            store.remember("state", self._state)
+        self._memory, self._given_up, self.counters = [], given_up, counters
+        self._dirty, self._saved = False, self._monotonic()
+
+    def _mark(self, store: Store) -> None:
+        """Write acknowledgements, and delete what has settled."""
+        now = self._monotonic()
+        with store.transaction(durable=False):
+            seqs, first = store.acknowledge(sorted(self._acked))
+            settling = dict.fromkeys(seqs, now)
+            settled = self._settled(now, settling)
+            store.forget(settled)
+            counters = self.counters | {"delivered": self.counters["delivered"] + first}
+            store.remember("counters", counters)
+        self._acked, self.counters = set(), counters
+        self._settling = {seq: since for seq, since in (self._settling | settling).items() if seq not in settled}
+
+    def _settled(self, now: float, more: Mapping[int, float] | None = None) -> set[int]:
+        everything = self._settling | dict(more or {})
+        return {seq for seq, since in everything.items() if now - since >= self.options.settle_s}
+
+    def _bound_memory(self) -> None:
+        """Give up what memory cannot hold, in the same order as on disk; never the newest."""
+        excess = sum(row.size for row in self._memory) - self.options.memory_bytes
+        lost: list[Row] = []
+        for row in sorted(self._memory[:-1], key=lambda row: (row.weight, row.seq)):
+            if excess <= 0:
+                break
+            lost.append(row)
+            excess -= row.size
+        if lost:
+            self._memory = [row for row in self._memory if row not in lost]
+            self._given_up, self.counters = self._with_given_up(lost)
+
+    def _with_given_up(self, lost: list[Row]) -> tuple[dict[str, Any], dict[str, int]]:
+        """Count what is lost; a report of earlier losses that is itself lost counts for what it said."""
+        said = [_said(row) for row in lost]
+        reported = [one.get("dropped", 1) if row.kind == "dropped" else 1 for row, one in zip(lost, said, strict=True)]
+        before = self._given_up["count"] if self._given_up else 0
+        form = said[-1]
+        counters = self.counters | {"dropped": self.counters["dropped"] + sum(row.kind != "dropped" for row in lost)}
+        return {"count": before + sum(reported), "form": form}, counters
+
+    def _report_given_up(self) -> None:
+        """Report losses as an event, once the queue is half empty and the disk works."""
+        if self._given_up is None or "outbox_disk" in self._disk.faults or self.bytes > self.options.max_bytes / 2:
+            return
+        count, form = self._given_up["count"], self._given_up["form"]
+        reason = f"{count} events were given up: the outbox was full ({self.options.max_bytes} bytes)."
+        self._given_up = None
+        try:
+            form = Event.from_json(form)
+        except InputDataError:  # written by another version of this software: only the journal can say it
+            log.error("%s", reason)  # noqa: TRY400
+            return
+        self.put(
+            replace(
+                form,
+                id=uuid7(),
+                kind="dropped",
+                from_state=form.to_state,
+                reason=reason,
+                dropped=count,
+                score=None,
+                on_fraction=None,
+                level_dbfs=None,
+                evidence=False,
+            )
+        )
+
+
+def _send_again(store: Store) -> None:
+    with store.transaction(durable=False):
+        store.send_again()
+
+
+def _said(row: Row) -> dict[str, Any]:
+    """Give the event of a row; nothing where it is damaged."""
+    try:
+        return dict(json.loads(row.payload))
+    except (ValueError, TypeError):
+        return {}

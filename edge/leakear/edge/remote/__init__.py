@@ -1,0 +1,1 @@
+"""Remote: what a node does when it is asked over MQTT."""

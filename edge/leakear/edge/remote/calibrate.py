@@ -1,0 +1,106 @@
+"""Calibration while the daemon listens: the same learning as `leakear-edge calibrate`, started from afar.
+
+Nothing changes until `apply`. A restart forgets what was learnt so far, and so does another step or model.
+"""
+
+from typing import TYPE_CHECKING
+
+from leakear.edge.decision.calibration import Baseline, CalibrationRefused, Proposal, propose
+from leakear.edge.messages.reports import Event
+from leakear.edge.messages.requests import CalibrateRequest
+from leakear.edge.messages.results import CalibrateResult
+from leakear.edge.mqtt.dispatcher import CommandRefused
+from leakear.edge.node import detector
+
+if TYPE_CHECKING:
+    from leakear.edge.node.node import Node
+    from leakear.edge.pipeline import Pipeline, Result
+
+
+class CalibrationControl:
+    """The calibration of one node. `observe` is a hook of the daemon."""
+
+    def __init__(self, node: "Node") -> None:
+        self._node = node
+        self._phase, self._reason = "idle", "No calibration was started."
+        self._pipeline: Pipeline | None = None
+        self._baseline = Baseline(1.0)
+        self._budget = 1.0
+        self._ends = 0.0
+        self._proposal: Proposal | None = None
+        self._learnt_with = node.news.speaker.model
+
+    def handle(self, request: CalibrateRequest) -> CalibrateResult:
+        """Carry out `calibrate`."""
+        if request.action == "start":
+            self._start(request)
+        elif request.action == "cancel":
+            self._rest("idle", "The calibration was given up.")
+        elif request.action == "apply":
+            self._apply()
+        elif request.action == "accept_floor":
+            self._accept_floor()
+        return self._result()
+
+    def observe(self, result: "Result", _: Event | None) -> None:
+        """Learn from a window; at the end of the time, propose."""
+        if self._phase != "learning":
+            return
+        if self._node.pipeline is not self._pipeline:
+            self._rest("refused", "The model or the step changed meanwhile: start again.")
+            return
+        self._baseline.add(*result.trusted)
+        if self._node.now[0] >= self._ends:
+            self._conclude()
+
+    def _start(self, request: CalibrateRequest) -> None:
+        self._pipeline = self._node.pipeline
+        self._baseline = Baseline(self._node.pipeline.step_s)
+        self._learnt_with = self._node.news.speaker.model
+        self._budget, self._proposal = request.false_alarms_per_week, None
+        self._ends = self._node.now[0] + request.hours * 3600
+        self._phase, self._reason = "learning", f"Learning for {request.hours:g} hours: keep the site quiet."
+
+    def _conclude(self) -> None:
+        rule, info = self._node.rule, self._node.model.info
+        try:
+            self._proposal = propose(
+                self._baseline,
+                on_fraction=rule.on_fraction,
+                model_threshold=info.threshold,
+                false_alarms_per_week=self._budget,
+            )
+        except CalibrationRefused as error:
+            self._rest("refused", str(error))
+        else:
+            self._phase, self._reason = "ready", self._proposal.reason
+
+    def _apply(self) -> None:
+        if self._proposal is None:
+            raise CommandRefused("There is no proposal to apply: start a calibration and wait until it is ready.")
+        if self._node.news.speaker.model != self._learnt_with:
+            self._rest("refused", "The model changed meanwhile: start again.")
+            raise CommandRefused("The proposal was learnt with another model: start a calibration again.")
+        self._node.pipeline.learn_anew()
+        detector.set_threshold(self._node, self._proposal.threshold, self._proposal.level_gate_dbfs)
+        self._rest("idle", f"Applied: threshold {self._proposal.threshold:g}.")
+
+    def _accept_floor(self) -> None:
+        self._node.pipeline.accept_floor()
+        self._node.announce("fault", "a person accepted the present noise floor: what is usual here is learnt anew")
+        self._node.save()
+
+    def _rest(self, phase: str, reason: str) -> None:
+        self._phase, self._reason, self._pipeline = phase, reason, None
+        self._baseline, self._proposal = Baseline(1.0), self._proposal if phase == "ready" else None
+
+    def _result(self) -> CalibrateResult:
+        learning = self._phase == "learning"
+        return CalibrateResult(
+            phase=self._phase,
+            heard_s=self._baseline.heard_s,
+            remaining_s=max(0.0, self._ends - self._node.now[0]) if learning else 0.0,
+            threshold=self._proposal.threshold if self._proposal else None,
+            level_gate_dbfs=self._proposal.level_gate_dbfs if self._proposal else None,
+            reason=self._reason[:500],
+        )

@@ -1,0 +1,1 @@
+"""Test bench: simulated nodes, and the demonstration with its day of simulated sound."""

@@ -1,0 +1,144 @@
+"""check, listen, bench and devices, as a person runs them."""
+
+import json
+import subprocess
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from leakear.edge.audio.blocks import SensorFault
+from leakear.edge.audio.capture import Capture, CaptureOptions
+from leakear.edge.audio.fake_microphone import FakeSource
+from leakear.edge.cli import bench, check, main
+from leakear.edge.cli.findings import Finding
+from leakear.edge.cli.listen import Meter
+from leakear.edge.health.monitor import HealthMonitor, HealthOptions
+from leakear.edge.model.macs import macs
+from leakear.edge.model.tflite import Model
+from tests.support.broker import Broker
+from tests.support.places import TINY
+
+SOUND = (np.random.default_rng(6).standard_normal((48000 * 3, 2)) * 0.02).astype(np.float32)
+
+
+def config(folder: Path, port: int, **audio: object) -> Path:
+    path = folder / "node.toml"
+    lines = "\n".join(f"{key} = {json.dumps(value)}" for key, value in audio.items())
+    path.write_text(
+        f"[node]\nstate_dir = '{folder}'\n[model]\npath = '{TINY}'\n[mqtt]\nhost = '127.0.0.1'\nport = {port}\n"
+        f"[audio]\n{lines}\n"
+    )
+    return path
+
+
+def look(path: Path, source: FakeSource) -> dict[str, Finding]:
+    return {finding.name: finding for finding in check.look(path, 1.0, source)}
+
+
+def test_a_ready_node_has_no_fault(tmp_path: Path, broker: Broker) -> None:
+    found = look(config(tmp_path, broker.port), FakeSource(SOUND, speed=20))
+    assert {finding.status for finding in found.values()} <= {"ok", "warning"}
+    assert {"configuration", "model", "device", "rate", "level", "broker", "clock", "disk", "permissions"} <= set(found)
+    assert found["device"].detail == "Fake microphone"
+    assert "48000 Hz delivered, 22050 Hz judged" in found["rate"].detail
+    assert found["level"].detail.startswith("-34.")
+    assert found["broker"].status == "ok"
+    assert "leakear-check" in broker.log
+
+
+def test_each_trouble_is_named_with_a_remedy(tmp_path: Path, broker: Broker) -> None:
+    dead = look(config(tmp_path, broker.port), FakeSource(SOUND * 0, speed=20))["sound"]
+    assert (dead.status, dead.detail) == ("fault", "digital_silence")
+    assert "plug" in dead.remedy
+    absent = look(config(tmp_path, broker.port, device="Scarlett"), FakeSource(SOUND))["device"]
+    assert (absent.status, "not present" in absent.detail) == ("fault", True)
+    slow = look(config(tmp_path, broker.port), FakeSource(SOUND[:, :1], rate=2000, speed=20))["rate"]
+    assert slow.status == "warning"
+    refused = look(config(tmp_path, broker.port, rate=22050), FakeSource(SOUND))["sound"]
+    assert "Invalid sample rate" in refused.detail
+    broker.stop()
+    alone = look(config(tmp_path, broker.port), FakeSource(SOUND, speed=20))["broker"]
+    assert (alone.status, "does not answer" in alone.detail) == ("warning", True)
+
+
+def test_a_broker_that_refuses_is_a_fault_with_its_reason(tmp_path: Path) -> None:
+    with Broker(passwords={"somebody": "secret"}) as broker:
+        found = look(config(tmp_path, broker.port), FakeSource(SOUND, speed=20))["broker"]
+    assert found.status == "fault"
+    assert "[mqtt]" in found.detail + found.remedy
+
+
+def test_check_prints_json_and_ends_with_the_code_of_what_it_found(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "bad.toml"
+    path.write_text("[audio]\nspeed = 3\n")
+    assert main(["check", "--config", str(path), "--json"]) == 78
+    printed = json.loads(capsys.readouterr().out)
+    assert printed["ok"] is False
+    assert printed["findings"][0]["name"] == "configuration"
+    assert "speed: unknown key" in printed["findings"][0]["detail"]
+
+
+def test_listen_shows_level_spectrum_score_and_deafness() -> None:
+    model = Model.load(TINY)
+    meter = Meter(model, HealthMonitor(HealthOptions(), model.info.spec))
+    source = FakeSource(SOUND, speed=40)
+    options = CaptureOptions(deaf_s=0.5, retry_s=0.05)
+    lines = []
+    with Capture(options, model.info.spec, source) as capture:
+        for line in meter.lines(capture):
+            lines.append(line)
+            if len(lines) == 25:
+                source.unplug()
+            if line.startswith("DEAF"):
+                break
+    assert lines[0].startswith(" -34.")
+    assert "first P(leak) after 10 s" in lines[0]
+    assert any("P(leak) 0." in line or "P(leak) 1." in line for line in lines)
+    assert len([line for line in lines if line.startswith("DEAF")]) == 1
+
+
+def test_listen_ends_by_itself_after_the_given_time() -> None:
+    model = Model.load(TINY)
+    meter = Meter(model, HealthMonitor(HealthOptions(), model.info.spec))
+    faults = [SensorFault("no_device", "plug it in", second, second) for second in range(10)]
+    assert len(list(meter.lines(faults, seconds=3))) == 4
+
+
+def test_bench_counts_multiplications_and_recommends_a_step() -> None:
+    model = Model.load(TINY)
+    assert macs(model) == 41 * 53 * 8 * 64 + 10 * 17 * 12 * 4 * 3 * 8 + 12 * 16 + 16
+    costs = bench.measure_costs(model, 3)
+    assert costs.window_ms > 0
+    assert costs.real_time_factor == pytest.approx(costs.window_ms / 1e4)
+    assert set(asdict(costs)["stages"]) >= {"health", "score", "spectrogram, whole"}
+    assert "recommended step" in bench.text(costs)
+    assert [bench.recommended_step(ms) for ms in (1, 300, 700, 2400, 60000)] == [1, 2, 5, 10, 60]
+
+
+def test_bench_prints_json_alone_on_standard_output() -> None:
+    command = [sys.executable, "-m", "leakear.edge.cli", "bench", "--model", str(TINY), "--repeat", "3", "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    assert json.loads(done.stdout)["model"].startswith("tiny")
+
+
+def test_devices_say_what_to_do_when_there_is_none(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("leakear.edge.cli.devices.SoundDeviceSource", lambda: FakeSource(SOUND))
+    assert main(["devices"]) == 0
+    assert "* Fake microphone" in capsys.readouterr().out
+    gone = FakeSource(SOUND, plugged=False)
+    gone.refresh()
+    monkeypatch.setattr("leakear.edge.cli.devices.SoundDeviceSource", lambda: gone)
+    assert main(["devices"]) == 1
+    assert "plug the microphone in" in capsys.readouterr().out
+
+
+def test_listening_to_no_microphone_is_no_success(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["listen", "--device", "there is none of this name", "--seconds", "1"]) == 1
+    assert "no microphone was heard" in capsys.readouterr().err

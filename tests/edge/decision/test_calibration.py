@@ -1,0 +1,177 @@
+"""Calibration: a threshold that keeps its budget, and refusals of what cannot be learnt from."""
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from leakear.edge.cli import main
+from leakear.edge.cli.calibrate import apply, with_keys
+from leakear.edge.decision.calibration import BLOCK_S, Baseline, CalibrationRefused, Proposal, chi_square_tenth, propose
+from leakear.edge.errors import ConfigError
+from leakear.edge.model.tflite import sigmoid
+from leakear.edge.settings import Settings
+from tests.support.places import TINY
+
+
+def night(seed: int, hours: float = 8, mean: float = -4.0, spread: float = 1.0) -> Baseline:
+    """Quiet: log-odds scatter from window to window and wander from block to block."""
+    rng = np.random.default_rng(seed)
+    blocks = round(hours * 3600 / BLOCK_S)
+    logits = rng.normal(mean, spread, (blocks, 30)) + rng.normal(0, 0.5, (blocks, 1))
+    baseline = Baseline(10.0)
+    for logit, level in zip(logits.flat, rng.normal(-60, 1, logits.size), strict=True):
+        baseline.add(sigmoid(logit), level)
+    return baseline
+
+
+def chosen(baseline: Baseline, budget: float = 1.0, **others: object) -> Proposal:
+    return propose(baseline, on_fraction=0.9, model_threshold=0.02, false_alarms_per_week=budget, **others)  # type: ignore[arg-type]
+
+
+def exceeding_blocks_per_week(threshold: float, seeds: range) -> float:
+    """Blocks of new nights in which 90 % of the windows reach the threshold, per week."""
+    level = math.log(threshold / (1 - threshold))
+    exceeding = blocks = 0
+    for seed in seeds:
+        values = np.array(night(seed).logits).reshape(-1, 30)
+        exceeding += int((np.quantile(values, 0.1, axis=1) >= level).sum())
+        blocks += len(values)
+    return exceeding / blocks * 7 * 86400 / BLOCK_S
+
+
+def test_the_budget_holds_on_nights_that_were_not_learnt_from() -> None:
+    kept = [exceeding_blocks_per_week(chosen(night(seed)).threshold, range(100, 115)) <= 1 for seed in range(10)]
+    assert sum(kept) >= 8  # stated with 90 % confidence
+
+
+def test_a_smaller_budget_asks_for_a_higher_threshold() -> None:
+    thresholds = [chosen(night(1), budget).threshold for budget in (10, 1, 0.1)]
+    assert thresholds == sorted(thresholds)
+    assert thresholds[0] < thresholds[2]
+
+
+def test_the_models_own_threshold_is_never_undercut() -> None:
+    quiet = night(1, mean=-12)
+    assert propose(quiet, on_fraction=0.9, model_threshold=0.5).threshold == 0.5
+
+
+def test_the_bound_is_that_of_the_chi_square_distribution() -> None:
+    from scipy.stats import chi2
+
+    for freedom in (18, 20, 40, 200, 4000):
+        assert chi_square_tenth(freedom) == pytest.approx(chi2.ppf(0.1, freedom), rel=0.005)
+
+
+def test_the_gate_lies_at_the_top_of_the_quiet_levels() -> None:
+    assert chosen(night(1)).level_gate_dbfs == pytest.approx(-60 + 1.645, abs=0.3)
+
+
+def faulty() -> Baseline:
+    baseline = night(1)
+    for _ in range(400):
+        baseline.add(None, None)
+    return baseline
+
+
+def drifting() -> Baseline:
+    baseline = night(1, hours=4, mean=-12)
+    later = night(2, hours=4, mean=-6)
+    baseline.logits += later.logits
+    baseline.levels += later.levels
+    return baseline
+
+
+def unsteady() -> Baseline:
+    baseline = night(1)
+    baseline.levels = [-60 + 40 * (i % 20 == 0) for i in range(len(baseline.levels))]
+    return baseline
+
+
+def spiky() -> Baseline:
+    baseline = night(1, hours=16)
+    for i in range(300, 360):
+        baseline.logits[i] = 9.0
+    return baseline
+
+
+@pytest.mark.parametrize(
+    ("baseline", "sentence"),
+    [
+        (night(1, hours=3.9), "only 3.9 quiet hours"),
+        (faulty(), "12% of the windows could not be judged"),
+        (night(1, mean=0.0), "sound like a leak already"),
+        (drifting(), "drifted"),
+        (unsteady(), "unstable"),
+        (spiky(), "not quiet throughout"),
+    ],
+)
+def test_what_cannot_be_learnt_from_is_refused(baseline: Baseline, sentence: str) -> None:
+    with pytest.raises(CalibrationRefused, match=sentence):
+        chosen(baseline)
+
+
+def test_a_known_steady_sound_is_learnt_only_when_a_person_says_so() -> None:
+    steady = night(1, mean=0.0)
+    assert chosen(steady, accept_leak_like=True).threshold > 0.5
+
+
+def test_keys_are_set_and_everything_else_stays() -> None:
+    text = "# mine\n[node]\nsite = 'x'\n[decision]  # rule\nthreshold = 0.5 # old\nspan_s = 60\n\n[mqtt]\nhost = 'h'\n"
+    assert with_keys(text, "decision", {"threshold": "0.7", "level_gate_dbfs": "-50.0"}) == (
+        "# mine\n[node]\nsite = 'x'\n[decision]  # rule\nthreshold = 0.7\nlevel_gate_dbfs = -50.0\nspan_s = 60\n\n"
+        "[mqtt]\nhost = 'h'\n"
+    )
+    assert with_keys("[node]\n", "decision", {"threshold": "0.7"}) == "[node]\n\n[decision]\nthreshold = 0.7\n"
+
+
+def config(folder: Path) -> Path:
+    path = folder / "node.toml"
+    path.write_text(
+        f"[node]\nsite = 'x'\n[model]\npath = '{TINY}'\n[window]\nstep_s = 60.0\n[decision]\nspan_s = 1800.0\n"
+    )
+    return path
+
+
+def test_recordings_become_a_proposal_that_is_applied_only_when_asked(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = config(tmp_path)
+    rng = np.random.default_rng(3)
+    for number in range(5):  # fifty minutes each
+        sound = rng.standard_normal(4096 * 3000) * 2e-4
+        soundfile.write(tmp_path / f"quiet-{number}.wav", sound, 4096, subtype="PCM_24")
+    files = [str(file) for file in sorted(tmp_path.glob("*.wav"))]
+    before = path.read_text()
+    assert main(["calibrate", "--config", str(path), "--from", *files]) == 0
+    assert path.read_text() == before
+    assert "false alarms a week with 90% confidence" in capsys.readouterr().out
+    assert main(["calibrate", "--config", str(path), "--apply"]) == 0
+    decision = Settings.load(path, {}).decision
+    assert decision["level_gate_dbfs"] == pytest.approx(-71, abs=1)
+    assert 0 < decision["threshold"] < 1
+    assert decision["span_s"] == 1800
+    assert (tmp_path / "node.toml.bak").read_text() == before
+
+
+def test_too_few_recordings_end_with_65(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = config(tmp_path)
+    soundfile.write(tmp_path / "short.wav", np.random.default_rng(0).standard_normal(22050 * 30) * 1e-3, 22050)
+    assert main(["calibrate", "--config", str(path), "--from", str(tmp_path / "short.wav")]) == 65
+    assert "quiet hours were heard" in capsys.readouterr().err
+
+
+def test_there_is_nothing_to_apply_before_a_proposal(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="no proposal here"):
+        apply(config(tmp_path), tmp_path / "node.calibration.toml")
+
+
+def test_a_person_accepts_the_present_floor(tmp_path: Path) -> None:
+    config = tmp_path / "leakear.toml"
+    config.write_text("[health]\nfloor_drop_db = 9 # quiet site\n")
+    before = Settings.load(config).health
+    assert main(["calibrate", "--config", str(config), "--accept-floor"]) == 0
+    after = Settings.load(config).health
+    assert (after.floor_drop_db, after.accepted != before.accepted) == (9, True)

@@ -1,0 +1,284 @@
+"""The rule: use of water never alarms, a leak does, quiet clears, a fault is said, a restart changes nothing."""
+
+import json
+from typing import Any
+
+import pytest
+
+from leakear.edge.background.background import Rise
+from leakear.edge.decision.state_machine import Decision, DecisionRule, Observation, State, rule_from
+from leakear.edge.errors import ConfigError
+
+STEP = 10.0
+
+
+def run(decision: Decision, *parts: tuple[float | None, float], start: float = 0.0) -> list[tuple[str, float]]:
+    """Feed (score, minutes) one after the other; return the states entered with their minute."""
+    time, entered = start, []
+    for score, minutes in parts:
+        for _ in range(round(minutes * 60 / STEP)):
+            time += STEP
+            change = decision.update(Observation(time, time, STEP, score, -40.0))
+            if change:
+                entered.append((change.target.value, (time - start) / 60))
+    return entered
+
+
+def test_a_leak_warns_then_alarms_then_clears() -> None:
+    states = run(Decision(DecisionRule()), (0.1, 60), (0.9, 120), (0.1, 60))
+    assert [s for s, _ in states] == ["WARNING", "LEAK", "OK"]
+    assert 60 + 25 < states[0][1] <= 60 + 30
+    assert states[1][1] <= 60 + 60
+    assert 180 < states[2][1] <= 190
+
+
+@pytest.mark.parametrize("minutes", [0.2, 5, 20, 25])
+def test_use_of_water_never_alarms(minutes: float) -> None:
+    assert run(Decision(DecisionRule()), (0.1, 40), (0.99, minutes), (0.1, 40)) == []
+
+
+def test_use_never_alarms_though_its_pauses_could_not_be_judged() -> None:
+    decision = Decision(DecisionRule())
+    assert run(decision, (0.1, 40), (None, 2), (0.99, 25), (None, 3), (0.1, 40)) == []
+
+
+def test_a_leak_is_heard_though_a_third_of_the_windows_is_lost() -> None:
+    decision = Decision(DecisionRule())
+    parts = [(score, 1 / 6) for _ in range(180) for score in (0.9, None, 0.9)]
+    assert [s for s, _ in run(decision, (0.1, 40), *parts)] == ["WARNING", "LEAK"]
+
+
+def test_an_interrupted_sound_is_no_leak() -> None:
+    parts = [(0.9, 20), (0.1, 10)] * 10
+    assert run(Decision(DecisionRule()), *parts) == []
+
+
+def test_a_warning_that_ebbs_ends_without_leak() -> None:
+    assert [s for s, _ in run(Decision(DecisionRule()), (0.9, 32), (0.1, 30))] == ["WARNING", "OK"]
+
+
+def test_use_on_top_of_a_leak_changes_nothing() -> None:
+    assert [s for s, _ in run(Decision(DecisionRule()), (0.8, 90), (0.99, 10), (0.8, 90))] == ["WARNING", "LEAK"]
+
+
+def test_the_level_gate_mutes_what_is_too_quiet_to_be_a_leak() -> None:
+    assert run(Decision(DecisionRule(level_gate_dbfs=-30)), (0.99, 120)) == []
+
+
+def test_a_fault_is_shown_and_ends_with_the_first_good_window_leaving_the_leak_standing() -> None:
+    decision = Decision(DecisionRule())
+    run(decision, (0.9, 90))
+    assert decision.state is State.LEAK
+    change = decision.update(Observation(5500, 5500, STEP, None, None, "no_frames"))
+    assert change is not None
+    assert (change.target, change.reason) == (State.SENSOR_FAULT, "no_frames")
+    assert decision.update(Observation(5510, 5510, STEP, None)) is None
+    change = decision.update(Observation(5520, 5520, STEP, 0.9))
+    assert change is not None
+    assert change.target is State.LEAK
+
+
+def test_faulty_windows_count_neither_way() -> None:
+    decision = Decision(DecisionRule())
+    run(decision, (0.1, 40))
+    time = 2400.0
+    for _ in range(600):
+        time += STEP
+        decision.update(Observation(time, time, STEP, 0.99, -10.0, "clipping"))
+    assert decision.update(Observation(time + STEP, time, STEP, 0.1)).target is State.OK  # type: ignore[union-attr]
+
+
+def deaf(decision: Decision, start: float, hours: float) -> float:
+    """Hear nothing, told once a minute; return when it ends."""
+    for minute in range(round(hours * 60)):
+        decision.update(Observation(start + 60 * minute, start + 60 * minute, 0.0, None, None, "no_device"))
+    return start + hours * 3600
+
+
+def test_a_warning_does_not_outlive_hours_of_deafness() -> None:
+    decision = Decision(DecisionRule())
+    assert [s for s, _ in run(decision, (0.1, 30), (0.95, 30))] == ["WARNING"]
+    end = deaf(decision, 3610, 5)
+    assert [s for s, _ in run(decision, (0.95, 14), (0.1, 10), start=end)] == ["OK"], "a tap is no leak"
+
+
+def test_what_is_confirmed_must_have_been_heard_throughout() -> None:
+    decision = Decision(DecisionRule())
+    assert [s for s, _ in run(decision, (0.1, 30), (0.95, 30))] == ["WARNING"]
+    end = deaf(decision, 3610, 0.3)
+    assert [s for s, _ in run(decision, (0.95, 8), (0.1, 30), start=end)] == ["WARNING", "OK"]
+
+
+@pytest.mark.parametrize(("gap_s", "states"), [(60, []), (8 * 3600, ["OK"])])
+def test_a_warning_does_not_outlive_hours_without_power(gap_s: float, states: list[str]) -> None:
+    before, after = Decision(DecisionRule()), Decision(DecisionRule())
+    assert [s for s, _ in run(before, (0.1, 30), (0.95, 30))] == ["WARNING"]
+    after.restore(json.loads(json.dumps(before.snapshot())), time_s=100, gap_s=gap_s)
+    assert [s for s, _ in run(after, (0.95, 8), start=100)] == states
+
+
+def test_a_leak_that_stands_again_after_deafness_is_no_new_alert() -> None:
+    decision = Decision(DecisionRule())
+    run(decision, (0.9, 90))
+    end = deaf(decision, 5410, 72)
+    change = decision.update(Observation(end, end, STEP, 0.1, -40.0))
+    assert change is not None
+    assert (change.target, change.again) == (State.LEAK, True)
+    assert change.reason == "SENSOR_FAULT ended; LEAK as last heard"
+    assert [s for s, _ in run(decision, (0.1, 12), start=end)] == ["OK"]
+
+
+def doubtful(decision: Decision, *parts: tuple[float, float], start: float = 0.0) -> list[str]:
+    """Feed (score, minutes) of a sensor that may hang in the air; return the states entered."""
+    time, entered = start, []
+    for score, minutes in parts:
+        for _ in range(round(minutes * 60 / STEP)):
+            time += STEP
+            change = decision.update(Observation(time, time, STEP, score, -40.0, "floor_drift", doubt=True))
+            entered += [change.target.value] if change else []
+    return entered
+
+
+def test_a_leak_is_heard_though_quiet_is_doubtful() -> None:
+    decision = Decision(DecisionRule())
+    assert doubtful(decision, (0.1, 60), (0.9, 90)) == ["SENSOR_FAULT", "WARNING", "LEAK"]
+    assert doubtful(decision, (0.1, 600), start=20_000) == ["SENSOR_FAULT"], "and doubtful quiet clears nothing"
+    assert [s for s, _ in run(decision, (0.1, 8), start=80_000)] == ["LEAK", "OK"]
+
+
+def test_in_doubt_a_sound_with_pauses_is_no_leak() -> None:
+    parts = [(0.9, 2), (0.1, 1)] * 60  # what is not on is not counted, and must not be taken for on
+    assert doubtful(Decision(DecisionRule()), *parts) == ["SENSOR_FAULT"]
+
+
+def test_too_many_lost_windows_make_noisy_with_hysteresis() -> None:
+    decision = Decision(DecisionRule())
+    lost = [(score, 1 / 6) for _ in range(120) for score in (0.1, None, None)]
+    half = [(score, 1 / 6) for _ in range(60) for score in (0.1, 0.1, 0.1, None, None)]
+    assert [s for s, _ in run(decision, (0.1, 20), *lost, *half)] == ["NOISY"]
+    assert [s for s, _ in run(decision, (0.1, 20), start=20000)] == ["OK"]
+
+
+def test_confirmation_may_wait_for_the_quiet_hours() -> None:
+    decision = Decision(DecisionRule(quiet_hours="02:00-04:00"))
+    states = run(decision, (0.9, 240))
+    assert [s for s, _ in states] == ["WARNING", "LEAK"]
+    assert states[1][1] == pytest.approx(120, abs=0.5)
+
+
+def test_the_fast_path_takes_only_loud_and_sure() -> None:
+    rule = DecisionRule(fast_s=120, fast_level_dbfs=-45)
+    assert run(Decision(rule), (0.999, 3))[0][0] == "LEAK"
+    assert run(Decision(rule), (0.98, 20)) == []
+
+
+def risen(
+    decision: Decision,
+    *parts: tuple[float | None, float],
+    start: float = 0.0,
+    score: float = 0.1,
+    weather: bool = False,
+) -> list[tuple[str, float, str]]:
+    """Feed (rise in dB, minutes) one after the other; return the states entered with minute and reason."""
+    time, entered = start, []
+    for db, minutes in parts:
+        for _ in range(round(minutes * 60 / STEP)):
+            time += STEP
+            rise = None if db is None else Rise(db, 1000.0, weather)
+            change = decision.update(Observation(time, time, STEP, score, -40.0, None, rise))
+            if change:
+                entered.append((change.target.value, (time - start) / 60, change.reason))
+    return entered
+
+
+def test_a_rise_above_what_is_usual_warns_alarms_and_clears() -> None:
+    states = risen(Decision(DecisionRule()), (0.5, 60), (3.0, 120), (0.75, 60), (0.0, 60))
+    assert [s for s, _, _ in states] == ["WARNING", "LEAK", "OK"]
+    assert [m for _, m, _ in states[:2]] == [pytest.approx(60 + 13.5, abs=1), pytest.approx(60 + 28.5, abs=1)]
+    assert 240 < states[2][1] <= 251  # a little less than what began it still holds it up
+    assert states[1][2] == "3.0 dB above anything usual here around 1000 Hz for 30 min"
+
+
+@pytest.mark.parametrize(("db", "weather", "rule"), [(0.8, False, {}), (9.0, True, {}), (9.0, False, {"rise_db": 0})])
+def test_small_rises_weather_and_a_rule_without_rises_say_nothing(db: float, weather: bool, rule: Any) -> None:
+    assert risen(Decision(DecisionRule(**rule)), (0.0, 60), (db, 300), weather=weather) == []
+
+
+def test_a_faint_rise_waits_twice_as_long_for_a_leak() -> None:
+    states = risen(Decision(DecisionRule()), (0.5, 60), (1.2, 120))
+    assert [(s, m) for s, m, _ in states] == [
+        ("WARNING", pytest.approx(60 + 13.5, abs=1)),
+        ("LEAK", pytest.approx(60 + 43.5, abs=1)),
+    ]
+
+
+@pytest.mark.parametrize(("db", "minutes"), [(5.0, 25), (1.2, 40)])
+def test_a_short_rise_is_no_leak(db: float, minutes: float) -> None:
+    assert [s for s, _, _ in risen(Decision(DecisionRule()), (0.0, 60), (db, minutes), (0.0, 60))] == ["WARNING", "OK"]
+
+
+def test_a_faint_rise_that_flickers_is_told_all_the_same() -> None:
+    parts = [(1.0, 4.0), (0.5, 0.4)] * 40
+    assert [s for s, _, _ in risen(Decision(DecisionRule()), (0.0, 60), *parts)] == ["WARNING", "LEAK"]
+
+
+def test_a_leak_by_rise_stands_while_rises_are_not_known_and_ends_when_learnt_anew() -> None:
+    decision = Decision(DecisionRule())
+    risen(decision, (0.0, 60), (5.0, 120))
+    assert decision.suspicious
+    assert risen(decision, (None, 60), start=20_000) == []
+    assert decision.state is State.LEAK
+    decision.forget_rises()
+    assert [s for s, _, _ in risen(decision, (None, 20), start=30_000)] == ["OK"]
+
+
+def test_a_rise_survives_a_restart() -> None:
+    first, second = Decision(DecisionRule()), Decision(DecisionRule())
+    risen(first, (0.0, 60), (1.2, 30))
+    assert first.state is State.WARNING
+    second.restore(json.loads(json.dumps(first.snapshot())), time_s=1_000_000, gap_s=0)
+    assert [(s, round(m)) for s, m, _ in risen(second, (1.2, 60), start=1_000_000)] == [("LEAK", 14)]
+
+
+def test_marks_of_an_older_node_are_read() -> None:
+    saved = Decision(DecisionRule()).snapshot() | {"marks": [[10.0, 10.0, True, False, False]]}
+    del saved["by_rise"]
+    decision = Decision(DecisionRule())
+    decision.restore(saved, time_s=100, gap_s=0)
+    assert decision.on_fraction == 1
+
+
+def test_a_restart_changes_nothing() -> None:
+    whole, first = Decision(DecisionRule()), Decision(DecisionRule())
+    expected = run(whole, (0.1, 30), (0.9, 20), (0.9, 60))
+    before = run(first, (0.1, 30), (0.9, 20))
+    second = Decision(DecisionRule())
+    second.restore(json.loads(json.dumps(first.snapshot())), time_s=1_000_000, gap_s=0)
+    after = run(second, (0.9, 60), start=1_000_000)
+    assert before + [(s, t + 50) for s, t in after] == [(s, pytest.approx(t)) for s, t in expected]
+
+
+def test_a_foreign_snapshot_is_refused() -> None:
+    with pytest.raises(ValueError, match="unusable"):
+        Decision(DecisionRule()).restore({"heard": "OK"}, 0, 0)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"clear_fraction": 0.6},
+        {"on_fraction": 0.4},
+        {"threshold": 0.0},
+        {"coverage": 0.0},
+        {"quiet_hours": "2-4"},
+        {"quiet_hours": "25:00-26:00"},
+    ],
+)
+def test_impossible_rules_are_refused(fields: dict[str, object]) -> None:
+    with pytest.raises(ConfigError, match="decision"):
+        rule_from({}, fields)
+
+
+def test_a_span_of_too_few_windows_is_refused() -> None:
+    with pytest.raises(ConfigError, match="span_s"):
+        DecisionRule(span_s=20).check_step(10)

@@ -1,0 +1,264 @@
+"""The dispatcher answers everything, carries out what is sound, and nothing hostile gets through it."""
+
+import base64
+import hashlib
+import json
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from leakear.edge.messages.reports import COMMANDS, CommandResult
+from leakear.edge.messages.requests import (
+    PART_BYTES,
+    CalibrateRequest,
+    ClipRequest,
+    ModelRequest,
+    Request,
+    SetRequest,
+    WatchRequest,
+)
+from leakear.edge.messages.results import (
+    CalibrateResult,
+    IdentifyResult,
+    ModelResult,
+    SelftestResult,
+    SetResult,
+    StatusResult,
+    WatchResult,
+)
+from leakear.edge.mqtt.dispatcher import MODEL_REQUEST_BYTES, Clip, CommandOptions, CommandRefused, Dispatcher
+from leakear.edge.remote.model_upload import Transfer
+from tests.support.contract import problems, validator
+
+EXAMPLE_IDENTITY = IdentifyResult.from_json(validator("result-identify").schema["examples"][0])  # type: ignore[index]
+EXAMPLE_STATUS = StatusResult.from_json(validator("result-status").schema["examples"][0])  # type: ignore[index]
+EVENT_ID = "019ab2c4-5d6e-7f80-9a1b-2c3d4e5f6071"
+
+
+class Recorder:
+    """Controls that do nothing but remember what they were asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[Request] = []
+        self.clip_bytes = bytes(range(256)) * 400
+
+    def identify(self, request: Request) -> IdentifyResult:
+        self.asked.append(request)
+        return EXAMPLE_IDENTITY
+
+    def status(self, request: Request) -> StatusResult:
+        self.asked.append(request)
+        return EXAMPLE_STATUS
+
+    def selftest(self, request: Request) -> SelftestResult:
+        self.asked.append(request)
+        raise ZeroDivisionError("a bug")
+
+    def set(self, request: SetRequest) -> SetResult:
+        self.asked.append(request)
+        return SetResult(threshold=0.5, step_s=10.0, muted_until=None)
+
+    def calibrate(self, request: CalibrateRequest) -> CalibrateResult:
+        self.asked.append(request)
+        raise CommandRefused("The baseline is not stable.")
+
+    def model(self, request: ModelRequest) -> ModelResult:
+        self.asked.append(request)
+        return ModelResult(stage="discarded", next_part=0, parts=0)
+
+    def watch(self, request: WatchRequest) -> WatchResult:
+        self.asked.append(request)
+        return WatchResult(seconds=request.seconds)
+
+    def clip(self, request: ClipRequest) -> Clip:
+        self.asked.append(request)
+        return Clip(request.event_id, "audio/flac", self.clip_bytes)
+
+
+class Bench:
+    """A dispatcher with a clock that the test turns."""
+
+    def __init__(self, **options: Any) -> None:
+        self.now = 0.0
+        self.controls = Recorder()
+        self.sent: list[tuple[str, bytes]] = []
+        reply = lambda suffix, payload: self.sent.append((suffix, payload))  # noqa: E731
+        self.dispatcher = Dispatcher(CommandOptions(**options), self.controls, reply, lambda: self.now)
+
+    def ask(self, name: str, body: object) -> list[CommandResult]:
+        """Answers to one command; each follows the published schema."""
+        self.sent.clear()
+        self.dispatcher.handle(name, body if isinstance(body, bytes) else json.dumps(body).encode())
+        for suffix, payload in self.sent:
+            assert suffix == f"cmd/{name}/result"
+            assert problems(f"leakear/s/n/{suffix}", payload) == []
+        return [CommandResult.from_json(payload) for _, payload in self.sent]
+
+
+@pytest.fixture
+def bench() -> Bench:
+    return Bench(burst=1000, allow_clip=True)
+
+
+SOUND: dict[str, dict[str, Any]] = {
+    "identify": {},
+    "status": {},
+    "set": {"threshold": 0.7},
+    "model": {"action": "install"},
+    "watch": {"seconds": 5},
+}
+
+
+@pytest.mark.parametrize("name", SOUND)
+def test_a_sound_command_is_carried_out_and_answered_with_its_id(bench: Bench, name: str) -> None:
+    (answer,) = bench.ask(name, {"id": "x1", **SOUND[name]})
+    assert (answer.id, answer.ok, answer.error) == ("x1", True, None)
+    assert len(bench.controls.asked) == bench.dispatcher.done == 1
+
+
+def test_a_clip_comes_in_parts_that_make_it_whole(bench: Bench) -> None:
+    answers = bench.ask("clip", {"id": "c", "event_id": EVENT_ID})
+    assert [a.result["part"] for a in answers] == list(range(answers[0].result["parts"]))
+    assert b"".join(base64.b64decode(a.result["data"]) for a in answers) == bench.controls.clip_bytes
+    assert all(len(payload) < 80_000 for _, payload in bench.sent)
+
+
+def test_sound_does_not_leave_a_site_that_did_not_allow_it() -> None:
+    bench = Bench()
+    (answer,) = bench.ask("clip", {"id": "c", "event_id": EVENT_ID})
+    assert (answer.ok, answer.id) == (False, "c")
+    assert "commands.allow_clip" in str(answer.error)
+    assert bench.controls.asked == []
+
+
+@pytest.mark.parametrize(
+    ("name", "body", "sentence"),
+    [
+        ("set", {"id": "a", "treshold": 0.5}, "has the unknown key 'treshold'"),
+        ("set", {"id": "a", "threshold": 1.5}, "SetRequest.threshold is 1.5; allowed is 0.01 to 0.99."),
+        ("set", {"id": "a", "threshold": "0.5"}, "must be a number"),
+        ("set", {"id": "a", "step_s": 0}, "allowed is 0.5 to 600"),
+        ("watch", {"id": "a", "seconds": 1e9}, "allowed is 0 to 3600"),
+        ("model", {"id": "a", "action": "format"}, "allowed are put, install, discard"),
+        ("clip", {"id": "a", "event_id": "../../etc/passwd"}, "not of the form"),
+        ("calibrate", {"id": "a"}, "CalibrateRequest.action is missing."),
+        ("calibrate", {"id": "a", "action": "start"}, "The baseline is not stable."),
+        ("reboot", {"id": "a"}, "There is no command reboot; known are identify"),
+        ("handle", {"id": "a"}, "There is no command handle"),
+        ("status", b"[" * 4000, "is nested too deeply"),
+        ("status", b" " * 5000, "at most 4096 are read"),
+        ("model", b" " * (MODEL_REQUEST_BYTES + 1), "are read"),
+        ("selftest", {"id": "a"}, "The node failed at this; see its log."),
+    ],
+)
+def test_a_refusal_says_why(bench: Bench, name: str, body: object, sentence: str) -> None:
+    (answer,) = bench.ask(name, body)
+    assert not answer.ok
+    assert sentence in str(answer.error)
+    assert answer.id == ("a" if isinstance(body, dict) else "")
+    assert bench.dispatcher.refused == 1
+
+
+def test_names_that_are_no_names_are_counted_and_not_echoed(bench: Bench) -> None:
+    for name in ("", "SET", "a" * 17, "set/x", "__init__", "\u0000"):
+        assert bench.ask(name, {"id": "a"}) == []
+    assert bench.dispatcher.refused == 6
+
+
+def test_a_flood_is_answered_once_a_second() -> None:
+    bench = Bench(burst=3, per_second=0.5)
+    answers = [answer for _ in range(1000) for answer in bench.ask("status", {"id": "f"})]
+    assert [a.ok for a in answers] == [True] * 3 + [False]
+    bench.now = 2.0
+    assert [a.ok for a in bench.ask("status", {"id": "f"})] == [True]
+    assert bench.dispatcher.refused == 997
+
+
+def test_a_node_that_takes_no_commands_takes_none() -> None:
+    bench = Bench(enabled=False)
+    assert bench.ask("status", {"id": "x"}) == []
+    assert bench.controls.asked == []
+
+
+def hostile(rng: random.Random, name: str) -> bytes:
+    """One payload of the kinds that break parsers: noise, wrong types, deep, long, almost right."""
+    keys = ("id", "threshold", "step_s", "mute_until", "event_id", "action", "sha256", "size", "part", "data")
+    texts = ["", "x" * 300, "\u0000", "../..", "put", "start", EVENT_ID]
+    values: list[Any] = [None, True, -1, 2**70, 1e308, [[]], {"a": {}}, *texts]
+    kind = rng.randrange(6)
+    if kind == 0:
+        return rng.randbytes(rng.randrange(64))
+    if kind == 1:
+        return b'{"id":' + rng.choice([b"[", b'{"a":']) * rng.randrange(5000)
+    if kind == 2:
+        return b'{"id":"' + b"a" * rng.choice([10, 5_000, 200_000]) + b'"}'
+    if kind == 3:
+        return b'{"id":"a","size":' + b"9" * rng.randrange(1, 5000) + b"}"
+    body: dict[str, Any] = {key: rng.choice(values) for key in rng.sample(keys, rng.randrange(len(keys)))}
+    if kind == 4:
+        body["id"] = "h"
+    text = json.dumps(body)
+    cut = rng.randrange(len(text)) if rng.random() < 0.2 else len(text)
+    return text[:cut].encode()
+
+
+def test_ten_thousand_hostile_payloads_change_nothing_but_a_count() -> None:
+    """Whatever reaches the controls is a sound request; everything else is refused, and nothing raises."""
+    bench, rng = Bench(burst=1000, per_second=100, allow_clip=True), random.Random(4)
+    for index in range(12_000):
+        bench.now += 1.0
+        name = rng.choice(COMMANDS) if index % 50 else rng.choice(["", "x", "réboot", "result", "handle", "_note"])
+        bench.sent.clear()
+        bench.dispatcher.handle(name, hostile(rng, name))
+        for suffix, payload in bench.sent:
+            assert problems(f"leakear/s/n/{suffix}", payload) == []
+            assert len(payload) < 80_000
+    assert bench.dispatcher.done + bench.dispatcher.refused == 12_000
+    for request in bench.controls.asked:
+        assert type(request).from_json(request.to_json()) == request
+
+
+def put(data: bytes, part: int, /, **changes: Any) -> ModelRequest:
+    chunk = data[part * PART_BYTES : (part + 1) * PART_BYTES]
+    fields = {
+        "id": "m",
+        "sha256": hashlib.sha256(data).hexdigest(),
+        "size": len(data),
+        "part": part,
+        "data": base64.b64encode(chunk).decode(),
+    }
+    return ModelRequest.from_json({**fields, **changes})
+
+
+def test_a_bundle_in_parts_is_whole_or_not_at_all(tmp_path: Path) -> None:
+    data = random.Random(1).randbytes(PART_BYTES * 2 + 17)
+    transfer = Transfer(tmp_path / "sub" / "incoming", 10**6)
+    assert transfer.add(put(data, 0)) is None
+    assert transfer.add(put(data, 0)) is None, "part 0 begins anew"
+    assert transfer.add(put(data, 1)) is None
+    assert transfer.add(put(data, 1)) is None, "delivered twice by QoS 1"
+    with pytest.raises(CommandRefused, match="Part 7 does not fit: expected is part 2 of 3"):
+        transfer.add(put(data, 2, part=7))
+    assert transfer.add(put(data, 2)) == data
+    assert not transfer.path.exists()
+
+
+def test_parts_of_nothing_or_of_something_else_are_refused(tmp_path: Path) -> None:
+    data = bytes(PART_BYTES + 1)
+    transfer = Transfer(tmp_path / "incoming", 10**6)
+    with pytest.raises(CommandRefused, match="begin with part 0"):
+        transfer.add(put(data, 1))
+    with pytest.raises(CommandRefused, match="max_model_bytes allows 1000000"):
+        transfer.add(put(data, 0, size=10**7))
+    transfer.add(put(data, 0))
+    with pytest.raises(CommandRefused, match="begin with part 0"):
+        transfer.add(put(data, 1, sha256="0" * 64))
+    with pytest.raises(CommandRefused, match="does not fit"):
+        transfer.add(put(data, 1, data="AAAA"))
+    transfer.add(put(data, 0, sha256="0" * 64))
+    with pytest.raises(CommandRefused, match="SHA-256 that was promised"):
+        transfer.add(put(data, 1, sha256="0" * 64))
+    with pytest.raises(CommandRefused, match="needs sha256, size, part and data"):
+        transfer.add(ModelRequest(id="x"))

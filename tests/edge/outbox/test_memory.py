@@ -1,0 +1,131 @@
+"""What the outbox remembers for the daemon: never believed when it is damaged, never lost for want of room."""
+
+import os
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from leakear.edge.outbox.queue import Outbox, OutboxOptions
+from tests.support.broker import Broker
+from tests.support.factory import event
+from tests.support.living_node import BORN, Asker, living_node
+
+STATE = {"utc": BORN, "memory": {"threshold": 0.875}}
+
+
+def test_no_flipped_bit_in_what_is_remembered_stops_the_node_or_is_believed(tmp_path: Path) -> None:
+    path = tmp_path / "outbox.db"
+    with Outbox(path) as box:
+        box.put(event(), state=STATE)
+    whole = path.read_bytes()
+    begin = whole.rindex(b'{"utc"')
+    end = whole.index(b"\n", begin) + 9
+    for at in range(begin, end):
+        data = bytearray(whole)
+        data[at] ^= 1 << (at % 8)
+        path.write_bytes(data)
+        with Outbox(path) as box:
+            assert box.load_state() == {}
+            assert "(state) was damaged" in box.faults["outbox_corrupt"]
+            assert box.depth == 1
+
+
+@pytest.mark.parametrize("key", ["counters", "seq", "state"])
+def test_every_value_may_be_damaged(tmp_path: Path, key: str) -> None:
+    path = tmp_path / "outbox.db"
+    with Outbox(path) as box:
+        box.put(event(), state=STATE)
+    data = bytearray(path.read_bytes())
+    data[data.rindex(key.encode()) + len(key)] = 0xFF  # no UTF-8 either
+    path.write_bytes(data)
+    with Outbox(path) as box:
+        assert f"({key}) was damaged" in box.faults["outbox_corrupt"]
+        assert box.put(event()).seq == 2
+    with Outbox(path) as box:
+        assert box.faults == {}
+        assert box.depth == 2
+
+
+def test_a_node_whose_memory_is_damaged_starts_anew_and_says_so(broker: Broker, tmp_path: Path) -> None:
+    with living_node(broker, tmp_path) as life:
+        life.hear(30)
+    data = bytearray((tmp_path / "outbox.db").read_bytes())
+    data[data.rindex(b'"pipeline"')] ^= 4
+    (tmp_path / "outbox.db").write_bytes(data)
+    with living_node(broker, tmp_path) as life:
+        life.hear(10)
+        assert life.node.pipeline.scored == 1
+        assert "outbox_corrupt" in life.node.faults
+
+
+def left_by_a_killed_process(path: Path) -> None:
+    """Fill an outbox and die: what was written last stands in the WAL alone."""
+    script = (
+        "import os; from tests.support.factory import event; from leakear.edge.outbox.queue import Outbox\n"
+        f"box = Outbox({str(path)!r})\n"
+        f"for _ in range(3): box.put(event(), state={STATE})\n"
+        "box.ack(1)\n"
+        "os.kill(os.getpid(), 9)"
+    )
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    assert subprocess.run([sys.executable, "-c", script], env=environment, check=False).returncode == -9
+    assert Path(f"{path}-wal").stat().st_size
+
+
+@pytest.mark.parametrize("boot", ["the same boot", "another boot"])
+def test_a_node_that_starts_on_a_full_disk_knows_and_delivers_what_is_on_it(
+    tiny_disk: Path, monkeypatch: pytest.MonkeyPatch, boot: str
+) -> None:
+    path = tiny_disk / "outbox.db"
+    left_by_a_killed_process(path)
+    ballast = tiny_disk / "ballast"
+    with suppress(OSError), ballast.open("wb", buffering=0) as file:
+        while file.write(bytes(512)):
+            pass
+    monkeypatch.setattr("tempfile.tempdir", str(tiny_disk))  # as on a card with one file system
+    if boot == "another boot":  # what a broker acknowledged just before a power cut is sent again: that is a write
+        monkeypatch.setattr("leakear.edge.outbox.recovery.boot_id", lambda: boot)
+    with Outbox(path, OutboxOptions(retry_s=0.05)) as box:
+        assert box.load_state() == STATE
+        assert [row.seq for row in box.pending(9)][-2:] == [2, 3]
+        assert box.put(event()).seq == 4
+        assert "outbox_disk" in box.faults
+        assert box.pending(9)[-1].seq == 4
+        ballast.unlink()
+        time.sleep(0.1)
+        box.save_state(STATE | {"utc": BORN + 1}, at_once=True)
+        assert "outbox_disk" not in box.faults
+    with Outbox(path) as box:
+        assert box.load_state() == STATE | {"utc": BORN + 1}
+        assert [row.seq for row in box.pending(9)][-3:] == [2, 3, 4]
+
+
+@pytest.mark.parametrize("set_meanwhile", [None, 0.6])
+def test_what_could_not_be_read_at_the_start_is_not_overwritten_but_taken_up(
+    broker: Broker, tmp_path: Path, set_meanwhile: float | None
+) -> None:
+    with living_node(broker, tmp_path) as life, Asker(broker, life) as asker:
+        life.hear(30)
+        asker.ask("set", threshold=0.875)
+        usual = life.node.pipeline.health.snapshot()
+    path, away = tmp_path / "outbox.db", tmp_path / "away.db"
+    path.rename(away)
+    path.mkdir()  # nothing can be read there
+    with living_node(broker, tmp_path, outbox={"retry_s": 0.05}) as life, Asker(broker, life) as asker:
+        life.hear(1)
+        assert "outbox_disk" in life.node.faults
+        assert life.node.outbox.load_state()["memory"]["threshold"] is None
+        if set_meanwhile:
+            asker.ask("set", threshold=set_meanwhile)
+        path.rmdir()
+        away.rename(path)
+        time.sleep(1.1)
+        life.hear(2)
+        assert life.node.pipeline.decision.rule.threshold == (set_meanwhile or 0.875)
+        assert life.node.pipeline.health.snapshot() == usual
+    with living_node(broker, tmp_path) as life:
+        assert life.node.memory.threshold == (set_meanwhile or 0.875)

@@ -1,0 +1,79 @@
+"""What every command line does with what cannot be: one sentence and an exit code before any work; no traceback."""
+
+import argparse
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from leakear.edge import files
+from leakear.edge.command_line import Program, number, whole
+from leakear.edge.errors import LeakearError, UsageError
+
+
+def program(monkeypatch: pytest.MonkeyPatch, work: Callable[[argparse.Namespace], int]) -> Program:
+    module = ModuleType("leakear_test_command")
+    vars(module).update(HELP="", add_arguments=lambda parser: parser.add_argument("--n", type=whole(1)), main=work)
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    return Program("leakear-test", "", {"do": (module.__name__, "")})
+
+
+def test_a_file_that_cannot_be_used_is_one_sentence_with_its_name(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    missing = tmp_path / "nope"
+    assert program(monkeypatch, lambda _: len(missing.read_bytes())).run(["do"]) == 1
+    assert capsys.readouterr().err == f"leakear-test: {missing}: No such file or directory\n"
+
+
+def test_wrong_usage_is_exit_code_2(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def refuse(_: argparse.Namespace) -> int:
+        raise UsageError("--this goes without --that")
+
+    assert program(monkeypatch, refuse).run(["do"]) == 2
+    with pytest.raises(SystemExit) as ended:
+        program(monkeypatch, refuse).run(["do", "--n", "0"])
+    assert ended.value.code == 2
+    assert "argument --n: '0': give a whole number from 1 on" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "said"),
+    [
+        (whole(1), "x", "from 1 on"),
+        (whole(0, 9), "10", "from 0 to 9"),
+        (number(0, above=True), "0", "above 0"),
+        (number(0, above=True), "inf", "above 0"),
+        (number(0), "-1", "from 0 on"),
+        (number(0, 1), "nan", "from 0 up to 1"),
+    ],
+)
+def test_numbers_that_cannot_be_meant_are_refused(kind: Callable[[str], float], text: str, said: str) -> None:
+    with pytest.raises(argparse.ArgumentTypeError, match=f"{said}$"):
+        kind(text)
+
+
+def test_numbers_that_can_be_meant_are_taken() -> None:
+    assert (whole(1)("1"), whole(0, 9)("9"), number(0, above=True)("0.1"), number(0, 1)("1")) == (1, 9, 0.1, 1)
+
+
+def test_outputs_that_cannot_be_written_are_refused_and_nothing_is_left_behind(tmp_path: Path) -> None:
+    taken = tmp_path / "taken"
+    taken.write_text("")
+    for check, path in (
+        (files.file, Path("/proc/x")),
+        (files.file, tmp_path),
+        (files.file, tmp_path / "absent" / "x"),
+        (files.folder, Path("/proc/x/y")),
+        (files.folder, taken),
+        (files.folder, taken / "x"),
+    ):
+        with pytest.raises(LeakearError, match=f"--out {path}"):
+            check(path, "--out")
+    files.file(taken, "--out")
+    files.file(tmp_path / "new", "--out")
+    files.folder(tmp_path / "new" / "deep", "--out")
+    files.folder(Path("new-folder-beside-nothing"), "--out")
+    assert list(tmp_path.iterdir()) == [taken]

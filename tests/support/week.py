@@ -1,0 +1,117 @@
+"""The daemon of the simulated week, in a process of its own: python -m tests.support.week HOURS PORT FOLDER."""
+
+import gc
+import json
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from leakear.edge.audio.blocks import Block, SensorFault
+from leakear.edge.audio.capture import NO_DEVICE
+from leakear.edge.compose import log_to_stderr, open_node
+from leakear.edge.settings import Settings
+from leakear.edge.spectrogram import SpectrogramSpec
+from tests.support.places import TINY
+
+SPEC = SpectrogramSpec()
+RATE = SPEC.sample_rate
+BEGAN = 1_790_000_000.0
+HOUR_ONE_S = 3600 * 1.5
+"""The first hour's leak is over by then: everything that loads lazily is loaded."""
+
+
+class Clock:
+    """The recordings' clock is as good as it gets."""
+
+    synced = True
+    faults: dict[str, str] = {}  # noqa: RUF012
+
+    def look(self) -> bool:
+        return True
+
+    def boot(self) -> None: ...
+
+
+def sounds() -> dict[str, NDArray[np.float32]]:
+    """Ten seconds of each, shape (220500,)."""
+    noise = np.random.default_rng(4).standard_normal(SPEC.window_samples).astype(np.float32)
+    return {
+        "quiet": noise * np.float32(2e-4),
+        "leak": noise * np.float32(0.05),
+        "clipped": np.clip(noise * 3, -1, 1),
+        "dead": np.zeros_like(noise),
+    }
+
+
+def kind(tenth: int) -> str:
+    """Each hour: a leak for 20 minutes, a minute of clipping, a minute of silence."""
+    spans = {"leak": range(60, 180), "clipped": range(200, 206), "dead": range(210, 216)}
+    return next((name for name, span in spans.items() if tenth in span), "quiet")
+
+
+def week(hours: int) -> Iterator[Block | SensorFault]:
+    """The sounds of all hours, with a gap and a pulled plug in each."""
+    sound = sounds()
+    position = 0
+    for hour in range(hours):
+        for tenth in range(360):
+            at = hour * 3600.0 + tenth * 10.0
+            if tenth == 250:
+                position += 1234
+            if tenth == 300:
+                position += 5 * RATE
+                yield from (SensorFault(NO_DEVICE, "unplugged", at + s, BEGAN + at + s) for s in range(5))
+            for second in range(10):
+                samples = sound[kind(tenth)][second * RATE : (second + 1) * RATE]
+                yield Block(position, samples, BEGAN + at + second, at + second)
+                position += RATE
+
+
+def resident_mb() -> float:
+    gc.collect()
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+def main(hours: int, port: int, folder: Path) -> None:
+    settings = Settings.from_mapping(
+        {
+            "node": {"state_dir": str(folder), "site": "week", "name": "ear"},
+            "model": {"path": str(TINY)},
+            "decision": {"span_s": 600.0, "confirm_s": 300.0, "clear_s": 300.0},
+            "evidence": {"enabled": True, "max_mb": 5.0, "min_free_mb": 0.0},
+            "mqtt": {"host": "127.0.0.1", "port": port},
+        },
+        environment={},
+    )
+    log_to_stderr("error")
+    sizes: list[float] = []
+
+    def watched() -> Iterator[Block | SensorFault]:
+        for item in week(hours):
+            if item.monotonic >= HOUR_ONE_S + 3600 * 6 * len(sizes):
+                sizes.append(resident_mb())
+                print(json.dumps({"hour": round(item.monotonic / 3600, 1), "rss_mb": sizes[-1]}), flush=True)
+            yield item
+        sizes.append(resident_mb())
+
+    with open_node(settings, Clock()) as node:
+        node.run(watched())
+        assert node.link is not None
+        assert node.link.drain(60)
+        result = {
+            "produced": node.pipeline.windower.produced,
+            "scored": node.pipeline.scored,
+            "discarded": node.pipeline.discarded,
+            "dropped": node.pipeline.windower.dropped,
+            "events": node.outbox.last_seq,
+            "grown_mb": round(sizes[-1] - sizes[0], 2),
+        }
+    print(json.dumps(result))
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3]))

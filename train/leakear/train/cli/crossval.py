@@ -1,0 +1,179 @@
+"""`leakear-train crossval`: every network and baseline under one protocol, with intervals."""
+
+import argparse
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from leakear.edge import files
+from leakear.edge.command_line import number, whole
+from leakear.edge.errors import InputDataError
+from leakear.train import stderr_filter
+from leakear.train.data import augmentation, dataset, real_windows, simulated_windows
+from leakear.train.data.clips import Recipe
+from leakear.train.data.features import default_cache
+from leakear.train.data.simulated_windows import Plan
+from leakear.train.evaluation import baselines, cross_validation, crossval_report, detectors
+from leakear.train.evaluation.baselines import BASELINES, Detector, Table
+from leakear.train.evaluation.crossval_report import Line, Study
+from leakear.train.evaluation.metrics import Rows
+from leakear.train.networks import compact, presets
+from leakear.train.training.pooled_windows import Lessons
+from leakear.train.training.pretraining import Fitting, Teacher
+
+HELP = """\
+Cross-validate by site: no site stands on both sides, each recording is judged by what other sites taught. Prints one
+table and writes it with pictures: OUT/crossval.md, crossval.json, roc.png, det.png, reliability.png.
+
+  leakear-train crossval recordings/ --background noises/       the network and every baseline, the manifest's folds
+  leakear-train crossval recordings/ --draws 10                 and ten other draws of the folds
+  leakear-train crossval recordings/ --baseline dbmin --seed 7  one baseline, folds drawn with seed 7
+  leakear-train crossval recordings/ --permute 20               labels dealt anew to sites: must give about 0.5
+
+Networks: compact (the factory's recipe, pre-trained on simulated sites), prior (its built-in statistic, untrained),
+any other preset (trained on the recordings alone, --epochs). Baselines: dbmin, rms, bands, rich, trees.
+"""
+SIMULATED = Plan(first_site=500_000, sites=800)
+"""Sites that pre-train; no site of a simulated evaluation is among them."""
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Contestants:
+    """Detectors by name, with what they are."""
+
+    detectors: dict[str, tuple[str, Detector]]
+    table: Table
+
+    def __iter__(self) -> Iterator[tuple[str, str, Detector]]:
+        return ((name, words, detector) for name, (words, detector) in self.detectors.items())
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("data", type=Path, metavar="DATA", help="folder with recordings and their sites")
+    parser.add_argument("--manifest", type=Path, help="CSV beside or instead of DATA/manifest.csv")
+    parser.add_argument("--preset", action="append", choices=("prior", *presets.presets()), help="repeat for several")
+    parser.add_argument("--baseline", action="append", choices=tuple(BASELINES), help="repeat for several")
+    parser.add_argument("--folds", default="fold", metavar="COLUMN", help="column of the manifest that holds folds")
+    parser.add_argument("--seed", type=int, metavar="N", help="draw the folds by site instead, with this seed")
+    parser.add_argument(
+        "--draws", type=whole(0), default=0, metavar="K", help="other draws of the folds to average over"
+    )
+    parser.add_argument("--without-level", action="store_true", help="bring every window to the same level first")
+    parser.add_argument("--leave-out", action="append", default=[], metavar="SITE", help="recordings to leave out")
+    parser.add_argument(
+        "--permute", type=whole(0), default=0, metavar="K", help="deal labels anew to sites K times instead"
+    )
+    parser.add_argument("--background", type=Path, metavar="DIR", help="sounds that training windows are mixed with")
+    parser.add_argument(
+        "--shrinkage", type=number(0), default=Fitting().shrinkage, help="of compact toward its statistic"
+    )
+    parser.add_argument("--epochs", type=whole(1), default=20, help="of presets trained on the recordings alone")
+    parser.add_argument(
+        "--bootstrap", type=whole(0), default=2000, metavar="N", help="draws of sites for the intervals"
+    )
+    parser.add_argument(
+        "-o", "--output", type=Path, default=Path("runs/crossval"), help="folder for table and pictures"
+    )
+    parser.add_argument("--cache", type=Path, metavar="DIR", help="where computed windows are kept")
+
+
+def main(args: argparse.Namespace) -> int:
+    """Cross-validate and print the table."""
+    files.folder(args.output, "-o")
+    found = contestants(args)
+    study = permutations(found, args) if args.permute else compare(found, args)
+    crossval_report.write(args.output, study)
+    print(crossval_report.markdown(study))
+    print(f"{args.output}: crossval.md, crossval.json and pictures")
+    return 0
+
+
+def contestants(args: argparse.Namespace) -> Contestants:
+    """Read the recordings and make what is to be judged."""
+    everything = args.preset is None and args.baseline is None
+    names = list(args.preset or (["compact", "prior"] if everything else []))
+    base = list(args.baseline or (BASELINES if everything else []))
+    table = _table(args, with_copies=any(name != "prior" for name in names))
+    made = {name: _network(name, args) for name in names}
+    return Contestants(made | {name: BASELINES[name] for name in base}, table)
+
+
+def compare(found: Contestants, args: argparse.Namespace) -> Study:
+    """Judge everything on the fixed folds, and on other draws of them."""
+    table = found.table
+    folds = _folds(table, args)
+    first = 0 if args.seed is None else args.seed + 1
+    others = [cross_validation.drawn_folds(table.real, first + number) for number in range(args.draws)]
+    lines = []
+    for name, words, detector in tqdm(found, "detectors", len(found.detectors), disable=None):
+        outcome = cross_validation.run(detector, table, folds)
+        drawn = [cross_validation.run(detector, table, other) for other in others]
+        lines.append(Line(name, words, outcome, tuple(drawn)))
+        log.info("%s judged", name)
+    return Study(_title(args), tuple(lines), args.bootstrap)
+
+
+def permutations(found: Contestants, args: argparse.Namespace) -> Study:
+    """Judge everything on labels that mean nothing."""
+    tables = [cross_validation.permuted(found.table, seed) for seed in range(args.permute)]
+    folds = [cross_validation.drawn_folds(table.real, seed) for seed, table in enumerate(tables)]
+    lines = []
+    for name, words, detector in found:
+        drawn = [cross_validation.run(detector, table, fold) for table, fold in zip(tables, folds, strict=True)]
+        lines.append(Line(name, words, drawn[0], tuple(drawn)))
+    return Study(f"{args.permute} permutations of the labels by site", tuple(lines), 0)
+
+
+def _table(args: argparse.Namespace, *, with_copies: bool) -> Table:
+    spec = compact.LEVEL_SPEC
+    noises = augmentation.backgrounds(args.background) if args.background else ()
+    copies = [name for name in real_windows.COPIES if noises or "mix" not in name]
+    recipe = Recipe(spec, "all", 4 if with_copies else 0, tuple(copies), noises)
+    loaded = dataset.load(args.data, args.manifest, fold_column=args.folds)
+    found, skipped = dataset.fingerprint(loaded)
+    for name, reason in skipped:
+        log.warning("left out: %s: %s", name, reason)
+    siteless = next((r.name for r in found if r.site is None), None)
+    if siteless:
+        raise InputDataError(f"{siteless} has no site: a manifest with a site column is needed to keep sites apart")
+    table = baselines.table(real_windows.read(found, recipe, _cache(args)), spec)
+    table = cross_validation.without(table, args.leave_out) if args.leave_out else table
+    return baselines.without_level(table) if args.without_level else table
+
+
+def _network(name: str, args: argparse.Namespace) -> tuple[str, Detector]:
+    stderr_filter.load_tensorflow()
+    if name == "prior":
+        return "the network's built-in statistic, untrained", detectors.prior(presets.preset("compact"))
+    preset = presets.preset(name)
+    if preset.spec != compact.LEVEL_SPEC:
+        raise InputDataError(f"preset {name} hears another spectrogram: `leakear-train compare` judges that one")
+    if name != "compact":
+        return f"{preset.help}; {args.epochs} epochs", detectors.scratch(preset, args.epochs, Fitting().seed)
+    noises = augmentation.backgrounds(args.background) if args.background else ()
+    windows = simulated_windows.windows(SIMULATED, preset.spec, noises, _cache(args))
+    teacher = Teacher(Lessons.of(windows), Fitting(shrinkage=args.shrinkage), _cache(args))
+    return f"the factory model's recipe, shrinkage {args.shrinkage:g}", detectors.taught(teacher)
+
+
+def _folds(table: Table, args: argparse.Namespace) -> Rows:
+    if args.seed is not None:
+        return cross_validation.drawn_folds(table.real, args.seed)
+    return np.unique(cross_validation.fixed_folds(table.real, args.folds), return_inverse=True)[1]
+
+
+def _title(args: argparse.Namespace) -> str:
+    parts = [f"folds drawn with seed {args.seed}" if args.seed is not None else f"folds of column {args.folds}"]
+    parts += ["level taken away"] if args.without_level else []
+    parts += [f"without site {site}" for site in args.leave_out]
+    return ", ".join(parts)
+
+
+def _cache(args: argparse.Namespace) -> Path:
+    return args.cache or default_cache()

@@ -1,0 +1,128 @@
+"""`leakear-train fit`: recordings in, a run folder out."""
+
+import argparse
+import dataclasses
+import logging
+import re
+from pathlib import Path
+from typing import Any
+
+from leakear.edge import files
+from leakear.edge.command_line import number, whole
+from leakear.train import session, stderr_filter
+from leakear.train.data import augmentation, dataset
+from leakear.train.data.clips import Recipe
+from leakear.train.data.features import default_cache
+from leakear.train.data.split import WAYS, split
+from leakear.train.networks import presets
+from leakear.train.networks.presets import Preset
+from leakear.train.runfolder import Run
+from leakear.train.training.distributed import join, task
+
+log = logging.getLogger(__name__)
+
+HELP = """\
+Train a network on labelled recordings. DATA holds class folders (a name that begins with NoLeak is NoLeak, any other
+is Leak) or a manifest.csv with the columns path, label and, for an honest split, site. An interrupted run goes on
+where it stopped. A recording that cannot be read is named and left out.
+
+  leakear-train fit recordings/ --background noises/           our network, other sites judge
+  leakear-train fit recordings/ --split file --windows first --preset reference --batch-size 8
+                                                               the reference notebook, within 11 GiB
+  TF_CONFIG='{"cluster": …}' leakear-train fit recordings/     the same command on every machine of TF_CONFIG
+
+--batch-size is that of all machines together.
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of `fit`."""
+    parser.add_argument("data", type=Path, metavar="DATA", help="folder with the recordings")
+    parser.add_argument("-o", "--output", type=Path, metavar="RUN", help="run folder (default: runs/PRESET-SPLIT-SEED)")
+    parser.add_argument(
+        "--preset", choices=tuple(presets.presets()), default="compact", help="network and spectrogram (compact)"
+    )
+    _data_arguments(parser.add_argument_group("recordings"))
+    _learning_arguments(parser.add_argument_group("learning"))
+
+
+def _data_arguments(group: Any) -> None:
+    group.add_argument("--manifest", type=Path, help="CSV beside or instead of DATA/manifest.csv")
+    group.add_argument(
+        "--site-pattern", type=_pattern, metavar="REGEX", help="read the site from a name: its first group"
+    )
+    group.add_argument("--split", choices=WAYS, default="site", help="who judges: other sites, other files, nobody")
+    group.add_argument("--fold", type=int, metavar="N", help="hold out the manifest's fold N")
+    group.add_argument("--fold-column", default="fold", help="column of the manifest that holds folds")
+    group.add_argument("--background", type=Path, metavar="DIR", help="sounds that copies are mixed with")
+    group.add_argument("--copies", type=whole(0), metavar="N", help="changed copies of a training window (preset's)")
+    group.add_argument("--windows", choices=("all", "first"), help="windows of a file (first: the notebook's rule)")
+    group.add_argument("--cache", type=Path, metavar="DIR", help="where computed features are kept")
+    group.add_argument("--jobs", type=whole(1), metavar="N", help="processes that compute features (one a core)")
+    group.add_argument("--attribution", action="append", default=[], metavar="TEXT", help="credit that travels along")
+
+
+def _learning_arguments(group: Any) -> None:
+    group.add_argument("--epochs", type=whole(1), help="passes over the training windows (preset's)")
+    group.add_argument("--batch-size", type=whole(1), help="windows of a step (preset's)")
+    group.add_argument("--learning-rate", type=number(0, above=True), help="of Adam (preset's)")
+    group.add_argument(
+        "--patience", type=whole(0), help="epochs without improvement before it ends; 0 never (preset's)"
+    )
+    group.add_argument("--seed", type=int, default=42, help="of split, copies and weights (default: 42)")
+    group.add_argument("--fresh", action="store_true", help="forget what was trained in RUN and begin anew")
+
+
+def _pattern(text: str) -> str:
+    try:
+        if re.compile(text).groups == 1:
+            return text
+    except re.error as error:
+        raise argparse.ArgumentTypeError(f"{text!r}: {error}") from None
+    raise argparse.ArgumentTypeError(f"{text!r}: give a regular expression with one (group)")
+
+
+def main(args: argparse.Namespace) -> int:
+    """Run `fit`."""
+    worker, _ = task()
+    preset = _preset(args)
+    output = args.output or Path("runs") / f"{preset.name}-{args.split}-{args.seed}"
+    files.folder(output, "-o")
+    recordings = dataset.load(args.data, args.manifest, fold_column=args.fold_column, site_pattern=args.site_pattern)
+    recordings, unreadable = dataset.fingerprint(recordings)
+    dataset.require_classes(recordings, str(args.data))
+    if args.fresh and worker == 0:
+        session.forget(output)
+    job = session.Job(
+        preset=preset,
+        recipe=_recipe(preset, args),
+        split=split(recordings, args.split, args.seed, args.fold),
+        skipped=tuple(unreadable),
+        attribution=tuple(args.attribution),
+    )
+    stderr_filter.load_tensorflow()
+    run = session.run(job, output, join(), cache=args.cache or default_cache(), jobs=args.jobs)
+    if run:
+        _tell(run)
+    return 0
+
+
+def _preset(args: argparse.Namespace) -> Preset:
+    """Return the preset with what the command line changed."""
+    names = ("copies", "windows", "epochs", "batch_size", "learning_rate", "patience")
+    changed = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
+    return dataclasses.replace(presets.preset(args.preset), **changed)
+
+
+def _recipe(preset: Preset, args: argparse.Namespace) -> Recipe:
+    backgrounds = augmentation.backgrounds(args.background) if args.background else ()
+    return Recipe(preset.spec, preset.windows, preset.copies, preset.augmentations, backgrounds, args.seed)
+
+
+def _tell(run: Run) -> None:
+    for name, reason in ((entry["path"], entry["reason"]) for entry in run.info.data["skipped"]):
+        print(f"left out: {name}: {reason}")
+    if run.info.data["skipped"]:
+        print(f"{len(run.info.data['skipped'])} recordings were left out")
+    print((run.path / "classification_report.txt").read_text(encoding="utf-8"))
+    print(f"{run.path}: open report.html; next: leakear-convert {run.path} -o model.tflite")

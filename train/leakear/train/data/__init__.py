@@ -1,0 +1,1 @@
+"""Data: recordings and simulated sound become labelled windows, split by site."""

@@ -1,0 +1,170 @@
+"""Changed copies of a recording, for training only.
+
+`noise`, `stretch`, `pitch` and `roll` are the reference notebook's four, with its numbers. The others keep what makes
+a leak a leak: sound mixed in at a stated signal-to-noise ratio (the notebook's absolute noise is a hiss on a quiet
+clip), a shift without a seam, another gain, another sensor.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import TypeAlias
+
+import numpy as np
+
+from leakear.edge.audio.recordings import read_wav
+from leakear.edge.audio.resample import Resampler
+from leakear.edge.errors import InputDataError
+from leakear.edge.spec import Samples, SpectrogramSpec
+from leakear.train.data.dataset import SOUND_SUFFIXES
+
+Rng: TypeAlias = np.random.Generator
+
+NOTEBOOK = ("noise", "stretch", "pitch", "roll")
+"""The reference notebook's choices; each copy takes one of them."""
+SNR_DB = (0.0, 25.0)
+"""Signal over added sound, dB: uniform between these."""
+GAIN_DB = (-6.0, 6.0)
+TILT_DB = (-6.0, 6.0)
+"""Sensor response from the lowest to the highest frequency of the band, dB."""
+FLOW_LIKE = ("running_tap", "doing_the_dishes")
+"""Backgrounds that are running water: mixed into a NoLeak recording they would make its label a lie."""
+_FADE_S = 0.05
+"""Cross-fade where sound is looped, seconds."""
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What an augmentation may know about the recording it changes."""
+
+    spec: SpectrogramSpec
+    source_rate: int
+    """The recording's own sample rate, Hz: nothing above half of it may be added, or the model learns the source."""
+    backgrounds: tuple[Path, ...] = ()
+
+
+def backgrounds(folder: Path) -> tuple[Path, ...]:
+    """List the sound files under a folder that may be mixed in; InputDataError where there are none."""
+    found = tuple(
+        path
+        for path in sorted(folder.rglob("*"))
+        if path.suffix.lower() in SOUND_SUFFIXES and path.stem not in FLOW_LIKE
+    )
+    if not found:
+        raise InputDataError(f"{folder} holds no background sound ({', '.join(SOUND_SUFFIXES)}): give another folder")
+    return found
+
+
+def loop(samples: Samples, length: int, start: int, fade: int) -> Samples:
+    """Repeat samples, shape (n,), to shape (length,) from `start` on, each end cross-faded into the beginning."""
+    fade = min(fade, len(samples) // 2)
+    phase = np.linspace(0, np.pi / 2, fade, dtype=np.float32)
+    body = samples[fade:].copy()
+    if fade:
+        body[-fade:] = body[-fade:] * np.cos(phase) + samples[:fade] * np.sin(phase)
+    return np.take(body, np.arange(start, start + length), mode="wrap")
+
+
+def add_noise(samples: Samples, rng: Rng, _scene: Scene) -> Samples:
+    """Add the notebook's white noise of σ = 0.005, whatever the level (−46 dBFS)."""
+    return samples + np.float32(0.005) * rng.standard_normal(len(samples), dtype=np.float32)
+
+
+def time_stretch(samples: Samples, _rng: Rng, _scene: Scene) -> Samples:
+    """Play at 0.8 of the speed, at the same pitch (the notebook's)."""
+    import librosa
+
+    stretched: Samples = librosa.effects.time_stretch(y=samples, rate=0.8)
+    return stretched
+
+
+def pitch_shift(samples: Samples, _rng: Rng, scene: Scene) -> Samples:
+    """Raise by 4 semitones (the notebook's)."""
+    import librosa
+
+    shifted: Samples = librosa.effects.pitch_shift(y=samples, sr=scene.spec.sample_rate, n_steps=4)
+    return shifted
+
+
+def roll(samples: Samples, rng: Rng, _scene: Scene) -> Samples:
+    """Rotate by up to ±20 %, with a seam where the end meets the beginning (the notebook's)."""
+    return np.roll(samples, int(len(samples) * 0.2 * rng.uniform(-1, 1)))
+
+
+def shift(samples: Samples, rng: Rng, scene: Scene) -> Samples:
+    """Rotate by any amount without a seam."""
+    return loop(samples, len(samples), int(rng.integers(len(samples))), round(_FADE_S * scene.spec.sample_rate))
+
+
+def gain(samples: Samples, rng: Rng, _scene: Scene) -> Samples:
+    """Amplify or attenuate; what exceeds full scale clips, as a converter would."""
+    return np.clip(samples * np.float32(10 ** (rng.uniform(*GAIN_DB) / 20)), -1, 1)
+
+
+def tilt(samples: Samples, rng: Rng, scene: Scene) -> Samples:
+    """Hear through another sensor: a response that rises or falls evenly over the recording's band."""
+    import scipy.fft
+
+    spectrum = scipy.fft.rfft(samples)
+    hz = scipy.fft.rfftfreq(len(samples), 1 / scene.spec.sample_rate)
+    position = np.clip(hz / (scene.source_rate / 2), 0, 1) - 0.5
+    response = 10 ** (rng.uniform(*TILT_DB) * position / 20)
+    heard: Samples = scipy.fft.irfft(spectrum * response.astype(np.float32), len(samples))
+    return np.clip(heard, -1, 1)
+
+
+def mix(samples: Samples, rng: Rng, scene: Scene) -> Samples:
+    """Add a background, or coloured noise, at a signal-to-noise ratio drawn from SNR_DB."""
+    other = _background(rng, scene, len(samples))
+    other -= other.mean()
+    power = float(np.var(samples)) / max(float(np.mean(other**2)), 1e-20)
+    scale = np.sqrt(power * 10 ** (-rng.uniform(*SNR_DB) / 10))
+    return np.clip(samples + np.float32(scale) * other, -1, 1)
+
+
+AUGMENTATIONS: Mapping[str, Callable[[Samples, Rng, Scene], Samples]] = MappingProxyType(
+    {
+        "noise": add_noise,
+        "stretch": time_stretch,
+        "pitch": pitch_shift,
+        "roll": roll,
+        "mix": mix,
+        "shift": shift,
+        "gain": gain,
+        "tilt": tilt,
+    }
+)
+
+
+def augment(samples: Samples, names: str, rng: Rng, scene: Scene) -> Samples:
+    """Apply the augmentations of `names`, joined by `+`, from left to right; ValueError for an unknown one."""
+    for name in names.split("+"):
+        if name not in AUGMENTATIONS:
+            raise ValueError(f"unknown augmentation {name!r}: choose from {', '.join(AUGMENTATIONS)}")
+        samples = AUGMENTATIONS[name](samples, rng, scene)
+    return samples
+
+
+def _background(rng: Rng, scene: Scene, length: int) -> Samples:
+    """Return sound to add, shape (length,), band-limited as the recording is."""
+    rate = scene.spec.sample_rate
+    if scene.backgrounds and rng.random() < 0.7:
+        sound = read_wav(scene.backgrounds[rng.integers(len(scene.backgrounds))], scene.spec)
+    else:
+        sound = _coloured(rng, length, rng.uniform(0, 2))
+    if scene.source_rate < rate:
+        narrow = Resampler(rate, scene.source_rate).push(sound, last=True)
+        sound = Resampler(scene.source_rate, rate).push(narrow, last=True)
+    return loop(sound, length, int(rng.integers(len(sound))), round(_FADE_S * rate))
+
+
+def _coloured(rng: Rng, length: int, exponent: float) -> Samples:
+    """Return noise whose power falls with f^−exponent, shape (length,)."""
+    import scipy.fft
+
+    spectrum = scipy.fft.rfft(rng.standard_normal(length, dtype=np.float32))
+    spectrum[1:] *= (np.arange(1, len(spectrum), dtype=np.float32)) ** np.float32(-exponent / 2)
+    spectrum[0] = 0
+    noise: Samples = scipy.fft.irfft(spectrum, length).astype(np.float32)
+    return noise

@@ -1,0 +1,118 @@
+"""Recording → labelled windows, originals and changed copies, as the codes the int8 network will see.
+
+`windows="all"`: every window of the recording, so that a file of 20 s gives two. `windows="first"`: the reference
+notebook's rule, the first window of the whole (changed) file, short ones padded with zeros.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from leakear.edge.audio.recordings import read_blocks
+from leakear.edge.spec import Decibels, Samples, SpectrogramSpec
+from leakear.edge.spectrogram import spectrogram
+from leakear.train.data.augmentation import Scene, augment, loop
+from leakear.train.data.dataset import Recording
+
+Codes: TypeAlias = npt.NDArray[np.uint8]
+"""Spectrogram, shape (rows, frames); the network's input is code / 255."""
+
+_WHOLE_S = 60.0
+"""Seconds read at most where the first window of a whole file is wanted."""
+_TAIL = 0.25
+"""A rest of at least this part of a window gives one more window, aligned with the end."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How recordings become windows."""
+
+    spec: SpectrogramSpec
+    windows: Literal["all", "first"] = "all"
+    copies: int = 0
+    """Changed copies of each window."""
+    augmentations: tuple[str, ...] = ()
+    """Each copy takes one of these, at random: a name, or several joined by `+`, applied one after the other."""
+    backgrounds: tuple[Path, ...] = ()
+    """Sound files for `mix`."""
+    seed: int = 42
+
+    @property
+    def plain(self) -> "Recipe":
+        """The same without copies: for recordings that judge."""
+        return replace(self, copies=0, augmentations=(), backgrounds=())
+
+
+@dataclass(frozen=True)
+class Clip:
+    """One window of a recording."""
+
+    window: int
+    """Number of the window in the recording."""
+    copy: int
+    """0 is the recording itself."""
+    augmentation: str
+    codes: Codes
+
+
+def encode(decibels: Decibels, spec: SpectrogramSpec) -> Codes:
+    """Quantise dB, any shape, to codes 0 (the floor) … 255 (0 dB): a step of 0.31 dB for a floor of −80."""
+    return np.rint((decibels - spec.floor) * (255 / -spec.floor)).astype(np.uint8)
+
+
+def clips(recording: Recording, recipe: Recipe) -> Iterator[Clip]:
+    """Yield the windows of a recording, each followed by its copies. Raises InputDataError."""
+    scene = Scene(recipe.spec, _source_rate(recording.path), recipe.backgrounds)
+    sounds = _whole(recording.path, recipe.spec) if recipe.windows == "first" else windows(recording.path, recipe.spec)
+    for number, sound in enumerate(sounds):
+        yield Clip(number, 0, "", _codes(sound, recipe))
+        for copy in range(1, recipe.copies + 1):
+            rng = np.random.default_rng([recipe.seed, int(recording.sha256[:15] or "0", 16), number, copy])
+            name = str(rng.choice(recipe.augmentations))
+            yield Clip(number, copy, name, _codes(augment(sound, name, rng, scene), recipe))
+
+
+def windows(path: Path, spec: SpectrogramSpec) -> Iterator[Samples]:
+    """Yield the windows of a sound file, each of shape (window_samples,), reading only as far as needed.
+
+    A rest gives a window aligned with the end; a file shorter than a window is looped without a seam.
+    """
+    length = spec.window_samples
+    recent = pending = np.zeros(0, np.float32)
+    for block in read_blocks(path, spec):
+        pending = np.concatenate([pending, block.samples])
+        while len(pending) >= length:
+            recent, pending = pending[:length], pending[length:]
+            yield recent
+    if not len(recent):
+        yield loop(pending, length, 0, round(0.05 * spec.sample_rate))
+    elif len(pending) >= _TAIL * length:
+        yield np.concatenate([recent, pending])[-length:]
+
+
+def _source_rate(path: Path) -> int:
+    import soundfile
+
+    try:
+        return int(soundfile.info(path).samplerate)
+    except (soundfile.SoundFileError, OSError):
+        return 0  # unreadable: `blocks` says why, in one sentence
+
+
+def _whole(path: Path, spec: SpectrogramSpec) -> Iterator[Samples]:
+    limit, parts = round(_WHOLE_S * spec.sample_rate), []
+    for block in read_blocks(path, spec):
+        parts.append(block.samples)
+        if block.start + len(block.samples) >= limit:
+            break
+    yield np.concatenate(parts)
+
+
+def _codes(sound: Samples, recipe: Recipe) -> Codes:
+    length = recipe.spec.window_samples
+    fitted = sound[:length] if len(sound) >= length else np.pad(sound, (0, length - len(sound)))
+    return encode(spectrogram(fitted.astype(np.float32, copy=False), recipe.spec), recipe.spec)

@@ -1,0 +1,125 @@
+"""Simulated windows for training, as the codes a network sees: kept in the cache, made again from seeds when absent.
+
+Half of them leaks. A part is mixed with real background sound, at levels that must not tell the label: leaks stay
+audible above it, and what has no leak gets the same sounds at any level.
+"""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from functools import cache as remember
+from itertools import repeat
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from tqdm import tqdm
+
+from leakear.edge.audio.recordings import read_wav
+from leakear.edge.spec import Samples, SpectrogramSpec
+from leakear.edge.spectrogram import spectrogram
+from leakear.train import simulator
+from leakear.train.data.augmentation import loop
+from leakear.train.data.clips import Codes, encode
+from leakear.train.processes import processes
+from leakear.train.simulator import RATE, Site, clip
+
+VERSION = 4
+"""Raised when what lies outside the simulator and this file would give other windows."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Which simulated windows to make."""
+
+    first_site: int
+    """Number of the first site; sites of other numbers stay unseen."""
+    sites: int = 500
+    per_site: int = 6
+    """Windows a site, leaks and non-leaks in turn."""
+    snr_db: tuple[float, float] = (3.0, 30.0)
+    """Of leaks in their own band over stationary sound; less is not audible in one window."""
+    mixed: float = 0.35
+    """Share that is mixed with real background."""
+
+
+@dataclass(frozen=True)
+class Windows:
+    """Labelled windows in memory."""
+
+    codes: Codes
+    """(n, rows, frames)"""
+    targets: npt.NDArray[np.uint8]
+    """(n,) 1 = Leak"""
+    sites: npt.NDArray[np.int64]
+    """(n,) whoever shares a number stands on the same side of a split"""
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+
+def windows(plan: Plan, spec: SpectrogramSpec, backgrounds: Sequence[Path], cache: Path, jobs: int = 2) -> Windows:
+    """Make the windows of a plan, or read them from the cache."""
+    sounds = [hashlib.sha256(background.read_bytes()).hexdigest() for background in backgrounds]
+    facts = {**asdict(plan), "spec": spec.to_json(), "backgrounds": sounds, "code": _code(), "version": VERSION}
+    key = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:24]
+    path = cache / f"simulated-{key}.npy"
+    if not path.is_file():
+        _write(path, plan, spec, tuple(backgrounds), jobs)
+    number = np.arange(plan.sites * plan.per_site)
+    sites = plan.first_site + number // plan.per_site
+    return Windows(np.load(path, mmap_mode="r"), (number % plan.per_site % 2).astype(np.uint8), sites)
+
+
+def _code() -> str:
+    """Return a digest of everything that makes the windows: equal arguments then give equal windows."""
+    folder = Path(simulator.__file__).parent
+    files = [*sorted(folder.glob("*.py")), Path(__file__)]
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
+
+
+def _write(path: Path, plan: Plan, spec: SpectrogramSpec, backgrounds: tuple[Path, ...], jobs: int) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(".part")
+    shape = (plan.sites * plan.per_site, *spec.shape)
+    codes = np.lib.format.open_memmap(temporary, "w+", np.uint8, shape)
+    sites = range(plan.first_site, plan.first_site + plan.sites)
+    with processes(jobs) as pool:
+        made = pool.map(_site, repeat(plan), sites, repeat(spec), repeat(backgrounds), chunksize=8)
+        for number, part in enumerate(tqdm(made, "simulated sites", len(sites), disable=None)):
+            codes[number * plan.per_site : (number + 1) * plan.per_site] = part
+    codes.flush()
+    temporary.replace(path)
+
+
+def _site(plan: Plan, number: int, spec: SpectrogramSpec, backgrounds: tuple[Path, ...]) -> Codes:
+    """Make one site's windows, shape (per_site, rows, frames)."""
+    site = Site.draw(number)
+    made = []
+    for seed in range(plan.per_site):
+        rng = np.random.default_rng([number, seed, 0x5EED])
+        leak = bool(seed % 2)
+        sound = clip(site, "Leak" if leak else "NoLeak", seed, snr_db=float(rng.uniform(*plan.snr_db)))
+        if backgrounds and rng.random() < plan.mixed:
+            sound = _mix(sound, backgrounds, rng, spec, leak=leak)
+        made.append(encode(spectrogram(sound, spec), spec))
+    return np.stack(made)
+
+
+def _mix(
+    sound: Samples, backgrounds: tuple[Path, ...], rng: np.random.Generator, spec: SpectrogramSpec, *, leak: bool
+) -> Samples:
+    """Add background at −25 to 0 dB of a leak's window, at −10 to 30 dB of another's."""
+    other = _background(backgrounds[rng.integers(len(backgrounds))], spec)
+    other = loop(other, len(sound), int(rng.integers(len(other))), round(0.05 * RATE))
+    ratio = rng.uniform(-25, 0) if leak else rng.uniform(-10, 30)
+    power = float(np.var(sound)) * 10 ** (ratio / 10)
+    scale = np.sqrt(min(power, 0.05) / max(float(np.var(other)), 1e-12))
+    return np.clip(sound + np.float32(scale) * other, -1, 1).astype(np.float32)
+
+
+@remember
+def _background(path: Path, spec: SpectrogramSpec) -> Samples:
+    sound = read_wav(path, spec)
+    return (sound - sound.mean()).astype(np.float32)

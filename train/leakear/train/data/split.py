@@ -1,0 +1,124 @@
+"""Who trains and who judges.
+
+By site (the default): no site stands on both sides, which is what a stranger's site will be. By file: the reference
+notebook's split (stratified 80/20, seed 42), kept to reproduce its figures; it flatters. None: everything trains.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from leakear.edge.errors import InputDataError
+from leakear.train.data.dataset import Recording, groups, require_classes
+
+WAYS = ("site", "file", "none")
+_PARTS = 5
+"""One fifth of the recordings judges."""
+
+
+@dataclass(frozen=True)
+class Split:
+    """Recordings that train and recordings that judge."""
+
+    by: str
+    seed: int
+    fold: int | None
+    train: tuple[Recording, ...]
+    validation: tuple[Recording, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the JSON object of `split.json`."""
+        sides = (("train", self.train), ("validation", self.validation))
+        files = [
+            {"file": r.name, "label": r.label, "site": r.site, "fold": r.fold, "side": side, "sha256": r.sha256}
+            for side, recordings in sides
+            for r in recordings
+        ]
+        return {"by": self.by, "seed": self.seed, "fold": self.fold, "files": files}
+
+    def summary(self) -> dict[str, Any]:
+        """Return what `run.json` says about the split."""
+        return {
+            "by": self.by,
+            "seed": self.seed,
+            "fold": self.fold,
+            "train_files": len(self.train),
+            "validation_files": len(self.validation),
+            "train_sites": _sites(self.train),
+            "validation_sites": _sites(self.validation),
+        }
+
+
+def split(recordings: Sequence[Recording], by: str = "site", seed: int = 42, fold: int | None = None) -> Split:
+    """Divide recordings. `fold` takes the manifest's own fold of that number as validation, instead of drawing one."""
+    if by == "none":
+        return Split(by, seed, None, tuple(recordings), ())
+    if by == "file":
+        held = _by_file(recordings, seed)
+    elif fold is not None:
+        held = _by_fold(recordings, fold)
+    else:
+        held = _by_site(recordings, seed)
+    train = tuple(r for r, out in zip(recordings, held, strict=True) if not out)
+    validation = tuple(r for r, out in zip(recordings, held, strict=True) if out)
+    require_classes(train, f"the training side of the split by {by}")
+    require_classes(validation, f"the validation side of the split by {by}")
+    return Split(by, seed, fold, train, validation)
+
+
+def _sites(recordings: Sequence[Recording]) -> list[str]:
+    return sorted({r.site for r in recordings if r.site is not None})
+
+
+def _by_file(recordings: Sequence[Recording], seed: int) -> list[bool]:
+    from sklearn.model_selection import train_test_split
+
+    labels = [r.label for r in recordings]
+    try:
+        _, held = train_test_split(range(len(labels)), test_size=1 / _PARTS, random_state=seed, stratify=labels)
+    except ValueError as error:
+        raise InputDataError(f"too few recordings to split by file: {error}") from error
+    chosen = set(held)
+    return [index in chosen for index in range(len(labels))]
+
+
+def _by_fold(recordings: Sequence[Recording], fold: int) -> list[bool]:
+    folds = {r.fold for r in recordings}
+    if fold not in folds or None in folds:
+        known = sorted(number for number in folds if number is not None)
+        raise InputDataError(
+            f"fold {fold} cannot be held out: the manifest's folds are {known}, and every row needs one"
+        )
+    return [r.fold == fold for r in recordings]
+
+
+def _by_site(recordings: Sequence[Recording], seed: int) -> list[bool]:
+    from sklearn.model_selection import StratifiedGroupKFold
+
+    nameless = next((r.name for r in recordings if r.site is None), None)
+    if nameless:
+        raise InputDataError(
+            f"a split by site needs each recording's site, {nameless} has none: give --manifest with a site column, "
+            "--site-pattern, or --split file"
+        )
+    labels = np.array([r.target for r in recordings])
+    sites = np.array(groups(recordings))
+    parts = min(_PARTS, *(len(set(sites[labels == target])) for target in (0, 1)))
+    if parts < 2:
+        raise InputDataError(
+            "a split by site needs at least two sites of each class: record at more sites, or give --split file"
+        )
+    folds = StratifiedGroupKFold(parts, shuffle=True, random_state=seed).split(labels, labels, sites)
+    sides = [held for train, held in folds if min(_both(labels[train]), _both(labels[held]))]
+    if not sides:
+        raise InputDataError("no split by site has both classes on both sides: give another --seed, or --fold")
+    size = len(labels) / parts
+    best = min(sides, key=lambda held: abs(len(held) - size) + abs(labels[held].mean() - labels.mean()) * size)
+    chosen = set(best.tolist())
+    return [index in chosen for index in range(len(labels))]
+
+
+def _both(labels: "np.ndarray[Any, np.dtype[np.int64]]") -> bool:
+    return 0 < labels.sum() < len(labels)

@@ -1,0 +1,1 @@
+"""Evaluation: cross-validation, baselines, figures with intervals, reports."""

@@ -1,0 +1,152 @@
+"""What people look at after a training: pictures, tables and one self-contained HTML page."""
+
+import base64
+import html
+import io
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from leakear.train.data.features import FeatureSet
+from leakear.train.evaluation import figures, scoring
+from leakear.train.evaluation.scoring import Scores
+from leakear.train.runfolder import RunInfo
+
+_EXAMPLES = 3
+"""Windows shown of each kind of hit and miss."""
+_STYLE = """
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem; color: #222 }
+h1 { margin-bottom: 0 } h2 { margin-top: 2.2rem; border-bottom: 1px solid #ddd }
+table { border-collapse: collapse } td, th { padding: .2rem .9rem .2rem 0; text-align: left; vertical-align: top }
+th { color: #666; font-weight: 600 } td.n { text-align: right; font-variant-numeric: tabular-nums }
+img { max-width: 100% } .row { display: flex; flex-wrap: wrap; gap: 1rem } figure { margin: 0; width: 19rem }
+figcaption { font-size: .8rem; overflow-wrap: anywhere } .note { color: #666 }
+pre { background: #f6f6f6; padding: .8rem; overflow-x: auto }
+"""
+
+
+def write(folder: Path, info: RunInfo, history: Sequence[dict[str, float]], scores: Scores, judged: FeatureSet) -> None:
+    """Write every picture and table of a run folder, and report.html, which needs no other file."""
+    drawn = {
+        "history": figures.history(history),
+        "confusion": figures.confusion(scores, info.threshold),
+        "roc": figures.roc_det(scores),
+        "reliability": figures.reliability(scores),
+    }
+    for name, figure in drawn.items():
+        figure.savefig(folder / f"{name}.png", dpi=100)
+    table = scoring.classification_report(scores, info.threshold)
+    (folder / "classification_report.txt").write_text(table, encoding="utf-8")
+    scoring.write_csv(folder / "scores.csv", scores)
+    parts = [
+        _head(info),
+        _headline(info),
+        *(
+            _section(title, _image(drawn[name]))
+            for title, name in (
+                ("Training", "history"),
+                ("Confusion matrix", "confusion"),
+                ("ROC and DET", "roc"),
+                ("Calibration", "reliability"),
+            )
+        ),
+        _section("Classification report", f"<pre>{html.escape(table)}</pre>"),
+        _section("Sites", _sites(scores, info.threshold)),
+        *(_section(title, body) for title, body in _examples(info, scores, judged)),
+        _section("Recordings left out", _skipped(info)),
+        _section("Everything", f"<pre>{html.escape(json.dumps(info.to_json(), indent=1, ensure_ascii=False))}</pre>"),
+    ]
+    (folder / "report.html").write_text("\n".join(parts) + "\n", encoding="utf-8")
+
+
+def _head(info: RunInfo) -> str:
+    title = html.escape(f"leakear: {info.name}")
+    head = f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title><style>{_STYLE}</style>'
+    return f"{head}<h1>{title}</h1>"
+
+
+def _headline(info: RunInfo) -> str:
+    split = info.split
+    how = {
+        "site": f"no site of the {split['validation_files']} recordings that judged was trained on",
+        "file": "files were drawn at random: sites stand on both sides, which flatters",
+        "none": "everything trained and nothing was held out: the figures below say nothing about other sites",
+    }[split["by"]]
+    rows = [
+        (unit, str(m["count"]), *(f"{m[key]:.3f}" if key in m else "–" for key in _SHOWN))
+        for unit, m in info.metrics.items()
+        if isinstance(m, dict)
+    ]
+    notes = f'<p class="note">Preset {html.escape(info.preset)}, {info.created}; split by {split["by"]}: {how}.'
+    if info.training.get("patience"):
+        notes += f" Epoch {info.training['epoch_kept']} was chosen on the very recordings that judged."
+    if info.temperature != 1:
+        notes += f" The temperature, {info.temperature:.2f}, was fitted to them too."
+    notes += " So few files cannot rank two networks: <code>leakear-train crossval</code> gives intervals."
+    return notes + "</p>" + _table(("unit", "held out", *_SHOWN.values()), rows)
+
+
+_SHOWN = {
+    "auc": "AUC",
+    "accuracy": "accuracy",
+    "balanced_accuracy": "balanced accuracy",
+    "calibration_error": "calibration error",
+}
+
+
+def _sites(scores: Scores, threshold: float) -> str:
+    rows = [
+        (line["site"], line["label"], str(line["files"]), str(line["right"]), f"{line['probability']:.3f}")
+        for line in scoring.sites(scores, threshold)
+    ]
+    return _table(("site", "label", "files", "judged right", "mean P(Leak)"), rows)
+
+
+def _examples(info: RunInfo, scores: Scores, judged: FeatureSet) -> Iterator[tuple[str, str]]:
+    """Yield (title, pictures) of the surest hits and the worst misses of each class."""
+    said = scores.probabilities >= info.threshold
+    kinds = (
+        ("Leaks heard", (scores.targets == 1) & said, -1),
+        ("Leaks missed", (scores.targets == 1) & ~said, 1),
+        ("Quiet sites left alone", (scores.targets == 0) & ~said, 1),
+        ("False alarms", (scores.targets == 0) & said, -1),
+    )
+    for title, mask, sign in kinds:
+        rows = np.flatnonzero(mask)
+        shown = rows[np.argsort(sign * scores.logits[rows], kind="stable")][:_EXAMPLES]
+        pictures = "".join(_example(info, scores, judged, int(row)) for row in shown)
+        yield f"{title}: {len(rows)} windows", f'<div class="row">{pictures}</div>' if pictures else "<p>none</p>"
+
+
+def _example(info: RunInfo, scores: Scores, judged: FeatureSet, row: int) -> str:
+    name = html.escape(scores.recordings[row].name)
+    caption = f"{name}, window {scores.windows[row] + 1}: P(Leak) = {scores.probabilities[row]:.3f}"
+    picture = _image(figures.example(judged.read([row])[0], info.spectrogram))
+    return f"<figure>{picture}<figcaption>{caption}</figcaption></figure>"
+
+
+def _skipped(info: RunInfo) -> str:
+    skipped = info.data["skipped"]
+    return (
+        _table(("file", "why"), [(entry["path"], entry["reason"]) for entry in skipped]) if skipped else "<p>none</p>"
+    )
+
+
+def _section(title: str, body: str) -> str:
+    return f"<h2>{html.escape(title)}</h2>\n{body}"
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+    heads = "".join(f"<th>{html.escape(cell)}</th>" for cell in head)
+    lines = "".join("<tr>" + "".join(f"<td>{html.escape(str(cell))}</td>" for cell in row) + "</tr>" for row in rows)
+    return f"<table><tr>{heads}</tr>{lines}</table>"
+
+
+def _image(figure: Figure) -> str:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=90)
+    return f'<img alt="" src="data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}">'

@@ -1,0 +1,141 @@
+"""How good a network is on recordings it has not seen: windows and whole files, per site, calibrated."""
+
+import csv
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from leakear.train.data.dataset import Recording
+from leakear.train.data.features import FeatureSet
+from leakear.train.runfolder import LABELS
+
+Floats: TypeAlias = npt.NDArray[np.float64]
+Targets: TypeAlias = npt.NDArray[np.uint8]
+TEMPERATURES = (0.25, 8.0)
+"""Limits of the calibration temperature: few recordings would otherwise give absurd ones."""
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Logits of windows and what they were made from."""
+
+    logits: Floats
+    """(n,)"""
+    targets: Targets
+    """(n,) 1 = Leak"""
+    recordings: tuple[Recording, ...]
+    """(n,) the recording of each window"""
+    windows: npt.NDArray[np.int32]
+    """(n,) its number in the recording"""
+    temperature: float = 1.0
+
+    @classmethod
+    def of(cls, features: FeatureSet, logits: npt.NDArray[np.float32], temperature: float = 1.0) -> "Scores":
+        """Join logits with the windows they belong to."""
+        recordings = tuple(features.recordings[index] for index in features.recording)
+        return cls(logits.astype(np.float64), features.targets, recordings, features.window, temperature)
+
+    @property
+    def probabilities(self) -> Floats:
+        """(n,) P(Leak), calibrated."""
+        scaled: Floats = 1 / (1 + np.exp(-self.logits / self.temperature))
+        return scaled
+
+    def files(self) -> "Scores":
+        """Average the logits of each recording's windows: the recording is the unit."""
+        rows = defaultdict(list)
+        for index, recording in enumerate(self.recordings):
+            rows[recording.name].append(index)
+        first = [indices[0] for indices in rows.values()]
+        return Scores(
+            np.array([self.logits[indices].mean() for indices in rows.values()]),
+            self.targets[first],
+            tuple(self.recordings[index] for index in first),
+            np.zeros(len(first), np.int32),
+            self.temperature,
+        )
+
+
+def calibrate(logits: Floats, targets: Targets) -> float:
+    """Return the temperature that makes sigmoid(logit / temperature) most likely, within TEMPERATURES."""
+    from scipy.optimize import minimize_scalar
+
+    def loss(log_temperature: float) -> float:
+        scaled = logits / np.exp(log_temperature)
+        return float(np.mean(np.logaddexp(0, scaled) - scaled * targets))
+
+    return float(np.exp(minimize_scalar(loss, bounds=tuple(np.log(TEMPERATURES)), method="bounded").x))
+
+
+def calibration_error(probabilities: Floats, targets: Targets, bins: int = 10) -> float:
+    """Return the expected calibration error: mean |confidence − frequency| over bins, weighed by their size."""
+    place = np.minimum((probabilities * bins).astype(int), bins - 1)
+    gaps = [abs(probabilities[place == b].sum() - targets[place == b].sum()) for b in range(bins)]
+    return float(sum(gaps) / len(targets))
+
+
+def metrics(scores: Scores, threshold: float = 0.5) -> dict[str, Any]:
+    """Return figures for windows and for files; AUC is absent where only one class is there."""
+    from sklearn.metrics import roc_auc_score
+
+    found: dict[str, Any] = {}
+    for unit, part in (("windows", scores), ("files", scores.files())):
+        right = (part.probabilities >= threshold) == part.targets
+        rates = [float(right[part.targets == target].mean()) for target in (0, 1) if (part.targets == target).any()]
+        found[unit] = {
+            "count": len(part.targets),
+            "accuracy": float(right.mean()),
+            "balanced_accuracy": float(np.mean(rates)),
+            "calibration_error": calibration_error(part.probabilities, part.targets),
+        }
+        if len(rates) == len(LABELS):
+            found[unit]["auc"] = float(roc_auc_score(part.targets, part.logits))
+    return found
+
+
+def classification_report(scores: Scores, threshold: float = 0.5) -> str:
+    """Return scikit-learn's table for windows and for files."""
+    from sklearn.metrics import classification_report as table
+
+    parts = []
+    for unit, part in (("windows", scores), ("files", scores.files())):
+        said = (part.probabilities >= threshold).astype(int)
+        text = table(part.targets, said, labels=[0, 1], target_names=list(LABELS), zero_division=0)
+        parts.append(f"{len(part.targets)} {unit} held out, Leak from P = {threshold:.2f}\n\n{text}")
+    return "\n".join(parts)
+
+
+def sites(scores: Scores, threshold: float = 0.5) -> list[dict[str, Any]]:
+    """Return one line a site: files, how many judged right, mean P(Leak)."""
+    part = scores.files()
+    rows = defaultdict(list)
+    for index, recording in enumerate(part.recordings):
+        rows[recording.site or "(unknown)", recording.label].append(index)
+    right = (part.probabilities >= threshold) == part.targets
+    return [
+        {
+            "site": site,
+            "label": label,
+            "files": len(indices),
+            "right": int(right[indices].sum()),
+            "probability": float(part.probabilities[indices].mean()),
+        }
+        for (site, label), indices in sorted(rows.items())
+    ]
+
+
+def write_csv(path: Path, scores: Scores) -> None:
+    """Write one line a window."""
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["file", "site", "label", "window", "logit", "probability"])
+        rows: Sequence[Any] = (scores.recordings, scores.windows, scores.logits, scores.probabilities)
+        for recording, window, logit, probability in zip(*rows, strict=True):
+            writer.writerow(
+                [recording.name, recording.site, recording.label, window, f"{logit:.6f}", f"{probability:.6f}"]
+            )

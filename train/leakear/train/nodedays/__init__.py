@@ -1,0 +1,1 @@
+"""Node-days: whole days through the node's own code, judged against what really happened."""

@@ -1,0 +1,160 @@
+"""Node-days as figures: one summary for the rule, one for calibrated nodes, a DET curve, a table of disturbances."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from leakear.edge.decision.calibration import Baseline, CalibrationRefused, propose
+from leakear.edge.decision.state_machine import DecisionRule
+from leakear.edge.model.tflite import sigmoid
+from leakear.train.nodedays.outcome import Outcome, judge, on_by_disturbance, summarise
+from leakear.train.nodedays.recorded_day import Heard, decide
+from leakear.train.nodedays.runs import HeardDay
+from leakear.train.processes import processes
+
+SWEEP = tuple(round(sigmoid(logit), 4) for logit in (-4, -3, -2, -1.5, -1, -0.5, 0, 0.5, 1, 1.5, 2, 3, 4, 5, 6))
+"""Thresholds of the DET curve, P(leak)."""
+
+
+def report(days: Sequence[HeardDay], rule: DecisionRule, *, sweep: bool = True, jobs: int = 1) -> dict[str, Any]:
+    """Judge all days under a rule; everything as JSON."""
+    outcomes = [outcome(day, rule) for day in days]
+    found: dict[str, Any] = {
+        "schema": 1,
+        "simulated": True,
+        "step_s": days[0].heard.step_s,
+        "rule": asdict(rule),
+        "summary": summarise(outcomes),
+        "disturbances": _disturbances(days, rule),
+        "days": [asdict(o) for o in outcomes],
+    }
+    if days[0].before is not None:
+        found |= calibrated(days, rule)
+    if sweep:
+        found["det"] = det(days, rule, jobs)
+    return found
+
+
+def outcome(day: HeardDay, rule: DecisionRule) -> Outcome:
+    """Judge one day."""
+    return judge(day.name, day.truth, decide(day.heard, rule), rule, day.start_utc)
+
+
+def calibrated(days: Sequence[HeardDay], rule: DecisionRule) -> dict[str, Any]:
+    """Judge nodes that learnt a leak-free day first, as `leakear-edge calibrate` does, a person vouching for it."""
+    outcomes, refused = [], {}
+    for day in days:
+        assert day.before is not None
+        try:
+            learnt = learn(day.before, rule)
+        except CalibrationRefused as error:
+            learnt, refused[day.name] = rule, str(error)
+        outcomes.append(outcome(day, learnt))
+    return {
+        "calibrated": summarise(outcomes),
+        "calibrated_days": [asdict(o) for o in outcomes],
+        "calibration_refused": refused,
+    }
+
+
+def learn(before: Heard, rule: DecisionRule) -> DecisionRule:
+    """Choose a node's threshold and level gate from leak-free sound. Raises CalibrationRefused."""
+    baseline = Baseline(before.step_s)
+    for seen in before.observations():
+        baseline.add(seen.score, seen.level_dbfs)
+    chosen = propose(baseline, on_fraction=rule.on_fraction, model_threshold=rule.threshold, accept_leak_like=True)
+    return replace(rule, threshold=chosen.threshold, level_gate_dbfs=chosen.level_gate_dbfs)
+
+
+def det(days: Sequence[HeardDay], rule: DecisionRule, jobs: int) -> list[dict[str, Any]]:
+    """Sweep the threshold of the rule, all days at each."""
+    rules = [replace(rule, threshold=threshold) for threshold in SWEEP]
+    with processes(jobs) as pool:
+        table = list(pool.map(partial(_outcomes, rules), days))
+    kept = ("detection_rate", "delay_median_min", "delay_p90_min", "false_alarms", "false_alarms_per_day")
+    points = []
+    for number, changed in enumerate(rules):
+        summary = summarise(row[number] for row in table)
+        points.append({"threshold": changed.threshold} | {key: summary[key] for key in kept})
+    return points
+
+
+def _outcomes(rules: Sequence[DecisionRule], day: HeardDay) -> list[Outcome]:
+    return [outcome(day, rule) for rule in rules]
+
+
+def _disturbances(days: Sequence[HeardDay], rule: DecisionRule) -> dict[str, dict[str, float]]:
+    """Share of leak-free windows that count as on while each kind of disturbance sounds."""
+    total: dict[str, np.ndarray[Any, Any]] = {}
+    for day in days:
+        for kind, counts in on_by_disturbance(day.truth, day.heard, rule, day.start_utc).items():
+            total[kind] = total.get(kind, np.zeros(2)) + counts
+    return {k: {"windows": int(n), "on": round(float(on / n), 4)} for k, (on, n) in sorted(total.items()) if n}
+
+
+def text(found: Mapping[str, Any]) -> str:
+    """Say the report in plain words."""
+    lines = [_summary_text("simulated days" if found["simulated"] else "days", found["summary"], found["step_s"])]
+    if "calibrated" in found:
+        lines.append(_summary_text("calibrated nodes", found["calibrated"], found["step_s"]))
+        lines.append(f"  calibration refused at {len(found['calibration_refused'])} nodes: they keep the default rule")
+    lines.append("windows on without a leak, by what sounded:")
+    lines += [f"  {kind:16} {row['on']:7.2%} of {row['windows']}" for kind, row in found["disturbances"].items()]
+    if found.get("det"):
+        lines.append("threshold  found  median delay  false alarms a node-day")
+        lines += [_point_text(point) for point in found["det"]]
+    return "\n".join(lines)
+
+
+def _summary_text(name: str, s: Mapping[str, Any], step_s: float) -> str:
+    low, high = s["false_alarms_per_day_interval"]
+    lines = [f"{name}: {s['node_days']} node-days ({s['dry_node_days']} without a leak), a window every {step_s:g} s"]
+    if s["leaks"]:
+        below, above = s["detection_interval"]
+        lines.append(
+            f"  leaks found: {s['found']} of {s['leaks']} = {s['detection_rate']:.0%} (95 % interval {below:.0%} to "
+            f"{above:.0%}); by in-band SNR: " + ", ".join(f"{k}: {a}/{n}" for k, (a, n) in s["by_snr"].items())
+        )
+    if s["delay_median_min"] is not None:
+        lines.append(f"  delay: median {s['delay_median_min']:.0f} min, p90 {s['delay_p90_min']:.0f} min")
+    lines.append(
+        f"  false alarms: {s['false_alarms']} = {s['false_alarms_per_day']:.3f} a node-day (exact 95 % interval "
+        f"{low:.3f} to {high:.3f}); a node-week at most {s['false_alarms_per_week_upper95']:.2f} (one-sided 95 %)"
+    )
+    if s["causes"]:
+        lines.append("  sounding meanwhile: " + ", ".join(f"{k} {n}" for k, n in sorted(s["causes"].items())))
+    lines.append(f"  warnings without a leak: {s['warnings_per_day']:.2f} a node-day")
+    return "\n".join(lines)
+
+
+def _point_text(p: Mapping[str, Any]) -> str:
+    rate = "   -" if p["detection_rate"] is None else f"{p['detection_rate']:4.0%}"
+    delay = "-" if p["delay_median_min"] is None else f"{p['delay_median_min']:.0f} min"
+    return f"  {p['threshold']:.4f}   {rate}  {delay:>10}  {p['false_alarms_per_day']:.3f}"
+
+
+def picture(found: Mapping[str, Any], path: Path) -> None:
+    """Draw the DET curve: missed leaks against false alarms a node-day."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    points = [p for p in found["det"] if p["detection_rate"] is not None]
+    figure = Figure(figsize=(6, 4.5), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot(
+        xlabel="false alarms a node-day (simulated)", ylabel="leaks missed (simulated)", title="Threshold swept"
+    )
+    axes.set_xscale("symlog", linthresh=0.03)
+    axes.plot([p["false_alarms_per_day"] for p in points], [1 - p["detection_rate"] for p in points], "o-")
+    for p in points[::2]:
+        axes.annotate(f"{p['threshold']:g}", (p["false_alarms_per_day"], 1 - p["detection_rate"]), fontsize=7)
+    axes.set_xlim(left=0)
+    axes.set_ylim(0, 1)
+    axes.grid(alpha=0.3)
+    figure.savefig(path, dpi=120)

@@ -1,0 +1,186 @@
+"""Runs node-days in parallel processes; what each node heard is kept, so that a run goes on where it stopped."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import as_completed
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+from tqdm import tqdm
+
+from leakear.edge.audio.blocks import Block
+from leakear.edge.decision.state_machine import DecisionRule
+from leakear.edge.model.tflite import Model
+from leakear.edge.pipeline import Pipeline, Scorer
+from leakear.edge.spec import SpectrogramSpec
+from leakear.edge.windows import WindowOptions
+from leakear.train import simulator
+from leakear.train.nodedays.background_sound import Night
+from leakear.train.nodedays.recorded_day import Heard, listen
+from leakear.train.processes import processes
+from leakear.train.simulator.day import Day
+from leakear.train.simulator.site import Site
+from leakear.train.simulator.timeline import START_HOUR
+from leakear.train.simulator.units import RATE
+
+HEARD = 2
+"""Raised when what is kept of a day changes."""
+START_UTC = START_HOUR * 3600
+"""POSIX seconds of a day's beginning."""
+NIGHT_HOURS = (11.5, 16.5)
+"""Hours after noon that a node without days before learns from when it is calibrated: 23:30 to 04:30."""
+
+
+class Opener(Protocol):
+    """What a process opens to score with; must be picklable."""
+
+    def key(self) -> str:
+        """Name the scorer in the kept files: another scorer, another name."""
+
+    def open(self) -> tuple[Scorer, SpectrogramSpec]:
+        """Load it."""
+
+
+@dataclass(frozen=True)
+class FileModel:
+    """A converted model."""
+
+    path: Path
+
+    def key(self) -> str:
+        """Digest of the file."""
+        return hashlib.sha256(self.path.read_bytes()).hexdigest()
+
+    def open(self) -> tuple[Scorer, SpectrogramSpec]:
+        """Load it as the daemon does."""
+        model = Model.load(self.path)
+        return model, model.info.spec
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Which days, heard by which model."""
+
+    out: Path
+    model: Opener
+    days: int
+    first_site: int
+    step_s: float
+    """Seconds from window to window."""
+    snr_db: float | None = None
+    """Of every leak; None: drawn."""
+    calibrate: bool = False
+    """Calibrate on the day before each day, or on a night heard for it where there is none."""
+    nights: Path | None = None
+    """Recorded background instead of simulated days."""
+    minutes: float = 20.0
+    """Of each recorded sound."""
+    hours: float = 24.0
+    """Of each day; less only to try things out."""
+    before: int = 0
+    """Leak-free days that the same node heard before each day, without a break."""
+
+
+@dataclass(frozen=True)
+class HeardDay:
+    """One day as a node heard it, with the days before it."""
+
+    name: str
+    truth: dict[str, Any]
+    heard: Heard
+    start_utc: float
+    """POSIX seconds of the day's beginning."""
+    before: Heard | None
+    """What a calibrated node learnt from: a leak-free day, or a night."""
+
+
+def run(plan: Plan, jobs: int) -> list[HeardDay]:
+    """Hear all days that were not heard yet, and return them all."""
+    folder = plan.out / "heard"
+    folder.mkdir(parents=True, exist_ok=True)
+    tasks = [(plan, number) for number in range(plan.days)]
+    if jobs == 1:
+        return [_heard_day(task) for task in tqdm(tasks, unit="day", disable=None)]
+    with processes(jobs) as pool:
+        futures = [pool.submit(_heard_day, task) for task in tasks]
+        for future in tqdm(as_completed(futures), total=len(futures), unit="day", disable=None):
+            future.result()  # an error ends the run at once, not after the last day
+        return [future.result() for future in futures]
+
+
+def _heard_day(task: tuple[Plan, int]) -> HeardDay:
+    plan, number = task
+    site = Site.draw(plan.first_site + number)
+    leak = number % 2 == 0
+    stem = f"{site.name}-{'night' if plan.nights else 'day'}-{'leak' if leak else 'dry'}-{_digest(plan)}"
+    path = plan.out / "heard" / stem
+    if plan.nights:
+        leak_db = (plan.snr_db if plan.snr_db is not None else 10.0) if leak else None
+        night = Night(site, number, plan.nights, leak_db=leak_db, minutes=plan.minutes)
+        return HeardDay(stem, dict(night.truth()), _kept(path, plan, night.blocks()), 0.0, None)
+    days = [Day(site, 1_000_000 * (k + 1) + number, leak=False) for k in range(plan.before)]
+    days.append(Day(site, number, leak=leak, snr_db=plan.snr_db))
+    heard = _kept(path, plan, _stream(days, plan))
+    return HeardDay(stem, _truth(days, plan), heard, START_UTC, _night(site, number, plan, path, heard))
+
+
+def _stream(days: Sequence[Day], plan: Plan) -> Iterator[Block]:
+    """Stream days one after the other as one sound."""
+    start = 0
+    for day in days:
+        before_s, samples = start / RATE, 0
+        hours = (0.0, plan.hours)
+        for block in day.blocks(hours=hours, utc=START_UTC + before_s, step_s=plan.step_s, heard_s=before_s):
+            samples = block.start + len(block.samples)
+            yield replace(block, start=start + block.start, monotonic=before_s + block.monotonic)
+        start += samples
+
+
+def _truth(days: Sequence[Day], plan: Plan) -> dict[str, Any]:
+    """Join the truths of days; the first of several only teaches the node what is usual, and is not judged."""
+    day_s = plan.hours * 3600
+    events = [
+        event | {"start_s": event["start_s"] + k * day_s, "end_s": min(event["end_s"], day_s) + k * day_s}
+        for k, day in enumerate(days)
+        for event in day.truth()["events"]
+        if event["start_s"] < day_s
+    ]
+    judged = {"events": events, "seconds": len(days) * day_s, "judged_from_s": day_s if len(days) > 1 else 0.0}
+    return days[-1].truth() | judged
+
+
+def _night(site: Site, number: int, plan: Plan, path: Path, heard: Heard) -> Heard | None:
+    """Return what a calibrated node learns from: the whole leak-free day before, or a night heard for the purpose."""
+    if not plan.calibrate:
+        return None
+    if plan.before:
+        noon, day_s = START_UTC + plan.before * plan.hours * 3600, plan.hours * 3600
+        return heard.between(noon - day_s, noon)
+    night = Day(site, 1_000_000 + number, leak=False)
+    return _kept(path.with_name(path.name + "-before"), plan, night.blocks(hours=NIGHT_HOURS, step_s=plan.step_s))
+
+
+def _kept(path: Path, plan: Plan, blocks: Iterable[Block]) -> Heard:
+    """Load what was heard, or hear it and keep it."""
+    file = path.with_name(path.name + ".npz")
+    if file.is_file():
+        return Heard.load(file)
+    scorer, spec = plan.model.open()
+    heard = listen(blocks, Pipeline(scorer, spec, DecisionRule(), WindowOptions(step_s=plan.step_s)))
+    part = file.with_name("part-" + file.name)
+    heard.save(part)
+    part.replace(file)
+    return heard
+
+
+def _digest(plan: Plan) -> str:
+    """Digest of all that what was heard depends on: model, step, leak's level, the simulator's own text."""
+    package = Path(simulator.__file__).parent
+    text = b"".join(path.read_bytes() for path in sorted(package.glob("*.py")))
+    simulated = hashlib.sha256(text).hexdigest()
+    wanted = [plan.model.key(), plan.step_s, plan.snr_db, plan.minutes, plan.hours, plan.before, HEARD, simulated]
+    return hashlib.sha256(json.dumps(wanted).encode()).hexdigest()[:12]
