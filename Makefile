@@ -45,15 +45,17 @@ system-packages: ## Debian packages the tests need (skipped where apt-get is not
 test: system-packages $(DEV)/.ready $(LEGACY)/.ready ## everything that must always hold (about 10 minutes)
 	$(MAKE) check
 	$(DEV)/bin/python -m pytest tests -m "not slow" -p no:cacheprovider
+	$(MAKE) test-newest
 
 test-slow: system-packages $(DEV)/.ready $(LEGACY)/.ready ## the long suites
 	$(DEV)/bin/python -m pytest tests -m slow --timeout 3600
 
-check: $(DEV)/.ready ## formatting, lint, types, import contracts
+check: $(DEV)/.ready ## formatting, lint, types, import contracts, size of modules
 	$(DEV)/bin/ruff format --check .
 	$(DEV)/bin/ruff check .
 	$(DEV)/bin/mypy
 	$(DEV)/bin/lint-imports
+	$(DEV)/bin/python make/house
 
 format: $(DEV)/.ready ## bring the code into shape
 	$(DEV)/bin/ruff format .

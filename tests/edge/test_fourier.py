@@ -1,7 +1,9 @@
 """The lean transform is scipy's, bit for bit, and spares the node what scipy.fft imports."""
 
+import logging
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -35,6 +37,30 @@ def test_without_the_compiled_module_the_public_one_serves(monkeypatch: pytest.M
     x = RNG.standard_normal((2, 512)).astype(np.float32)
     assert np.array_equal(fourier.rfft(x), scipy.fft.rfft(x))
     assert fourier.prev_fast_len(27562) == scipy.fft.prev_fast_len(27562, real=True)
+
+
+@pytest.mark.parametrize(("folder", "name"), fourier.LAYOUTS)
+def test_each_layout_of_scipy_is_known(tmp_path: Path, folder: str, name: str) -> None:
+    here = Path(scipy.__file__).parent / "fft" / folder
+    if not here.is_dir():
+        pytest.skip(f"scipy {scipy.__version__} has no fft/{folder}")
+    (tmp_path / "fft").mkdir()
+    (tmp_path / "fft" / folder).symlink_to(here)
+    module = fourier.compiled_transform(tmp_path)
+    assert module is not None
+    assert module.__name__ == name
+    x = RNG.standard_normal((2, 512)).astype(np.float32)
+    assert np.array_equal(module.r2c(x, (1,), True, 0, None, 1), scipy.fft.rfft(x))
+
+
+def test_an_unknown_layout_is_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO):
+        assert fourier.compiled_transform(tmp_path) is None
+    assert [record.message for record in caplog.records if "scipy.fft is imported" in record.message]
+
+
+def test_this_scipy_needs_no_fallback() -> None:
+    assert fourier._COMPILED is not None
 
 
 def test_a_score_needs_no_more_of_scipy() -> None:

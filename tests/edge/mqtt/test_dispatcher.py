@@ -147,7 +147,7 @@ def test_sound_does_not_leave_a_site_that_did_not_allow_it() -> None:
         ("calibrate", {"id": "a", "action": "start"}, "The baseline is not stable."),
         ("reboot", {"id": "a"}, "There is no command reboot; known are identify"),
         ("handle", {"id": "a"}, "There is no command handle"),
-        ("status", b"[" * 4000, "is nested too deeply"),
+        ("status", b"[" * 4000, "cmd/status is n"),  # nested too deeply, or (from Python 3.13 on) not JSON
         ("status", b" " * 5000, "at most 4096 are read"),
         ("model", b" " * (MODEL_REQUEST_BYTES + 1), "are read"),
         ("selftest", {"id": "a"}, "The node failed at this; see its log."),
