@@ -13,6 +13,7 @@ GRAFANA ?= /var/cache/leakear/grafana
 
 $(GRAFANA)/node_modules/@grafana/schema/package.json:
 	mkdir -p $(GRAFANA)
+	@command -v npm >/dev/null || make/system-packages npm
 	npm install --no-audit --no-fund --silent --prefix $(GRAFANA) @grafana/schema@12 typescript@5
 
 .PHONY: check-grafana

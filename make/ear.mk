@@ -1,9 +1,9 @@
 .PHONY: week fuzz sdcard test-vm
 
-week: $(DEV)/.ready ## a simulated week (60,480 windows) through the daemon at full speed
+week: system-packages $(DEV)/.ready ## a simulated week (60,480 windows) through the daemon at full speed
 	$(DEV)/bin/python -m pytest tests/system/test_week.py -m slow -s
 
-sdcard: $(DEV)/.ready ## bytes that a day of the daemon writes to its SD card (root, ext4 on a loop device; 10 minutes)
+sdcard: system-packages $(DEV)/.ready ## bytes that a day of the daemon writes to its SD card (root, ext4 on a loop device; 10 minutes)
 	$(DEV)/bin/python -m bench.sdcard
 
 fuzz: $(DEV)/.ready ## 10,000 and more hostile WAV files and sample streams
