@@ -54,8 +54,9 @@ COMPOSED = (
     "Flow-like",
     "Quiet again",
     "No sound",
+    "what was set from afar",
 )
-"""put together at run time, or said by the demo only"""
+"""put together at run time, said by the demo only, or by nodes of version 0.1"""
 
 
 def said(path: Path) -> Iterator[str]:

@@ -48,8 +48,8 @@ class TrueClock:
 class Life:
     """A running node with its own time: it begins in 2027 and moves only when something is heard."""
 
-    def __init__(self, node: Node, settings: Settings) -> None:
-        self.node, self.settings = node, settings
+    def __init__(self, node: Node, settings: Settings, began: float = BORN) -> None:
+        self.node, self.settings, self._began = node, settings, began
         self._random = np.random.default_rng(5)
         self._at = 0
         """sample"""
@@ -65,7 +65,7 @@ class Life:
         for _ in range(round(seconds)):
             samples = (rms * self._random.standard_normal(22050)).astype(np.float32)
             seconds_in = self._at / 22050
-            self.node.take(Block(self._at, samples, BORN + seconds_in, 1000 + seconds_in))
+            self.node.take(Block(self._at, samples, self._began + seconds_in, 1000 + seconds_in))
             self._at += 22050
 
     def pump_until(self, done: Any, what: str) -> Any:
