@@ -55,6 +55,7 @@ COMPOSED = (
     "Quiet again",
     "No sound",
     "what was set from afar",
+    "a person accepted the present noise floor: what is usual",
 )
 """put together at run time, said by the demo only, or by nodes of version 0.1"""
 

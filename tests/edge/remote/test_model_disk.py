@@ -100,11 +100,11 @@ def test_an_install_that_the_disk_does_not_take_changes_nothing(
         assert send(asker, SECOND, stage=True).ok
         with full(models):
             answer = asker.ask("model", action="install")
-            assert "The disk does not take it (No space left on device)" in str(answer.error)
+            assert "The disk refuses it (No space left on device)" in str(answer.error)
             status = asker.ask("status").result
             assert (status["state"]["model"]["id"], status["model_on_trial"]) == (OLD_ID, False)
             assert status["state"]["staged_model"]["id"] == "second"
-            assert "The disk does not take it" in str(send(asker, THIRD).error)
+            assert "The disk refuses it" in str(send(asker, THIRD).error)
             life.hear(10)
         assert model_events(asker) == []
         assert asker.ask("model", action="install").ok

@@ -101,7 +101,7 @@ def _utc(text: str) -> float:
 
 
 def _paced(source: Iterator[Block], pace: float | None) -> Iterator[Block]:
-    """Hold blocks back until their sound would have been heard."""
+    """Delay each block until its sound would have been over at this pace."""
     began = time.monotonic()
     first: float | None = None
     for block in source:
@@ -114,7 +114,7 @@ def _paced(source: Iterator[Block], pace: float | None) -> Iterator[Block]:
 
 @dataclass
 class FixedClock:
-    """A recording's time is as good as what the user said of it."""
+    """The clock of a recording: synchronised when the user gave its start."""
 
     synced: bool
     faults: Mapping[str, str] = field(default_factory=dict)
@@ -124,7 +124,7 @@ class FixedClock:
         return self.synced
 
     def boot(self) -> None:
-        """Know of no machine: a recording tells the time."""
+        """Return None: the recording has its own time."""
 
 
 @dataclass

@@ -1,8 +1,8 @@
-"""Evidence: what a WARNING or LEAK sounded and looked like, named by its event's id.
+"""Evidence: a sound clip and a picture of a WARNING or LEAK, named by its event's id.
 
-Off unless a site turns it on, because a microphone may hear speech; nothing else of the sound ever touches the disk.
-The folder keeps a byte budget and the disk a floor of free space: the oldest evidence is deleted first, and when
-that is not enough the new one is not written. A full disk is never an error of the daemon.
+Off unless a site turns it on, because a microphone may record speech; no other sound is ever written to the disk. The
+folder has a limit in bytes, and some space on the disk stays free: the oldest evidence is deleted first, and when that
+is not enough the new one is not written. A full disk does not stop the daemon.
 """
 
 import logging
@@ -49,7 +49,7 @@ class EvidenceOptions:
 
 
 class Evidence:
-    """The folder of evidence, and in memory the sound of the last seconds."""
+    """The folder of evidence, and the sound of the last seconds in memory."""
 
     def __init__(self, options: EvidenceOptions, spec: "SpectrogramSpec", directory: Path) -> None:
         self.faults: dict[str, str] = {}
@@ -73,7 +73,7 @@ class Evidence:
             self._recent_end = window.start + len(window.samples)
 
     def record(self, event_id: str, window: "Window", spectrogram: "Decibels") -> bool:
-        """Keep the sound and the picture of an event. Tells whether they are on the disk."""
+        """Write the sound and the picture of an event. True: they are on the disk."""
         if not self.enabled:
             return False
         try:
@@ -109,7 +109,7 @@ class Evidence:
         return self._directory / (event_id + _SUFFIX[media_type])
 
     def _joined(self, window: "Window") -> NDArray[np.float32]:
-        """Return what was heard without a break up to the end of a window, shape (n,)."""
+        """Return the unbroken sound up to the end of a window, shape (n,)."""
         overlap = self._recent_end - window.start
         before = self._recent[: max(0, len(self._recent) - overlap)] if overlap >= 0 else self._recent[:0]
         return np.concatenate([before, window.samples])

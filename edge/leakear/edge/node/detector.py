@@ -206,11 +206,11 @@ class Detector:
     # ---- what was learnt here
 
     def learn_anew(self) -> None:
-        """Learn the background anew: a person has looked, and there is no leak in what is heard now."""
+        """Learn the background anew, from nothing: a person says that there is no leak now."""
         self.pipeline.learn_anew()
 
     def accept_floor(self) -> None:
-        """Accept the present noise floor as healthy: a person has looked at the sensor. Learns the background anew."""
+        """Accept the present noise floor: a person has checked the sensor. Also learns the background anew."""
         self.pipeline.accept_floor()
 
     # ---- restart

@@ -61,7 +61,7 @@ class Restart:
         self._detector.restore_remote(self._outbox.load_state(), 0.0)
 
     def restore(self, monotonic: float, utc: float) -> None:
-        """Continue where the last run ended, as far as the clocks can tell how long ago that was."""
+        """Continue where the last run ended, as far as a clock shows how long ago that was."""
         self._events.since_utc = utc
         saved = self._outbox.load_state()
         try:
@@ -70,12 +70,12 @@ class Restart:
                 return
             gap_s = _gap_s(self._clock, saved, utc)
             if gap_s is None:
-                log.warning("it is not known how long the node was off: it keeps its state and listens anew")
+                log.warning("it is not known how long the node was off: it keeps its state and starts a new window log")
             pipeline = saved["pipeline"] if gap_s is not None else _undated(saved["pipeline"])
             self._detector.restore(pipeline, monotonic, gap_s or 0.0)
             self._events.restore(saved)
         except (KeyError, TypeError, ValueError) as error:
-            log.warning("the saved state of the last run cannot be used (%s): the node starts anew", error)
+            log.warning("the saved state of the last run cannot be used (%s): the node starts without it", error)
 
     def restore_late(self, monotonic: float) -> bool:
         """Take over a saved state that could not be read at the start; what is newer stays. False: there is none."""

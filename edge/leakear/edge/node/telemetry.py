@@ -25,7 +25,7 @@ class Workload:
         self._before: float | None = None
 
     def begin(self) -> None:
-        """Measure anew; until there is sound again, `real_time_factor` stays that of the last measurement."""
+        """Start a new measurement; until there is sound, `real_time_factor` stays that of the last one."""
         self._before = self.real_time_factor
         self._worked_s = self._heard_s = 0.0
 

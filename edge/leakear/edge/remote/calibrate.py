@@ -85,7 +85,9 @@ class CalibrationControl:
 
     def _accept_floor(self) -> None:
         self._detector.accept_floor()
-        self._reporter.announce("fault", "a person accepted the present noise floor: what is usual here is learnt anew")
+        self._reporter.announce(
+            "fault", "a person accepted the present noise floor: the background is learnt from the beginning"
+        )
         self._reporter.save()
 
     def _rest(self, phase: str, reason: str) -> None:

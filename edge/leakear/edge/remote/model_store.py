@@ -86,7 +86,7 @@ class ModelStore:
                 self._give_up(str(error))
 
     def stage(self, data: bytes, current: BundleInfo) -> Model:
-        """Verify a bundle and keep it. ModelError, CommandRefused or OSError says why not."""
+        """Verify a bundle and keep it as the staged model. Raises ModelError, CommandRefused or OSError."""
         if not self._options.public_key:
             raise CommandRefused("This node takes no model over MQTT: it has no [model] public_key to check one with.")
         _check_unfolded(data)
@@ -110,7 +110,7 @@ class ModelStore:
         return model
 
     def staged(self) -> Model | None:
-        """Load the model that waits, if there is one. One that cannot be loaded is given up: LeakearError says why."""
+        """Load the staged model; None: there is none. Raises LeakearError when it cannot be loaded, and drops it."""
         if not self.ledger.staged:
             return None
         try:
@@ -120,7 +120,7 @@ class ModelStore:
             raise
 
     def discard(self) -> None:
-        """Forget the model that waits."""
+        """Drop the staged model."""
         self._note(replace(self.ledger, staged=""))
 
     def install(self, model: Model) -> None:
@@ -213,7 +213,7 @@ class ModelStore:
 
 
 def created_at(info: BundleInfo) -> float:
-    """When a model was made, s since 1970; 0 when its file does not say."""
+    """When a model was created, s since 1970; 0 when its file does not contain it."""
     try:
         moment = datetime.fromisoformat(str(info.raw["model"]["created"]))
     except (KeyError, TypeError, ValueError):

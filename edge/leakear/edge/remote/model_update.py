@@ -39,20 +39,20 @@ class ModelControl:
             log.error("%s", self._lost)  # noqa: TRY400
 
     def handle(self, request: ModelRequest) -> ModelResult:
-        """Carry out `model`. A disk that does not take what was asked for leaves everything as it is."""
+        """Carry out `model`. When the disk refuses a write, nothing has changed."""
         try:
             return self._carry_out(request)
         except OSError as error:
             with suppress(OSError):
-                self._transfer.forget()
-            why = f"The disk does not take it ({error.strerror}): make room on the node. Nothing has changed."
+                self._transfer.drop()
+            why = f"The disk refuses it ({error.strerror}): make room on the node. Nothing has changed."
             raise CommandRefused(why) from error
 
     def _carry_out(self, request: ModelRequest) -> ModelResult:
         if request.action == "install":
             return self._install()
         if request.action == "discard":
-            self._transfer.forget()
+            self._transfer.drop()
             self._store.discard()
             self._show_staged(None)
             return self._result("discarded")
@@ -66,7 +66,7 @@ class ModelControl:
                 self._reporter.announce("model", sentence)
 
     def observe(self, result: Result, _: Event | None) -> None:
-        """Count the windows that a model on trial has judged; enough of them end it well."""
+        """Count the windows that a model on trial has scored; after enough of them the trial ends well."""
         self._store.maintain()
         if not self._store.ledger.trial or result.score is None:
             return
@@ -100,7 +100,7 @@ class ModelControl:
             raise CommandRefused("The model in use is still on trial: wait until it is confirmed.")
         if model.info.spec.sample_rate != self._detector.model.info.spec.sample_rate:
             raise CommandRefused(
-                "The model hears at another sample rate than the microphone was opened for: set [model] path."
+                "The model needs another sample rate than the microphone was opened for: set [model] path."
             )
         before = self._detector.model.info.model_id
         self._detector.check(model)  # raises where the site's rule does not fit
@@ -115,7 +115,7 @@ class ModelControl:
         return self._result("installed", model)
 
     def _staged(self) -> Model:
-        """Load the model that waits. CommandRefused where there is none; one that cannot be loaded is given up."""
+        """Load the staged model. Raises CommandRefused where there is none; one that cannot be loaded is dropped."""
         try:
             model = self._store.staged()
         except LeakearError:

@@ -43,7 +43,7 @@ def _model(reload: Callable[[], Model]) -> Check:
 def _sensor(status: NodeStatus) -> Check:
     last = status.last
     if last is None:
-        return _check("sensor", ok=False, detail="no window has been heard yet")
+        return _check("sensor", ok=False, detail="no window has come yet")
     level = f"{last.health.level_dbfs:.1f} dBFS" if last.health else "no level"
     if status.mono_microphone:
         level += "; all channels carry the same sound: it is a mono microphone"

@@ -105,7 +105,7 @@ class SimulatedNode:
 
     def state_message(self) -> State:
         """Return the state message."""
-        score, level = self.heard()
+        score, level = self.measured()
         return State(
             site=self.identity.site,
             node=self.identity.node,
@@ -129,7 +129,7 @@ class SimulatedNode:
 
     def telemetry_message(self) -> Telemetry:
         """Return the telemetry message."""
-        score, level = self.heard()
+        score, level = self.measured()
         windows = self._windows
         return Telemetry(
             time=utc_now(),
@@ -154,8 +154,8 @@ class SimulatedNode:
             clock_synced=True,
         )
 
-    def heard(self) -> tuple[float | None, float | None]:
-        """Score and level of this moment, dBFS."""
+    def measured(self) -> tuple[float | None, float | None]:
+        """Score and level (dBFS) of this moment; None for both during a sensor fault."""
         if self.state == "SENSOR_FAULT":
             return None, None
         score, level = MEANS[self.state]
@@ -167,7 +167,7 @@ class SimulatedNode:
         before, self.state = self.state, self._random.choice(NEXT[self.state])
         moment = time.time()
         self.since = utc_text(moment)
-        score, level = self.heard()
+        score, level = self.measured()
         event = Event(
             id=uuid7(),
             seq=0,
@@ -207,6 +207,6 @@ class SimulatedNode:
         self._due[self._window] = now + self.step_s
         self._windows += 1
         if now < self._watched_until:
-            level = self.heard()[1] or -100.0
+            level = self.measured()[1] or -100.0
             bands = tuple(round(level - 20 - band / 2 + self._random.gauss(0, 2), 1) for band in range(64))
             self.link.send("spectrum", Spectrum(time=utc_now(), low_hz=0.0, high_hz=11025.0, db=bands).to_json())
