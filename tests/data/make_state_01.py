@@ -2,7 +2,7 @@
 
     PYTHONPATH=CHECKOUT/edge python tests/data/make_state_01.py      (CHECKOUT: of commit 74588d9; takes some minutes)
 
-The node listens for 60 hours, installs a signed model over MQTT, is changed by commands, loses its microphone for some
+The node listens for 68 hours, installs a signed model over MQTT, is changed by commands, loses its microphone for some
 seconds and hears a leak until WARNING. No broker is there, so every event waits in the outbox. `expected.json` holds
 what the node of version 0.1 itself said at the end.
 """
@@ -29,7 +29,7 @@ DATA = Path(__file__).parent
 TARGET = DATA / "state-0.1"
 BEGAN = 1.79e9
 RATE = 22050
-HOURS = 60
+HOURS = 68
 PART = 48 * 1024
 CHANGES = {
     "node": {"site": "hill", "name": "pit-7", "telemetry_s": 120.0},

@@ -82,3 +82,18 @@ def test_a_step_set_remotely_survives_a_power_cut(broker: Broker, tmp_path: Path
     assert saved["utc"] == pytest.approx(BORN + 9)
     with living_node(broker, tmp_path) as life:
         assert life.node.detector.pipeline.step_s == step_s
+
+
+def test_a_reload_that_was_asked_for_comes_between_two_items(life: Life, caplog: pytest.LogCaptureFixture) -> None:
+    life.node.reloader.ask(lambda: changed(life, decision={"threshold": 0.97}))
+    assert life.node.detector.rule.threshold != 0.97
+    life.node.idle(1010.0, BORN + 10)
+    assert life.node.detector.rule.threshold == 0.97
+
+    def wrong() -> Settings:
+        raise ConfigError("leakear.toml: unknown section [x]")
+
+    life.node.reloader.ask(wrong)
+    life.hear(1)
+    assert "configuration not reloaded, the old one stays in force: leakear.toml: unknown section [x]" in caplog.text
+    assert life.node.detector.rule.threshold == 0.97
