@@ -1,6 +1,5 @@
 """The detector's changes: all or nothing, and nothing published by itself."""
 
-
 import pytest
 
 from leakear.edge.errors import ConfigError
