@@ -49,15 +49,15 @@ SOURCES = [Path(i18n.__file__).parent, Path(monitor.__file__).parent]
 COMPOSED = (
     "{db} dB above anything usual",
     "began: ",
+    "what was set from afar no longer holds",  # nodes of version 0.1
+    "a person accepted the present noise floor: what is usual",  # nodes of version 0.1
     "ended: ",
     "{state} ended",
     "Flow-like",
     "Quiet again",
     "No sound",
-    "what was set from afar",
-    "a person accepted the present noise floor: what is usual",
 )
-"""put together at run time, said by the demo only, or by nodes of version 0.1"""
+"""put together at run time, or said by the demo only"""
 
 
 def said(path: Path) -> Iterator[str]:
