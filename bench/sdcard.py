@@ -136,12 +136,12 @@ def live(settings: Settings, clock: Time, folder: Path, items: Iterator[Block | 
 
 def live_a_week(node: Node) -> None:
     """Give the node what it remembers after a week: its memory is then as large as it gets."""
-    health, usual = node.pipeline.health.snapshot(), node.pipeline.usual.snapshot()
+    health, usual = node.detector.pipeline.health.snapshot(), node.detector.pipeline.usual.snapshot()
     hour, level, *rest = health["hours"][-1]
     hours = [[hour - age, level - age / 300, *rest] for age in range(HOURS - 1, -1, -1)]
-    node.pipeline.health.restore({**health, "hours": hours})
+    node.detector.pipeline.health.restore({**health, "hours": hours})
     week = np.random.default_rng(0).normal(-20, 2, (MOMENTS, len(CENTRES_HZ)))  # nothing rises above that
-    node.pipeline.usual.restore({**usual, "moments": packed(week.astype(np.float32))})
+    node.detector.pipeline.usual.restore({**usual, "moments": packed(week.astype(np.float32))})
 
 
 def measured(name: str, broker: Broker, scratch: Path) -> str:
@@ -166,9 +166,9 @@ def measured(name: str, broker: Broker, scratch: Path) -> str:
         written = f"{(device_bytes(counter) - before) / 1e6:.1f} MB" if counter else "not measured (root)"
         own = (process_bytes() - mine) / 1e6
         kept = sum(path.stat().st_size for path in (folder / "state").rglob("*") if path.is_file()) / 1e6
-    lines = log.getvalue()
+    lines, scored = log.getvalue(), node.detector.pipeline.scored
     return (
-        f"| {name} | {node.pipeline.scored} | {node.outbox.last_seq} | {written} | {own:.1f} MB | {kept:.2f} MB "
+        f"| {name} | {scored} | {node.outbox.last_seq} | {written} | {own:.1f} MB | {kept:.2f} MB "
         f"| {lines.count(chr(10))} lines, {len(lines) / 1e3:.1f} kB |"
     )
 

@@ -49,6 +49,8 @@ SOURCES = [Path(i18n.__file__).parent, Path(monitor.__file__).parent]
 COMPOSED = (
     "{db} dB above anything usual",
     "began: ",
+    "what was set from afar no longer holds",  # nodes of version 0.1
+    "a person accepted the present noise floor: what is usual",  # nodes of version 0.1
     "ended: ",
     "{state} ended",
     "Flow-like",

@@ -34,7 +34,7 @@ def main() -> None:
     log_to_stderr("info")
     with open_node(Settings.load(Path(config)), Clock(kernel=lambda: True)) as node:
         assert node.link is not None
-        node.run(heard(Path(sound), node.model.info.spec, float(seconds), float(speed)))
+        node.run(heard(Path(sound), node.detector.model.info.spec, float(seconds), float(speed)))
         if not node.link.drain(60):
             raise SystemExit(69)
 

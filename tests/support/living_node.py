@@ -48,8 +48,8 @@ class TrueClock:
 class Life:
     """A running node with its own time: it begins in 2027 and moves only when something is heard."""
 
-    def __init__(self, node: Node) -> None:
-        self.node = node
+    def __init__(self, node: Node, settings: Settings, began: float = BORN) -> None:
+        self.node, self.settings, self._began = node, settings, began
         self._random = np.random.default_rng(5)
         self._at = 0
         """sample"""
@@ -57,7 +57,7 @@ class Life:
     @property
     def controls(self) -> NodeControls:
         """What answers this node's commands."""
-        controls: NodeControls = self.node.link.on_command.__self__  # type: ignore[union-attr]
+        controls: NodeControls = self.node.link.on_command.__self__._controls  # type: ignore[union-attr]
         return controls
 
     def hear(self, seconds: float, rms: float = QUIET) -> None:
@@ -65,7 +65,7 @@ class Life:
         for _ in range(round(seconds)):
             samples = (rms * self._random.standard_normal(22050)).astype(np.float32)
             seconds_in = self._at / 22050
-            self.node.take(Block(self._at, samples, BORN + seconds_in, 1000 + seconds_in))
+            self.node.take(Block(self._at, samples, self._began + seconds_in, 1000 + seconds_in))
             self._at += 22050
 
     def pump_until(self, done: Any, what: str) -> Any:
@@ -90,9 +90,10 @@ def living_node(broker: Broker, folder: Path, **sections: dict[str, Any]) -> Ite
         "commands": {"burst": 1000, "per_second": 100},
     }
     merged = {name: given.get(name, {}) | sections.get(name, {}) for name in {*given, *sections}}
-    with open_node(Settings.from_mapping(merged, environment={}), TrueClock()) as node:
+    settings = Settings.from_mapping(merged, environment={})
+    with open_node(settings, TrueClock()) as node:
         node.open()
-        life = Life(node)
+        life = Life(node, settings)
         life.pump_until(lambda: node.link is not None and node.link.connected, "connection")
         yield life
         node.close()

@@ -96,7 +96,7 @@ def main() -> None:
         "mqtt": {"host": "127.0.0.1", "port": port, "keepalive_s": 5},
     }
     with open_node(Settings.from_mapping(given | sections, environment={}), TrueClock()) as node:
-        signal.signal(signal.SIGTERM, lambda *_: setattr(node, "stopping", True))
+        signal.signal(signal.SIGTERM, lambda *_: node.stop())
         node.run(sound(Words()))
 
 

@@ -29,7 +29,7 @@ def main() -> None:
         environment={},
     )
     with open_node(settings, TrueClock()) as node:
-        signal.signal(signal.SIGTERM, lambda *_: setattr(node, "stopping", True))
+        signal.signal(signal.SIGTERM, lambda *_: node.stop())
         node.run(sound(Words()))
 
 

@@ -103,10 +103,10 @@ def main(hours: int, port: int, folder: Path) -> None:
         assert node.link is not None
         assert node.link.drain(60)
         result = {
-            "produced": node.pipeline.windower.produced,
-            "scored": node.pipeline.scored,
-            "discarded": node.pipeline.discarded,
-            "dropped": node.pipeline.windower.dropped,
+            "produced": node.detector.pipeline.windower.produced,
+            "scored": node.detector.pipeline.scored,
+            "discarded": node.detector.pipeline.discarded,
+            "dropped": node.detector.pipeline.windower.dropped,
             "events": node.outbox.last_seq,
             "grown_mb": round(sizes[-1] - sizes[0], 2),
         }

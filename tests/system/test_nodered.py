@@ -119,7 +119,7 @@ def test_the_example_flow_tells_alerts_lists_nodes_and_mutes(broker: Broker, tmp
 
         hours = (BORN - time.time()) / 3600 + 5  # the node lives in a time of its own
         red.call("POST", f"/leakear/hill/pit-7/mute?hours={hours}")
-        life.pump_until(lambda: life.node.memory.muted_until, "mute")
+        life.pump_until(lambda: life.node.detector.remote.muted_until, "mute")
         assert red.wait_for(lambda: (node() or {}).get("muted_until"), "mute in the table")
         assert len(alerts.on("alerts/#")) == 2
     red.wait_for(lambda: not red.call("GET", "/leakear")[0]["online"], "offline in the table")

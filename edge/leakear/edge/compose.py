@@ -1,19 +1,44 @@
-"""Put a node together from its settings, and take it apart again."""
+"""Assembly: builds a node and its parts from the settings, and closes them at the end."""
 
 import logging
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 
-from leakear.edge.mqtt.homeassistant import introduce
+from leakear.edge import __version__
+from leakear.edge.audio.capture import CaptureStatus
+from leakear.edge.evidence.recorder import Evidence
+from leakear.edge.messages.reports import Event
+from leakear.edge.mqtt.homeassistant import Discovery, Introduction
 from leakear.edge.mqtt.link import Link
 from leakear.edge.node.allocator import return_large_buffers
-from leakear.edge.node.node import Node, TimeKeeper
+from leakear.edge.node.detector import Detector
+from leakear.edge.node.events import EventWriter
+from leakear.edge.node.faults import Faults
+from leakear.edge.node.node import Node, NodeParts
+from leakear.edge.node.reload import Reloader
+from leakear.edge.node.reporter import Reporter
+from leakear.edge.node.restart import Restart, TimeKeeper
+from leakear.edge.node.restart_count import RestartCounter
+from leakear.edge.node.systemd import Notifier
 from leakear.edge.outbox.queue import Outbox
+from leakear.edge.pipeline import Result
 from leakear.edge.remote.handlers import NodeControls
 from leakear.edge.remote.model_store import ModelStore
 from leakear.edge.settings import Settings
+
+Observer = Callable[[Result, Event | None], None]
+
+
+@dataclass(frozen=True)
+class Given:
+    """What the caller brings to the assembly."""
+
+    clock: TimeKeeper
+    capture: CaptureStatus
+    observers: tuple[Observer, ...]
 
 
 def log_to_stderr(level: str) -> None:
@@ -42,22 +67,79 @@ def _under_journald() -> bool:
 
 @contextmanager
 def open_node(
-    settings: Settings, clock: TimeKeeper, *, connect: bool = True, monotonic: Callable[[], float] = time.monotonic
+    settings: Settings,
+    clock: TimeKeeper,
+    *,
+    connect: bool = True,
+    monotonic: Callable[[], float] = time.monotonic,
+    capture: CaptureStatus | None = None,
+    observers: tuple[Observer, ...] = (),
 ) -> Iterator[Node]:
-    """Yield a node ready to run; its link is stopped and its outbox closed at the end, whatever happens.
+    """Yield a node ready to run; at the end its link is stopped and its outbox closed, whatever happens.
 
-    `monotonic` is the outbox's clock: a simulated day brings its own.
+    `connect`: whether it talks to a broker. `monotonic`: the outbox's clock, s; a simulated day brings its own.
+    `capture`: status of the microphone, filled by `Capture`. `observers`: called with every result and its event.
     Raises ConfigError and ModelError before anything is started.
     """
     store = ModelStore(settings.node.directory / "models", settings.model)
-    model = store.load()
+    detector = Detector(store.load(), settings)
     return_large_buffers()
     with ExitStack() as stack:
         outbox = stack.enter_context(Outbox(settings.node.directory / "outbox.db", settings.outbox, monotonic))
         link = Link(settings.mqtt, settings.node.identity, outbox) if connect else None
-        node = Node(settings, model, outbox, link, clock=clock)
         if link:
             stack.callback(link.stop)
-            node.starters.append(NodeControls.attach(node, store).model_control.announce_start)
-            introduce(node)
-        yield node
+        yield _assemble(settings, Given(clock, capture or CaptureStatus(), observers), store, detector, outbox, link)
+
+
+def _assemble(
+    settings: Settings, given: Given, store: ModelStore, detector: Detector, outbox: Outbox, link: Link | None
+) -> Node:
+    evidence = Evidence(settings.evidence, detector.model.info.spec, settings.node.directory / "evidence")
+    counter, events, notifier = RestartCounter(), EventWriter(), Notifier()
+    delivery = (outbox, link) if link else (outbox,)
+    restart = Restart(outbox, given.clock, detector=detector, events=events, counter=counter)
+    reporter = Reporter(
+        settings.node,
+        detector=detector,
+        events=events,
+        restart=restart,
+        outbox=outbox,
+        link=link,
+        clock=given.clock,
+        faults=Faults(detector, *delivery, evidence, given.clock, counter, store),
+        capture=given.capture,
+    )
+    parts, dispatcher = NodeParts(observers=given.observers), None
+    if link:
+        commands = settings.commands
+        controls = NodeControls(commands, detector=detector, reporter=reporter, evidence=evidence, store=store)
+        parts, dispatcher = _connected(settings, given.observers, controls, link), controls.dispatcher
+    return Node(
+        detector=detector,
+        reporter=reporter,
+        restart=restart,
+        reloader=Reloader(settings, detector, reporter, link=link, notifier=notifier, dispatcher=dispatcher),
+        outbox=outbox,
+        link=link,
+        evidence=evidence,
+        notifier=notifier,
+        parts=parts,
+        max_lag_s=settings.window.max_lag_s,
+    )
+
+
+def _connected(settings: Settings, observers: tuple[Observer, ...], controls: NodeControls, link: Link) -> NodeParts:
+    """Connect commands and Home Assistant to the link; return what takes part in the loop."""
+    link.on_command = controls.dispatcher.handle
+    model, options = controls.model_control, settings.homeassistant
+    tickers: tuple[Callable[[float], None], ...] = ()
+    if options.discovery != "off":
+        discovery = Discovery(settings.node.identity, options, __version__, settings.node.telemetry_s)
+        tickers = (Introduction(discovery, link, controls.reporter.send_state).tick,)
+    return NodeParts(
+        starters=(model.announce_start,),
+        observers=(model.observe, controls.calibration.observe, *observers),
+        tickers=tickers,
+        replace_model=model.take_back,
+    )

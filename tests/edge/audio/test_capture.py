@@ -13,7 +13,7 @@ import soxr
 from numpy.typing import NDArray
 
 from leakear.edge.audio.blocks import Block, SensorFault
-from leakear.edge.audio.capture import NO_DEVICE, NO_FRAMES, Capture, CaptureOptions
+from leakear.edge.audio.capture import NO_DEVICE, NO_FRAMES, Capture, CaptureOptions, CaptureStatus
 from leakear.edge.audio.fake_microphone import FakeSource
 from leakear.edge.audio.microphone import BLOCK_S
 from leakear.edge.windows import Windower
@@ -58,9 +58,9 @@ def test_equal_channels_are_told_once(caplog: pytest.LogCaptureFixture) -> None:
 
 def test_the_callers_business_goes_on_while_the_device_is_open_and_silent_and_while_it_is_away() -> None:
     script = Script()
-    idle: list[bool] = []
-    with Capture(CaptureOptions(deaf_s=1.0, retry_s=0.5), SPEC, script) as capture:
-        capture.idle = lambda: idle.append(bool(capture.status.device))
+    idle, status = list[bool](), CaptureStatus()
+    options = CaptureOptions(deaf_s=1.0, retry_s=0.5)
+    with Capture(options, SPEC, script, status=status, idle=lambda: idle.append(bool(status.device))) as capture:
         assert isinstance(next(iter(capture)), SensorFault)
         assert idle.count(True) >= 4, "ten a second while open"
         items = iter(capture)

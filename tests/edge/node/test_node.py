@@ -55,7 +55,7 @@ def test_a_model_that_gives_no_number_makes_the_node_say_that_it_is_deaf(broker:
         life.hear(30, QUIET)
         (event,) = events(life, asker, 1)
         assert (event.to_state, event.faults, event.score) == ("SENSOR_FAULT", ("no_score",), None)
-        pipeline = life.node.pipeline
+        pipeline = life.node.detector.pipeline
         assert (pipeline.windower.produced, pipeline.scored, pipeline.discarded) == (3, 0, 3)
         assert asker.ask("status").result["telemetry"]["score"] is None
 
@@ -68,7 +68,7 @@ def test_a_node_that_hears_nothing_yet_is_online_and_answers(broker: Broker, tmp
         assert State.from_json(said[0].payload).window_end is None
         assert asker.ask("set", mute_until="2027-01-16T00:00:00.000Z").ok  # judged by the node's own time
         life.hear(30)
-        assert life.node.pipeline.scored == 3
+        assert life.node.detector.pipeline.scored == 3
 
 
 def test_who_asks_for_the_status_leaves_telemetry_as_it_is(broker: Broker, tmp_path: Path) -> None:
@@ -78,6 +78,6 @@ def test_who_asks_for_the_status_leaves_telemetry_as_it_is(broker: Broker, tmp_p
         assert said.real_time_factor is not None  # it may be 0.0: five seconds without a whole window are little work
         assert asker.ask("status").result["telemetry"]["real_time_factor"] == said.real_time_factor
         life.hear(2)
-        before = life.node.workload.real_time_factor
+        before = life.node.reporter.workload.real_time_factor
         assert asker.ask("status").result["telemetry"]["real_time_factor"] == before
-        assert life.node.workload.real_time_factor == before
+        assert life.node.reporter.workload.real_time_factor == before

@@ -31,8 +31,8 @@ def live(folder: Path, machine: Machine, windows: int) -> str:
             node.take(Block(k * len(SOUND), SOUND, machine.utc, machine.up))
             machine.up += 10
             machine.utc += 10
-        node.save()
-        return node.pipeline.decision.state.value
+        node.reporter.save()
+        return node.detector.pipeline.decision.state.value
 
 
 @pytest.mark.parametrize(

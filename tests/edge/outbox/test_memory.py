@@ -58,7 +58,7 @@ def test_a_node_whose_memory_is_damaged_starts_anew_and_says_so(broker: Broker, 
     (tmp_path / "outbox.db").write_bytes(data)
     with living_node(broker, tmp_path) as life:
         life.hear(10)
-        assert life.node.pipeline.scored == 1
+        assert life.node.detector.pipeline.scored == 1
         assert "outbox_corrupt" in life.node.faults
 
 
@@ -111,7 +111,7 @@ def test_what_could_not_be_read_at_the_start_is_not_overwritten_but_taken_up(
     with living_node(broker, tmp_path) as life, Asker(broker, life) as asker:
         life.hear(30)
         asker.ask("set", threshold=0.875)
-        usual = life.node.pipeline.health.snapshot()
+        usual = life.node.detector.pipeline.health.snapshot()
     path, away = tmp_path / "outbox.db", tmp_path / "away.db"
     path.rename(away)
     path.mkdir()  # nothing can be read there
@@ -125,7 +125,7 @@ def test_what_could_not_be_read_at_the_start_is_not_overwritten_but_taken_up(
         away.rename(path)
         time.sleep(1.1)
         life.hear(2)
-        assert life.node.pipeline.decision.rule.threshold == (set_meanwhile or 0.875)
-        assert life.node.pipeline.health.snapshot() == usual
+        assert life.node.detector.pipeline.decision.rule.threshold == (set_meanwhile or 0.875)
+        assert life.node.detector.pipeline.health.snapshot() == usual
     with living_node(broker, tmp_path) as life:
-        assert life.node.memory.threshold == (set_meanwhile or 0.875)
+        assert life.node.detector.remote.threshold == (set_meanwhile or 0.875)

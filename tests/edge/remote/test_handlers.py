@@ -15,7 +15,6 @@ from leakear.edge.background.background import ENOUGH, packed
 from leakear.edge.messages.reports import Event, Spectrum, State, utc_text
 from leakear.edge.messages.results import RESULTS
 from leakear.edge.model import bundle
-from leakear.edge.node.reload import reload
 from tests.support.broker import Broker
 from tests.support.living_node import BORN, LEAK, Asker, Life, living_node
 from tests.support.places import TINY
@@ -70,7 +69,7 @@ def test_set_holds_at_once_is_shown_and_survives_a_restart(broker: Broker, tmp_p
         assert (answer.result["threshold"], answer.result["muted_until"]) == (0.8, until)
         assert abs(answer.result["step_s"] - 5) < 0.02, "a whole number of spectrogram hops"
         life.hear(20)
-        assert life.node.pipeline.scored == 3
+        assert life.node.detector.pipeline.scored == 3
         life.pump_until(lambda: state(asker).threshold == 0.8, "state with the threshold")
         assert (state(asker).step_s, state(asker).muted_until) == (answer.result["step_s"], until)
     with living_node(broker, tmp_path) as life, Asker(broker, life) as asker:
@@ -122,8 +121,8 @@ def test_the_clip_of_an_alert_comes_whole(life: Life, asker: Asker) -> None:
 def test_a_reload_changes_what_may_be_asked(life: Life, asker: Asker) -> None:
     event_id = "019ab2c4-5d6e-7f80-9a1b-2c3d4e5f6071"
     assert "no evidence of event" in str(asker.ask("clip", event_id=event_id).error)
-    fresh = replace(life.node.settings.commands, allow_clip=False)
-    life.node.settings = replace(life.node.settings, commands=fresh)
+    fresh = replace(life.settings.commands, allow_clip=False)
+    life.node.reloader.reload(replace(life.settings, commands=fresh))
     assert "does not let sound leave it" in str(asker.ask("clip", event_id=event_id).error)
     assert "clip" not in asker.ask("identify").result["commands"]
 
@@ -149,7 +148,7 @@ def test_a_command_that_a_broker_retained_is_not_carried_out_at_every_connect(
     life.pump_until(lambda: asker.seen.on(TOPIC + "cmd/set/result"), "answer to the live one")
     with living_node(broker, tmp_path / "second", node={"name": "pit-7"}) as second:
         second.hear(3)
-        assert second.node.pipeline.decision.rule.threshold != 0.9
+        assert second.node.detector.pipeline.decision.rule.threshold != 0.9
 
 
 def test_calibration_learns_refuses_and_applies(life: Life, asker: Asker) -> None:
@@ -176,26 +175,26 @@ def test_a_calibration_that_is_ready_changes_the_rule_only_when_applied(broker: 
         asker.ask("calibrate", action="start", hours=5, false_alarms_per_week=0.5)
         learning = life.controls.calibration
         for window in range(1801):
-            life.node.now = (1001 + window * 10.0, BORN + window * 10.0)
+            life.node.reporter.now = (1001 + window * 10.0, BORN + window * 10.0)
             score, level = 1 / (1 + np.exp(4 - 0.4 * rng.standard_normal())), -60 + 0.3 * rng.standard_normal()
             learning.observe(SimpleNamespace(trusted=(float(score), float(level))), None)  # type: ignore[arg-type]
-        before = life.node.pipeline.decision.rule
+        before = life.node.detector.pipeline.decision.rule
         ready = asker.ask("calibrate", action="status").result
         assert ready["phase"] == "ready", ready
         assert "at most 0.5 false alarms a week" in ready["reason"]
-        assert life.node.pipeline.decision.rule == before
-        usual = life.node.pipeline.usual
+        assert life.node.detector.pipeline.decision.rule == before
+        usual = life.node.detector.pipeline.usual
         usual.restore({"moments": packed(np.zeros((ENOUGH, 25), np.float32)), "pending": packed([]), "since_s": 0})
         assert usual.ready
         assert asker.ask("calibrate", action="apply").result["phase"] == "idle"
         assert not usual.ready  # what was heard before is learnt anew
-        rule = life.node.pipeline.decision.rule
+        rule = life.node.detector.pipeline.decision.rule
         assert (rule.threshold, rule.level_gate_dbfs) == (ready["threshold"], ready["level_gate_dbfs"]) != (0.5, -200)
     with living_node(broker, tmp_path) as life:
-        assert life.node.pipeline.decision.rule == rule
+        assert life.node.detector.pipeline.decision.rule == rule
 
 
-def test_what_was_set_from_afar_is_shown_and_can_be_taken_back(life: Life, asker: Asker) -> None:
+def test_what_was_set_remotely_is_shown_and_can_be_taken_back(life: Life, asker: Asker) -> None:
     life.hear(1)
     state = asker.ask("status").result["state"]
     assert (state["threshold_from"], state["level_gate_dbfs"]) == ("model", None)
@@ -203,38 +202,38 @@ def test_what_was_set_from_afar_is_shown_and_can_be_taken_back(life: Life, asker
     answer = asker.ask("set", threshold=0.9, level_gate_dbfs=-20).result
     assert (answer["threshold"], answer["level_gate_dbfs"]) == (0.9, -20)
     state = asker.ask("status").result["state"]
-    assert (state["threshold_from"], state["threshold"], state["level_gate_dbfs"]) == ("afar", 0.9, -20)
+    assert (state["threshold_from"], state["threshold"], state["level_gate_dbfs"]) == ("remote", 0.9, -20)
     assert asker.ask("set", level_gate_dbfs=0).result["level_gate_dbfs"] == 0
     answer = asker.ask("set", as_configured=True).result
     assert (answer["threshold"], answer["level_gate_dbfs"]) == (configured, None)
     assert asker.ask("status").result["state"]["threshold_from"] == "model"
 
 
-def test_what_was_set_from_afar_goes_with_the_configuration_it_was_chosen_for(
+def test_what_was_set_remotely_goes_with_the_configuration_it_was_chosen_for(
     life: Life, asker: Asker, broker: Broker, tmp_path: Path
 ) -> None:
     life.hear(1)
     asker.ask("set", threshold=0.9)
-    settings = life.node.settings
-    reload(life.node, replace(settings, decision={**settings.decision, "on_fraction": 0.8}))
-    assert life.node.pipeline.decision.rule.threshold == 0.9, "another key"
-    reload(life.node, replace(settings, decision={**settings.decision, "threshold": 0.6}))
-    assert life.node.pipeline.decision.rule.threshold == 0.6
-    said = lambda: any("set from afar no longer holds" in m.json["reason"] for m in asker.seen.on("leakear/+/+/event"))  # noqa: E731
+    settings = life.settings
+    life.node.reloader.reload(replace(settings, decision={**settings.decision, "on_fraction": 0.8}))
+    assert life.node.detector.pipeline.decision.rule.threshold == 0.9, "another key"
+    life.node.reloader.reload(replace(settings, decision={**settings.decision, "threshold": 0.6}))
+    assert life.node.detector.pipeline.decision.rule.threshold == 0.6
+    said = lambda: any("set remotely are dropped" in m.json["reason"] for m in asker.seen.on("leakear/+/+/event"))  # noqa: E731
     life.hear(1)
     life.pump_until(said, "event that says so")
     assert asker.ask("status").result["state"]["threshold_from"] == "site"
 
 
-def test_a_person_accepts_the_present_floor_from_afar(life: Life, asker: Asker) -> None:
+def test_a_person_accepts_the_present_floor_remotely(life: Life, asker: Asker) -> None:
     life.hear(1)
-    health = life.node.pipeline.health
+    health = life.node.detector.pipeline.health
     health.restore({"raised": [], "hours": [[hour, -30.0, 9000.0] for hour in range(30)]})
     life.hear(20)
-    assert life.node.faults == ("floor_drift",)
+    assert list(life.node.faults) == ["floor_drift"]
     assert asker.ask("calibrate", action="accept_floor").result["phase"] == "idle"
     life.hear(20)
-    assert life.node.faults == ()
+    assert life.node.faults == {}
     said = lambda: any("a person accepted" in m.json["reason"] for m in asker.seen.on("leakear/hill/pit-7/event"))  # noqa: E731
     life.pump_until(said, "event that says so")
 

@@ -1,4 +1,4 @@
-"""Models from afar on a full disk, and models that wait and cannot be loaded: no reason to stop or to pretend."""
+"""Models sent over MQTT on a full disk, and staged models that cannot be loaded: the node goes on and reports it."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -69,7 +69,7 @@ def test_a_staged_model_that_cannot_be_loaded_stops_no_node(
         model = {"path": str(first), "public_key": str(key)}
     with living_node(broker, tmp_path, model=model) as life, Asker(broker, life) as asker:
         life.hear(10)
-        assert life.node.pipeline.scored == 1
+        assert life.node.detector.pipeline.scored == 1
         (said,) = life.pump_until(lambda: model_events(asker), "event")
         assert said.startswith("The staged model was given up: ")
         assert asker.ask("status").result["state"]["staged_model"] is None
@@ -89,7 +89,7 @@ def test_a_damaged_staged_file_is_refused_and_forgotten(
         file.write_bytes(SECOND[:1000])
         assert "is a plain .tflite or is cut short" in str(asker.ask("model", action="install").error)
         assert asker.ask("status").result["state"]["staged_model"] is None
-        assert life.node.model.info.model_id == OLD_ID
+        assert life.node.detector.model.info.model_id == OLD_ID
 
 
 def test_an_install_that_the_disk_does_not_take_changes_nothing(
@@ -100,11 +100,11 @@ def test_an_install_that_the_disk_does_not_take_changes_nothing(
         assert send(asker, SECOND, stage=True).ok
         with full(models):
             answer = asker.ask("model", action="install")
-            assert "The disk does not take it (No space left on device)" in str(answer.error)
+            assert "The disk refuses it (No space left on device)" in str(answer.error)
             status = asker.ask("status").result
             assert (status["state"]["model"]["id"], status["model_on_trial"]) == (OLD_ID, False)
             assert status["state"]["staged_model"]["id"] == "second"
-            assert "The disk does not take it" in str(send(asker, THIRD).error)
+            assert "The disk refuses it" in str(send(asker, THIRD).error)
             life.hear(10)
         assert model_events(asker) == []
         assert asker.ask("model", action="install").ok
@@ -126,8 +126,8 @@ def test_a_disk_that_fills_during_a_trial_is_a_fault_and_the_trial_goes_on(
         life.hear(20)
         assert FAULT not in life.node.faults
     with living_node(broker, tmp_path, model=configured) as life:
-        assert life.node.model.info.model_id == "second"
-        assert not life.controls.model_control.on_trial
+        assert life.node.detector.model.info.model_id == "second"
+        assert not life.node.detector.on_trial
 
 
 def test_a_trial_whose_starts_cannot_be_counted_is_given_up(
@@ -138,7 +138,7 @@ def test_a_trial_whose_starts_cannot_be_counted_is_given_up(
         assert send(asker, SECOND).ok
     with full(models), living_node(broker, tmp_path, model=configured) as life, Asker(broker, life) as asker:
         life.hear(10)
-        assert life.node.model.info.model_id == OLD_ID
+        assert life.node.detector.model.info.model_id == OLD_ID
         life.pump_until(lambda: model_events(asker), "event")
         assert "its starts cannot be counted on this disk" in model_events(asker)[-1]
         assert FAULT in asker.ask("status").result["state"]["faults"]
@@ -167,6 +167,6 @@ def test_an_installed_model_outlives_a_configured_one_that_cannot_be_read(
     mine.write_bytes(TINY.read_bytes()[:5000])
     with living_node(broker, tmp_path, model=model) as life, Asker(broker, life) as asker:
         life.hear(10)
-        assert life.node.model.info.model_id == "second"
+        assert life.node.detector.model.info.model_id == "second"
         life.pump_until(lambda: model_events(asker), "event")
         assert "goes on, though the configured one cannot be read" in model_events(asker)[0]

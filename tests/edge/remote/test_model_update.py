@@ -1,4 +1,4 @@
-"""A model from afar: only signed, sound and newer ones, switched at once, and taken back when they fail."""
+"""A model sent over MQTT: only signed, sound and newer ones, switched at once, and taken back when they fail."""
 
 import base64
 import hashlib
@@ -111,7 +111,7 @@ def test_a_new_model_is_installed_watched_confirmed_and_still_there_after_a_rest
             f"second is confirmed after {TRIAL_WINDOWS} windows.",
         ]
     with living_node(broker, tmp_path, model=configured) as life:
-        assert life.node.model.info.model_id == "second"
+        assert life.node.detector.model.info.model_id == "second"
         assert len(list((tmp_path / "models").glob("*"))) == 2, "the ledger and the model in use, nothing else"
 
 
@@ -134,8 +134,8 @@ def test_what_is_not_signed_sound_and_newer_is_refused(life: Life, asker: Asker,
     answer = send(asker, data)
     assert not answer.ok
     assert sentence in str(answer.error)
-    assert life.node.model.info.model_id == OLD_ID
-    assert list((life.node.settings.node.directory / "models").glob("*.tflite")) == []
+    assert life.node.detector.model.info.model_id == OLD_ID
+    assert list((life.settings.node.directory / "models").glob("*.tflite")) == []
 
 
 def test_a_signature_of_another_bundle_does_not_fit(life: Life, asker: Asker) -> None:
@@ -143,7 +143,7 @@ def test_a_signature_of_another_bundle_does_not_fit(life: Life, asker: Asker) ->
     info = dict(taken.info.raw) | {"decision": {"threshold": 0.99}}
     forged = bundle.assemble(taken.flatbuffer, info, taken.golden_inputs, taken.golden_logits, taken.signature)
     assert "its signature was not made with" in str(send(asker, forged).error)
-    assert life.node.model.info.model_id == OLD_ID
+    assert life.node.detector.model.info.model_id == OLD_ID
 
 
 def test_a_threshold_set_for_one_model_is_not_used_for_the_next(life: Life, asker: Asker) -> None:
@@ -160,7 +160,7 @@ def test_a_proposal_is_not_applied_to_another_model(life: Life, asker: Asker) ->
     control._phase, control._proposal = "ready", Proposal(0.9, -50.0, 1.0, 5.0, 0.1, -60.0, "learnt")
     assert send(asker, SECOND).ok
     assert "learnt with another model" in str(asker.ask("calibrate", action="apply").error)
-    assert life.node.memory.threshold is None
+    assert life.node.detector.remote.threshold is None
 
 
 def test_a_replayed_bundle_is_refused_even_after_another_one(life: Life, asker: Asker) -> None:
@@ -169,7 +169,7 @@ def test_a_replayed_bundle_is_refused_even_after_another_one(life: Life, asker: 
         life.hear(10 * TRIAL_WINDOWS)
     for data in (SECOND, THIRD):
         assert "is not newer" in str(send(asker, data).error)
-    assert life.node.model.info.model_id == "third"
+    assert life.node.detector.model.info.model_id == "third"
 
 
 def test_a_staged_model_waits_until_home_assistant_installs_it(life: Life, asker: Asker) -> None:
@@ -187,14 +187,14 @@ def test_a_staged_model_waits_until_home_assistant_installs_it(life: Life, asker
 
 def test_a_model_that_fails_on_its_first_windows_is_taken_back(life: Life, asker: Asker) -> None:
     life.hear(20, LEAK)
-    before = life.node.pipeline.decision.on_fraction
+    before = life.node.detector.pipeline.decision.on_fraction
     assert send(asker, FAILING).result["stage"] == "installed"
     life.hear(10, QUIET)
-    assert life.node.model.info.model_id == OLD_ID
-    assert life.node.pipeline.decision.on_fraction == before
+    assert life.node.detector.model.info.model_id == OLD_ID
+    assert life.node.detector.pipeline.decision.on_fraction == before
     life.hear(20, QUIET)
-    assert life.node.last is not None
-    assert life.node.last.score is not None
+    assert life.node.detector.last is not None
+    assert life.node.detector.last.score is not None
     life.pump_until(lambda: len(model_events(asker)) == 2, "two events")
     assert model_events(asker)[1] == f"failing was taken back for {OLD_ID}: failing gave no number for a window"
     assert "is not newer" in str(send(asker, FAILING).error)
@@ -208,9 +208,9 @@ def test_a_daemon_that_dies_of_a_new_model_comes_back_with_the_old_one(
         assert send(asker, SECOND).ok
     for _ in range(TRIAL_STARTS):
         with living_node(broker, tmp_path, model=configured) as life:
-            assert life.node.model.info.model_id == "second"
+            assert life.node.detector.model.info.model_id == "second"
     with living_node(broker, tmp_path, model=configured) as life, Asker(broker, life) as asker:
-        assert life.node.model.info.model_id == OLD_ID
+        assert life.node.detector.model.info.model_id == OLD_ID
         life.hear(1)
         life.pump_until(lambda: model_events(asker), "event")
         assert "the daemon did not survive it" in model_events(asker)[-1]

@@ -95,13 +95,21 @@ class _WrongRateError(AudioError):
 class Capture:
     """A microphone to iterate over for ever: yields Block, or SensorFault while it cannot be heard.
 
-    A context manager. `stop` ends the iteration, from a signal handler too.
+    A context manager. `stop` ends the iteration, from a signal handler too. `idle` is called about ten times a second
+    while nothing is heard, so that the caller's other work does not wait for sound.
     """
 
-    def __init__(self, options: CaptureOptions, spec: "SpectrogramSpec", source: Source | None = None) -> None:
-        self.status = CaptureStatus()
-        self.idle: Callable[[], None] = lambda: None
-        """called about ten times a second while nothing is heard: the caller's own business must not wait for sound"""
+    def __init__(
+        self,
+        options: CaptureOptions,
+        spec: "SpectrogramSpec",
+        source: Source | None = None,
+        *,
+        status: CaptureStatus | None = None,
+        idle: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.status = status or CaptureStatus()
+        self._idle = idle
         self._options = options
         self.model_rate = spec.sample_rate
         """Hz of the blocks"""
@@ -193,7 +201,7 @@ class Capture:
         until = time.monotonic() + seconds
         while not self._stopped.is_set() and (left := until - time.monotonic()) > 0:
             self._stopped.wait(min(_IDLE_S, left))
-            self.idle()
+            self._idle()
 
     def _listen(self, stream: Stream, ring: Ring) -> Iterator[Block | SensorFault]:
         """Yield blocks until the stream is dead."""
@@ -203,7 +211,7 @@ class Capture:
         while not self._stopped.is_set():
             frames = ring.take(min(_IDLE_S, self._options.deaf_s))
             if frames is None:
-                self.idle()
+                self._idle()
                 now = time.monotonic()
                 if not stream.active or now - heard >= self._options.deaf_s:
                     return

@@ -18,7 +18,7 @@ from leakear.edge.command_line import whole
 from leakear.edge.health.monitor import HealthMonitor, HealthOptions
 from leakear.edge.model.macs import macs
 from leakear.edge.model.tflite import FACTORY, RUNTIMES, Model
-from leakear.edge.node.telemetry import rss_bytes
+from leakear.edge.node.status import rss_bytes
 from leakear.edge.spectrogram import IncrementalSpectrogram, spectrogram
 from leakear.edge.windows import Window, step_samples
 

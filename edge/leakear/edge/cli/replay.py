@@ -17,6 +17,7 @@ from leakear.edge.compose import log_to_stderr, open_node
 from leakear.edge.errors import DeliveryError, InputDataError, UsageError
 from leakear.edge.messages.codec import MessageError
 from leakear.edge.messages.reports import Event, parse_utc, utc_text
+from leakear.edge.node.detector import Detector
 from leakear.edge.node.node import Node
 from leakear.edge.pipeline import Result
 from leakear.edge.settings import Settings
@@ -67,23 +68,22 @@ def main(args: argparse.Namespace) -> int:
         if args.model:
             settings = replace(settings, model=replace(settings.model, path=str(args.model)))
         began = args.start or time.time()
-        with open_node(settings, FixedClock(args.start is not None), connect=bool(args.config)) as node:
-            return _replay(node, args, began)
+        printer, clock = Printer(args.json), FixedClock(args.start is not None)
+        with open_node(settings, clock, connect=bool(args.config), observers=(printer.show,)) as node:
+            return _replay(node, args, began, printer)
 
 
-def _replay(node: Node, args: argparse.Namespace, began: float) -> int:
-    listener = Printer(args.json)
-    node.observers.append(listener.show)
-    reel = Reel(node, args.files, args.repeat, args.channel, began, listener)
+def _replay(node: Node, args: argparse.Namespace, began: float, printer: "Printer") -> int:
+    reel = Reel(node.detector, args.files, args.repeat, args.channel, began, printer)
     source = demo_day.blocks(utc=began) if args.simulated_day else reel.blocks()
     if args.minutes is not None:
         source = takewhile(lambda block: block.monotonic < args.minutes * 60, source)
     node.run(_paced(source, args.speed))
-    listener.summary(node)
+    printer.summary(node.detector)
     if node.link and not node.link.drain(args.deadline):
         raise DeliveryError(
             f"{node.outbox.depth} events were not acknowledged within {args.deadline:g} s; they stay in "
-            f"{node.settings.node.directory} and go out with the next run"
+            f"{node.reporter.directory} and go out with the next run"
         )
     return InputDataError.exit_code if reel.refused else 0
 
@@ -101,7 +101,7 @@ def _utc(text: str) -> float:
 
 
 def _paced(source: Iterator[Block], pace: float | None) -> Iterator[Block]:
-    """Hold blocks back until their sound would have been heard."""
+    """Delay each block until its sound would have been over at this pace."""
     began = time.monotonic()
     first: float | None = None
     for block in source:
@@ -114,7 +114,7 @@ def _paced(source: Iterator[Block], pace: float | None) -> Iterator[Block]:
 
 @dataclass
 class FixedClock:
-    """A recording's time is as good as what the user said of it."""
+    """The clock of a recording: synchronised when the user gave its start."""
 
     synced: bool
     faults: Mapping[str, str] = field(default_factory=dict)
@@ -124,27 +124,27 @@ class FixedClock:
         return self.synced
 
     def boot(self) -> None:
-        """Know of no machine: a recording tells the time."""
+        """Return None: the recording has its own time."""
 
 
 @dataclass
 class Reel:
     """The recordings as one stream; no window reaches from one into the next."""
 
-    node: Node
+    detector: Detector
     files: list[Path]
     repeat: int
     channel: int
     began: float
     """s since 1970"""
-    listener: "Printer"
+    printer: "Printer"
     refused: int = 0
     position: int = field(default=0, init=False)
 
     def blocks(self) -> Iterator[Block]:
         """Yield the blocks of all files. A file that cannot be used is named, counted, and the reel goes on."""
         for path in self.files:
-            self.listener.file = path
+            self.printer.file = path
             try:
                 for _ in range(self.repeat):
                     yield from self._shifted(path)
@@ -153,14 +153,14 @@ class Reel:
                 print(f"leakear-edge: {error}", file=sys.stderr)
 
     def _shifted(self, path: Path) -> Iterator[Block]:
-        spec = self.node.model.info.spec
-        origin, before = self.position, self.node.pipeline.windower.produced
-        self.node.pipeline.new_recording(origin)
+        spec = self.detector.model.info.spec
+        origin, before = self.position, self.detector.pipeline.windower.produced
+        self.detector.pipeline.new_recording(origin)
         for block in recordings.read_blocks(path, spec, channel=self.channel):
             at = (origin + block.start) / spec.sample_rate
             self.position = origin + block.start + len(block.samples)
             yield Block(origin + block.start, block.samples, self.began + at, at)
-        if self.node.pipeline.windower.produced == before:
+        if self.detector.pipeline.windower.produced == before:
             seconds = (self.position - origin) / spec.sample_rate
             raise InputDataError(
                 f"{path}: lasts {seconds:.1f} s, one window needs {spec.window_seconds:g} s; record longer"
@@ -186,11 +186,11 @@ class Printer:
         elif event:
             print(f"{event.window_end}  {event.from_state} → {event.to_state}  {event.reason}", flush=True)
 
-    def summary(self, node: Node) -> None:
-        """Print what was heard of each recording."""
+    def summary(self, detector: Detector) -> None:
+        """Print what was heard in each recording."""
         if self._json:
             return
-        threshold = node.pipeline.decision.rule.threshold
+        threshold = detector.pipeline.decision.rule.threshold
         for path, scores in self._scores.items():
             on = sum(score >= threshold for score in scores)
             mean = sum(scores) / len(scores)
@@ -198,7 +198,7 @@ class Printer:
                 f"{path or 'simulated day'}: {len(scores)} windows, {on} sound like a leak "
                 f"(P(leak) {threshold:.2f} or more), mean P(leak) {mean:.2f}"
             )
-        pipeline = node.pipeline
+        pipeline = detector.pipeline
         print(
             f"{pipeline.windower.produced} windows: {pipeline.scored} scored, {pipeline.discarded} discarded, "
             f"{pipeline.windower.dropped} dropped; state {pipeline.decision.state.value}"

@@ -6,12 +6,10 @@ import signal
 import time
 from pathlib import Path
 
-from leakear.edge.audio.capture import Capture
+from leakear.edge.audio.capture import Capture, CaptureStatus
 from leakear.edge.clock import Clock
 from leakear.edge.compose import log_to_stderr, open_node
-from leakear.edge.errors import LeakearError
 from leakear.edge.node.node import Node
-from leakear.edge.node.reload import reload
 from leakear.edge.settings import SYSTEM_FILE, Settings
 
 HELP = f"""\
@@ -36,44 +34,29 @@ def main(args: argparse.Namespace) -> int:
     path = args.config or (SYSTEM_FILE if SYSTEM_FILE.exists() else None)
     settings = Settings.load(path)
     log_to_stderr(settings.log.level)
-    with open_node(settings, Clock()) as node:
-        _listen(node, path)
+    status = CaptureStatus()
+    with open_node(settings, Clock(), capture=status) as node:
+        _listen(node, settings, status, path)
     return 0
 
 
-def _listen(node: Node, path: Path | None) -> None:
-    """Hear the microphone until SIGTERM."""
-    with Capture(node.settings.audio, node.model.info.spec) as capture:
-        node.capture = capture.status
-        capture.idle = lambda: node.idle(time.monotonic(), time.time())
+def _listen(node: Node, settings: Settings, status: CaptureStatus, path: Path | None) -> None:
+    """Listen to the microphone until SIGTERM."""
+
+    def idle() -> None:
+        node.idle(time.monotonic(), time.time())
+
+    with Capture(settings.audio, node.detector.model.info.spec, status=status, idle=idle) as capture:
         _stop_on_signals(node, capture)
-        _reload_on_hangup(node, path)
-        log.info("leakear-edge runs: %s", node.settings.node.identity.topic(""))
+        signal.signal(signal.SIGHUP, lambda *_: node.reloader.ask(lambda: Settings.load(path)))
+        log.info("leakear-edge runs: %s", settings.node.identity.topic(""))
         node.run(capture, live=time.monotonic)
 
 
 def _stop_on_signals(node: Node, capture: Capture) -> None:
     def stop(*_: object) -> None:
-        node.stopping = True
+        node.stop()
         capture.stop()
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
-
-
-def _reload_on_hangup(node: Node, path: Path | None) -> None:
-    """Note SIGHUP in the handler; read the file between two windows."""
-    asked = []
-    signal.signal(signal.SIGHUP, lambda *_: asked.append(True))
-
-    def ticker(_: float) -> None:
-        if asked:
-            asked.clear()
-            node.notifier.reloading()
-            try:
-                reload(node, Settings.load(path))
-            except LeakearError as error:  # a bad file must not stop a node that works
-                log.error("configuration not reloaded, the old one stays in force: %s", error)  # noqa: TRY400
-            node.notifier.ready()
-
-    node.tickers.append(ticker)

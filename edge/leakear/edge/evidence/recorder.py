@@ -1,8 +1,8 @@
-"""Evidence: what a WARNING or LEAK sounded and looked like, named by its event's id.
+"""Evidence: a sound clip and a picture of a WARNING or LEAK, named by its event's id.
 
-Off unless a site turns it on, because a microphone may hear speech; nothing else of the sound ever touches the disk.
-The folder keeps a byte budget and the disk a floor of free space: the oldest unprotected evidence goes first, and when
-that is not enough the new one is not written. A full disk is never an error of the daemon.
+Off unless a site turns it on, because a microphone may record speech; no other sound is ever written to the disk. The
+folder has a limit in bytes, and some space on the disk stays free: the oldest evidence is deleted first, and when that
+is not enough the new one is not written. A full disk does not stop the daemon.
 """
 
 import logging
@@ -30,10 +30,8 @@ log = logging.getLogger(__name__)
 
 FLAC, PNG = "audio/flac", "image/png"
 NOT_KEPT = "evidence_not_kept"
-"""Fault: the newest alert found no room or no working disk for its evidence."""
+"""Fault: the evidence of the newest alert could not be written."""
 _SUFFIX = {FLAC: ".flac", PNG: ".png"}
-_KEEP = ".keep"
-"""An empty file beside the evidence that protects it."""
 _EVENT_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
 
 
@@ -51,10 +49,11 @@ class EvidenceOptions:
 
 
 class Evidence:
-    """The folder of evidence, and in memory the sound of the last seconds."""
+    """The folder of evidence, and the sound of the last seconds in memory."""
 
     def __init__(self, options: EvidenceOptions, spec: "SpectrogramSpec", directory: Path) -> None:
-        self._failed = False
+        self.faults: dict[str, str] = {}
+        """name → sentence: `evidence_not_kept` while the evidence of the newest alert could not be written"""
         self._options = options
         self._spec = spec
         self._directory = Path(options.directory) if options.directory else directory
@@ -66,11 +65,6 @@ class Evidence:
         """Whether this site keeps evidence at all."""
         return self._options.enabled
 
-    @property
-    def faults(self) -> tuple[str, ...]:
-        """Name what keeps the newest evidence from the disk."""
-        return (NOT_KEPT,) if self._failed else ()
-
     def remember(self, window: "Window") -> None:
         """Keep the end of a window in memory, for the pre-roll of the next ones."""
         wanted = round(self._options.pre_roll_s * self._spec.sample_rate)
@@ -79,7 +73,7 @@ class Evidence:
             self._recent_end = window.start + len(window.samples)
 
     def record(self, event_id: str, window: "Window", spectrogram: "Decibels") -> bool:
-        """Keep the sound and the picture of an event. Tells whether they are on the disk."""
+        """Write the sound and the picture of an event. True: they are on the disk."""
         if not self.enabled:
             return False
         try:
@@ -93,10 +87,12 @@ class Evidence:
             for media_type, data in files.items():
                 _write(self._path(event_id, media_type), data)
         except (OSError, RuntimeError) as error:
-            self._failed = True
+            self.faults[NOT_KEPT] = (
+                f"the sound of the newest alert could not be kept ({error}): make room on the disk, or see [evidence]"
+            )
             log.warning("evidence of %s is not kept: %s", event_id, error)
             return False
-        self._failed = False
+        self.faults.clear()
         return True
 
     def fetch(self, event_id: str, media_type: str = FLAC) -> bytes:
@@ -107,17 +103,13 @@ class Evidence:
         except OSError as error:
             raise InputDataError(f"no evidence of event {event_id} is kept on this node ({error.strerror})") from error
 
-    def protect(self, event_id: str) -> None:
-        """Keep the evidence of an event whatever the budget says."""
-        self._path(event_id, FLAC).with_suffix(_KEEP).touch()
-
     def _path(self, event_id: str, media_type: str) -> Path:
         if not _EVENT_ID.fullmatch(event_id):
             raise InputDataError(f"{event_id!r} is no event id")
         return self._directory / (event_id + _SUFFIX[media_type])
 
     def _joined(self, window: "Window") -> NDArray[np.float32]:
-        """Return what was heard without a break up to the end of a window, shape (n,)."""
+        """Return the unbroken sound up to the end of a window, shape (n,)."""
         overlap = self._recent_end - window.start
         before = self._recent[: max(0, len(self._recent) - overlap)] if overlap >= 0 else self._recent[:0]
         return np.concatenate([before, window.samples])
@@ -127,8 +119,8 @@ class Evidence:
         return self._joined(window)[-(wanted + len(window.samples)) :]
 
     def _make_room(self, needed: int) -> bool:
-        """Drop the oldest unprotected evidence until `needed` bytes fit."""
-        for oldest in (*self._unprotected(), None):
+        """Delete the oldest evidence until `needed` bytes fit. False: they do not."""
+        for oldest in (*self._ids(), None):
             used = sum(path.stat().st_size for path in self._files())
             free = os.statvfs(self._directory)
             fits = used + needed <= self._options.max_mb * 1e6
@@ -142,10 +134,9 @@ class Evidence:
     def _files(self) -> Iterator[Path]:
         return (path for path in self._directory.iterdir() if path.suffix in _SUFFIX.values())
 
-    def _unprotected(self) -> list[str]:
+    def _ids(self) -> list[str]:
         """Event ids from the oldest to the newest: version 7 UUIDs sort by time."""
-        ids = {path.stem for path in self._files()}
-        return sorted(name for name in ids if not (self._directory / (name + _KEEP)).exists())
+        return sorted({path.stem for path in self._files()})
 
 
 def flac(samples: NDArray[np.float32], rate: int) -> bytes:

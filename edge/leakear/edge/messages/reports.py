@@ -23,7 +23,8 @@ __all__ = [
 ]  # fmt: skip
 
 STATES = ("OK", "WARNING", "LEAK", "NOISY", "SENSOR_FAULT")
-TUNED_BY = ("model", "site", "afar")
+TUNED_BY = ("model", "site", "remote", "afar")
+"""`afar` is what version 0.1 said for `remote`"""
 EVENT_KINDS = ("state", "fault", "dropped", "model")
 COMMANDS = ("identify", "status", "set", "clip", "calibrate", "selftest", "model", "watch")
 NAME = r"[A-Za-z0-9_-]{1,64}"
@@ -126,7 +127,7 @@ class State(Message):
         "level (dBmin) under which a window counts as off, dBFS; null: none", minimum=-400, maximum=20, default=None
     )
     threshold_from: str | None = wire(
-        "who chose threshold and level gate: model, site (configuration) or afar (cmd/set, cmd/calibrate)",
+        "who chose threshold and level gate: model, site (configuration) or remote (a command; version 0.1: afar)",
         choices=TUNED_BY,
         default=None,
     )

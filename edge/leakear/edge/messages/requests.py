@@ -29,7 +29,7 @@ class Request(Message):
 
 @message
 class SetRequest(Request):
-    """`set`: change what a person may change from afar. Absent keys stay as they are; changes survive restarts."""
+    """`set`: change what a person may change remotely. Absent keys stay as they are; changes survive restarts."""
 
     threshold: float | None = wire(
         "score at and above which a window counts as leak-like", minimum=0.01, maximum=0.99, default=None
@@ -37,7 +37,7 @@ class SetRequest(Request):
     level_gate_dbfs: float | None = wire(
         "level (dBmin) under which a window counts as off, dBFS; -200: none", minimum=-200, maximum=0, default=None
     )
-    as_configured: bool = wire("first drop the threshold and level gate that were set from afar", default=False)
+    as_configured: bool = wire("first drop the threshold and level gate that were set remotely", default=False)
     step_s: float | None = wire("from window to window, s", minimum=0.5, maximum=600, default=None)
     mute_until: str | None = wire(
         "announce no alert before this time; a time that has passed ends it", pattern=UTC_TIME, default=None

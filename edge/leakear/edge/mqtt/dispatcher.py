@@ -1,7 +1,7 @@
-"""Commands from afar: checked, rate-limited, carried out by `Controls`, and each answered.
+"""Commands over MQTT: checked, limited in rate, carried out by `Controls`, and answered.
 
-The dispatcher trusts nothing: size before parsing, form before meaning, and a bucket of tokens before both. Whatever
-happens, a command ends as one answer on `cmd/<name>/result` or as a count in `refused`.
+No payload is trusted: rate, then size, then form are checked before a command is carried out. Every command ends as one
+answer on `cmd/<name>/result` (a clip: several) or as a count in `refused`.
 """
 
 import base64
@@ -47,7 +47,7 @@ MODEL_REQUEST_BYTES = PART_BYTES * 4 // 3 + REQUEST_BYTES
 
 
 class CommandRefused(LeakearError):  # noqa: N818 - it is an answer, not a failure
-    """A command that the node will not carry out; the sentence is the answer."""
+    """A command that the node does not carry out; the sentence becomes the answer."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class CommandOptions:
 
 @dataclass(frozen=True)
 class Clip:
-    """Evidence to be sent in parts."""
+    """Evidence of an event; the answer is sent in parts."""
 
     event_id: str
     media_type: str
@@ -78,21 +78,21 @@ class Clip:
 class Controls(Protocol):
     """What the daemon offers to the dispatcher. Each returns its typed result or raises LeakearError.
 
-    All are called on the main thread between two windows, so none may take long: what does (calibrate) starts
-    something, and `status` tells how it goes.
+    All are called on the main thread between two windows, so none may take long: `calibrate` starts its work and
+    returns, and shows its progress when it is called again.
     """
 
     def identify(self, request: Request) -> IdentifyResult:
-        """Say what this node is: firmware, model, runtime, sensor."""
+        """Return what this node is: firmware, model, runtime, sensor."""
 
     def status(self, request: Request) -> StatusResult:
-        """Give the state message and what hangs on it."""
+        """Return the state message and the telemetry."""
 
     def set(self, request: SetRequest) -> SetResult:
-        """Apply and persist the given changes; give what holds now."""
+        """Apply and save the given changes; return what holds now."""
 
     def clip(self, request: ClipRequest) -> Clip:
-        """Fetch the evidence of an event."""
+        """Return the evidence of an event."""
 
     def calibrate(self, request: CalibrateRequest) -> CalibrateResult:
         """Start, stop, report or apply a calibration."""
@@ -108,7 +108,7 @@ class Controls(Protocol):
 
 
 class Bucket:
-    """Tokens that refill with time: `burst` at once, `per_second` for ever."""
+    """A token bucket: `burst` tokens at most, `per_second` new ones a second."""
 
     def __init__(self, burst: float, per_second: float, clock: Callable[[], float]) -> None:
         self._burst, self._rate, self._clock = burst, per_second, clock
@@ -140,14 +140,14 @@ class Dispatcher:
     ) -> None:
         self._controls, self._reply, self._clock = controls, reply, clock
         self.configure(options)
-        self._apologies = Bucket(1, 1, clock)
+        self._flood_answers = Bucket(1, 1, clock)
         self.done = 0
         """commands carried out"""
         self.refused = 0
         """commands answered with an error, or not at all for their rate or name"""
 
     def configure(self, options: CommandOptions) -> None:
-        """Go by other options from now on (a reload)."""
+        """Use other options from now on (a reload)."""
         self.options = options
         self._bucket = Bucket(options.burst, options.per_second, self._clock)
 
@@ -157,7 +157,7 @@ class Dispatcher:
             self.refused += 1
         elif not self._bucket.take():
             self.refused += 1
-            if self._apologies.take():  # one answer a second: a flood must not be doubled
+            if self._flood_answers.take():  # one answer a second: answers must not double a flood
                 self._answer(name, CommandResult(id="", ok=False, error="Too many commands: wait.", result={}))
         else:
             for result in self._results(name, payload):
@@ -197,7 +197,7 @@ class Dispatcher:
 
 
 def _readable_id(data: Mapping[str, Any]) -> str:
-    """Find the asker's id if it has the right form, so that even a refusal finds its asker."""
+    """Return the request's id if it has the right form, so that a refusal carries it too; else an empty text."""
     try:
         return Request.from_json({"id": data.get("id")}).id
     except LeakearError:

@@ -1,34 +1,31 @@
 """Home Assistant's device discovery: one retained message makes the node a device with all its entities.
 
 Topic `<prefix>/device/leakear-<site>/<node>/config`: the node stands alone in one level, so that a broker's ACL can
-say `pattern write homeassistant/device/+/%u/config`. Every topic named here is one the daemon feeds; what must be
-remembered (`state`) is retained, because Home Assistant misses what is sent right after a first discovery.
+say `pattern write homeassistant/device/+/%u/config`. The daemon publishes on every topic named here; what must
+be remembered (`state`) is retained, because Home Assistant misses what is sent right after a first discovery.
 Source: https://www.home-assistant.io/integrations/mqtt/#device-discovery-payload
 """
 
 import json
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from leakear.edge import __version__
 from leakear.edge.messages.reports import STATES, Identity
+from leakear.edge.mqtt.link import Link
 from leakear.edge.options import option
 
-if TYPE_CHECKING:
-    from leakear.edge.node.node import Node
-
 BIRTH = b"online"
-"""What Home Assistant says on `<prefix>/status` after a start: time to introduce oneself again."""
+"""What Home Assistant publishes on `<prefix>/status` after a start: the discovery message is then sent again."""
 BIRTH_SPREAD_S = 5.0
-"""s within which the nodes of a fleet answer a birth, each at a moment of its own"""
+"""s after that message within which a node answers, at a random moment: not all nodes of a fleet at once"""
 EVENT_TYPES = (*(state.lower() for state in STATES), "fault", "dropped", "model")
 LEAK = (
     "{{ 'ON' if value_json.state == 'LEAK' else 'None' if value_json.state in ('SENSOR_FAULT', 'NOISY')"
     " or 'not_judged' in value_json.faults else 'OFF' }}"
 )
-"""A deaf or blind node does not know: `None` shows as unknown, never as dry."""
+"""A node that cannot hear or judge does not know: `None` shows as unknown, never as dry."""
 HEALTH = "{{ 'ON' if value_json.faults or value_json.state in ('SENSOR_FAULT', 'NOISY') else 'OFF' }}"
 EVENT = (
     "{{ dict(event_type=(value_json.to if value_json.kind == 'state' else value_json.kind) | lower,"
@@ -43,10 +40,12 @@ UPDATE = (
 
 @dataclass(frozen=True)
 class HomeassistantOptions:
-    """[homeassistant]: whether the node introduces itself to Home Assistant."""
+    """[homeassistant]: whether the node appears in Home Assistant as a device."""
 
     discovery: str = option(
-        "on", "on: appear as a device; off: say nothing; remove: delete the device", choices=("on", "off", "remove")
+        "on",
+        "on: appear as a device; off: send no discovery message; remove: delete the device",
+        choices=("on", "off", "remove"),
     )
     prefix: str = option("homeassistant", "discovery prefix that Home Assistant listens on")
     name: str = option("", "name of the device; empty: leakear <site> <node>")
@@ -55,7 +54,7 @@ class HomeassistantOptions:
 
 @dataclass(frozen=True)
 class Discovery:
-    """What one node tells Home Assistant."""
+    """The discovery message of one node."""
 
     identity: Identity
     options: HomeassistantOptions
@@ -65,22 +64,22 @@ class Discovery:
 
     @property
     def topic(self) -> str:
-        """Where the introduction is retained."""
+        """Topic of the discovery message."""
         return f"{self.options.prefix}/device/leakear-{self.identity.site}/{self.identity.node}/config"
 
     @property
     def birth_topic(self) -> str:
-        """Where Home Assistant says `online`."""
+        """Topic of Home Assistant's own availability."""
         return f"{self.options.prefix}/status"
 
     def payload(self) -> bytes:
-        """Introduce the node, or take it away (empty) when the site says `remove`."""
+        """Return the discovery message; empty, which deletes the device, when the site says `remove`."""
         if self.options.discovery == "remove":
             return b""
         return json.dumps(self.to_dict(), ensure_ascii=False, separators=(",", ":")).encode()
 
     def to_dict(self) -> dict[str, Any]:
-        """Build the whole introduction."""
+        """Build the discovery message."""
         unique = f"leakear/{self.identity.site}/{self.identity.node}"
         parts = {key: {**part, "unique_id": f"{unique}/{key}"} for key, part in self._components()}
         device = {
@@ -213,24 +212,27 @@ class Discovery:
         )
 
 
-def introduce(node: "Node") -> None:
-    """Introduce a node at every connect, and again (a little later) whenever Home Assistant is born."""
-    options, link = node.settings.homeassistant, node.link
-    if link is None or options.discovery == "off":
-        return
-    discovery = Discovery(node.settings.node.identity, options, __version__, node.settings.node.telemetry_s)
-    link.retain_topic(discovery.topic, discovery.payload())
-    births: list[float] = []
+class Introduction:
+    """Publishes the discovery message at every connect, and again a little later whenever Home Assistant starts."""
 
-    def born(payload: bytes) -> None:
+    def __init__(self, discovery: Discovery, link: Link, send_state: Callable[[], None]) -> None:
+        self._discovery, self._link, self._send_state = discovery, link, send_state
+        self._now = 0.0  # s, monotonic
+        self._due: float | None = None  # s, monotonic
+        self._publish()
+        link.subscribe(discovery.birth_topic, self._on_birth)
+
+    def tick(self, now: float) -> None:
+        """Publish discovery and state when an answer is due. `now`: s, monotonic."""
+        self._now = now
+        if self._due is not None and now >= self._due:
+            self._due = None
+            self._publish()
+            self._send_state()
+
+    def _publish(self) -> None:
+        self._link.retain_topic(self._discovery.topic, self._discovery.payload())
+
+    def _on_birth(self, payload: bytes) -> None:
         if payload == BIRTH:
-            births[:] = [node.now[0] + random.uniform(0, BIRTH_SPREAD_S)]
-
-    def answer(now: float) -> None:
-        if births and now >= births[0]:
-            births.clear()
-            link.retain_topic(discovery.topic, discovery.payload())
-            node.send_state()
-
-    link.subscribe(discovery.birth_topic, born)
-    node.tickers.append(answer)
+            self._due = self._now + random.uniform(0, BIRTH_SPREAD_S)

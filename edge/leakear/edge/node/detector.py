@@ -1,105 +1,243 @@
-"""What may be changed while the node listens: threshold, rule, step, model, muting. What was heard stays known."""
+"""The detector: model, rule, remote settings and pipeline of one node, and every change to them while it listens.
+
+A change takes effect with the next window. Nothing is saved or published here: the caller does both.
+"""
 
 import logging
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, replace
+from typing import Any
 
-from leakear.edge.decision.state_machine import DecisionRule, rule_from
+from leakear.edge.audio.blocks import Block, SensorFault
+from leakear.edge.decision.rule import NO_GATE_DBFS
+from leakear.edge.decision.state_machine import rule_from
+from leakear.edge.errors import ConfigError, ModelError
+from leakear.edge.health.monitor import FAULTS as HEALTH_FAULTS
+from leakear.edge.messages.reports import ModelRef
+from leakear.edge.model.bundle import BundleInfo
 from leakear.edge.model.tflite import Model
-from leakear.edge.pipeline import Pipeline
-
-if TYPE_CHECKING:
-    from leakear.edge.node.node import Node
+from leakear.edge.node.remote_settings import RemoteSettings
+from leakear.edge.pipeline import NO_SCORE, NOT_JUDGED, Pipeline, Result
+from leakear.edge.settings import Settings
+from leakear.edge.spec import Decibels
 
 log = logging.getLogger("leakear.node")
 
-
-def set_threshold(node: "Node", threshold: float | None, level_gate_dbfs: float | None = None) -> None:
-    """Judge by another threshold or level gate from the next window on. Survives a restart; None: leave it."""
-    memory = node.memory
-    if threshold is not None:
-        memory.threshold = threshold
-    if level_gate_dbfs is not None:
-        memory.level_gate_dbfs = level_gate_dbfs
-    memory.basis = _basis(node)
-    _tell_rule(node)
+SENTENCES: Mapping[str, str] = {
+    **HEALTH_FAULTS,
+    NO_SCORE: "the model gives no number for a window: the model or its runtime is damaged; install another model",
+    NOT_JUDGED: "too few of the last windows could be judged: look at the counters of lost windows in telemetry",
+}
+"""name → sentence, of the sensor's faults that bring no sentence of their own"""
 
 
-def as_configured(node: "Node") -> None:
-    """Judge by the configured threshold and level gate again."""
-    _forget_tuning(node)
-    _tell_rule(node)
+class TrialScorer:
+    """A new model during its first windows: every failure becomes a ModelError, so that it can be replaced."""
+
+    def __init__(self, model: Model) -> None:
+        self.model = model
+
+    def score(self, spectrogram: Decibels) -> float:
+        """Return P(leak) of one window, shape (rows, frames), dB. Raises ModelError for anything but a number."""
+        try:
+            score = self.model.score(spectrogram)
+        except Exception as error:
+            raise ModelError(f"{self.model.info.model_id} failed on a window: {error}") from error
+        if not math.isfinite(score):
+            raise ModelError(f"{self.model.info.model_id} gave no number for a window")
+        return score
 
 
-def _tell_rule(node: "Node") -> None:
-    apply_memory(node)
-    node.save()
-    node.send_state()
+class Detector:
+    """Turns blocks of sound into results, and takes changes of threshold, rule, step and model while it runs."""
+
+    def __init__(self, model: Model, settings: Settings) -> None:
+        self.model = model
+        self.rule = rule_from(model.info.decision, settings.decision)
+        """the configured rule; the pipeline uses it with the remote settings applied"""
+        self.pipeline = Pipeline.of(model, self.rule, settings.window, settings.health)
+        self.remote = RemoteSettings()
+        self.last: Result | None = None
+        """the newest result"""
+        self.staged_model: ModelRef | None = None
+        """a verified model that waits to be installed"""
+        self._settings = settings
+        self._messages: dict[str, str] = {}  # name → sentence, of the sound device's faults
+        self._notices: list[str] = []
+
+    # ---- sound to results
+
+    def push(self, item: Block | SensorFault, now: float | None = None) -> Iterator[Result]:
+        """Yield a result for every window (or second without sound) that the item completes.
+
+        `now`: the monotonic clock of a live source; None for recordings. Raises ModelError for a model on trial.
+        """
+        if isinstance(item, SensorFault):
+            self._messages[item.name] = item.message
+        for result in self.pipeline.push(item, now):
+            self.last = result
+            yield result
+
+    @property
+    def faults(self) -> dict[str, str]:
+        """Name → sentence, of the sensor's faults at the newest result."""
+        names = self.last.faults if self.last else ()
+        return {name: self._messages.get(name) or SENTENCES.get(name, name) for name in names}
+
+    # ---- what is in use
+
+    @property
+    def model_ref(self) -> ModelRef:
+        """The model in use, as messages name it."""
+        return model_ref(self.model.info)
+
+    @property
+    def level_gate_dbfs(self) -> float | None:
+        """The level gate in use, dBFS; None when there is none."""
+        gate = self.pipeline.decision.rule.level_gate_dbfs
+        return gate if gate > NO_GATE_DBFS else None
+
+    @property
+    def threshold_from(self) -> str:
+        """Who chose threshold and level gate: `remote` (a command), `site` (the configuration) or `model`."""
+        if self.remote.retuned:
+            return "remote"
+        return "site" if {"threshold", "level_gate_dbfs"} & set(self._settings.decision) else "model"
+
+    def take_notices(self) -> list[str]:
+        """Return, once, the sentences about remote settings that were dropped: each becomes an event."""
+        notices, self._notices = self._notices, []
+        return notices
+
+    # ---- changes of the rule
+
+    def set_threshold(self, threshold: float | None, level_gate_dbfs: float | None = None) -> None:
+        """Use another threshold or level gate (dBFS); None leaves it as it is."""
+        if threshold is not None:
+            self.remote.threshold = threshold
+        if level_gate_dbfs is not None:
+            self.remote.level_gate_dbfs = level_gate_dbfs
+        self.remote.basis = self._basis()
+        self._apply_remote()
+
+    def reset_tuning(self) -> None:
+        """Use the configured threshold and level gate again."""
+        self._drop_tuning()
+        self._apply_remote()
+
+    def mute(self, until: float) -> None:
+        """Mark alerts as muted until this time, s since 1970; they are still published."""
+        self.remote.muted_until = until
+
+    def muted_until(self, utc: float) -> float | None:
+        """Return until when alerts are muted, s since 1970; None when they are not at this time."""
+        until = self.remote.muted_until
+        return until if until is not None and until > utc else None
+
+    def reconfigure(self, decision: Mapping[str, Any]) -> None:
+        """Use another [decision] section (a reload). Raises ConfigError; then nothing has changed."""
+        rule = rule_from(self.model.info.decision, decision)
+        rule.check_step(self.pipeline.step_s)
+        self._settings = replace(self._settings, decision=decision)
+        self.rule = rule
+        self._apply_remote()
+
+    def _apply_remote(self) -> None:
+        """Let remote settings replace the configured rule, as long as that rule and the model are the same."""
+        remote, basis = self.remote, self._basis()
+        if remote.retuned and remote.basis not in (None, basis):
+            self._drop_tuning()
+            reason = (
+                "the threshold and level gate set remotely are dropped: the model or the configuration changed; "
+                f"the threshold is {self.rule.threshold:g} now"
+            )
+            log.warning("%s", reason)
+            self._notices.append(reason)
+        remote.basis = basis if remote.retuned else None
+        chosen = {"threshold": remote.threshold, "level_gate_dbfs": remote.level_gate_dbfs}
+        given: dict[str, Any] = {key: value for key, value in chosen.items() if value is not None}
+        self.pipeline.decision.rule = replace(self.rule, **given)
+
+    def _drop_tuning(self) -> None:
+        self.remote.threshold = self.remote.level_gate_dbfs = None
+
+    def _basis(self) -> str:
+        """Name what a threshold is chosen for: 0.9 of another network means something else."""
+        info = self.model.info
+        return f"{info.model_id} {info.flatbuffer_sha256} {self.rule.threshold:g} {self.rule.level_gate_dbfs:g}"
+
+    # ---- changes of model and step
+
+    def check(self, model: Model) -> None:
+        """Raise ConfigError where the configured rule does not fit this model."""
+        self._fitted(model, self.remote.step_s)
+
+    def refit(self, monotonic: float, model: Model | None = None, step_s: float | None = None) -> None:
+        """Continue with another model or step (s) from this monotonic time on. Raises ConfigError, nothing changed."""
+        fresh, step_s = model or self.model, step_s or self.remote.step_s
+        pipeline = self._fitted(fresh, step_s)
+        pipeline.take_over(self.pipeline, monotonic)
+        if model is None:
+            pipeline.model = self.pipeline.model  # it may be on trial
+        rule = pipeline.decision.rule
+        self.remote.step_s, self.model, self.rule, self.pipeline = step_s, fresh, rule, pipeline
+        self._apply_remote()
+
+    def _fitted(self, model: Model, step_s: float | None) -> Pipeline:
+        settings = self._settings
+        window = settings.window if step_s is None else replace(settings.window, step_s=step_s)
+        rule = rule_from(model.info.decision, settings.decision)
+        return Pipeline.of(model, rule, window, settings.health)
+
+    @property
+    def on_trial(self) -> bool:
+        """Whether the model in use is still on trial."""
+        return isinstance(self.pipeline.model, TrialScorer)
+
+    def begin_trial(self) -> None:
+        """Turn every failure of the model in use into a ModelError, until the trial ends."""
+        self.pipeline.model = TrialScorer(self.model)
+
+    def end_trial(self) -> None:
+        """Use the model directly again."""
+        self.pipeline.model = self.model
+
+    # ---- what was learnt here
+
+    def learn_anew(self) -> None:
+        """Learn the background anew, from nothing: a person says that there is no leak now."""
+        self.pipeline.learn_anew()
+
+    def accept_floor(self) -> None:
+        """Accept the present noise floor: a person has checked the sensor. Also learns the background anew."""
+        self.pipeline.accept_floor()
+
+    # ---- restart
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return what must survive a restart, as JSON."""
+        return {"pipeline": self.pipeline.snapshot(), "memory": asdict(self.remote)}
+
+    def restore_remote(self, saved: Mapping[str, Any], monotonic: float) -> None:
+        """Take over the remote settings of a snapshot at this monotonic time. A step that no longer fits is dropped."""
+        self.remote = RemoteSettings.restore(saved.get("memory", {}))
+        if self.remote.step_s is not None:
+            try:
+                self.refit(monotonic)
+            except ConfigError as error:
+                log.warning("the step that was set remotely no longer fits (%s): the configured one is used", error)
+                self.remote.step_s = None
+        self._apply_remote()
+
+    def restore(self, pipeline: Mapping[str, Any], monotonic: float, gap_s: float) -> None:
+        """Continue from a snapshot's `pipeline`, taken `gap_s` seconds before this monotonic time.
+
+        Raises KeyError, TypeError or ValueError.
+        """
+        self.pipeline.restore(pipeline, monotonic, gap_s)
 
 
-def mute(node: "Node", until: float) -> None:
-    """Note until when (s since 1970) alarms are muted: they still happen and are still told, marked as muted."""
-    node.memory.muted_until = until
-    node.save()
-    node.send_state()
-
-
-def apply(node: "Node", rule: DecisionRule) -> None:
-    """Judge by another rule from the next window on (a reload, a calibration). Raises ConfigError, nothing changed."""
-    rule.check_step(node.pipeline.step_s)
-    node.rule = rule
-    apply_memory(node)
-
-
-def apply_memory(node: "Node") -> None:
-    """Let what was set from afar stand above the configured rule, as long as that and the model are the same."""
-    memory, basis = node.memory, _basis(node)
-    if memory.retuned and memory.basis not in (None, basis):
-        _forget_tuning(node)
-        reason = (
-            "what was set from afar no longer holds: the model or the configuration changed; "
-            f"the threshold is {node.rule.threshold:g} now"
-        )
-        log.warning("%s", reason)
-        node.starters.append(lambda: node.announce("model", reason))  # once the time is known
-    memory.basis = basis if memory.retuned else None
-    chosen = {"threshold": memory.threshold, "level_gate_dbfs": memory.level_gate_dbfs}
-    given: dict[str, Any] = {key: value for key, value in chosen.items() if value is not None}
-    node.pipeline.decision.rule = replace(node.rule, **given)
-
-
-def _forget_tuning(node: "Node") -> None:
-    node.memory.threshold = node.memory.level_gate_dbfs = None
-
-
-def _basis(node: "Node") -> str:
-    """Name what a threshold is chosen for: another network's 0.9 means something else."""
-    info = node.model.info
-    return f"{info.model_id} {info.flatbuffer_sha256} {node.rule.threshold:g} {node.rule.level_gate_dbfs:g}"
-
-
-def tuned_by(node: "Node") -> str:
-    """Say who chose the threshold: a person from afar, the site's configuration, or the model."""
-    if node.memory.retuned:
-        return "afar"
-    return "site" if {"threshold", "level_gate_dbfs"} & set(node.settings.decision) else "model"
-
-
-def refit(node: "Node", model: Model | None = None, step_s: float | None = None) -> None:
-    """Go on with another model or step. Raises ConfigError, nothing changed."""
-    fresh, step_s = model or node.model, step_s or node.memory.step_s
-    pipeline = fitted(node, fresh, step_s)
-    pipeline.take_over(node.pipeline, node.now[0])
-    if model is None:
-        pipeline.model = node.pipeline.model  # it may be on trial
-    rule = pipeline.decision.rule
-    node.memory.step_s, node.model, node.rule, node.pipeline = step_s, fresh, rule, pipeline
-    node.news.introduce()
-    apply_memory(node)
-
-
-def fitted(node: "Node", model: Model, step_s: float | None) -> Pipeline:
-    """Build the pipeline of another model or step. Raises ConfigError where the site's rule does not fit it."""
-    settings = node.settings
-    window = settings.window if step_s is None else replace(settings.window, step_s=step_s)
-    return Pipeline.of(model, rule_from(model.info.decision, settings.decision), window, settings.health)
+def model_ref(info: BundleInfo) -> ModelRef:
+    """Name a model as messages do."""
+    return ModelRef(id=info.model_id, sha256=info.flatbuffer_sha256)

@@ -1,93 +1,123 @@
-"""What is worth saying: a result becomes an event when the state or a fault changes, and the state message holds."""
+"""Events and the state message, as functions of a status; and the writer that knows what was reported before."""
 
-from collections.abc import Mapping
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from leakear.edge.decision.rule import NO_GATE_DBFS
-from leakear.edge.messages.reports import Event
-from leakear.edge.messages.reports import State as StateMessage
-from leakear.edge.node import detector
-from leakear.edge.node.reports import Speaker
+from leakear.edge import __version__
+from leakear.edge.messages.reports import Event, State, utc_text, uuid7
+from leakear.edge.node.status import NodeStatus
+from leakear.edge.pipeline import Result
 
-if TYPE_CHECKING:
-    from leakear.edge.node.node import Node
-    from leakear.edge.pipeline import Result
+_LEVELS = (-400.0, 20.0)
+"""dBFS that a message may carry"""
 
 
-class News:
-    """What one node has told so far, and what it says now."""
+class EventWriter:
+    """Decides which result becomes an event: a change of state, or else a change of faults."""
 
-    def __init__(self, node: "Node") -> None:
-        self._node = node
-        self._speaker = self.introduce()
-        self._told: tuple[str, ...] = ()
-        """faults of the newest event"""
+    def __init__(self) -> None:
         self.since_utc = 0.0
         """s since 1970; the state holds since then"""
+        self._reported: tuple[str, ...] = ()  # names of the faults in the newest event
 
-    def introduce(self) -> Speaker:
-        """Speak with the model and step that are in use now."""
-        node = self._node
-        self._speaker = Speaker.of(node.settings.node.identity, node.model.info, node.pipeline.step_s)
-        return self._speaker
-
-    @property
-    def speaker(self) -> Speaker:
-        """Who speaks."""
-        return self._speaker
-
-    def of(self, result: "Result") -> Event | None:
-        """Return the event of a change of state, else of a change of faults."""
-        faults, before = self._node.faults, self._told
-        self._told = faults
+    def event_of(self, result: Result, status: NodeStatus) -> Event | None:
+        """Return the event of this result; None when nothing changed."""
+        before, self._reported = self._reported, tuple(status.faults)
         if result.transition:
             self.since_utc = result.end_utc
             change = (result.transition.source.value, result.transition.target.value)
-            return self.event("state", change, result.transition.reason, result)
-        changes = (("began", set(faults) - set(before)), ("ended", set(before) - set(faults)))
+            return self._event("state", change, result.transition.reason, result, status)
+        changes = (
+            ("began", set(self._reported) - set(before)),
+            ("ended", set(before) - set(self._reported)),
+        )
         reason = "; ".join(f"{verb}: {', '.join(sorted(names))}" for verb, names in changes if names)
-        return self.event("fault", (result.state.value, result.state.value), reason, result) if reason else None
+        same = (result.state.value, result.state.value)
+        return self._event("fault", same, reason, result, status) if reason else None
 
-    def event(self, kind: str, change: tuple[str, str], reason: str, result: "Result") -> Event:
-        """Say what happened."""
-        return self._speaker.event(
-            kind,
-            change,
-            reason,
-            result,
-            synced=self._node.clock.look(),
-            on_fraction=self._node.pipeline.decision.on_fraction,
-            faults=self._told,
-        )
+    def announcement(self, kind: str, reason: str, result: Result, status: NodeStatus) -> Event:
+        """Return an event that changes no state (a model was replaced, a person accepted the noise floor)."""
+        return self._event(kind, (status.state, status.state), reason, result, status)
 
-    def state(self) -> StateMessage:
-        """Say what holds now."""
-        node = self._node
-        said = self._speaker.state(
-            node.pipeline.decision.state.value,
-            self.since_utc,
-            node.last,
-            threshold=node.pipeline.decision.rule.threshold,
-            faults=node.faults,
-            muted_until=node.muted_until,
-            synced=node.clock.look(),
-            seq=node.outbox.last_seq,
-            queue_depth=node.outbox.depth,
-        )
-        gate = node.pipeline.decision.rule.level_gate_dbfs
-        return replace(
-            said,
-            staged_model=node.staged,
-            level_gate_dbfs=gate if gate > NO_GATE_DBFS else None,
-            threshold_from=detector.tuned_by(node),
-        )
+    def _event(self, kind: str, change: tuple[str, str], reason: str, result: Result, status: NodeStatus) -> Event:
+        return event(kind, change, reason, result=result, status=status, faults=self._reported)
 
     def snapshot(self) -> dict[str, Any]:
         """Return what must survive a restart, as JSON."""
-        return {"since_utc": self.since_utc, "faults": list(self._told)}
+        return {"since_utc": self.since_utc, "faults": list(self._reported)}
 
     def restore(self, saved: Mapping[str, Any]) -> None:
-        """Go on from a snapshot: what was told is not told again. Raises KeyError, TypeError or ValueError."""
-        since, told = float(saved["since_utc"]), tuple(map(str, saved["faults"]))
-        self.since_utc, self._told = since, told
+        """Continue from a snapshot: what was reported is not reported again. Raises KeyError, TypeError, ValueError."""
+        since, reported = float(saved["since_utc"]), tuple(map(str, saved["faults"]))
+        self.since_utc, self._reported = since, reported
+
+
+def event(
+    kind: str, change: tuple[str, str], reason: str, *, result: Result, status: NodeStatus, faults: Sequence[str]
+) -> Event:
+    """Build an event. `change`: state before and after; the outbox sets `seq`."""
+    return Event(
+        id=uuid7(result.end_utc),
+        seq=0,
+        site=status.identity.site,
+        node=status.identity.node,
+        kind=kind,
+        from_state=change[0],
+        to_state=change[1],
+        reason=reason[:500],
+        window_start=utc_text(result.start_utc),
+        window_end=utc_text(result.end_utc),
+        clock_synced=status.clock_synced,
+        score=result.score,
+        on_fraction=status.on_fraction,
+        level_dbfs=level_of(result),
+        faults=tuple(faults),
+        model=status.model,
+    )
+
+
+def state_message(status: NodeStatus) -> State:
+    """Build the state message."""
+    last = status.last
+    return State(
+        site=status.identity.site,
+        node=status.identity.node,
+        state=status.state,
+        since=utc_text(status.since_utc),
+        score=last.score if last else None,
+        level_dbfs=level_of(last),
+        noise_floor_dbfs=floor_of(last),
+        faults=tuple(status.faults),
+        threshold=status.threshold,
+        level_gate_dbfs=status.level_gate_dbfs,
+        threshold_from=status.threshold_from,
+        muted_until=muted_text(status),
+        model=status.model,
+        staged_model=status.staged_model,
+        firmware=__version__,
+        window_end=utc_text(last.end_utc) if last else None,
+        window_s=status.window_s,
+        step_s=status.step_s,
+        clock_synced=status.clock_synced,
+        seq=status.seq,
+        queue_depth=status.queue_depth,
+    )
+
+
+def muted_text(status: NodeStatus) -> str | None:
+    """UTC until when alerts are muted, as messages carry it; None: not muted."""
+    return None if status.muted_until is None else utc_text(status.muted_until)
+
+
+def level_of(result: Result | None) -> float | None:
+    """RMS of the window, dBFS, as messages carry it."""
+    return None if result is None or result.health is None else _bounded(result.health.level_dbfs)
+
+
+def floor_of(result: Result | None) -> float | None:
+    """Noise floor, dBFS, as messages carry it."""
+    return None if result is None or result.health is None else _bounded(result.health.noise_floor_dbfs)
+
+
+def _bounded(level: float) -> float:
+    return round(min(max(level, _LEVELS[0]), _LEVELS[1]), 2)

@@ -1,4 +1,4 @@
-"""What was changed from afar and must survive a restart."""
+"""Settings that were changed over MQTT and survive a restart."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -6,8 +6,8 @@ from typing import Any, Self
 
 
 @dataclass
-class Memory:
-    """Changes made over MQTT; None: as configured."""
+class RemoteSettings:
+    """Changes made over MQTT; None: as configured. Saved under the field names."""
 
     threshold: float | None = None
     """P(leak)"""
@@ -18,14 +18,14 @@ class Memory:
     level_gate_dbfs: float | None = None
     """dBFS"""
     basis: str | None = None
-    """model and configured rule that threshold and level gate were chosen for; None: a former version did not say"""
+    """model and configured rule for which threshold and level gate were chosen; None: an older version saved none"""
 
     @property
     def retuned(self) -> bool:
-        """Whether threshold or level gate stand above the configured ones."""
+        """Whether threshold or level gate replace the configured ones."""
         return self.threshold is not None or self.level_gate_dbfs is not None
 
     @classmethod
-    def recall(cls, saved: Mapping[str, Any]) -> Self:
-        """Rebuild from what was saved; what a former version did not know stays None."""
+    def restore(cls, saved: Mapping[str, Any]) -> Self:
+        """Rebuild from what was saved; a field that an older version did not save is None."""
         return cls(**{item.name: saved.get(item.name) for item in fields(cls)})

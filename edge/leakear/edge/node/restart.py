@@ -1,86 +1,101 @@
-"""A restart is not a new life: what the node knew and what was set from afar goes on."""
+"""Saved state: what the node knew and what was set remotely continues after a restart.
+
+Saved as JSON in the outbox, with the keys of version 0.1: `utc`, `clock_synced`, `boot`, `pipeline`, `memory` (remote
+settings), `life` (restart counter), `since_utc` and `faults` (event writer).
+"""
 
 import logging
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
-from leakear.edge.errors import ConfigError
-from leakear.edge.node import detector
-from leakear.edge.node.remote_settings import Memory
-
-if TYPE_CHECKING:
-    from leakear.edge.node.node import Node, TimeKeeper
+from leakear.edge.node.detector import Detector
+from leakear.edge.node.events import EventWriter
+from leakear.edge.node.remote_settings import RemoteSettings
+from leakear.edge.node.restart_count import RestartCounter
+from leakear.edge.outbox.queue import Outbox
 
 log = logging.getLogger("leakear.node")
 
 
-def snapshot(node: "Node") -> dict[str, Any]:
-    """Return what must survive a restart, as JSON."""
-    return {
-        "utc": node.now[1],
-        "clock_synced": node.clock.look(),
-        "boot": node.clock.boot(),
-        "pipeline": node.pipeline.snapshot(),
-        "memory": asdict(node.memory),
-        "life": node.lives.snapshot(node.now[0], stopped=node.closed),
-        **node.news.snapshot(),
-    }
+class TimeKeeper(Protocol):
+    """What tells whether the wall clock can be trusted (`clock.Clock`, or a replay's fixed answer)."""
+
+    @property
+    def faults(self) -> Mapping[str, str]:
+        """Name → sentence, of what is wrong with the time."""
+
+    def look(self) -> bool:
+        """Return whether the clock is synchronised."""
+
+    def boot(self) -> tuple[str, float] | None:
+        """Return the id of this boot and the s since it; None: a recording, whose times are trusted."""
 
 
-def recall(node: "Node") -> None:
-    """Take up what was set from afar, before anything is heard."""
-    _take_up(node, node.outbox.load_state())
+class Restart:
+    """Takes and restores the saved state of the parts that have one."""
 
+    def __init__(
+        self, outbox: Outbox, clock: TimeKeeper, *, detector: Detector, events: EventWriter, counter: RestartCounter
+    ) -> None:
+        self._outbox, self._clock = outbox, clock
+        self._detector, self._events, self._counter = detector, events, counter
 
-def recall_late(node: "Node") -> None:
-    """Take up what a disk gives back that could not be read at the start. What was heard and set since then counts."""
-    saved = node.outbox.take_late_state()
-    if not saved:
-        return
-    log.warning("what the node remembered could be read only now: it is taken up")
-    if node.memory == Memory():
-        _take_up(node, saved)
-    with suppress(KeyError, TypeError, ValueError):
-        node.pipeline.restore({name: part for name, part in saved["pipeline"].items() if name != "decision"}, 0, 0)
-    node.save()
+    def snapshot(self, monotonic: float, utc: float, *, stopped: bool) -> dict[str, Any]:
+        """Return what must survive a restart, as JSON. `stopped`: whether this run ends on purpose."""
+        return {
+            "utc": utc,
+            "clock_synced": self._clock.look(),
+            "boot": self._clock.boot(),
+            **self._detector.snapshot(),
+            "life": self._counter.snapshot(monotonic, stopped=stopped),
+            **self._events.snapshot(),
+        }
 
+    def save_every_s(self, monotonic: float) -> float:
+        """Return the s until the state should be saved again."""
+        return self._counter.save_every_s(monotonic)
 
-def _take_up(node: "Node", saved: Mapping[str, Any]) -> None:
-    node.memory = Memory.recall(saved.get("memory", {}))
-    if node.memory.step_s is not None:
+    def restore_remote(self) -> None:
+        """Take over what was set remotely, before any sound."""
+        self._detector.restore_remote(self._outbox.load_state(), 0.0)
+
+    def restore(self, monotonic: float, utc: float) -> None:
+        """Continue where the last run ended, as far as a clock shows how long ago that was."""
+        self._events.since_utc = utc
+        saved = self._outbox.load_state()
         try:
-            detector.refit(node)
-        except ConfigError as error:
-            log.warning("the step that was set from afar no longer fits (%s): the configured one is used", error)
-            node.memory.step_s = None
-    detector.apply_memory(node)
+            self._counter.begin(saved.get("life"), monotonic)
+            if not saved:
+                return
+            gap_s = _gap_s(self._clock, saved, utc)
+            if gap_s is None:
+                log.warning("it is not known how long the node was off: it keeps its state and starts a new window log")
+            pipeline = saved["pipeline"] if gap_s is not None else _undated(saved["pipeline"])
+            self._detector.restore(pipeline, monotonic, gap_s or 0.0)
+            self._events.restore(saved)
+        except (KeyError, TypeError, ValueError) as error:
+            log.warning("the saved state of the last run cannot be used (%s): the node starts without it", error)
 
-
-def go_on(node: "Node", monotonic: float, utc: float) -> None:
-    """Go on where the last run ended, as far as the clocks can tell how long ago that was."""
-    node.news.since_utc = utc
-    saved = node.outbox.load_state()
-    try:
-        node.lives.begin(saved.get("life"), monotonic)
+    def restore_late(self, monotonic: float) -> bool:
+        """Take over a saved state that could not be read at the start; what is newer stays. False: there is none."""
+        saved = self._outbox.take_late_state()
         if not saved:
-            return
-        gap_s = _gap_s(node.clock, saved, utc)
-        if gap_s is None:
-            log.warning("nobody knows how long the node was off: it keeps what it believed, and listens anew")
-        pipeline = saved["pipeline"] if gap_s is not None else _undated(saved["pipeline"])
-        node.pipeline.restore(pipeline, monotonic, gap_s or 0.0)
-        node.news.restore(saved)
-    except (KeyError, TypeError, ValueError) as error:
-        log.warning("the node's memory of its last run is unusable (%s): it starts anew", error)
+            return False
+        log.warning("the saved state could be read only now: it is taken over")
+        if self._detector.remote == RemoteSettings():
+            self._detector.restore_remote(saved, monotonic)
+        with suppress(KeyError, TypeError, ValueError):
+            kept = {name: part for name, part in saved["pipeline"].items() if name != "decision"}
+            self._detector.restore(kept, 0, 0)
+        return True
 
 
-def _gap_s(clock: "TimeKeeper", saved: Mapping[str, Any], utc: float) -> float | None:
+def _gap_s(clock: TimeKeeper, saved: Mapping[str, Any], utc: float) -> float | None:
     """Seconds since this was saved; None when no clock can tell. Raises KeyError, TypeError or ValueError.
 
     Within one boot the kernel counts, sleep included. Over a boot only wall clocks that were synchronised both times
-    can: a board without a battery wakes up where it was switched off, and a day without power would be no time at all.
+    can tell: a board without a battery clock continues with the time at which it was switched off.
     """
     here, there = clock.boot(), saved.get("boot")
     if here is None:
@@ -91,5 +106,5 @@ def _gap_s(clock: "TimeKeeper", saved: Mapping[str, Any], utc: float) -> float |
 
 
 def _undated(pipeline: Mapping[str, Any]) -> dict[str, Any]:
-    """Keep of a snapshot what holds whenever it was: what was believed, and what is usual."""
+    """Drop from a snapshot what only holds at a known age: the window log and the age of the state."""
     return {**pipeline, "decision": {**pipeline["decision"], "marks": [], "age_s": 0.0}}

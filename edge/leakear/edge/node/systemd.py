@@ -1,7 +1,7 @@
-"""Tell systemd how the daemon does: ready, alive, status line (sd_notify(3): datagrams to $NOTIFY_SOCKET).
+"""Notifications to systemd: ready, alive, status line (sd_notify(3): datagrams to $NOTIFY_SOCKET).
 
-The watchdog is fed by the main loop when a window was judged or a fault was deliberately reported, never by a timer: a
-wedged pipeline must be killed.
+The watchdog is fed by the main loop when a window was judged or a fault was reported on purpose, never by a timer: a
+blocked pipeline must be restarted.
 """
 
 import os
@@ -10,7 +10,7 @@ import time
 
 
 class Notifier:
-    """Speaks to the service manager; silent where there is none."""
+    """Sends notifications to the service manager; does nothing where there is none."""
 
     def __init__(self) -> None:
         address = os.environ.get("NOTIFY_SOCKET", "")
@@ -19,15 +19,15 @@ class Notifier:
         self._fed = 0.0
 
     def ready(self) -> None:
-        """Say that the start is over."""
+        """Report that the start is complete."""
         self._send("READY=1")
 
     def reloading(self) -> None:
-        """Say that the configuration is being read again; `ready` ends it."""
+        """Report that the configuration is being reloaded, until `ready`."""
         self._send(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
 
     def stopping(self) -> None:
-        """Say that the end has begun."""
+        """Report that the daemon is stopping."""
         self._send("STOPPING=1")
 
     def alive(self) -> None:

@@ -1,36 +1,37 @@
-"""How a node does: the telemetry message and where its numbers come from."""
+"""Telemetry and spectrum messages, and the measurement of work against sound."""
 
-import resource
-import shutil
+import itertools
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from typing import TYPE_CHECKING
+
+import numpy as np
 
 from leakear.edge.audio.blocks import Block, SensorFault
-from leakear.edge.messages.reports import Telemetry, utc_text
-from leakear.edge.node.reports import floor_of, level_of
+from leakear.edge.messages.reports import Spectrum, Telemetry, utc_text
+from leakear.edge.node.events import floor_of, level_of
+from leakear.edge.node.status import Machine, NodeStatus
+from leakear.edge.spec import Decibels, SpectrogramSpec
 
-if TYPE_CHECKING:
-    from leakear.edge.node.node import Node
+BANDS = 64
+"""bands of a `spectrum` message"""
 
 
 class Workload:
-    """Work against sound since the last telemetry: 1 is the limit of what a machine can hear."""
+    """Seconds of work per second of sound since the last telemetry; above 1 the node falls behind."""
 
     def __init__(self) -> None:
         self._worked_s = self._heard_s = 0.0
         self._before: float | None = None
 
     def begin(self) -> None:
-        """Measure anew; until there is sound again the last measure holds, so that who asks in between learns it."""
+        """Start a new measurement; until there is sound, `real_time_factor` stays that of the last one."""
         self._before = self.real_time_factor
         self._worked_s = self._heard_s = 0.0
 
     @contextmanager
     def of(self, item: Block | SensorFault, sample_rate: int) -> Iterator[None]:
-        """Time what is done with an item."""
+        """Measure the time of the work on an item. `sample_rate`: Hz."""
         began = time.perf_counter()
         yield
         self._worked_s += time.perf_counter() - began
@@ -42,52 +43,42 @@ class Workload:
         return round(self._worked_s / self._heard_s, 4) if self._heard_s else self._before
 
 
-def telemetry(node: "Node") -> Telemetry:
-    """Return the telemetry message of a node."""
-    pipeline, last, link = node.pipeline, node.last, node.link
+def telemetry_message(status: NodeStatus, machine: Machine) -> Telemetry:
+    """Build the telemetry message."""
+    last, counters = status.last, status.counters
     return Telemetry(
-        time=utc_text(node.now[1]),
-        uptime_s=round(node.now[0] - (node.started or 0.0), 1),
+        time=utc_text(status.utc),
+        uptime_s=round(status.uptime_s, 1),
         level_dbfs=level_of(last),
         noise_floor_dbfs=floor_of(last),
         noise_floor_drift_db=last.health.noise_floor_drift_db if last and last.health else None,
         score=last.score if last else None,
-        windows_produced=pipeline.windower.produced,
-        windows_scored=pipeline.scored,
-        windows_discarded=pipeline.discarded,
-        windows_dropped=pipeline.windower.dropped,
-        overruns=node.capture.overruns + node.capture.lost_blocks if node.capture else 0,
-        reconnects=link.reconnects if link else 0,
-        real_time_factor=node.workload.real_time_factor,
-        queue_depth=node.outbox.depth,
-        queue_bytes=node.outbox.bytes,
-        temperature_c=temperature_c(),
-        disk_free_bytes=disk_free_bytes(node.settings.node.directory),
-        rss_bytes=rss_bytes(),
-        certificate_expires=link.certificate_expires if link else None,
-        clock_synced=node.clock.look(),
+        windows_produced=counters.produced,
+        windows_scored=counters.scored,
+        windows_discarded=counters.discarded,
+        windows_dropped=counters.dropped,
+        overruns=counters.overruns,
+        reconnects=counters.reconnects,
+        real_time_factor=status.real_time_factor,
+        queue_depth=status.queue_depth,
+        queue_bytes=status.queue_bytes,
+        temperature_c=machine.temperature_c,
+        disk_free_bytes=machine.disk_free_bytes,
+        rss_bytes=machine.rss_bytes,
+        certificate_expires=status.certificate_expires,
+        clock_synced=status.clock_synced,
     )
 
 
-def temperature_c() -> float | None:
-    """Temperature of the processor, °C, where the kernel knows it."""
-    try:
-        return int(Path("/sys/class/thermal/thermal_zone0/temp").read_text()) / 1000
-    except (OSError, ValueError):
-        return None
-
-
-def rss_bytes() -> int | None:
-    """Resident memory of this process, bytes."""
-    try:
-        return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
-    except (OSError, ValueError, IndexError):
-        return None
-
-
-def disk_free_bytes(directory: Path) -> int | None:
-    """Room left where the node writes, bytes."""
-    try:
-        return shutil.disk_usage(directory).free
-    except OSError:
-        return None
+def spectrum(spectrogram: Decibels, spec: SpectrogramSpec, end_utc: float) -> Spectrum:
+    """Build the spectrum message from a spectrogram, shape (rows, frames), dB: 64 bands averaged over time."""
+    mean = spectrogram.mean(axis=1, dtype=np.float64)
+    edges = np.linspace(0, len(mean), BANDS + 1).astype(int)
+    bands = [float(mean[low : max(high, low + 1)].mean()) for low, high in itertools.pairwise(edges)]
+    frequencies = spec.frequencies
+    return Spectrum(
+        time=utc_text(end_utc),
+        low_hz=float(frequencies[0]),
+        high_hz=float(frequencies[-1]),
+        db=tuple(round(value, 1) for value in bands),
+    )

@@ -1,15 +1,14 @@
-"""Models that came from afar: verified, staged, tried, confirmed or rolled back.
+"""Models that came over MQTT: verified, staged, on trial, confirmed or rolled back.
 
-`models/ledger.json` alone says which model is in use, and it is replaced atomically: a power cut leaves the old model
-or the new one, never neither. A disk that refuses it is a fault and no end: what is already so holds on in memory, what
-somebody asks for is refused. A bundle must be signed, must compute its golden vector here, and must be newer than any
+`models/ledger.json` alone says which model is in use, and it is replaced atomically: after a power cut it is the old
+model or the new one. When the disk refuses the file, that is a fault: the node goes on with what is true already, and
+refuses what somebody asks for. A bundle must be signed, must compute its golden vector here, and must be newer than any
 that was in use before, so that an old signed bundle cannot be sent again.
 """
 
 import hashlib
 import json
 import logging
-import math
 import zipfile
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
@@ -18,25 +17,23 @@ from io import BytesIO
 from pathlib import Path
 
 from leakear.edge.errors import LeakearError, ModelError
-from leakear.edge.messages.reports import ModelRef
 from leakear.edge.model import bundle
 from leakear.edge.model.bundle import BundleInfo
 from leakear.edge.model.tflite import FACTORY, Model, ModelOptions
 from leakear.edge.mqtt.dispatcher import CommandRefused
-from leakear.edge.spec import Decibels
 
 log = logging.getLogger(__name__)
 
 TRIAL_STARTS = 2
-"""Starts of the daemon that a model on trial may use up before the one before it comes back."""
+"""Starts of the daemon during a trial after which the model before it comes back."""
 UNPACKED_BYTES = 32 * 1024**2
-"""Most bytes a bundle's archive may unfold to: a small file must not eat the memory."""
+"""Largest uncompressed size of a bundle's archive: a small file must not fill the memory."""
 FAULT = "model_ledger"
 
 
 @dataclass(frozen=True)
 class Ledger:
-    """What survives a restart."""
+    """What `ledger.json` holds."""
 
     configured: str = ""
     """hash of the configured model's network when the installed one took its place"""
@@ -50,24 +47,7 @@ class Ledger:
     starts: int = 0
     """starts of the daemon during the trial"""
     newest: float = 0.0
-    """creation time of the newest model that was ever in use, s since 1970"""
-
-
-class Trial:
-    """A model on its first windows: whatever goes wrong in it becomes a ModelError that the node can answer."""
-
-    def __init__(self, model: Model) -> None:
-        self.model = model
-
-    def score(self, spectrogram: Decibels) -> float:
-        """Return P(leak) of one window; ModelError for anything but a number."""
-        try:
-            score = self.model.score(spectrogram)
-        except Exception as error:
-            raise ModelError(f"{self.model.info.model_id} failed on a window: {error}") from error
-        if not math.isfinite(score):
-            raise ModelError(f"{self.model.info.model_id} gave no number for a window")
-        return score
+    """when the newest model that was ever in use was created, s since 1970"""
 
 
 class ModelStore:
@@ -77,7 +57,7 @@ class ModelStore:
         self.folder, self._options = folder, options
         self.ledger = self._read()
         self.returned = ""
-        """sentence why a model from afar was given up at this start; empty: none was"""
+        """sentence why the installed model was given up at this start; empty: it was not"""
         self.faults: dict[str, str] = {}
         """name → sentence, of what is wrong with the ledger now"""
 
@@ -95,7 +75,7 @@ class ModelStore:
             counted = self._note(replace(self.ledger, starts=self.ledger.starts + 1))
             if self.ledger.starts > TRIAL_STARTS:
                 self._give_up("the daemon did not survive it")
-            elif not counted:  # a model that kills the daemon would be tried for ever
+            elif not counted:  # else a model that crashes the daemon would be tried for ever
                 self._give_up("its starts cannot be counted on this disk")
         while True:
             try:
@@ -106,9 +86,9 @@ class ModelStore:
                 self._give_up(str(error))
 
     def stage(self, data: bytes, current: BundleInfo) -> Model:
-        """Verify a bundle and keep it. ModelError, CommandRefused or OSError says why not."""
+        """Verify a bundle and keep it as the staged model. Raises ModelError, CommandRefused or OSError."""
         if not self._options.public_key:
-            raise CommandRefused("This node takes no model from afar: it has no [model] public_key to check one with.")
+            raise CommandRefused("This node takes no model over MQTT: it has no [model] public_key to check one with.")
         _check_unfolded(data)
         info = bundle.parse(data, "the bundle").info
         created = created_at(info)
@@ -130,7 +110,7 @@ class ModelStore:
         return model
 
     def staged(self) -> Model | None:
-        """Load the model that waits, if there is one. One that cannot be loaded is given up: LeakearError says why."""
+        """Load the staged model; None: there is none. Raises LeakearError when it cannot be loaded, and drops it."""
         if not self.ledger.staged:
             return None
         try:
@@ -140,7 +120,7 @@ class ModelStore:
             raise
 
     def discard(self) -> None:
-        """Forget the model that waits."""
+        """Drop the staged model."""
         self._note(replace(self.ledger, staged=""))
 
     def install(self, model: Model) -> None:
@@ -183,7 +163,7 @@ class ModelStore:
         self._note(self._before())
 
     def reload(self) -> Model:
-        """Load the model in use once more: its hash, its signature and its golden vector are looked at anew."""
+        """Load the model in use once more; its hash, signature and golden vector are checked again."""
         return self._load(self.path)
 
     def _load(self, path: Path) -> Model:
@@ -202,7 +182,7 @@ class ModelStore:
             return Ledger()
 
     def _note(self, ledger: Ledger) -> bool:
-        """Write what is so already; False, and a fault, where the disk refuses: it then holds until a restart."""
+        """Write what is true already. False, and a fault: the disk refuses, and it holds only until a restart."""
         try:
             self._write(ledger)
         except OSError as error:
@@ -214,13 +194,13 @@ class ModelStore:
     def _refused(self, error: OSError) -> None:
         if FAULT not in self.faults:
             self.faults[FAULT] = (
-                f"{self.folder / 'ledger.json'} cannot be written ({error.strerror}): a restart goes by the one before."
+                f"{self.folder / 'ledger.json'} cannot be written ({error.strerror}): a restart uses the one before it."
                 " Make room on the disk or make it writable."
             )
             log.error("%s", self.faults[FAULT])
 
     def _write(self, ledger: Ledger) -> None:
-        """Say durably which model is in use, then delete the files that none needs any more."""
+        """Write durably which model is in use, then delete the files that are no longer needed."""
         self.folder.mkdir(parents=True, exist_ok=True)
         bundle.write(self.folder / "ledger.json", json.dumps(asdict(ledger)).encode())
         self.ledger = ledger
@@ -232,13 +212,8 @@ class ModelStore:
                     path.unlink(missing_ok=True)
 
 
-def ref(info: BundleInfo) -> ModelRef:
-    """Name a model as messages do."""
-    return ModelRef(id=info.model_id, sha256=info.flatbuffer_sha256)
-
-
 def created_at(info: BundleInfo) -> float:
-    """When a model was made, s since 1970; 0 when its file does not say."""
+    """When a model was created, s since 1970; 0 when its file does not contain it."""
     try:
         moment = datetime.fromisoformat(str(info.raw["model"]["created"]))
     except (KeyError, TypeError, ValueError):

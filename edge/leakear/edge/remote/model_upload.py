@@ -1,4 +1,4 @@
-"""A bundle arriving in parts over `cmd/model`: in order, bounded, on disk, and whole by its own hash or not at all."""
+"""Receives a bundle in parts over `cmd/model`: in order, limited in size, on disk, checked by its hash at the end."""
 
 import hashlib
 from dataclasses import dataclass
@@ -10,10 +10,10 @@ from leakear.edge.mqtt.dispatcher import CommandRefused
 
 @dataclass
 class Transfer:
-    """At most one transfer at a time; part 0 begins a new one and forgets the last."""
+    """At most one transfer at a time; part 0 begins a new one and drops the last."""
 
     path: Path
-    """where the parts are put together"""
+    """file that collects the parts"""
     limit: int
     """bytes"""
     sha256: str = ""
@@ -22,7 +22,7 @@ class Transfer:
     """bytes"""
 
     def add(self, request: ModelRequest) -> bytes | None:
-        """Take a part; give the whole file when this was the last. CommandRefused says what was expected."""
+        """Take a part; return the whole file when this was the last. Raises CommandRefused."""
         if request.sha256 is None or request.size is None or request.part is None or request.data is None:
             raise CommandRefused("cmd/model put needs sha256, size, part and data.")
         if request.part == 0:
@@ -33,23 +33,23 @@ class Transfer:
 
     @property
     def parts(self) -> int:
-        """Parts the bundle under way has."""
+        """Number of parts of the bundle under way."""
         return -(-self.size // PART_BYTES)
 
     @property
     def next_part(self) -> int:
-        """Part that is expected now."""
+        """Number of the part that is expected next."""
         return -(-self.received // PART_BYTES)
 
-    def forget(self) -> None:
-        """Drop what has arrived."""
+    def drop(self) -> None:
+        """Delete what has arrived."""
         self.sha256, self.size, self.received = "", 0, 0
         self.path.unlink(missing_ok=True)
 
     def _begin(self, sha256: str, size: int) -> None:
         if size > self.limit:
             raise CommandRefused(f"The bundle has {size} bytes; commands.max_model_bytes allows {self.limit}.")
-        self.forget()
+        self.drop()
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self.sha256, self.size = sha256, size
 
@@ -66,7 +66,7 @@ class Transfer:
 
     def _finish(self) -> bytes:
         whole, promised = self.path.read_bytes(), self.sha256
-        self.forget()
+        self.drop()
         if hashlib.sha256(whole).hexdigest() != promised:
             raise CommandRefused("The bundle does not have the SHA-256 that was promised: send it again.")
         return whole

@@ -1,37 +1,35 @@
-"""The node looks at itself: model, sensor, disk, clock, delivery. Each finding is one sentence."""
+"""Self-test: checks model, sensor, disk, clock and delivery. Each check gives one sentence."""
 
 import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from leakear.edge.errors import LeakearError
 from leakear.edge.messages.results import Check, SelftestResult
 from leakear.edge.model.tflite import Model
-
-if TYPE_CHECKING:
-    from leakear.edge.node.node import Node
+from leakear.edge.node.status import NodeStatus
 
 FREE_BYTES = 50 * 1024**2
-"""Room below which the outbox and the evidence are in danger."""
+"""Less free space than this endangers outbox and evidence."""
 
 
-def run(node: "Node", reload: Callable[[], Model]) -> SelftestResult:
-    """Look at everything now; `reload` loads the model in use once more."""
-    found = tuple(_checks(node, reload))
+def run(status: NodeStatus, directory: Path, reload: Callable[[], Model]) -> SelftestResult:
+    """Check everything now. `directory`: where the node writes; `reload` loads the model in use once more."""
+    found = tuple(_checks(status, directory, reload))
     return SelftestResult(passed=all(check.ok for check in found), checks=found)
 
 
-def _checks(node: "Node", reload: Callable[[], Model]) -> Iterator[Check]:
+def _checks(status: NodeStatus, directory: Path, reload: Callable[[], Model]) -> Iterator[Check]:
     yield _model(reload)
-    yield _sensor(node)
-    yield _disk(node.settings.node.directory)
-    synced = node.clock.look()
+    yield _sensor(status)
+    yield _disk(directory)
+    synced = status.clock_synced
     yield _check("clock", synced, "synchronised" if synced else "not synchronised: order events by seq")
-    connected = node.link is not None and node.link.connected
+    connected = status.connected
     yield _check("broker", connected, "connected" if connected else "not connected: events wait in the outbox")
-    yield _check("outbox", not node.outbox.faults, "; ".join(node.outbox.faults) or f"{node.outbox.depth} events wait")
+    faults = [name for name in status.faults if name.startswith("outbox_")]
+    yield _check("outbox", not faults, "; ".join(faults) or f"{status.queue_depth} events wait")
 
 
 def _model(reload: Callable[[], Model]) -> Check:
@@ -42,12 +40,12 @@ def _model(reload: Callable[[], Model]) -> Check:
     return _check("model", ok=True, detail=f"{model.info.model_id} computes its golden vector")
 
 
-def _sensor(node: "Node") -> Check:
-    last = node.last
+def _sensor(status: NodeStatus) -> Check:
+    last = status.last
     if last is None:
-        return _check("sensor", ok=False, detail="no window has been heard yet")
+        return _check("sensor", ok=False, detail="no window has come yet")
     level = f"{last.health.level_dbfs:.1f} dBFS" if last.health else "no level"
-    if node.capture and node.capture.duplicated_channels:
+    if status.mono_microphone:
         level += "; all channels carry the same sound: it is a mono microphone"
     return _check("sensor", not last.faults, ", ".join(last.faults) or level)
 

@@ -27,7 +27,7 @@ NODE = Identity("demo", "meter-pit")
 
 
 class Watcher:
-    """A subscriber that prints what the node says, beside what really happens."""
+    """A subscriber that prints what the node publishes."""
 
     def __init__(self) -> None:
         self.states: list[str] = []
@@ -92,7 +92,7 @@ def _configuration(folder: Path, port: int) -> Path:
     return path
 
 
-def _tell_the_day() -> None:
+def _print_the_day() -> None:
     names = {"quiet": "quiet", "tap": "a tap runs", "leak": "a leak"}
     print("The simulated day (hours:minutes), played as fast as this machine can:")
     for start, end, what in truth():
@@ -118,7 +118,7 @@ def main() -> int:
     with TemporaryDirectory(prefix="leakear-demo-") as folder, Broker(port=port, listen="127.0.0.1"):
         watcher = Watcher()
         watcher.start(port)
-        _tell_the_day()
+        _print_the_day()
         command = [sys.executable, "-m", "leakear.edge.cli", "replay", "--simulated-day", "--start", START]
         daemon = subprocess.run(
             [*command, "--config", str(_configuration(Path(folder), port))], check=False, capture_output=True, text=True

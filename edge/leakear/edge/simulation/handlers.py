@@ -1,8 +1,11 @@
-"""What a simulated node does when it is asked: it tells and changes what it has, and refuses what takes an ear."""
+"""Carries out commands on a simulated node: shows and changes what it has, refuses what needs a microphone."""
 
 import platform
-from typing import TYPE_CHECKING, NoReturn
+from collections.abc import Callable
+from functools import partial
+from typing import NoReturn, Protocol
 
+from leakear.edge.messages.reports import State, Telemetry
 from leakear.edge.messages.requests import (
     REQUESTS,
     CalibrateRequest,
@@ -22,20 +25,40 @@ from leakear.edge.messages.results import (
     StatusResult,
     WatchResult,
 )
-from leakear.edge.mqtt.dispatcher import Clip, CommandRefused
+from leakear.edge.mqtt.dispatcher import Clip, CommandOptions, CommandRefused, Dispatcher
 
-if TYPE_CHECKING:
-    from leakear.edge.simulation.node import SimulatedNode
+
+class Simulated(Protocol):
+    """What a simulated node shows and lets commands change."""
+
+    threshold: float
+    """P(leak)"""
+    step_s: float
+    muted_until: str | None
+    """UTC; None: not muted"""
+
+    def state_message(self) -> State:
+        """Return what holds now."""
+
+    def telemetry_message(self) -> Telemetry:
+        """Return the telemetry message of this moment."""
+
+    def send_state(self) -> None:
+        """Publish the state now."""
+
+    def watch(self, seconds: float) -> None:
+        """Publish spectra for some seconds."""
 
 
 class SimulatedControls:
     """Implements `Controls` on a simulated node."""
 
-    def __init__(self, node: "SimulatedNode") -> None:
+    def __init__(self, node: Simulated, send: Callable[..., object]) -> None:
         self._node = node
+        self.dispatcher = Dispatcher(CommandOptions(), self, partial(send, qos=1))
 
     def identify(self, _: Request) -> IdentifyResult:
-        """Say what this node is."""
+        """Return what this node is."""
         state = self._node.state_message()
         return IdentifyResult(
             site=state.site,
@@ -51,13 +74,13 @@ class SimulatedControls:
         )
 
     def status(self, _: Request) -> StatusResult:
-        """Give everything that holds now."""
+        """Return everything that holds now."""
         node = self._node
         return StatusResult(
             state=node.state_message(),
             telemetry=node.telemetry_message(),
-            commands_done=node.dispatcher.done,
-            commands_refused=node.dispatcher.refused,
+            commands_done=self.dispatcher.done,
+            commands_refused=self.dispatcher.refused,
             model_on_trial=False,
         )
 
@@ -71,13 +94,13 @@ class SimulatedControls:
         return SetResult(threshold=node.threshold, step_s=node.step_s, muted_until=node.muted_until)
 
     def selftest(self, _: Request) -> SelftestResult:
-        """Say that there is nothing to look at."""
-        check = Check(name="sensor", ok=False, detail="this node is simulated: it has no ear")
+        """Report that there is no sensor to check."""
+        check = Check(name="sensor", ok=False, detail="this node is simulated: it has no microphone")
         return SelftestResult(passed=False, checks=(check,))
 
     def watch(self, request: WatchRequest) -> WatchResult:
         """Publish made-up spectra for a while."""
-        self._node.watched_until = self._node.now + request.seconds
+        self._node.watch(request.seconds)
         return WatchResult(seconds=request.seconds)
 
     def clip(self, _: ClipRequest) -> Clip:
@@ -94,4 +117,4 @@ class SimulatedControls:
 
 
 def _refuse() -> NoReturn:
-    raise CommandRefused("This node is simulated: it has no ear, no model and no evidence.")
+    raise CommandRefused("This node is simulated: it has no microphone, no model and no evidence.")

@@ -1,14 +1,12 @@
-"""A simulated node: everything but its ear is real: outbox, link, messages, introduction, commands.
+"""A simulated node: outbox, link, messages, discovery and commands are real, the sound is not.
 
-It wanders between the states at random, with scores and levels to match, and never claims to be anything but
-simulated: model and firmware say so.
+It changes its state at random, with scores and levels to match. Model and firmware say that it is simulated.
 """
 
 import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from leakear.edge import __version__
@@ -23,7 +21,6 @@ from leakear.edge.messages.reports import (
     utc_text,
     uuid7,
 )
-from leakear.edge.mqtt.dispatcher import CommandOptions, Dispatcher
 from leakear.edge.mqtt.homeassistant import Discovery, HomeassistantOptions
 from leakear.edge.mqtt.link import Link
 from leakear.edge.mqtt.options import MqttOptions
@@ -42,7 +39,7 @@ NEXT = {
     "SENSOR_FAULT": ("OK",),
 }
 MEANS = {"OK": (0.05, -62.0), "WARNING": (0.85, -50.0), "LEAK": (0.96, -47.0), "NOISY": (0.5, -30.0)}
-"""state → score and level, dBFS; a deaf node has neither"""
+"""state → score and level, dBFS; a node without sound has neither"""
 
 
 @dataclass(frozen=True)
@@ -54,7 +51,7 @@ class FleetOptions:
     """mean time between the events of one node, s"""
     telemetry_every_s: float
     introduce: bool
-    """whether the nodes introduce themselves to Home Assistant"""
+    """whether the nodes send Home Assistant's discovery message"""
     drain_s: float = 30.0
     """longest wait at the end for the broker's acknowledgements, s"""
 
@@ -68,16 +65,14 @@ class SimulatedNode:
         self.state, self.since = "OK", utc_now()
         self.threshold, self.step_s = 0.5, WINDOW_S
         self.muted_until: str | None = None
-        self.watched_until = 0.0
-        """s, monotonic"""
+        self._watched_until = 0.0  # s, monotonic
         self.now = self._started = 0.0
         self._windows = 0
         self._random = random.Random(seed)
         self._drift = self._random.gauss(0, 4)
         self._due: dict[Callable[[float], None], float] = {}
         self.link = Link(options.mqtt, identity, self.outbox)
-        self.dispatcher = Dispatcher(CommandOptions(), SimulatedControls(self), partial(self.link.send, qos=1))
-        self.link.on_command = self.dispatcher.handle
+        self.link.on_command = SimulatedControls(self, self.link.send).dispatcher.handle
 
     def start(self, now: float) -> None:
         """Appear on the network."""
@@ -91,12 +86,12 @@ class SimulatedNode:
         }
         self.link.retain("state", self.state_message().to_json())
         if self.options.introduce:
-            told = Discovery(self.identity, HomeassistantOptions(), FIRMWARE, self.options.telemetry_every_s)
-            self.link.retain_topic(told.topic, told.payload())
+            discovery = Discovery(self.identity, HomeassistantOptions(), FIRMWARE, self.options.telemetry_every_s)
+            self.link.retain_topic(discovery.topic, discovery.payload())
         self.link.start()
 
     def step(self, now: float) -> None:
-        """Let messages come and go, and do what is due."""
+        """Send and receive messages, and do what is due."""
         self.now = now
         self.link.pump()
         for act, due in list(self._due.items()):
@@ -104,13 +99,13 @@ class SimulatedNode:
                 act(now)
 
     def stop(self) -> None:
-        """Say goodbye; what no broker has taken stays in the outbox."""
+        """Disconnect; what no broker has taken stays in the outbox."""
         self.link.stop()
         self.outbox.close()
 
     def state_message(self) -> State:
-        """Say what holds now."""
-        score, level = self.heard()
+        """Return the state message."""
+        score, level = self.measured()
         return State(
             site=self.identity.site,
             node=self.identity.node,
@@ -133,8 +128,8 @@ class SimulatedNode:
         )
 
     def telemetry_message(self) -> Telemetry:
-        """Say how it does."""
-        score, level = self.heard()
+        """Return the telemetry message."""
+        score, level = self.measured()
         windows = self._windows
         return Telemetry(
             time=utc_now(),
@@ -159,8 +154,8 @@ class SimulatedNode:
             clock_synced=True,
         )
 
-    def heard(self) -> tuple[float | None, float | None]:
-        """Score and level of this moment, dBFS."""
+    def measured(self) -> tuple[float | None, float | None]:
+        """Score and level (dBFS) of this moment; None for both during a sensor fault."""
         if self.state == "SENSOR_FAULT":
             return None, None
         score, level = MEANS[self.state]
@@ -172,7 +167,7 @@ class SimulatedNode:
         before, self.state = self.state, self._random.choice(NEXT[self.state])
         moment = time.time()
         self.since = utc_text(moment)
-        score, level = self.heard()
+        score, level = self.measured()
         event = Event(
             id=uuid7(),
             seq=0,
@@ -192,8 +187,12 @@ class SimulatedNode:
         self.outbox.put(event)
         self.send_state()
 
+    def watch(self, seconds: float) -> None:
+        """Publish the spectrum of every window for some seconds."""
+        self._watched_until = self.now + seconds
+
     def send_state(self) -> None:
-        """Say what holds now."""
+        """Publish the state now."""
         self._due[self._state] = self.now + STATE_EVERY_S
         self.link.retain("state", self.state_message().to_json())
 
@@ -207,7 +206,7 @@ class SimulatedNode:
     def _window(self, now: float) -> None:
         self._due[self._window] = now + self.step_s
         self._windows += 1
-        if now < self.watched_until:
-            level = self.heard()[1] or -100.0
+        if now < self._watched_until:
+            level = self.measured()[1] or -100.0
             bands = tuple(round(level - 20 - band / 2 + self._random.gauss(0, 2), 1) for band in range(64))
             self.link.send("spectrum", Spectrum(time=utc_now(), low_hz=0.0, high_hz=11025.0, db=bands).to_json())
