@@ -111,7 +111,7 @@ class HealthMonitor:
     """Finds faults in one window after the other; remembers those that stand and the noise floor of the last week."""
 
     def __init__(self, options: HealthOptions, spec: "SpectrogramSpec") -> None:
-        self._options = options
+        self.options = options
         self._spec = spec
         self._raised: set[str] = set()
         self._history = FloorHistory()
@@ -141,7 +141,7 @@ class HealthMonitor:
         """Return the measure of each fault as a multiple of its limit."""
         if not m.finite:
             return {"nan": 2.0}
-        options = self._options
+        options = self.options
         flat = m.flat_ratio / options.flat_ratio
         loud = m.level_dbfs > options.mains_level_dbfs
         return {
@@ -160,18 +160,18 @@ class HealthMonitor:
         band = self._spec.band_hz[1] if self._spec.band_hz else self._history.bandwidth_hz
         if not band:
             return 0.0
-        wanted = band * self._options.bandwidth_ratio
+        wanted = band * self.options.bandwidth_ratio
         return 1 + 3 * (wanted - m.bandwidth_hz) / wanted
 
     def _fallen(self, m: Measures) -> float:
         quietest = self._history.quietest_dbfs
-        if quietest is None or self._options.floor_drop_db == 0:
+        if quietest is None or self.options.floor_drop_db == 0:
             return 0.0
-        return (quietest - m.l05) / self._options.floor_drop_db
+        return (quietest - m.l05) / self.options.floor_drop_db
 
     def _lifeless(self, m: Measures) -> float:
         """Tell whether only the sensor's own noise was heard for days; any sound in this window ends the fault."""
-        hours = self._options.lifeless_hours
+        hours = self.options.lifeless_hours
         heard = self._history.range_dbfs(hours) if hours else None
         if heard is None:
             return 0.0
@@ -185,11 +185,11 @@ class HealthMonitor:
 
     def snapshot(self) -> dict[str, Any]:
         """Return what must survive a restart, as JSON values."""
-        return {"raised": sorted(self._raised), "accepted": self._options.accepted, **self._history.snapshot()}
+        return {"raised": sorted(self._raised), "accepted": self.options.accepted, **self._history.snapshot()}
 
     def accepts(self, saved: Mapping[str, Any]) -> bool:
         """Tell whether what was saved still holds: nobody has accepted another noise floor since."""
-        return bool(saved.get("accepted", "") == self._options.accepted)
+        return bool(saved.get("accepted", "") == self.options.accepted)
 
     def restore(self, saved: Mapping[str, Any]) -> None:
         """Inverse of `snapshot`, without the history when a person has accepted another floor since.
