@@ -47,7 +47,8 @@ def test_every_state_and_fault_has_a_word() -> None:
 
 SOURCES = [Path(i18n.__file__).parent, Path(monitor.__file__).parent]
 COMPOSED = (
-    "{db} dB above anything usual",
+    "{db} dB above anything usual",  # nodes of version 0.1
+    "{db} dB over the background",
     "began: ",
     "ended: ",
     "{state} ended",

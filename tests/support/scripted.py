@@ -10,7 +10,7 @@ import numpy as np
 
 from leakear.edge import pipeline as module
 from leakear.edge.audio.blocks import Block
-from leakear.edge.background.third_octaves import Bands
+from leakear.edge.background.third_octaves import CENTRES_HZ, Bands
 from leakear.edge.decision.state_machine import DecisionRule
 from leakear.edge.health.measures import BROKEN, Measures
 from leakear.edge.pipeline import Pipeline
@@ -31,7 +31,7 @@ class Heard:
     level_dbfs: float = -40.0
     """dBmin"""
     levels: Bands | None = None
-    """third octaves; None: all at the level"""
+    """third octaves, which vary by 0.3 dB from window to window; None: all at the level"""
     broken: bool = False
     """values that are no numbers"""
 
@@ -45,6 +45,7 @@ class Script:
 
     def __init__(self) -> None:
         self.now = Heard(0.1)
+        self._rng = np.random.default_rng(8)
 
     def score(self, _: Any) -> float:
         return self.now.score
@@ -53,7 +54,8 @@ class Script:
         return Pipeline(self, SPEC, rule, WindowOptions(step_s=step_s))
 
     def _quiet_levels(self, *_: Any) -> Bands:
-        return np.full(25, self.now.level_dbfs, np.float32) if self.now.levels is None else self.now.levels
+        levels = self.now.level_dbfs if self.now.levels is None else self.now.levels
+        return (levels + self._rng.normal(0, 0.3, len(CENTRES_HZ))).astype(np.float32)
 
     @contextmanager
     def playing(self) -> Iterator[None]:

@@ -172,10 +172,10 @@ class HealthMonitor:
     def _lifeless(self, m: Measures) -> float:
         """Tell whether only the sensor's own noise was heard for days; any sound in this window ends the fault."""
         hours = self.options.lifeless_hours
-        heard = self._history.range_dbfs(hours) if hours else None
-        if heard is None:
+        known = self._history.range_dbfs(hours) if hours else None
+        if known is None:
             return 0.0
-        quietest, loudest = min(heard[0], m.l05), max(heard[1], m.l95)
+        quietest, loudest = min(known[0], m.l05), max(known[1], m.l95)
         return 2.0 if loudest < _LIFELESS_DBFS and loudest - quietest < _LIFELESS_RANGE_DB else 0.0
 
     def forget(self) -> None:
