@@ -26,7 +26,7 @@ import numpy as np
 
 from leakear.edge.audio.blocks import Block, SensorFault
 from leakear.edge.audio.capture import NO_DEVICE
-from leakear.edge.background.background import MOMENTS, packed
+from leakear.edge.background.background import ENTRIES, packed
 from leakear.edge.background.third_octaves import CENTRES_HZ
 from leakear.edge.cli.replay import FixedClock
 from leakear.edge.compose import open_node
@@ -136,12 +136,12 @@ def live(settings: Settings, clock: Time, folder: Path, items: Iterator[Block | 
 
 def live_a_week(node: Node) -> None:
     """Give the node what it remembers after a week: its memory is then as large as it gets."""
-    health, usual = node.detector.pipeline.health.snapshot(), node.detector.pipeline.usual.snapshot()
+    health, background = node.detector.pipeline.health.snapshot(), node.detector.pipeline.background.snapshot()
     hour, level, *rest = health["hours"][-1]
     hours = [[hour - age, level - age / 300, *rest] for age in range(HOURS - 1, -1, -1)]
     node.detector.pipeline.health.restore({**health, "hours": hours})
-    week = np.random.default_rng(0).normal(-20, 2, (MOMENTS, len(CENTRES_HZ)))  # nothing rises above that
-    node.detector.pipeline.usual.restore({**usual, "moments": packed(week.astype(np.float32))})
+    week = np.random.default_rng(0).normal(-20, 2, (ENTRIES, len(CENTRES_HZ)))  # no excess over that
+    node.detector.pipeline.background.restore({**background, "moments": packed(week.astype(np.float32))})
 
 
 def measured(name: str, broker: Broker, scratch: Path) -> str:

@@ -47,7 +47,8 @@ def test_every_state_and_fault_has_a_word() -> None:
 
 SOURCES = [Path(i18n.__file__).parent, Path(monitor.__file__).parent]
 COMPOSED = (
-    "{db} dB above anything usual",
+    "{db} dB above anything usual",  # nodes of version 0.1
+    "{db} dB over the background",
     "began: ",
     "what was set from afar no longer holds",  # nodes of version 0.1
     "a person accepted the present noise floor: what is usual",  # nodes of version 0.1

@@ -1,4 +1,7 @@
-"""Whether both networks raise the same alerts: simulated node-days through the daemon's own code, both at once."""
+"""Whether both networks raise the same alerts: simulated node-days through the daemon's pipeline and judge.
+
+The pipeline runs once and both networks score its spectrograms; the recorded rows are judged once for each network.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,7 @@ from leakear.edge.spec import Decibels
 
 if TYPE_CHECKING:
     from leakear.edge.decision.state_machine import DecisionRule
-    from leakear.train.nodedays.recorded_day import Heard
+    from leakear.train.nodedays.recorded_day import RecordedDay
 
 FIRST_SITE = 800_000
 """sites that neither training, tuning nor the published figures use"""
@@ -44,7 +47,7 @@ class Days:
 
 @dataclass(frozen=True)
 class Alerts:
-    """What both networks said of some days."""
+    """The alerts of both networks over some days."""
 
     floating: int
     """LEAK alerts of the float network"""
@@ -54,7 +57,7 @@ class Alerts:
 
     @property
     def agreement(self) -> float | None:
-        """Share of the alerts that both raise; None where neither raised one, which says nothing."""
+        """Share of the alerts that both raise; None where neither raised one."""
         raised = self.floating + self.converted
         return 2 * self.together / raised if raised else None
 
@@ -82,33 +85,35 @@ def over_days(floating: Path, converted: Path, days: Days) -> Alerts:
         for done, future in enumerate(as_completed(running), 1):
             raised = future.result()
             alerts = Alerts(len(raised[0]), len(raised[1]), shared(*raised))
-            told = f"day {running[future]}: {alerts.floating} alerts by float, {alerts.converted} by the converted one"
-            print(f"  {done} of {days.count} days, {told}, {alerts.together} together", file=sys.stderr, flush=True)
+            counts = (
+                f"day {running[future]}: {alerts.floating} alerts by float, {alerts.converted} by the converted one"
+            )
+            print(f"  {done} of {days.count} days, {counts}, {alerts.together} together", file=sys.stderr, flush=True)
             total += alerts
     return total
 
 
 def day_alerts(floating: Path, converted: Path, number: int, days: Days) -> tuple[list[float], list[float]]:
-    """Return when LEAK was said on one simulated day, POSIX seconds, by either network; even days have a leak."""
+    """Return the times of LEAK on one simulated day, POSIX seconds, for each network; even days have a leak."""
     from leakear.edge.decision.state_machine import DecisionRule, rule_from
     from leakear.edge.pipeline import Pipeline
     from leakear.edge.windows import WindowOptions
-    from leakear.train.nodedays.recorded_day import listen
+    from leakear.train.nodedays.recorded_day import Row, record
     from leakear.train.simulator.day import Day
     from leakear.train.simulator.site import Site
 
     both = _Both(Model.load(floating), Model.load(converted))
     day = Day(Site.draw(FIRST_SITE + number), number, leak=number % 2 == 0)
     pipeline = Pipeline(both, both.first.info.spec, DecisionRule(), WindowOptions(step_s=days.step_s))
-    heard = listen(day.blocks(hours=(0.0, days.hours), step_s=days.step_s), pipeline)
-    scores = heard.score.copy()
-    scores[~np.isnan(scores)] = both.seconds
+    recorded = record(day.blocks(hours=(0.0, days.hours), step_s=days.step_s), pipeline)
+    scores = recorded.score.copy()
+    scores[recorded.kind == Row.SCORED] = both.seconds
     rules = [rule_from(model.info.decision, {}) for model in (both.first, both.second)]
-    return _leaks(heard, rules[0]), _leaks(replace(heard, score=scores), rules[1])
+    return _leaks(recorded, rules[0]), _leaks(replace(recorded, score=scores), rules[1])
 
 
 class _Both:
-    """Scores with one network and notes what the other would have said: the day is made and heard only once."""
+    """Scores with one network and keeps the scores of the other, so that the day is simulated only once."""
 
     def __init__(self, first: Model, second: Model) -> None:
         self.first, self.second = first, second
@@ -120,11 +125,11 @@ class _Both:
         return self.first.score(spectrogram)
 
 
-def _leaks(heard: Heard, rule: DecisionRule) -> list[float]:
+def _leaks(recorded: RecordedDay, rule: DecisionRule) -> list[float]:
     from leakear.edge.decision.state_machine import State
     from leakear.train.nodedays.recorded_day import decide
 
-    return [change.utc for change in decide(heard, rule) if change.state is State.LEAK]
+    return [change.utc for change in decide(recorded, rule) if change.state is State.LEAK]
 
 
 def float_twin(source: Source, info: Mapping[str, Any], golden: Codes) -> bytes:

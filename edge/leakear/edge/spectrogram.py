@@ -17,9 +17,9 @@ from leakear.edge.spec import Decibels, Samples, SpectrogramSpec
 __all__ = ["Decibels", "IncrementalSpectrogram", "Samples", "SpectrogramSpec", "spectrogram"]
 
 SILENCE_DBFS = -120.0
-"""A window whose strongest bin stays below this is silence: no 24-bit converter is that quiet."""
+"""A window whose strongest bin is below this is silence: no 24-bit converter has so little noise."""
 _AMIN = 1e-5
-"""Smallest magnitude that librosa's amplitude_to_db distinguishes."""
+"""Smallest magnitude in librosa's amplitude_to_db."""
 _CHUNK = 32
 """Frames transformed at once: 6 MB of working memory instead of 15, and it stays in the cache."""
 

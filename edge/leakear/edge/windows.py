@@ -1,9 +1,9 @@
-"""Windows: the endless stream of samples is cut into the stretches that are judged.
+"""Windows: cuts the endless stream of samples into windows of 10 seconds.
 
-Sample positions are the truth: `Block.start` counts samples since the stream began, so that anything lost (an
-overrun, an unplugged microphone) shows as a jump. A window with a hole in it is never judged; it is discarded and
-counted. Judging costs far more than listening, so a node that falls behind drops whole windows, the oldest first, and
-counts them too: `produced = handed out + discarded + dropped`, always.
+`Block.start` counts samples since the stream began, so that lost sound (an overrun, an unplugged microphone) shows as
+a jump. A window with a gap is discarded and counted. The stages after this one cost far more time than this one, so a
+node that falls behind drops whole windows, the oldest first, and counts them too:
+`produced = handed out + discarded + dropped`, always.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class WindowOptions:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """One stretch of unbroken sound to be judged."""
+    """One window of sound without a gap."""
 
     index: int
     """Number of the window since the stream began, windows that were lost included."""
@@ -55,13 +55,13 @@ class Window:
     """Shape (window_samples,), full scale is ±1."""
 
     start_utc: float
-    """When the first sample was heard, POSIX seconds."""
+    """Time of the first sample, s since 1970."""
 
     start_monotonic: float
-    """The same moment on the clock that never steps, seconds."""
+    """The same time on the clock that never steps, s."""
 
     step_samples: int | None
-    """Samples since the start of the window handed out before; None where the sound between them is broken."""
+    """Samples since the start of the window handed out before; None where there is a gap between them."""
 
 
 class Windower:
@@ -75,11 +75,11 @@ class Windower:
         self.step_samples = step_samples(spec, step_s)
         """Samples from one window's start to the next one's."""
         self.produced = 0
-        """Windows begun and ended since the stream began, whatever became of them."""
+        """Windows since the stream began: handed out, discarded or dropped."""
         self.discarded = 0
-        """Windows spoiled by a gap."""
+        """Windows discarded because of a gap."""
         self.dropped = 0
-        """Windows given up because judging fell behind."""
+        """Windows dropped because the node was behind."""
         self._rate = spec.sample_rate
         self._length = spec.window_samples
         self._max_lag_s = max_lag_s
@@ -109,12 +109,12 @@ class Windower:
         return windows
 
     def restart(self, start: int) -> None:
-        """Forget what was begun without counting it: another recording begins at `start`."""
+        """Drop the unfinished windows without counting them: another recording begins at `start`."""
         self._origin = self._position = start
         self._previous = None
 
     def _take(self, samples: NDArray[np.float32]) -> int:
-        """Copy what the next window lacks (or skip what lies before it) and return how much that was."""
+        """Copy the samples that the next window needs, or skip those before it; return the number of samples used."""
         filled = self._position - self._origin
         if filled < 0:
             n = min(len(samples), -filled)
@@ -125,7 +125,7 @@ class Windower:
         return n
 
     def _complete(self, block: Block) -> Window:
-        # The newest block knows best what time it is: the clock may have been set since the window began.
+        # Times are taken from the newest block: the clock may have been set since the window began.
         age_s = (block.start - self._origin) / self._rate
         advance = None if self._previous is None else self._origin - self._previous
         window = Window(
@@ -151,16 +151,16 @@ class Windower:
         return self._behind
 
     def _gap(self, start: int) -> None:
-        """Give up the windows that had begun, and start anew at the first sample behind the gap."""
-        heard = self._position - self._origin
-        spoiled = -(-heard // self.step_samples) if heard > 0 else 0
-        self.produced += spoiled
-        self.discarded += spoiled
+        """Discard the unfinished windows, and start again at the first sample after the gap."""
+        filled = self._position - self._origin
+        begun = -(-filled // self.step_samples) if filled > 0 else 0
+        self.produced += begun
+        self.discarded += begun
         self.restart(start)
 
 
 def step_samples(spec: SpectrogramSpec, step_s: float) -> int:
-    """Turn a wish in seconds into samples from one window's start to the next one's."""
+    """Turn a step in seconds into samples from one window's start to the next one's."""
     wished = max(1, round(step_s * spec.sample_rate))
     if abs(wished - spec.window_samples) < spec.hop_length:
         return spec.window_samples

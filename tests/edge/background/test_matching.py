@@ -1,9 +1,9 @@
-"""What is heard is explained by what was heard before: only what no explanation covers is a rise."""
+"""Matching: sounds of the past account for the present; the rest is the excess."""
 
 import numpy as np
 import pytest
 
-from leakear.edge.background.matching import Explainer, Explanation
+from leakear.edge.background.matching import BackgroundMatcher, Match
 from leakear.edge.background.third_octaves import CENTRES_HZ, Bands
 
 FLOOR = -75.0
@@ -23,73 +23,73 @@ def noise(db: float, low: float, high: float) -> np.ndarray:
     return np.where(here, heard() + db, -150.0)
 
 
-def moments(*kinds: Bands, count: int = 12, seed: int = 0) -> Explainer:
+def background(*kinds: Bands, count: int = 12, seed: int = 0) -> BackgroundMatcher:
     rng = np.random.default_rng(seed)
     rows = [kind + rng.normal(0, 0.2, kind.size) for kind in kinds for _ in range(count)]
-    return Explainer(np.array(rows, np.float32))
+    return BackgroundMatcher(np.array(rows, np.float32))
 
 
 QUIET = [heard(traffic_db=db) for db in (-1.0, 0.0, 1.0, 3.0)]
 
 
-def explain(now: Bands, *more: Bands) -> Explanation:
-    return moments(*QUIET, *more).explain(now)
+def match(now: Bands, *more: Bands) -> Match:
+    return background(*QUIET, *more).match(now)
 
 
 @pytest.mark.parametrize("traffic_db", [-4.0, -1.0, 0.0, 2.0, 3.0, 6.0, 8.0])
-def test_louder_and_quieter_surroundings_are_explained(traffic_db: float) -> None:
-    assert explain(heard(traffic_db=traffic_db)).rise_db < 0.8
+def test_louder_and_quieter_surroundings_match(traffic_db: float) -> None:
+    assert match(heard(traffic_db=traffic_db)).excess_db < 0.8
 
 
 @pytest.mark.parametrize("snr_db", [-3.0, 0.0, 6.0, 20.0])
 @pytest.mark.parametrize("traffic_db", [-1.0, 0.0, 3.0])
-def test_what_was_added_is_found_where_it_is(snr_db: float, traffic_db: float) -> None:
+def test_an_added_sound_is_found_at_its_frequency(snr_db: float, traffic_db: float) -> None:
     now = heard(noise(snr_db, 450, 1300), traffic_db=traffic_db)
     added = (now - heard(traffic_db=traffic_db))[int(np.searchsorted(CENTRES_HZ, 700))]
-    found = explain(now)
-    assert found.rise_db == pytest.approx(added, abs=1.0)
+    found = match(now)
+    assert found.excess_db == pytest.approx(added, abs=1.0)
     assert 450 <= CENTRES_HZ[found.band] <= 1300
 
 
 def test_a_leak_that_fills_the_bands_that_vary_is_not_taken_for_surroundings() -> None:
-    """Traffic varies most where it is loudest, and so did the bands from which loudness used to be read."""
+    """Traffic varies most in the bands where it is loudest."""
     now = heard(noise(7.0, 200, 320))
-    assert explain(now).rise_db > 4
+    assert match(now).excess_db > 4
 
 
 def test_one_band_alone_counts_half() -> None:
-    assert explain(heard(noise(10.0, 990, 1010))).rise_db == pytest.approx(5.2, abs=0.7)
+    assert match(heard(noise(10.0, 990, 1010))).excess_db == pytest.approx(5.2, abs=0.7)
 
 
-def test_a_machine_that_was_heard_before_is_explained_and_a_new_one_is_not() -> None:
-    assert explain(heard(MACHINE), heard(MACHINE)).rise_db < 0.8
-    assert explain(heard(MACHINE)).rise_db > 5
+def test_a_known_machine_matches_and_a_new_one_does_not() -> None:
+    assert match(heard(MACHINE), heard(MACHINE)).excess_db < 0.8
+    assert match(heard(MACHINE)).excess_db > 5
 
 
-def test_two_known_sounds_at_once_are_explained_and_a_third_on_top_is_not() -> None:
+def test_two_known_sounds_at_once_match_and_a_third_does_not() -> None:
     both = heard(MACHINE, FRIDGE)
-    assert explain(both, heard(MACHINE)).rise_db > 5
-    assert explain(both, heard(MACHINE), heard(FRIDGE)).rise_db < 0.8
+    assert match(both, heard(MACHINE)).excess_db > 5
+    assert match(both, heard(MACHINE), heard(FRIDGE)).excess_db < 0.8
     leak = noise(25.0, 4900, 8100)
-    assert explain(heard(MACHINE, FRIDGE, leak), heard(MACHINE), heard(FRIDGE)).rise_db > 10
+    assert match(heard(MACHINE, FRIDGE, leak), heard(MACHINE), heard(FRIDGE)).excess_db > 10
 
 
-def test_a_loud_moment_does_not_hide_a_rise_elsewhere() -> None:
-    """Rain once heard is louder above: it explains nothing that lacks it."""
+def test_a_loud_entry_does_not_hide_an_excess_elsewhere() -> None:
+    """An entry with rain is too loud in high bands to match a sound without rain."""
     rain = heard(noise(20.0, 4900, 8100))
-    assert explain(heard(noise(6.0, 600, 6500)), rain).rise_db > 3
+    assert match(heard(noise(6.0, 600, 6500)), rain).excess_db > 3
 
 
 def test_an_automatic_gain_does_not_hide_a_leak() -> None:
-    """It turns everything down by as much as the leak is loud: what lies between its bands gives it away."""
+    """A gain control makes everything quieter: the bands between those of the leak show it."""
     now = heard(noise(12.0, 450, 1300)) - 8
-    assert explain(now).rise_db > 2
+    assert match(now).excess_db > 2
 
 
-def test_bands_that_the_rate_does_not_reach_say_nothing() -> None:
+def test_bands_beyond_the_sampling_rate_do_not_count() -> None:
     past = np.array(QUIET * 10, np.float32)
     now = heard(noise(6.0, 450, 1300))
     past[:, 20:], now[20:] = -140.0, -140.0
-    found = Explainer(past).explain(now)
-    assert found.rise_db > 3
+    found = BackgroundMatcher(past).match(now)
+    assert found.excess_db > 3
     assert CENTRES_HZ[found.band] < 1300

@@ -15,7 +15,7 @@ from leakear.edge.audio.fake_microphone import FakeSource
 from leakear.edge.cli import bench, check, main
 from leakear.edge.cli.findings import Finding
 from leakear.edge.cli.listen import Meter
-from leakear.edge.health.monitor import HealthMonitor, HealthOptions
+from leakear.edge.health.monitor import HealthOptions
 from leakear.edge.model.macs import macs
 from leakear.edge.model.tflite import Model
 from tests.support.broker import Broker
@@ -85,7 +85,7 @@ def test_check_prints_json_and_ends_with_the_code_of_what_it_found(
 
 def test_listen_shows_level_spectrum_score_and_deafness() -> None:
     model = Model.load(TINY)
-    meter = Meter(model, HealthMonitor(HealthOptions(), model.info.spec))
+    meter = Meter(model, HealthOptions())
     source = FakeSource(SOUND, speed=40)
     options = CaptureOptions(deaf_s=0.5, retry_s=0.05)
     lines = []
@@ -104,7 +104,7 @@ def test_listen_shows_level_spectrum_score_and_deafness() -> None:
 
 def test_listen_ends_by_itself_after_the_given_time() -> None:
     model = Model.load(TINY)
-    meter = Meter(model, HealthMonitor(HealthOptions(), model.info.spec))
+    meter = Meter(model, HealthOptions())
     faults = [SensorFault("no_device", "plug it in", second, second) for second in range(10)]
     assert len(list(meter.lines(faults, seconds=3))) == 4
 

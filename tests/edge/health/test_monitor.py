@@ -1,4 +1,4 @@
-"""Health: names what makes hearing impossible, and nothing else."""
+"""Health: faults are only what makes it impossible to hear a leak."""
 
 import csv
 import json
@@ -10,9 +10,11 @@ import pytest
 from numpy.typing import NDArray
 
 from leakear.edge.audio.recordings import read_blocks
+from leakear.edge.health.measures import Measures, measure
 from leakear.edge.health.monitor import FAULTS, Health, HealthMonitor, HealthOptions
-from leakear.edge.spectrogram import SpectrogramSpec
-from leakear.edge.windows import Window, Windower
+from leakear.edge.short_spectra import short_powers
+from leakear.edge.spec import SpectrogramSpec
+from leakear.edge.windows import Windower
 
 SPEC = SpectrogramSpec()
 BAND = SpectrogramSpec(band_hz=(20, 8000))
@@ -27,12 +29,13 @@ def noise(dbfs: float) -> NDArray[np.float64]:
     return RNG.standard_normal(N) * 10 ** (dbfs / 20) / np.sqrt(2)
 
 
-def window(samples: NDArray[np.floating], utc: float = 0.0) -> Window:
-    return Window(0, 0, samples.astype(np.float32), utc, 0.0, None)
+def measured(samples: NDArray[np.floating], spec: SpectrogramSpec = SPEC) -> Measures:
+    heard = samples.astype(np.float32)
+    return measure(heard, short_powers(heard, spec), spec)
 
 
 def check(samples: NDArray[np.floating], spec: SpectrogramSpec = SPEC) -> Health:
-    return HealthMonitor(HealthOptions(), spec).check(window(samples))
+    return HealthMonitor(HealthOptions(), spec).check(measured(samples, spec), 0.0)
 
 
 def test_levels_are_referred_to_a_full_scale_sine() -> None:
@@ -86,12 +89,12 @@ def test_highs_are_missing_only_against_the_models_own_band() -> None:
     assert check(lowpassed(8000), BAND).ok
 
 
-def test_highs_that_were_usual_here_are_missed() -> None:
+def test_highs_of_the_last_week_are_missed() -> None:
     monitor = HealthMonitor(HealthOptions(), SPEC)
     wide = noise(-40)
     for hour in range(30):
-        assert monitor.check(window(wide, hour * 3600.0)).ok
-    assert monitor.check(window(lowpassed(4000), 31 * 3600.0)).faults == ("missing_highs",)
+        assert monitor.check(measured(wide), hour * 3600.0).ok
+    assert monitor.check(measured(lowpassed(4000)), 31 * 3600.0).faults == ("missing_highs",)
 
 
 SANE = {
@@ -114,50 +117,54 @@ def test_sound_is_no_fault(name: str) -> None:
 
 def test_a_fault_does_not_flicker_at_its_limit() -> None:
     monitor = HealthMonitor(HealthOptions(dc_offset=0.1), SPEC)
-    seen = [bool(monitor.check(window(noise(-40) + dc)).faults) for dc in (0.09, 0.11, 0.09, 0.08, 0.06, 0.09)]
+    seen = [bool(monitor.check(measured(noise(-40) + dc), 0.0).faults) for dc in (0.09, 0.11, 0.09, 0.08, 0.06, 0.09)]
     assert seen == [False, True, True, True, False, False]
 
 
 def week(monitor: HealthMonitor, hours: int = 48) -> None:
     """Let the floor wander between -62 and -58 dBFS for some hours."""
     for hour in range(hours):
-        assert monitor.check(window(noise(-60 + 2 * np.sin(hour)), hour * 3600.0)).ok
+        assert monitor.check(measured(noise(-60 + 2 * np.sin(hour))), hour * 3600.0).ok
 
 
-def test_a_sensor_that_lost_its_sensitivity_is_deaf_and_a_leak_is_not() -> None:
+def test_a_lost_sensitivity_is_a_fault_and_a_leak_is_not() -> None:
     monitor = HealthMonitor(HealthOptions(), SPEC)
     week(monitor)
-    assert monitor.check(window(noise(-30), 48 * 3600.0)).ok
-    leak = monitor.check(window(noise(-30), 50 * 3600.0))
+    assert monitor.check(measured(noise(-30)), 48 * 3600.0).ok
+    leak = monitor.check(measured(noise(-30)), 50 * 3600.0)
     assert leak.ok
     assert leak.noise_floor_drift_db == pytest.approx(30, abs=3)
-    deaf = monitor.check(window(noise(-94), 49 * 3600.0))
+    deaf = monitor.check(measured(noise(-94)), 49 * 3600.0)
     assert deaf.faults == ("floor_drift",)
-    assert monitor.check(window(noise(-94), 500 * 3600.0)).faults == ("floor_drift",)  # not absorbed with time
+    assert monitor.check(measured(noise(-94)), 500 * 3600.0).faults == ("floor_drift",)  # not absorbed with time
     monitor.forget()
-    assert monitor.check(window(noise(-94), 501 * 3600.0)).ok
+    assert monitor.check(measured(noise(-94)), 501 * 3600.0).ok
 
 
-def hours(monitor: HealthMonitor, levels: Iterable[float], start: int = 0, *, usual: bool = True) -> set[str]:
+def hours(monitor: HealthMonitor, levels: Iterable[float], start: int = 0, *, leak_suspected: bool = False) -> set[str]:
     """Hear an hour of each level; return the faults that were named."""
     rng = np.random.default_rng(7)  # one noise, scaled: measures are what is looked at here
     unit = rng.standard_normal(N) / np.sqrt(2)
     found: set[str] = set()
     for number, level in enumerate(levels):
-        found |= set(monitor.check(window(unit * 10 ** (level / 20), (start + number) * 3600.0), usual=usual).faults)
+        found |= set(
+            monitor.check(
+                measured(unit * 10 ** (level / 20)), (start + number) * 3600.0, leak_suspected=leak_suspected
+            ).faults
+        )
     return found
 
 
-def test_what_was_heard_under_suspicion_is_not_this_places_quiet() -> None:
+def test_levels_under_suspicion_do_not_count_as_quiet() -> None:
     leaking, humming = HealthMonitor(HealthOptions(), SPEC), HealthMonitor(HealthOptions(), SPEC)
     assert hours(leaking, [-60] * 30) == set()
-    assert hours(leaking, [-45] * 168, 30, usual=False) == set()
+    assert hours(leaking, [-45] * 168, 30, leak_suspected=True) == set()
     assert hours(leaking, [-62] * 5, 198) == set(), "repaired"
     assert hours(humming, [-45] * 168) == set()
     assert hours(humming, [-62] * 5, 168) == {"floor_drift"}, "a machine that stopped, for all the node can tell"
 
 
-def test_a_sensor_that_fades_is_held_against_its_first_week() -> None:
+def test_a_sensor_that_fades_is_compared_with_its_first_week() -> None:
     monitor = HealthMonitor(HealthOptions(), SPEC)
     faded = (-40 - day for day in range(40) for _ in range(24))
     assert hours(monitor, faded) == {"floor_drift"}
@@ -168,16 +175,16 @@ def test_a_sensor_that_fades_is_held_against_its_first_week() -> None:
 
 
 @pytest.mark.parametrize("level", [-88.0, -70.0])
-def test_a_capsule_that_delivers_nothing_but_its_own_noise_is_lifeless_until_something_sounds(level: float) -> None:
+def test_a_capsule_with_nothing_but_its_own_noise_is_lifeless_until_a_sound(level: float) -> None:
     monitor = HealthMonitor(HealthOptions(), SPEC)
     assert hours(monitor, [level] * 72) == set()
     assert hours(monitor, [level], 72) == {"lifeless"}
     knocking = noise(level) + np.where((T > 3) & (T < 5), 0.01, 0) * np.sin(2 * np.pi * 800 * T)
-    assert monitor.check(window(knocking, 73 * 3600.0)).ok
+    assert monitor.check(measured(knocking), 73 * 3600.0).ok
     assert hours(monitor, [level] * 60, 73) == set()
 
 
-def test_quiet_nights_steady_machines_and_a_site_that_wants_none_are_not_lifeless() -> None:
+def test_quiet_nights_and_steady_machines_are_not_lifeless() -> None:
     nights = [-80.0] * 30 + [-72.0] + [-80.0] * 40
     assert hours(HealthMonitor(HealthOptions(), SPEC), nights) == set()
     assert hours(HealthMonitor(HealthOptions(), SPEC), [-50.0] * 100) == set()
@@ -205,23 +212,23 @@ def test_hours_of_an_older_node_are_read() -> None:
     assert hours(monitor, [-101], 101) == {"floor_drift"}
 
 
-def test_faulty_windows_teach_nothing() -> None:
+def test_faulty_windows_are_not_learned() -> None:
     monitor = HealthMonitor(HealthOptions(), SPEC)
     week(monitor)
-    floor = monitor.check(window(noise(-60), 48 * 3600.0)).noise_floor_dbfs
-    monitor.check(window(np.zeros(N), 48 * 3600.0))
-    assert monitor.check(window(noise(-60), 48 * 3600.0)).noise_floor_dbfs == pytest.approx(floor, abs=0.5)
+    floor = monitor.check(measured(noise(-60)), 48 * 3600.0).noise_floor_dbfs
+    monitor.check(measured(np.zeros(N)), 48 * 3600.0)
+    assert monitor.check(measured(noise(-60)), 48 * 3600.0).noise_floor_dbfs == pytest.approx(floor, abs=0.5)
 
 
 def test_history_and_raised_faults_survive_a_restart() -> None:
     monitor = HealthMonitor(HealthOptions(), SPEC)
     week(monitor)
-    monitor.check(window(noise(-60) + 0.16, 49 * 3600.0))
+    monitor.check(measured(noise(-60) + 0.16), 49 * 3600.0)
     saved = json.loads(json.dumps(monitor.snapshot()))
     again = HealthMonitor(HealthOptions(), SPEC)
     again.restore(saved)
-    assert again.check(window(noise(-60) + 0.14, 49 * 3600.0)).faults == ("dc_offset",)
-    assert again.check(window(noise(-94), 49 * 3600.0)).faults == ("floor_drift",)
+    assert again.check(measured(noise(-60) + 0.14), 49 * 3600.0).faults == ("dc_offset",)
+    assert again.check(measured(noise(-94)), 49 * 3600.0).faults == ("floor_drift",)
     with pytest.raises((ValueError, TypeError, KeyError)):
         again.restore({"hours": "nonsense"})
 
@@ -238,7 +245,7 @@ def test_real_recordings_are_sane_but_the_one_that_saturates(hk: Path) -> None:
         windower, monitor = Windower(SPEC, 10.0), HealthMonitor(HealthOptions(), SPEC)
         for block in read_blocks(hk / path, SPEC):
             for one in windower.push(block):
-                faults.setdefault(path, set()).update(monitor.check(one).faults)
+                faults.setdefault(path, set()).update(monitor.check(measured(one.samples), one.start_utc).faults)
     assert len(faults) == 60
     assert {path: found for path, found in faults.items() if found} == {
         path: {"clipping"} for path in paths if "172500" in path

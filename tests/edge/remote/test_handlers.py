@@ -183,7 +183,7 @@ def test_a_calibration_that_is_ready_changes_the_rule_only_when_applied(broker: 
         assert ready["phase"] == "ready", ready
         assert "at most 0.5 false alarms a week" in ready["reason"]
         assert life.node.detector.pipeline.decision.rule == before
-        usual = life.node.detector.pipeline.usual
+        usual = life.node.detector.pipeline.background
         usual.restore({"moments": packed(np.zeros((ENOUGH, 25), np.float32)), "pending": packed([]), "since_s": 0})
         assert usual.ready
         assert asker.ask("calibrate", action="apply").result["phase"] == "idle"

@@ -58,8 +58,8 @@ def _recording(path: Path, dbfs: float) -> Recording:
 
 def test_a_recording_goes_round_until_time_decides(tmp_path: Path) -> None:
     rule, window = DecisionRule(span_s=600, confirm_s=300, clear_s=300), WindowOptions(step_s=10)
-    loud = evaluate.tell(_recording(tmp_path / "loud.wav", -25), LevelScorer(), SPEC, rule, window, 20)
-    quiet = evaluate.tell(_recording(tmp_path / "quiet.wav", -70), LevelScorer(), SPEC, rule, window, 20)
+    loud = evaluate.alerts_of(_recording(tmp_path / "loud.wav", -25), LevelScorer(), SPEC, rule, window, 20)
+    quiet = evaluate.alerts_of(_recording(tmp_path / "quiet.wav", -70), LevelScorer(), SPEC, rule, window, 20)
     assert (loud.warnings, loud.alarms) == (1, 1)
     assert (quiet.warnings, quiet.alarms) == (0, 0)
     assert loud.hours == pytest.approx(1 / 3, abs=0.01)
@@ -71,6 +71,6 @@ def test_a_recording_goes_round_until_time_decides(tmp_path: Path) -> None:
 def test_the_seam_of_a_recording_that_goes_round_is_faded(tmp_path: Path) -> None:
     path = tmp_path / "tone.wav"
     soundfile.write(path, 0.5 * np.sin(2 * np.pi * 100.3 * np.arange(22050 * 3) / 22050), 22050)
-    samples = np.concatenate([b.samples for b in evaluate.going_round(path, SPEC, 10.0)])
+    samples = np.concatenate([b.samples for b in evaluate.repeated(path, SPEC, 10.0)])
     assert samples.size == 220500
     assert np.abs(np.diff(samples)).max() < 0.05

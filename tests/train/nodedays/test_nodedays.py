@@ -1,4 +1,4 @@
-"""Node-days: the same code as the daemon, counted honestly."""
+"""Node-days: found leaks, delays and false alarms of whole days."""
 
 import json
 from pathlib import Path
@@ -21,11 +21,12 @@ from leakear.train.nodedays.outcome import (
     share_interval,
     summarise,
 )
-from leakear.train.nodedays.recorded_day import Change, Heard, decide, listen
-from leakear.train.nodedays.runs import HeardDay, Plan, run
+from leakear.train.nodedays.recorded_day import Change, RecordedDay, Row, decide, record
+from leakear.train.nodedays.runs import NodeDay, Plan, run
 from leakear.train.simulator import Site
 from leakear.train.simulator.day import Day
 from tests.support.level_scorer import SPEC, LevelScorer, OpenLevel
+from tests.support.recorded import recorded_day
 
 RULE = DecisionRule()
 MINUTE = 60.0
@@ -36,13 +37,12 @@ def truth(leak: tuple[float, float] | None, *events: dict[str, object], seconds:
     return {"seconds": seconds, "events": [*leaks, *events]}
 
 
-def series(on: list[tuple[float, float]], hours: float = 3.0, step_s: float = 30.0) -> Heard:
+def series(on: list[tuple[float, float]], hours: float = 3.0, step_s: float = 30.0) -> RecordedDay:
     end = np.arange(step_s, hours * 3600, step_s)
     score = np.full(end.size, 0.1)
     for start, stop in on:
         score[(end > start) & (end <= stop)] = 0.9
-    unknown = np.full((end.size, 25), -60.0, np.float32)
-    return Heard(end, score, np.full(end.size, -30.0), np.zeros(end.size, bool), step_s, unknown)
+    return recorded_day(score, step_s)
 
 
 def test_exact_intervals_match_the_tables() -> None:
@@ -55,8 +55,8 @@ def test_exact_intervals_match_the_tables() -> None:
 
 def test_use_of_25_minutes_is_no_leak_and_two_hours_are() -> None:
     assert State.LEAK not in [c.state for c in decide(series([(600, 600 + 25 * MINUTE)]), RULE)]
-    told = decide(series([(600, 600 + 120 * MINUTE)]), RULE)
-    assert [c.state for c in told] == [State.WARNING, State.LEAK, State.OK]
+    changes = decide(series([(600, 600 + 120 * MINUTE)]), RULE)
+    assert [c.state for c in changes] == [State.WARNING, State.LEAK, State.OK]
 
 
 def test_a_found_leak_has_its_delay_and_an_early_alarm_is_false() -> None:
@@ -70,12 +70,13 @@ def test_a_found_leak_has_its_delay_and_an_early_alarm_is_false() -> None:
 
 
 def test_a_fault_during_a_leak_is_not_a_second_alarm() -> None:
-    heard = series([(0, 10800)])
-    heard.faulty[200:210] = True
-    assert [c.state for c in decide(heard, RULE)].count(State.LEAK) == 1
+    day = series([(0, 10800)])
+    day.kind[200:210] = Row.SENSOR_FAULT
+    day.fault[200:210] = "no_frames"
+    assert [c.state for c in decide(day, RULE)].count(State.LEAK) == 1
 
 
-def test_a_false_alarm_names_what_sounded() -> None:
+def test_a_false_alarm_names_its_sounds() -> None:
     fan = {"kind": "machine", "name": "fan", "start_s": 0.0, "end_s": 6000.0}
     short = {"kind": "short", "name": "speech", "start_s": 1500.0, "end_s": 1600.0}
     outcome = judge("d", truth(None, fan, short), [Change(3000, State.LEAK)], RULE, 0.0)
@@ -95,25 +96,24 @@ def test_a_summary_adds_up() -> None:
     assert summary["by_snr"]["0 to 10 dB"] == (1, 2)
 
 
-def test_windows_on_are_counted_by_what_sounds() -> None:
+def test_windows_on_are_counted_by_disturbance() -> None:
     pump = {"kind": "machine", "name": "pump", "start_s": 0.0, "end_s": 3600.0}
     counts = on_by_disturbance(truth(None, pump), series([(0, 3600)]), RULE, 0.0)
     assert counts["pump"][0] == counts["pump"][1] > 100
     assert counts["nothing"][0] == 0
 
 
-def test_what_was_heard_is_decided_as_the_pipeline_decided() -> None:
+def test_a_recorded_day_is_the_same_after_save_and_load(tmp_path: Path) -> None:
     day = Day(Site.draw(2), 1, leak=True, snr_db=30.0)
     pipeline = Pipeline(LevelScorer(), SPEC, RULE, WindowOptions(step_s=60.0))
-    states: list[State] = []
-    for block in day.blocks(hours=(0.0, 2.0), step_s=60.0):
-        states += [r.transition.target for r in pipeline.push(block) if r.transition]
-    heard = listen(
-        Day(Site.draw(2), 1, leak=True, snr_db=30.0).blocks(hours=(0.0, 2.0), step_s=60.0),
-        Pipeline(LevelScorer(), SPEC, RULE, WindowOptions(step_s=60.0)),
-    )
-    assert len(heard.score) == 120
-    assert [c.state for c in decide(heard, RULE)] == [s for s in states if s in {State.OK, State.WARNING, State.LEAK}]
+    recorded = record(day.blocks(hours=(0.0, 2.0), step_s=60.0), pipeline)
+    assert len(recorded.score) == 120
+    recorded.save(tmp_path / "day.npz")
+    loaded = RecordedDay.load(tmp_path / "day.npz")
+    assert (loaded.step_s, loaded.spec, loaded.health) == (recorded.step_s, recorded.spec, recorded.health)
+    for name in ("kind", "monotonic", "start_utc", "end_utc", "score", "measures", "levels", "fault", "gap_s"):
+        np.testing.assert_array_equal(getattr(loaded, name), getattr(recorded, name))
+    assert decide(loaded, RULE) == decide(recorded, RULE) != []
 
 
 @pytest.fixture(scope="module")
@@ -125,11 +125,13 @@ def plan(tmp_path_factory: pytest.TempPathFactory) -> Plan:
 
 def test_days_run_in_processes_are_kept_and_reported(plan: Plan) -> None:
     days = run(plan, jobs=2)
-    kept = {path: path.stat().st_mtime_ns for path in (plan.out / "heard").glob("*.npz")}
+    kept = {path: path.stat().st_mtime_ns for path in (plan.out / "recorded").glob("*.npz")}
     assert len(kept) == 2
     again = run(plan, jobs=1)
     assert kept == {path: path.stat().st_mtime_ns for path in kept}
-    assert all(np.array_equal(a.heard.score, b.heard.score, equal_nan=True) for a, b in zip(days, again, strict=True))
+    assert all(
+        np.array_equal(a.recorded.score, b.recorded.score, equal_nan=True) for a, b in zip(days, again, strict=True)
+    )
     found = report.report(days, RULE, sweep=True, jobs=1)
     nodedays.write(plan.out, found)
     assert json.loads((plan.out / "report.json").read_text())["summary"]["node_days"] == 0.25  # two times three hours
@@ -138,50 +140,47 @@ def test_days_run_in_processes_are_kept_and_reported(plan: Plan) -> None:
     assert [p["threshold"] for p in found["det"]] == sorted(report.SWEEP)
 
 
-def test_days_before_teach_what_is_usual_and_the_first_is_not_judged(tmp_path: Path) -> None:
+def test_days_before_are_recorded_and_the_first_is_not_judged(tmp_path: Path) -> None:
     some = Plan(tmp_path, OpenLevel(), days=1, first_site=40, step_s=200.0, calibrate=True, hours=17.0, before=1)
     day = run(some, jobs=1)[0]
-    assert len(day.heard.score) == pytest.approx(2 * 17 * 18, abs=1)
-    assert day.heard.levels.shape == (len(day.heard.score), 25)
+    assert len(day.recorded.score) == pytest.approx(2 * 17 * 18, abs=1)
+    assert day.recorded.levels.shape == (len(day.recorded.score), 25)
     assert (day.truth["seconds"], day.truth["judged_from_s"]) == (2 * 17 * 3600, 17 * 3600)
     leak = next(e for e in day.truth["events"] if e["kind"] == "leak")
     assert 17 * 3600 < leak["start_s"] < leak["end_s"] <= 34 * 3600
     assert day.before is not None
     assert len(day.before.score) == pytest.approx(17 * 18, abs=1), "the whole day before"
     assert report.outcome(day, RULE).judged_s == 17 * 3600
-    second = day.heard.between(day.start_utc + 17 * 3600, np.inf)
+    second = day.recorded.between(day.start_utc + 17 * 3600, np.inf)
     assert np.nanmin(second.level_dbfs) > -80  # every window is whole: no silence of the pauses reaches into it
 
 
-def test_a_rise_above_what_is_usual_is_found_where_the_score_says_nothing() -> None:
-    heard = series([], hours=96.0, step_s=120.0)
-    heard.levels[:] += np.random.default_rng(3).normal(0, 0.3, heard.levels.shape)
-    heard.levels[-720:, 14:18] += 5
-    found = [c for c in decide(heard, RULE) if c.state is State.LEAK]
+def test_an_excess_is_found_where_the_score_is_low() -> None:
+    days = series([], hours=96.0, step_s=120.0)
+    days.levels[:] += np.random.default_rng(3).normal(0, 0.3, days.levels.shape)
+    days.levels[-720:, 14:18] += 5
+    found = [c for c in decide(days, RULE) if c.state is State.LEAK]
     assert [c.utc / 3600 for c in found] == [pytest.approx(72.0 + 0.9, abs=0.2)]
-    assert decide(heard, DecisionRule(rise_db=0)) == []
+    assert decide(days, DecisionRule(rise_db=0)) == []
 
 
 def test_an_alarm_that_stands_when_judging_begins_is_counted() -> None:
-    told = [Change(1000, State.LEAK)]
+    before = [Change(1000, State.LEAK)]
     later = truth(None) | {"judged_from_s": 5000.0}
-    assert [a.at_s for a in judge("d", later, told, RULE, 0.0).false_alarms] == [5000]
-    assert judge("d", later, [*told, Change(4000, State.OK)], RULE, 0.0).false_alarms == ()
+    assert [a.at_s for a in judge("d", later, before, RULE, 0.0).false_alarms] == [5000]
+    assert judge("d", later, [*before, Change(4000, State.OK)], RULE, 0.0).false_alarms == ()
 
 
-def test_another_step_is_heard_anew(plan: Plan, tmp_path: Path) -> None:
+def test_another_step_is_recorded_separately(plan: Plan, tmp_path: Path) -> None:
     other = Plan(tmp_path, OpenLevel(), days=1, first_site=40, step_s=60.0, snr_db=20.0, hours=0.5)
-    assert len(run(other, jobs=1)[0].heard.score) == 30
+    assert len(run(other, jobs=1)[0].recorded.score) == 30
 
 
-def noisy(quiet_logit: float, seed: int = 1) -> Heard:
+def noisy(quiet_logit: float, seed: int = 1) -> RecordedDay:
     """Five hours of a quiet night, a window every 10 s."""
     rng = np.random.default_rng(seed)
-    end = np.arange(10.0, 18000.0, 10.0)
-    logits = quiet_logit + 0.3 * rng.standard_normal(end.size)
-    levels = np.full((end.size, 25), -60.0, np.float32)
-    loud = -40 + rng.standard_normal(end.size)
-    return Heard(end, 1 / (1 + np.exp(-logits)), loud, np.zeros(end.size, bool), 10.0, levels)
+    logits = quiet_logit + 0.3 * rng.standard_normal(1799)
+    return recorded_day(1 / (1 + np.exp(-logits)), 10.0, -40 + rng.standard_normal(logits.size))
 
 
 def test_a_calibrated_node_raises_its_threshold_over_its_own_night() -> None:
@@ -189,7 +188,7 @@ def test_a_calibrated_node_raises_its_threshold_over_its_own_night() -> None:
     assert low.threshold == RULE.threshold  # never below the model's own
     assert 0.75 < high.threshold < 0.95  # above the night's median of 0.73
     assert -40 < low.level_gate_dbfs < -37
-    day = HeardDay("d", truth(None, seconds=18000.0), noisy(1.0, seed=2), 0.0, noisy(1.0))
+    day = NodeDay("d", truth(None, seconds=18000.0), noisy(1.0, seed=2), 0.0, noisy(1.0))
     found = report.report([day], RULE, sweep=False)
     assert found["summary"]["false_alarms"] == 1
     assert found["calibrated"]["false_alarms"] == 0

@@ -1,1 +1,1 @@
-"""Background: what this place sounds like without a leak, and how far the present stands above it."""
+"""Background: the levels of the last week at this node, and the excess of the present over them."""

@@ -1,10 +1,10 @@
-"""How well what is heard now is explained by what was heard before: what no explanation covers is a rise.
+"""Compares the present levels with levels of the past; the part that no past sound accounts for is the excess.
 
-Sounds add, and a leak only ever adds. So a moment of the past can explain the present only if it is nowhere louder;
-what then still stands above it, in two neighbouring third octaves or twice as far in one, is new. The surroundings may
-be louder or quieter now than they were at that moment, above the floor that never changes, and two known sounds may
-sound at once. Every explanation that fits is tried and the one that leaves least is believed: a node would rather
-believe that all is as usual. Pure.
+Sounds add up, and a leak only adds. So an entry of the past fits the present only if it is not louder in any third
+octave. The excess is what then remains above it in two neighbouring third octaves, or half of what remains in one.
+Three kinds of spectra are compared: an entry of the past; an entry whose sounds above the noise floor are louder or
+quieter than they were; and two entries at once. The match with the lowest penalty is used, so a leak is reported only
+when nothing known accounts for the sound. Pure: no clock, no I/O.
 """
 
 from dataclasses import dataclass
@@ -18,44 +18,44 @@ from leakear.edge.background.third_octaves import CENTRES_HZ, Bands
 Rows: TypeAlias = NDArray[np.float32]
 """Spectra, shape (n, 25), dB or power"""
 LOWEST_HZ = 200.0
-"""Rises below are traffic's and the wind's."""
+"""Excess below is ignored: it comes from traffic and wind."""
 GAINS_DB = (-4.0, -2.0, -1.0, 0.0, 1.0, 2.0, 4.0, 6.0)
-"""How much louder the surroundings of a moment may be now."""
-AS_LOUD_DB = 0.5
-"""A moment this much louder than now is still no louder."""
-FITS_DB = 0.1
-"""Mean excess over now, of the bands that exceed it most, up to which an explanation fits."""
-MOST = 8
+"""How much louder the sounds of an entry may be now than they were."""
+TOLERANCE_DB = 0.5
+"""Tolerance: an entry may be this much louder than the present and still fit."""
+MISFIT_FREE_DB = 0.1
+"""Mean by which an entry may be louder, over the bands where it is loudest, without a penalty."""
+MISFIT_BANDS = 8
 """How many bands those are."""
-MISFIT = 4.0
-"""dB that an explanation is held to leave for each dB by which it does not fit."""
+MISFIT_WEIGHT = 4.0
+"""Penalty in dB for each dB by which an entry does not fit."""
 PAIRED = 4
-"""Best single moments that are tried together with every other."""
-ENOUGH_DB = 0.8
-"""What a single moment leaves unexplained from which two at once are tried."""
+"""Best single entries that are tried together with every other one."""
+PAIRS_FROM_DB = 0.8
+"""Penalty of the best single entry from which pairs of entries are tried."""
 _FIRST = int(np.searchsorted(CENTRES_HZ, LOWEST_HZ * 0.9))
-_HEARD = int(np.searchsorted(CENTRES_HZ, 60.0))  # bands below say nothing about a fit
+_COMPARED = int(np.searchsorted(CENTRES_HZ, 60.0))  # lower bands do not count for the fit
 
 
 @dataclass(frozen=True, slots=True)
-class Explanation:
-    """The best that is known about the present."""
+class Match:
+    """The past levels that account best for the present."""
 
-    rise_db: float
-    """dB that two neighbouring third octaves both stand above it, or half of what one does; negative: below"""
+    excess_db: float
+    """dB by which two neighbouring third octaves are both above it, or half of the dB of one; negative: below"""
     band: int
     """index of the lower of the two"""
     expected: Bands
-    """what was to be expected, dB"""
-    cost: float
-    """the rise, and what the explanation does not fit by"""
+    """the matching levels, dB"""
+    penalty: float
+    """dB: the excess, plus the weight of what does not fit"""
 
 
-class Explainer:
-    """Everything heard here, ready to explain the present."""
+class BackgroundMatcher:
+    """The levels of the past, prepared for comparison."""
 
     def __init__(self, past: Rows) -> None:
-        """Take moments of the past, shape (n, 25), dB; n at least one."""
+        """Take levels of the past, shape (n, 25), dB; n is at least 1."""
         power = 10 ** (past / 10)
         floor = power.min(axis=0)
         self._added = power - floor
@@ -63,17 +63,17 @@ class Explainer:
         self._powers = (floor + gains[:, None, None] * self._added).reshape(-1, past.shape[1])
         self._levels = _decibels(self._powers)
 
-    def explain(self, now: Bands) -> Explanation:
-        """Find the explanation of levels, shape (25,), that leaves least."""
-        costs = _costs(now, self._levels)
-        best = np.argsort(costs)[:PAIRED]
-        found = _explanation(now, self._levels[best[0]])
-        if found.cost <= ENOUGH_DB:
+    def match(self, now: Bands) -> Match:
+        """Return the match of the present levels, shape (25,), dB, with the lowest penalty."""
+        penalties = _penalties(now, self._levels)
+        best = np.argsort(penalties)[:PAIRED]
+        found = _match(now, self._levels[best[0]])
+        if found.penalty <= PAIRS_FROM_DB:
             return found
         for first in best:
             levels = _decibels(self._powers[first] + self._added)
-            both = _explanation(now, levels[_costs(now, levels).argmin()])
-            found = min(found, both, key=lambda explanation: explanation.cost)
+            pair = _match(now, levels[_penalties(now, levels).argmin()])
+            found = min(found, pair, key=lambda match: match.penalty)
         return found
 
 
@@ -81,26 +81,26 @@ def _decibels(power: Rows) -> Rows:
     return np.asarray(10 * np.log10(np.maximum(power, 1e-14)), np.float32)
 
 
-def _rises(above: Rows) -> Rows:
-    """Return for each pair of neighbouring bands what both rise by, or half of what one does, shape (n, pairs)."""
+def _excesses(above: Rows) -> Rows:
+    """Return for each pair of neighbouring bands the dB that both are above, or half of one's, shape (n, pairs)."""
     low, high = above[..., _FIRST:-1], above[..., _FIRST + 1 :]
     return np.asarray(np.maximum(np.minimum(low, high), 0.5 * np.maximum(low, high)), np.float32)
 
 
 def _misfits(above: Rows) -> Rows:
-    """Return by how much each explanation is louder than what is heard, shape (n,), dB."""
-    excess = np.maximum(-above[..., _HEARD:] - AS_LOUD_DB, 0)
-    most = np.partition(excess, -MOST, axis=-1)[..., -MOST:].mean(axis=-1)
-    return np.asarray(np.maximum(most - FITS_DB, 0), np.float32)
+    """Return by how much each spectrum is louder than the present, shape (n,), dB."""
+    louder = np.maximum(-above[..., _COMPARED:] - TOLERANCE_DB, 0)
+    mean = np.partition(louder, -MISFIT_BANDS, axis=-1)[..., -MISFIT_BANDS:].mean(axis=-1)
+    return np.asarray(np.maximum(mean - MISFIT_FREE_DB, 0), np.float32)
 
 
-def _costs(now: Bands, levels: Rows) -> Rows:
+def _penalties(now: Bands, levels: Rows) -> Rows:
     above = now - levels
-    return np.asarray(_rises(above).max(axis=-1) + MISFIT * _misfits(above), np.float32)
+    return np.asarray(_excesses(above).max(axis=-1) + MISFIT_WEIGHT * _misfits(above), np.float32)
 
 
-def _explanation(now: Bands, expected: Bands) -> Explanation:
-    rises = _rises(now - expected)
-    pair = int(rises.argmax())
-    cost = float(_costs(now, expected[None])[0])
-    return Explanation(float(rises[pair]), _FIRST + pair, np.asarray(expected, np.float32), cost)
+def _match(now: Bands, expected: Bands) -> Match:
+    excesses = _excesses(now - expected)
+    pair = int(excesses.argmax())
+    penalty = float(_penalties(now, expected[None])[0])
+    return Match(float(excesses[pair]), _FIRST + pair, np.asarray(expected, np.float32), penalty)

@@ -14,13 +14,16 @@ from typing import Any
 import numpy as np
 
 from leakear.edge.audio.resample import Resampler
+from leakear.edge.background.third_octaves import quiet_levels
 from leakear.edge.command_line import whole
+from leakear.edge.health.measures import measure
 from leakear.edge.health.monitor import HealthMonitor, HealthOptions
 from leakear.edge.model.macs import macs
 from leakear.edge.model.tflite import FACTORY, RUNTIMES, Model
 from leakear.edge.node.status import rss_bytes
+from leakear.edge.short_spectra import short_powers
 from leakear.edge.spectrogram import IncrementalSpectrogram, spectrogram
-from leakear.edge.windows import Window, step_samples
+from leakear.edge.windows import step_samples
 
 HELP = """\
 Measure each stage of a window on this machine: milliseconds, memory, MACs, real-time factor, recommended step.
@@ -61,7 +64,7 @@ class Costs:
     rss_bytes: int | None
     """resident memory of this process, one model loaded"""
     window_ms: float
-    """median of resampling, health, whole spectrogram and score of one window"""
+    """sum of the medians of resampling, short spectra, health, third octaves, whole spectrogram and score"""
     real_time_factor: float
     """share of one core at windows that do not overlap"""
     nodes: int
@@ -94,14 +97,16 @@ def measure_costs(model: Model, repeat: int) -> Costs:
     rng = np.random.default_rng(0)
     native = (rng.standard_normal(round(_NATIVE_RATE * spec.window_seconds)) * 0.05).astype(np.float32)
     samples = (rng.standard_normal(spec.window_samples) * 0.05).astype(np.float32)
-    window = Window(0, 0, samples, 0.0, 0.0, None)
+    powers = short_powers(samples, spec)
     monitor = HealthMonitor(HealthOptions(), spec)
     incremental = IncrementalSpectrogram(spec)
     decibels = incremental.update(samples, None)
     second = step_samples(spec, 1.0)
     stages: dict[str, Callable[[], Any]] = {
         "resample from 48 kHz": lambda: Resampler(_NATIVE_RATE, spec.sample_rate).push(native, last=True),
-        "health": lambda: monitor.check(window),
+        "short spectra": lambda: short_powers(samples, spec),
+        "health": lambda: monitor.check(measure(samples, powers, spec), 0.0),
+        "third octaves": lambda: quiet_levels(powers, spec),
         "spectrogram, whole": lambda: spectrogram(samples, spec),
         "spectrogram, 1 s further": lambda: incremental.update(samples, second),
         "score": lambda: model.score(decibels),

@@ -22,14 +22,15 @@ from leakear.edge.audio.capture import Capture
 from leakear.edge.audio.microphone import Source, choose, running_rates
 from leakear.edge.clock import Clock
 from leakear.edge.errors import ConfigError, LeakearError
+from leakear.edge.health.measures import measure
 from leakear.edge.health.monitor import FAULTS, HealthMonitor
 from leakear.edge.model.tflite import Model
 from leakear.edge.mqtt.connection import Connection, Wake, Will
 from leakear.edge.mqtt.inbox import Inbox, Opened
 from leakear.edge.mqtt.options import MqttOptions
 from leakear.edge.settings import Settings
+from leakear.edge.short_spectra import short_powers
 from leakear.edge.spec import SpectrogramSpec
-from leakear.edge.windows import Window
 
 OK, WARNING, FAULT = "ok", "warning", "fault"
 QUIET_DBFS = -85.0
@@ -115,7 +116,8 @@ def _rates(native: int, spec: SpectrogramSpec, *, server: bool, running: str) ->
 def _level(
     settings: Settings, spec: SpectrogramSpec, samples: "np.ndarray[tuple[int], np.dtype[np.float32]]"
 ) -> Iterator[Finding]:
-    health = HealthMonitor(settings.health, spec).check(Window(0, 0, samples, time.time(), 0.0, None))
+    measures = measure(samples, short_powers(samples, spec), spec)
+    health = HealthMonitor(settings.health, spec).check(measures, time.time())
     for fault in health.faults:
         yield Finding("sound", FAULT, fault, FAULTS[fault])
     filled = round(30 * min(1.0, max(0.0, (health.level_dbfs + 90) / 90)))

@@ -1,4 +1,4 @@
-"""`leakear-edge listen`: what the sensor hears, live in the terminal, while a person mounts it."""
+"""`leakear-edge listen`: level, spectrum and score of the sensor live in the terminal, while a person mounts it."""
 
 import argparse
 import sys
@@ -13,14 +13,15 @@ from numpy.typing import NDArray
 from leakear.edge.audio.blocks import Block, SensorFault
 from leakear.edge.audio.capture import Capture
 from leakear.edge.command_line import number
+from leakear.edge.decision.rule import DecisionRule
 from leakear.edge.errors import AudioError
 from leakear.edge.fourier import rfft
-from leakear.edge.health.monitor import Health, HealthMonitor
+from leakear.edge.health.monitor import HealthOptions
 from leakear.edge.model.tflite import Model
+from leakear.edge.pipeline import NO_SCORE, Pipeline, Result
 from leakear.edge.settings import SYSTEM_FILE, Settings
 from leakear.edge.spec import SpectrogramSpec
-from leakear.edge.spectrogram import IncrementalSpectrogram
-from leakear.edge.windows import Window, Windower
+from leakear.edge.windows import WindowOptions
 
 HELP = """\
 Show level, spectrum and P(leak) live, to find the best place for the sensor. Nothing is stored or sent.
@@ -29,8 +30,8 @@ Show level, spectrum and P(leak) live, to find the best place for the sensor. No
   leakear-edge listen --device USB --seconds 60
   leakear-edge listen --config my.toml
 
-Mount the sensor where it hears most and no fault is named: quiet water reads -70 to -45 dBFS, and a tap next to it does
-not clip. The first P(leak) comes after 10 seconds, then one every 2 seconds. Exit code 1 when nothing was heard.
+Mount the sensor where the level is highest and no fault is shown: quiet water gives -70 to -45 dBFS, and a tap next to
+it does not clip. The first P(leak) comes after 10 seconds, then one every 2 seconds. Exit code 1 without any sound.
 """
 
 _STEP_S = 2.0
@@ -50,12 +51,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> int:
-    """Listen until interrupted."""
+    """Show lines until interrupted."""
     settings = Settings.load(args.config or (SYSTEM_FILE if SYSTEM_FILE.exists() else None))
     audio = settings.audio if args.device is None else replace(settings.audio, device=args.device)
     options = settings.model
     model = Model.load(options.file, options.runtime, options.threads, options.public_key or None)
-    meter = Meter(model, HealthMonitor(settings.health, model.info.spec))
+    meter = Meter(model, settings.health)
     with Capture(audio, model.info.spec) as capture:
         show(meter.lines(capture, args.seconds), terminal=sys.stdout.isatty())
     if not meter.heard:
@@ -74,41 +75,42 @@ def show(lines: Iterable[str], *, terminal: bool) -> None:
 class Meter:
     """Turns what a source gives into lines of text."""
 
-    def __init__(self, model: Model, health: HealthMonitor) -> None:
-        self._model = model
-        self._health = health
+    def __init__(self, model: Model, health: HealthOptions) -> None:
         self._spec = model.info.spec
-        self._windower = Windower(self._spec, _STEP_S)
-        self._spectrogram = IncrementalSpectrogram(self._spec)
-        self._verdict = "first P(leak) after 10 s"
+        # Only health and score are shown, not the state: any rule will do.
+        self._pipeline = Pipeline.of(model, DecisionRule(), WindowOptions(step_s=_STEP_S), health)
+        self._last = "first P(leak) after 10 s"
         self.heard = False
         """whether any sound came"""
 
     def lines(self, source: Iterable[Block | SensorFault], seconds: float | None = None) -> Iterator[str]:
-        """Yield a line for about each half second heard, and for each second of deafness."""
+        """Yield a line for about each half second of sound, and for each second of a sensor fault."""
         heard: NDArray[np.float32] = np.empty(0, np.float32)
         began: float | None = None
         for item in source:
             began = item.monotonic if began is None else began
+            for result in self._pipeline.push(item):
+                self._last = _text(result) or self._last
             if isinstance(item, SensorFault):
                 yield f"DEAF: {item.message}"
             else:
                 self.heard = True
-                for window in self._windower.push(item):
-                    self._verdict = self._judge(window)
                 heard = np.concatenate([heard, item.samples])
                 if len(heard) >= self._spec.sample_rate // 2:
-                    yield f"{sound(heard, self._spec)} {self._verdict}"
+                    yield f"{sound(heard, self._spec)} {self._last}"
                     heard = heard[:0]
             if seconds is not None and item.monotonic - began >= seconds:
                 return
 
-    def _judge(self, window: Window) -> str:
-        health: Health = self._health.check(window)
-        spectrogram = self._spectrogram.update(window.samples, window.step_samples)
-        if health.faults:
-            return f"FAULT: {', '.join(health.faults)}"
-        return f"P(leak) {self._model.score(spectrogram):.3f}  floor {health.l05:.0f} dBFS"
+
+def _text(result: Result) -> str | None:
+    """Return score and noise floor, or the faults, of a window; None for a result without a window."""
+    health = result.health
+    if health is None:
+        return None
+    if health.faults or result.score is None:
+        return f"FAULT: {', '.join(health.faults or (NO_SCORE,))}"
+    return f"P(leak) {result.score:.3f}  floor {health.l05:.0f} dBFS"
 
 
 def sound(samples: NDArray[np.float32], spec: SpectrogramSpec) -> str:

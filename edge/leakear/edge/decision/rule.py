@@ -1,6 +1,6 @@
-"""The rule: the numbers by which sound over time becomes an alert, and what combinations of them make no sense.
+"""The rule: the numbers by which sound over time becomes an alert, and a check of impossible combinations.
 
-A model file brings defaults, a site overrides them; `decision` applies them.
+The model file contains the defaults, a site's configuration overrides them, `state_machine` applies them.
 """
 
 from collections.abc import Mapping
@@ -37,13 +37,13 @@ class DecisionRule:
     noisy_s: float = option(600.0, "s; the span over which coverage makes NOISY", minimum=1, maximum=86400)
     rise_db: float = option(
         0.85,
-        "dB that the quiet of span_s must stand above all that is usual at this node; 0: off",
+        "dB; excess of the quiet levels of span_s over the background of this node that counts as a leak; 0: off",
         minimum=0,
         maximum=60,
     )
     rise_s: float = option(
         900.0,
-        "s; such a rise must stay this long for WARNING, then twice as long for LEAK (once, from twice rise_db on)",
+        "s; such an excess must last this long for WARNING, then twice as long for LEAK (once, from twice rise_db on)",
         minimum=0,
         maximum=86400,
     )

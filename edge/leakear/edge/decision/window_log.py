@@ -1,4 +1,4 @@
-"""What was heard lately: one mark for each window, and what spans of them held. Pure."""
+"""The window log: one entry for each window of the last hours, and summaries of spans of it. Pure."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
@@ -7,119 +7,126 @@ from itertools import islice
 from typing import Any
 
 
-@dataclass(frozen=True, slots=True)
-class Mark:
-    """What one window meant to the rule."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoggedWindow:
+    """What the rule found in one window."""
 
     time_s: float
     """s, monotonic, end of the window"""
     step_s: float
     """s that the window stands for"""
     on: bool | None
-    """None: not judged"""
+    """whether the score is high enough and the sound loud enough for a leak; None: the window does not count"""
     sure: bool
     """very loud and very sure"""
     lost: bool
-    """not judged though the sensor was sound: dropped or spoiled"""
-    risen: bool | None = None
-    """stood above what is usual here; None: not known"""
+    """there was sound but no score: the window was dropped or has a gap"""
+    above: bool | None = None
+    """whether its excess over the background counts; None: not known"""
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
-    """What a span of time held."""
+class SpanSummary:
+    """What a span of time contained."""
 
     share: float
-    """on (or risen) among the judged, 0 to 1"""
+    """windows on (or above the background) among those that count, 0 to 1"""
     covered: float
-    """judged among the whole, 0 to 1"""
+    """windows that count among the whole span, 0 to 1"""
     extent_s: float
-    """s from the first window that was on (or risen) to the last"""
+    """s from the first window that was on (or above) to the last"""
 
 
-class Marks:
-    """The marks of the last windows, as far back as the rule looks."""
+class WindowLog:
+    """The windows of the last hours, as far back as the rule looks."""
 
-    def __init__(self, marks: Iterable[Mark] = ()) -> None:
-        self._marks = deque(marks)
+    def __init__(self, windows: Iterable[LoggedWindow] = ()) -> None:
+        self._windows = deque(windows)
 
     @property
     def newest_s(self) -> float | None:
-        """Time of the newest mark, s, monotonic."""
-        return self._marks[-1].time_s if self._marks else None
+        """Time of the newest window, s, monotonic; None without one."""
+        return self._windows[-1].time_s if self._windows else None
 
     @property
-    def newest_judged_s(self) -> float | None:
-        """Time of the newest mark that counts, s, monotonic."""
-        return next((mark.time_s for mark in reversed(self._marks) if mark.on is not None), None)
+    def newest_counted_s(self) -> float | None:
+        """Time of the newest window that counts, s, monotonic; None without one."""
+        return next((window.time_s for window in reversed(self._windows) if window.on is not None), None)
 
-    def add(self, mark: Mark, horizon_s: float) -> None:
-        """Remember a window and forget what lies further back than `horizon_s`."""
-        self._marks.append(mark)
-        while self._marks and self._marks[0].time_s <= mark.time_s - horizon_s:
-            self._marks.popleft()
+    def add(self, window: LoggedWindow, horizon_s: float) -> None:
+        """Append a window and remove those that are more than `horizon_s` older."""
+        self._windows.append(window)
+        while self._windows and self._windows[0].time_s <= window.time_s - horizon_s:
+            self._windows.popleft()
 
-    def over(self, span_s: float) -> Heard:
-        """Sum up the last `span_s` seconds by what the model said."""
-        return self._sum(span_s, lambda mark: mark.on)
+    def scores(self, span_s: float) -> SpanSummary:
+        """Summarise the scores of the last `span_s` seconds."""
+        return self._summary(span_s, lambda window: window.on)
 
-    def risen_over(self, span_s: float) -> Heard:
-        """Sum up the last `span_s` seconds by what is usual here."""
-        return self._sum(span_s, lambda mark: mark.risen)
+    def excesses(self, span_s: float) -> SpanSummary:
+        """Summarise the excesses over the background of the last `span_s` seconds."""
+        return self._summary(span_s, lambda window: window.above)
 
-    def _sum(self, span_s: float, verdict: Callable[[Mark], bool | None]) -> Heard:
-        judged = on = 0.0
+    def _summary(self, span_s: float, verdict: Callable[[LoggedWindow], bool | None]) -> SpanSummary:
+        counted = on = 0.0
         times_on: list[float] = []
-        for mark in self._recent(span_s):
-            said = verdict(mark)
-            if said is not None:
-                judged += mark.step_s
-            if said:
-                on += mark.step_s
-                times_on.append(mark.time_s)
+        for window in self._recent(span_s):
+            found = verdict(window)
+            if found is not None:
+                counted += window.step_s
+            if found:
+                on += window.step_s
+                times_on.append(window.time_s)
         extent = times_on[0] - times_on[-1] if times_on else 0.0
-        return Heard(on / judged if judged else 0.0, min(1.0, judged / span_s), extent)
+        return SpanSummary(on / counted if counted else 0.0, min(1.0, counted / span_s), extent)
 
     def sure_for(self, span_s: float) -> bool:
         """Tell whether all of the last `span_s` seconds was very loud and very sure."""
-        recent = [mark for mark in self._recent(span_s) if mark.on is not None]
-        return sum(m.step_s for m in recent) >= 0.9 * span_s and all(m.sure for m in recent)
+        recent = [window for window in self._recent(span_s) if window.on is not None]
+        return sum(window.step_s for window in recent) >= 0.9 * span_s and all(window.sure for window in recent)
 
-    def judged_share(self, span_s: float) -> float | None:
-        """Return how much of the sound of the last `span_s` was judged, 0 to 1; None when too little is known."""
+    def counted_share(self, span_s: float) -> float | None:
+        """Return how much of the sound of the last `span_s` seconds counts, 0 to 1; None when too little is known."""
         recent = self._recent(span_s)
-        judged = sum(mark.step_s for mark in recent if mark.on is not None)
-        known = judged + sum(mark.step_s for mark in recent if mark.lost)
+        counted = sum(window.step_s for window in recent if window.on is not None)
+        known = counted + sum(window.step_s for window in recent if window.lost)
         if not known or known < 0.9 * span_s:
             return None
-        return judged / known
+        return counted / known
 
-    def forget_rises(self) -> None:
-        """Know nothing of rises any more."""
-        self._marks = deque(replace(mark, risen=None) for mark in self._marks)
+    def forget_excesses(self) -> None:
+        """Set the excess of all windows to unknown."""
+        self._windows = deque(replace(window, above=None) for window in self._windows)
 
     def snapshot(self, now: float) -> list[list[float | bool | None]]:
-        """Return the marks as JSON keeps them, times as ages before `now` in seconds."""
-        return [[round(now - m.time_s, 1), m.step_s, m.on, m.sure, m.lost, m.risen] for m in self._marks]
+        """Return the windows as JSON values, times as ages before `now` in seconds."""
+        return [[round(now - w.time_s, 1), w.step_s, w.on, w.sure, w.lost, w.above] for w in self._windows]
 
     @classmethod
-    def restored(cls, saved: Iterable[Sequence[Any]], then: float) -> "Marks":
+    def restored(cls, saved: Iterable[Sequence[Any]], then: float) -> "WindowLog":
         """Inverse of `snapshot`, taken at the time `then`. Raises TypeError or ValueError."""
-        return cls(_mark(row, then) for row in saved)
+        return cls(_window(row, then) for row in saved)
 
-    def _recent(self, span_s: float) -> list[Mark]:
-        """Return the marks of the last `span_s` seconds, newest first."""
-        if not self._marks:
+    def _recent(self, span_s: float) -> list[LoggedWindow]:
+        """Return the windows of the last `span_s` seconds, newest first."""
+        if not self._windows:
             return []
-        since = self._marks[-1].time_s - span_s + 1e-6
-        count = sum(1 for mark in self._marks if mark.time_s > since)
-        return list(islice(reversed(self._marks), count))
+        since = self._windows[-1].time_s - span_s + 1e-6
+        count = sum(1 for window in self._windows if window.time_s > since)
+        return list(islice(reversed(self._windows), count))
 
 
-def _mark(row: Sequence[Any], then: float) -> Mark:
-    """Read one mark; those of nodes that knew nothing of what is usual have five entries."""
-    age, step, on, sure, lost, *risen = row
-    return Mark(then - float(age), float(step), _known(on), bool(sure), bool(lost), _known(risen[0]) if risen else None)
+def _window(row: Sequence[Any], then: float) -> LoggedWindow:
+    """Read one window; versions without a background saved five values."""
+    age, step, on, sure, lost, *above = row
+    return LoggedWindow(
+        time_s=then - float(age),
+        step_s=float(step),
+        on=_known(on),
+        sure=bool(sure),
+        lost=bool(lost),
+        above=_known(above[0]) if above else None,
+    )
 
 
 def _known(value: Any) -> bool | None:

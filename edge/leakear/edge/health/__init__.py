@@ -1,4 +1,4 @@
-"""Health: can a window be trusted at all? Measured before any score."""
+"""Health: whether the sensor works. Checked for each window before its score."""
 
 from leakear.edge.health.monitor import FAULTS, Health, HealthMonitor, HealthOptions
 

@@ -1,9 +1,9 @@
-"""What is usual at this place: what tells a deaf sensor from a quiet night.
+"""The noise floor of the last week at this node: it tells a sensor that hears nothing from a quiet night.
 
-Only the quietest and the loudest moments and the bandwidth of each hour are kept, so a week is 168 rows and survives a
-restart. A leak lifts the floor, which is the cue it is heard by and no fault; its hours are remembered, but they are
-not usual. A floor far below the quietest hours of the week, or of the first week here, means that the sensor came off
-the pipe or lost its sensitivity; days in which nothing ever rises above the floor, that it may hear nothing at all.
+Of each hour only the quietest and the loudest moment and the bandwidth are kept, so a week is 168 rows and survives a
+restart. A leak makes the floor louder, which is no fault; its hours are kept, but not counted as the quiet of this
+place. A floor far below the quietest hours of this week, or of the first week, means that the sensor came off the pipe
+or lost its sensitivity. Days in which nothing is ever louder than the floor mean that it may hear nothing at all.
 """
 
 from collections.abc import Sequence
@@ -15,14 +15,14 @@ import numpy as np
 HOURS = 168
 """Hours remembered: one week."""
 ENOUGH = 24
-"""Hours needed before anything is said."""
+"""Hours needed before there is a result."""
 LOUD_DBFS = 0.0
-"""Stands for the loudest moment of an hour of which nobody noted it."""
+"""Used as the loudest moment of an hour saved by a version that did not save it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Hour:
-    """One hour of sound that could be trusted."""
+    """One hour of sound without a fault."""
 
     number: int
     """hours since 1970"""
@@ -32,8 +32,8 @@ class Hour:
     """widest of its windows"""
     loudest: float = LOUD_DBFS
     """highest `l95` of its windows, dBFS"""
-    usual: bool = True
-    """whether no leak was suspected all through it"""
+    leak_free: bool = True
+    """whether no leak was suspected in any of its windows"""
 
     def with_(self, other: "Hour") -> "Hour":
         """Add another window of the same hour."""
@@ -42,19 +42,19 @@ class Hour:
             min(self.quietest, other.quietest),
             max(self.bandwidth_hz, other.bandwidth_hz),
             max(self.loudest, other.loudest),
-            self.usual and other.usual,
+            self.leak_free and other.leak_free,
         )
 
 
-class History:
-    """The last hours, and what they make usual."""
+class FloorHistory:
+    """The hours of the last week."""
 
     def __init__(self) -> None:
         self._hours: list[Hour] = []
         self._first_dbfs: float | None = None  # of the quietest hours of the first week
 
     def add(self, hour: Hour) -> None:
-        """Learn from a window; `hour` holds nothing but it."""
+        """Add a window, given as an hour that holds only this window."""
         if self._hours and self._hours[-1].number == hour.number:
             self._hours[-1] = self._hours[-1].with_(hour)
             return
@@ -76,11 +76,11 @@ class History:
 
     @property
     def _week_dbfs(self) -> float | None:
-        return _percentile([hour.quietest for hour in self._hours if hour.usual], 5)
+        return _percentile([hour.quietest for hour in self._hours if hour.leak_free], 5)
 
     @property
     def bandwidth_hz(self) -> float | None:
-        """Bandwidth usual here (median); None until a day has been heard."""
+        """Median bandwidth of the week; None until a day has been heard."""
         return _percentile([hour.bandwidth_hz for hour in self._hours], 50)
 
     @property
@@ -97,18 +97,18 @@ class History:
         return min(hour.quietest for hour in recent), max(hour.loudest for hour in recent)
 
     def snapshot(self) -> dict[str, Any]:
-        """As JSON keeps it."""
+        """Return the history as JSON values."""
         return {"hours": [list(astuple(hour)) for hour in self._hours], "first_dbfs": self._first_dbfs}
 
     def restore(self, saved: Any) -> None:
-        """Inverse of `snapshot`; rows of three noted less. Raises ValueError, TypeError or KeyError."""
+        """Inverse of `snapshot`; older versions saved rows of three. Raises ValueError, TypeError or KeyError."""
         first = saved.get("first_dbfs")
         hours = [_hour(*row) for row in saved["hours"]][-HOURS:]
         self._hours, self._first_dbfs = hours, None if first is None else float(first)
 
 
-def _hour(number: Any, quietest: Any, bandwidth: Any, loudest: Any = LOUD_DBFS, usual: Any = True) -> Hour:
-    return Hour(int(number), float(quietest), float(bandwidth), float(loudest), bool(usual))
+def _hour(number: Any, quietest: Any, bandwidth: Any, loudest: Any = LOUD_DBFS, leak_free: Any = True) -> Hour:
+    return Hour(int(number), float(quietest), float(bandwidth), float(loudest), bool(leak_free))
 
 
 def _percentile(values: Sequence[float], percent: float) -> float | None:

@@ -1,7 +1,6 @@
-"""Measures: what a window's samples say about the sensor, in about a millisecond.
+"""Measures: one window in numbers that describe the sensor, in about a millisecond.
 
-Everything works on a few passes over the samples, sixteen spectra and one spectrum of the decimated window; a whole
-second spectrogram would cost as much as the score.
+Everything works on a few passes over the samples, the window's short spectra and one spectrum of the decimated window.
 """
 
 import math
@@ -13,14 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leakear.edge.fourier import prev_fast_len, rfft
+from leakear.edge.short_spectra import hann
 
 if TYPE_CHECKING:
+    from leakear.edge.short_spectra import Powers
     from leakear.edge.spec import Samples, SpectrogramSpec
 
 SILENCE_DBFS = -140.0
 """Level that stands for no sound at all."""
 _LEVEL_S = 0.125
-"""Seconds over which one level is taken (the loggers' habit)."""
+"""Seconds over which one level is taken, as acoustic loggers do."""
 _FLAT_S = 0.01
 """Seconds without movement that count as flat."""
 _FLAT = 2e-5
@@ -31,14 +32,13 @@ _PLATEAU = 0.8
 """Height of the plateau of a sensor that clips below full scale, of its 99.9th percentile."""
 _TONAL = 0.5
 """Share of the power in five bins above which a flat top is a tone, not a plateau."""
-_SPECTRA = 16
 _DECIMATION = 8
 _LINES = 20
-"""Multiples of the mains frequency looked at."""
+"""Multiples of the mains frequency that are examined."""
 _ABSENT_DBFS = -128.0
-"""Per-bin level that a 16-bit converter's own noise exceeds: nothing was measured here."""
+"""Level of one bin below which nothing was measured there: the noise of a 16-bit converter is louder."""
 _ABSENT_DB = -40.0
-"""… and relative to the strongest bin."""
+"""The same, relative to the strongest bin."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ class Measures:
     flat_ratio: float
     """share of the time without any movement"""
     flat_value: float
-    """what the flat stretches rest at, full scale 1"""
+    """mean value of the flat stretches, full scale 1"""
     mains_ratio: float
     """share of the power on multiples of 50 or 60 Hz"""
     bandwidth_hz: float
@@ -82,21 +82,21 @@ BROKEN = Measures(
     mains_ratio=0.0,
     bandwidth_hz=0.0,
 )
-"""A window with values that are no numbers."""
+"""Measures of a window with values that are not numbers."""
 
 
-def measure(samples: "Samples", spec: "SpectrogramSpec") -> Measures:
-    """Measure one window, shape (window_samples,)."""
-    # Values beyond 32 times full scale are a broken driver's too, and their squares would overflow.
+def measure(samples: "Samples", powers: "Powers", spec: "SpectrogramSpec") -> Measures:
+    """Measure one window. `samples`: shape (window_samples,); `powers`: its short spectra, shape (16, bins)."""
+    # Values beyond 32 times full scale come from a broken driver too, and their squares would overflow.
     if not np.abs(samples).max() < 32:
         return BROKEN
     dc = float(samples.mean(dtype=np.float64))
     x = samples - np.float32(dc)
-    powers = _powers(x, spec)
-    power = float(powers.mean())
-    low, median, high = (_dbfs(float(p)) for p in np.percentile(powers, (5, 50, 95)))
+    squares = _mean_squares(x, spec)
+    power = float(squares.mean())
+    low, median, high = (_dbfs(float(p)) for p in np.percentile(squares, (5, 50, 95)))
     flat_ratio, flat_value = _flat(samples, spec)
-    welch = _welch(x, spec)
+    welch = powers.mean(axis=0, dtype=np.float64)
     return Measures(
         finite=True,
         level_dbfs=_dbfs(power),
@@ -123,11 +123,11 @@ def _segments(x: "Samples", seconds: float, rate: int) -> "Samples":
     return x[: len(x) // length * length].reshape(-1, length)
 
 
-def _powers(x: "Samples", spec: "SpectrogramSpec") -> NDArray[np.float64]:
+def _mean_squares(x: "Samples", spec: "SpectrogramSpec") -> NDArray[np.float64]:
     """Mean square of each 125 ms, shape (n,)."""
     segments = _segments(x, _LEVEL_S, spec.sample_rate)
-    powers: NDArray[np.float32] = np.einsum("ij,ij->i", segments, segments) / np.float32(segments.shape[1])
-    return powers.astype(np.float64)
+    squares: NDArray[np.float32] = np.einsum("ij,ij->i", segments, segments) / np.float32(segments.shape[1])
+    return squares.astype(np.float64)
 
 
 def _flat(samples: "Samples", spec: "SpectrogramSpec") -> tuple[float, float]:
@@ -135,15 +135,6 @@ def _flat(samples: "Samples", spec: "SpectrogramSpec") -> tuple[float, float]:
     segments = _segments(samples, _FLAT_S, spec.sample_rate)
     flat = segments.max(axis=1) - segments.min(axis=1) < _FLAT
     return float(flat.mean()), float(segments[flat].mean()) if flat.any() else 0.0
-
-
-def _welch(x: "Samples", spec: "SpectrogramSpec") -> NDArray[np.float64]:
-    """Mean power of sixteen spectra spread over the window, shape (bins,), 1 = a full-scale sine in its bin."""
-    starts = np.linspace(0, max(0, len(x) - spec.n_fft), _SPECTRA).astype(int)
-    frames = np.stack([x[start : start + spec.n_fft] for start in starts])
-    spectra = rfft(frames * _hann(frames.shape[1]))
-    power: NDArray[np.float64] = (np.abs(spectra).astype(np.float64) ** 2).mean(axis=0) / spec.full_scale**2
-    return power
 
 
 def _plateau(x: "Samples", welch: NDArray[np.float64]) -> float:
@@ -164,16 +155,11 @@ def _mains(x: "Samples", power: float, rate: int) -> float:
     """Share of the power within 1 Hz of the first twenty multiples of 50 or of 60 Hz, whichever holds more."""
     decimated = np.einsum("ij->i", _segments(x, _DECIMATION / rate, rate)) / np.float32(_DECIMATION)
     decimated = decimated[: prev_fast_len(len(decimated))]
-    spectrum = rfft(decimated * _hann(len(decimated)))
+    spectrum = rfft(decimated * hann(len(decimated)))
     lines = spectrum.real * spectrum.real + spectrum.imag * spectrum.imag
     scale = 2 / (len(decimated) ** 2 * 0.375)  # Parseval, and the mean square of the Hann window
     strongest = max(float(lines[on].sum()) for on in _on_lines(len(decimated), rate / _DECIMATION))
     return min(1.0, strongest * scale / power) if power > 0 else 0.0
-
-
-@lru_cache(maxsize=2)
-def _hann(n: int) -> "Samples":
-    return np.hanning(n).astype(np.float32)
 
 
 @lru_cache(maxsize=2)

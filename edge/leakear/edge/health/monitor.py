@@ -1,25 +1,24 @@
-"""Health: can this window be trusted at all? Asked before any score.
+"""Health: whether the sensor works, from the measures of one window after the other; checked before any score.
 
-A dead, clipped or half-deaf sensor must neither sound an alarm nor report quiet. Each check measures one number,
-raises its fault above one limit and lifts it below a lower one, so that a value at the limit does not flicker. Loud,
-hissing or humming sound is not a fault: only what makes hearing a leak impossible is. Two faults are doubts: the sound
-itself is sound, but its quiet may be that of a sensor in the air. Such windows are judged all the same: a leak that is
-heard is one.
+A dead, clipped or half-deaf sensor must neither raise an alarm nor report quiet. Each check compares one measure with
+its limit: the fault begins above the limit and ends below a lower one, so that a value at the limit does not switch
+it on and off. Loud, hissing or humming sound is not a fault: only what makes it impossible to hear a leak is one.
+`floor_drift` and `lifeless` windows are still scored: a high score counts, a low one does not, because the sensor may
+have come off the pipe.
 
 Levels are RMS in dBFS where 0 dBFS is a full-scale sine, as in the spectrogram.
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
-from leakear.edge.health.floor_history import History, Hour
-from leakear.edge.health.measures import Measures, measure
+from leakear.edge.health.floor_history import FloorHistory, Hour
+from leakear.edge.health.measures import Measures
 from leakear.edge.options import option
 
 if TYPE_CHECKING:
     from leakear.edge.spec import SpectrogramSpec
-    from leakear.edge.windows import Window
 
 FAULTS: Mapping[str, str] = {
     "nan": "the driver delivers values that are no numbers: reinstall it or choose another device",
@@ -34,14 +33,14 @@ FAULTS: Mapping[str, str] = {
     "lifeless": "nothing has risen above the sensor's own noise for days: knock on the pipe for some seconds, "
     "check plug and gain",
 }
-"""Every fault with what a person should do."""
-DOUBTS = frozenset({"floor_drift", "lifeless"})
-"""Faults of which quiet is doubtful and a leak is not: their windows are scored."""
+"""Every fault: its name, and a sentence with what a person should do."""
+LOW_CONFIDENCE_QUIET = frozenset({"floor_drift", "lifeless"})
+"""Faults whose windows are still scored: a high score counts, a low one does not."""
 
 
 @dataclass(frozen=True, slots=True)
 class HealthOptions:
-    """[health]: when a window is not to be trusted. A fault is lifted at a fraction of its limit."""
+    """[health]: the limits from which a window has a fault. A fault ends at a fraction of its limit."""
 
     clip_ratio: float = option(
         0.001, "share of samples at the converter's limits that is a fault", minimum=0, maximum=1
@@ -56,7 +55,7 @@ class HealthOptions:
     mains_level_dbfs: float = option(-35.0, "dBFS; hum quieter than this is never a fault", minimum=-140, maximum=0)
     bandwidth_ratio: float = option(
         0.7,
-        "share of the model's band, or of the bandwidth usual at this node, below which highs are missing",
+        "share of the model's band, or of the median bandwidth at this node, below which highs are missing",
         minimum=0,
         maximum=1,
     )
@@ -71,77 +70,78 @@ class HealthOptions:
     )
     accepted: str = option(
         "",
-        "any text, such as today's date: when it changes, a person has looked at the sensor, and what was usual here "
-        "before is forgotten (`leakear-edge calibrate --accept-floor` writes it)",
+        "any text, such as today's date: change it after you have checked the sensor, and the node learns its noise "
+        "floor and its background again (`leakear-edge calibrate --accept-floor` writes it)",
     )
 
 
 _LIFT = 0.7
-"""A fault is lifted when its measure falls below this share of the limit that raised it."""
-_LIFE_DB = 3.0
-"""From the quietest to the loudest moment of days that hold nothing but a converter's noise."""
-_LIFE_DBFS = -65.0
-"""… none of which is louder than this: a pump that never stops is sound."""
+"""A fault ends when its measure falls below this share of the limit at which it began."""
+_LIFELESS_RANGE_DB = 3.0
+"""Largest difference between the quietest and the loudest moment of days with nothing but the sensor's own noise."""
+_LIFELESS_DBFS = -65.0
+"""Level that such days never exceed: a pump that never stops is louder."""
 _ZERO = 1e-4
 """Mean, full scale 1, up to which a flat stretch is silence and not a stuck value."""
 
 
 @dataclass(frozen=True, slots=True)
 class Health(Measures):
-    """The measures of one window and what they mean."""
+    """The measures of one window, with the faults found in them."""
 
     noise_floor_dbfs: float
     """quietest level of the last hour or two: the node's noise floor"""
     noise_floor_drift_db: float | None
     """how far that floor stands above its median over the last week; None until a day has been heard"""
     faults: tuple[str, ...]
-    """names out of `FAULTS`; a window with any but `DOUBTS` is not scored"""
+    """names out of `FAULTS`; a window with any but those of `LOW_CONFIDENCE_QUIET` is not scored"""
 
     @property
     def ok(self) -> bool:
-        """Whether this window may be trusted, its quiet too."""
+        """Whether there is no fault: a high and a low score of this window both count."""
         return not self.faults
 
     @property
     def audible(self) -> bool:
-        """Whether a leak can be heard in this window; it may be scored."""
-        return DOUBTS.issuperset(self.faults)
+        """Whether a leak could be heard in this window, so that it is scored."""
+        return LOW_CONFIDENCE_QUIET.issuperset(self.faults)
 
 
 class HealthMonitor:
-    """Judges one window after the other; remembers raised faults and what is usual here."""
+    """Finds faults in one window after the other; remembers those that stand and the noise floor of the last week."""
 
     def __init__(self, options: HealthOptions, spec: "SpectrogramSpec") -> None:
-        self._options = options
+        self.options = options
         self._spec = spec
         self._raised: set[str] = set()
-        self._history = History()
+        self._history = FloorHistory()
 
-    def check(self, window: "Window", *, usual: bool = True) -> Health:
-        """Measure a window, raise and lift faults, and learn from it when it is healthy.
+    def check(self, measures: Measures, utc: float, *, leak_suspected: bool = False) -> Health:
+        """Find the faults of a window, and learn the noise floor from a window without one.
 
-        `usual`: no leak is suspected; what is heard meanwhile must not become this place's quiet.
+        `utc`: beginning of the window, s since 1970. `leak_suspected`: do not take this level for the quiet of the
+        place: a leak may be in it.
         """
-        m = measures = measure(window.samples, self._spec)
-        self._raised = {name for name, excess in self._excesses(measures).items() if self._judge(name, excess)}
-        if self._raised <= {"lifeless"}:  # what ends it must be learnt
-            self._history.add(Hour(int(window.start_utc // 3600), m.l05, m.bandwidth_hz, m.l95, usual))
+        m = measures
+        self._raised = {name for name, excess in self._excesses(m).items() if self._exceeds(name, excess)}
+        if self._raised <= {"lifeless"}:  # a lifeless sensor is still learned from: a louder window ends the fault
+            self._history.add(Hour(int(utc // 3600), m.l05, m.bandwidth_hz, m.l95, not leak_suspected))
         floor = self._history.floor_dbfs
         return Health(
-            **asdict(measures),
-            noise_floor_dbfs=measures.l05 if floor is None else floor,
+            **{declared.name: getattr(m, declared.name) for declared in fields(Measures)},
+            noise_floor_dbfs=m.l05 if floor is None else floor,
             noise_floor_drift_db=self._history.drift_db,
             faults=tuple(name for name in FAULTS if name in self._raised),
         )
 
-    def _judge(self, name: str, excess: float) -> bool:
+    def _exceeds(self, name: str, excess: float) -> bool:
         return excess > (_LIFT if name in self._raised else 1)
 
     def _excesses(self, m: Measures) -> dict[str, float]:
-        """Each fault's measure as a multiple of its limit."""
+        """Return the measure of each fault as a multiple of its limit."""
         if not m.finite:
             return {"nan": 2.0}
-        options = self._options
+        options = self.options
         flat = m.flat_ratio / options.flat_ratio
         loud = m.level_dbfs > options.mains_level_dbfs
         return {
@@ -156,47 +156,50 @@ class HealthMonitor:
         }
 
     def _missing(self, m: Measures) -> float:
-        """Compare with the model's band where the model states one, else with what is usual here."""
+        """Compare with the model's band where the model states one, else with the median of the last week."""
         band = self._spec.band_hz[1] if self._spec.band_hz else self._history.bandwidth_hz
         if not band:
             return 0.0
-        wanted = band * self._options.bandwidth_ratio
+        wanted = band * self.options.bandwidth_ratio
         return 1 + 3 * (wanted - m.bandwidth_hz) / wanted
 
     def _fallen(self, m: Measures) -> float:
         quietest = self._history.quietest_dbfs
-        if quietest is None or self._options.floor_drop_db == 0:
+        if quietest is None or self.options.floor_drop_db == 0:
             return 0.0
-        return (quietest - m.l05) / self._options.floor_drop_db
+        return (quietest - m.l05) / self.options.floor_drop_db
 
     def _lifeless(self, m: Measures) -> float:
-        """Tell whether only a converter's noise was heard for days; any sound in this window ends it."""
-        hours = self._options.lifeless_hours
-        heard = self._history.range_dbfs(hours) if hours else None
-        if heard is None:
+        """Tell whether only the sensor's own noise was heard for days; any sound in this window ends the fault."""
+        hours = self.options.lifeless_hours
+        known = self._history.range_dbfs(hours) if hours else None
+        if known is None:
             return 0.0
-        quietest, loudest = min(heard[0], m.l05), max(heard[1], m.l95)
-        return 2.0 if loudest < _LIFE_DBFS and loudest - quietest < _LIFE_DB else 0.0
+        quietest, loudest = min(known[0], m.l05), max(known[1], m.l95)
+        return 2.0 if loudest < _LIFELESS_DBFS and loudest - quietest < _LIFELESS_RANGE_DB else 0.0
 
     def forget(self) -> None:
-        """Start learning anew what is usual: the sensor was moved, or a person accepts the present floor."""
-        self._history = History()
-        self._raised -= DOUBTS
+        """Learn the noise floor again: the sensor was moved, or a person accepts the present floor."""
+        self._history = FloorHistory()
+        self._raised -= LOW_CONFIDENCE_QUIET
 
     def snapshot(self) -> dict[str, Any]:
-        """Return what must survive a restart, as JSON keeps it."""
-        return {"raised": sorted(self._raised), "accepted": self._options.accepted, **self._history.snapshot()}
+        """Return what must survive a restart, as JSON values."""
+        return {"raised": sorted(self._raised), "accepted": self.options.accepted, **self._history.snapshot()}
 
     def accepts(self, saved: Mapping[str, Any]) -> bool:
-        """Tell whether what was saved is still what is usual here: nobody has accepted another floor since."""
-        return bool(saved.get("accepted", "") == self._options.accepted)
+        """Tell whether what was saved still holds: nobody has accepted another noise floor since."""
+        return bool(saved.get("accepted", "") == self.options.accepted)
 
     def restore(self, saved: Mapping[str, Any]) -> None:
-        """Inverse of `snapshot`, less what a person has set aside. Raises ValueError, TypeError or KeyError."""
-        history = History()
+        """Inverse of `snapshot`, without the history when a person has accepted another floor since.
+
+        Raises ValueError, TypeError or KeyError.
+        """
+        history = FloorHistory()
         history.restore(saved)
         raised = set(saved["raised"]) & set(FAULTS)
         if self.accepts(saved):
             self._raised, self._history = raised, history
         else:
-            self._raised, self._history = raised - DOUBTS, History()
+            self._raised, self._history = raised - LOW_CONFIDENCE_QUIET, FloorHistory()

@@ -1,4 +1,4 @@
-"""`leakear-train evaluate`: recordings through the daemon's own decision code; alerts a day, not windows."""
+"""`leakear-train evaluate`: recordings through the daemon's pipeline and judge; counts alerts a day, not windows."""
 
 from __future__ import annotations
 
@@ -27,36 +27,36 @@ from leakear.train.data import dataset
 from leakear.train.data.augmentation import loop
 from leakear.train.data.dataset import Recording
 from leakear.train.nodedays.outcome import poisson_interval, share_interval
-from leakear.train.nodedays.recorded_day import Heard, decide, listen
+from leakear.train.nodedays.recorded_day import RecordedDay, decide, record
 
 HELP = """\
-Put recordings through the daemon's pipeline and say what a node that hears them would have told.
+Put recordings through the daemon's pipeline and print the alerts of a node that hears them.
 
   leakear-train evaluate recordings/ --model model.tflite
   leakear-train evaluate recordings/ --minutes 60 --json result.json
 
-Recordings shorter than --minutes go round without a seam: each becomes a node that hears this sound all the time.
+Recordings shorter than --minutes are repeated without a seam: each becomes a node that hears this sound all the time.
 """
 BLOCK = 22050
 """Samples given to the pipeline at once."""
 FADE_S = 0.05
-"""Seconds of cross-fade where a short recording goes round."""
+"""Seconds of cross-fade where a short recording is repeated."""
 
 
 @dataclass(frozen=True)
-class Told:
-    """What a node told of one recording."""
+class Alerts:
+    """The alerts of a node that hears one recording."""
 
     name: str
     label: str
     site: str | None
     score: float | None
-    """Median P(leak) of its windows; None when none could be judged."""
+    """Median P(leak) of its windows; None when none has a score."""
     warnings: int
     alarms: int
     """Changes to LEAK."""
     hours: float
-    """Listened."""
+    """Length of the sound."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -85,47 +85,51 @@ def main(args: argparse.Namespace) -> int:
     rule = rule_from(model.info.decision, parse_rule(args.rule))
     recordings = dataset.load(args.data, args.manifest)
     window = WindowOptions(step_s=args.step)
-    told, bad = [], 0
+    found, bad = [], 0
     for recording in tqdm(recordings, unit="file", disable=None):
         try:
-            told.append(tell(recording, model, model.info.spec, rule, window, args.minutes))
+            found.append(alerts_of(recording, model, model.info.spec, rule, window, args.minutes))
         except InputDataError as error:
             print(f"left out: {error}")
             bad += 1
-    if not told:
+    if not found:
         raise InputDataError(f"{args.data} holds no recording that can be read")
-    report = summarise(told) | {"left_out": bad, "rule": asdict(rule), "recordings": [asdict(t) for t in told]}
+    report = summarise(found) | {
+        "left_out": bad,
+        "rule": asdict(rule),
+        "recordings": [asdict(alerts) for alerts in found],
+    }
     if args.json:
         args.json.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
     print(text(report))
     return 0
 
 
-def tell(
+def alerts_of(
     recording: Recording,
     model: Scorer,
     spec: SpectrogramSpec,
     rule: DecisionRule,
     window: WindowOptions,
     minutes: float,
-) -> Told:
-    """Let a node hear one recording. Raises InputDataError."""
-    heard = listen(going_round(recording.path, spec, minutes * 60), Pipeline(model, spec, rule, window))
-    changes = [change.state for change in decide(heard, rule)]
-    judged = heard.score[~np.isnan(heard.score)]
-    return Told(
+) -> Alerts:
+    """Return the alerts of a node that hears one recording. Raises InputDataError."""
+    day = record(repeated(recording.path, spec, minutes * 60), Pipeline(model, spec, rule, window))
+    changes = [change.state for change in decide(day, rule)]
+    scores = day.score[~np.isnan(day.score)]
+    return Alerts(
         name=recording.name,
         label=recording.label,
         site=recording.site,
-        score=float(np.median(judged)) if judged.size else None,
+        score=float(np.median(scores)) if scores.size else None,
         warnings=changes.count(State.WARNING),
         alarms=changes.count(State.LEAK),
-        hours=_hours(heard),
+        hours=_hours(day),
     )
 
 
-def going_round(path: Path, spec: SpectrogramSpec, least_s: float) -> Iterator[Block]:
-    """Stream a recording, over and over until `least_s` seconds have passed; the seam is cross-faded."""
+def repeated(path: Path, spec: SpectrogramSpec, least_s: float) -> Iterator[Block]:
+    """Stream a recording, repeated until `least_s` seconds have passed; the seams are cross-faded."""
     sound: Samples = np.concatenate([block.samples for block in read_blocks(path, spec)])
     wanted = max(round(least_s * spec.sample_rate), len(sound))
     fade = round(FADE_S * spec.sample_rate)
@@ -133,29 +137,29 @@ def going_round(path: Path, spec: SpectrogramSpec, least_s: float) -> Iterator[B
         once = len(sound) - min(fade, len(sound) // 2)
         sound = loop(sound, once, 0, fade)
     once = len(sound)
-    sound = np.resize(sound, once + BLOCK)  # goes on where it ends, so that every block is one piece
+    sound = np.resize(sound, once + BLOCK)  # continues after its end, so that every block is one slice
     for start in range(0, wanted, BLOCK):
         at = start / spec.sample_rate
         yield Block(start, sound[start % once :][: min(BLOCK, wanted - start)], at, at)
 
 
-def _hours(heard: Heard) -> float:
-    return float(heard.end_utc[-1] / 3600) if heard.end_utc.size else 0.0
+def _hours(day: RecordedDay) -> float:
+    return float(day.end_utc[-1] / 3600) if day.end_utc.size else 0.0
 
 
-def summarise(told: Sequence[Told]) -> dict[str, Any]:
-    """Count leaks told and false alarms a node-day, with exact intervals."""
-    leaks = [t for t in told if t.label == "Leak"]
-    dry = [t for t in told if t.label != "Leak"]
-    found, alarms = sum(t.alarms > 0 for t in leaks), sum(t.alarms for t in dry)
-    days = sum(t.hours for t in dry) / 24
+def summarise(all_alerts: Sequence[Alerts]) -> dict[str, Any]:
+    """Count found leaks and false alarms a node-day, with exact intervals."""
+    leaks = [alerts for alerts in all_alerts if alerts.label == "Leak"]
+    dry = [alerts for alerts in all_alerts if alerts.label != "Leak"]
+    found, alarms = sum(alerts.alarms > 0 for alerts in leaks), sum(alerts.alarms for alerts in dry)
+    days = sum(alerts.hours for alerts in dry) / 24
     low, high = poisson_interval(alarms)
     return {
         "leaks": len(leaks),
         "found": found,
         "found_interval": share_interval(found, len(leaks)) if leaks else None,
         "dry": len(dry),
-        "dry_alarmed": sum(t.alarms > 0 for t in dry),
+        "dry_alarmed": sum(alerts.alarms > 0 for alerts in dry),
         "dry_node_days": days,
         "false_alarms_per_day": alarms / days if days else None,
         "false_alarms_per_day_interval": (low / days, high / days) if days else None,
@@ -163,18 +167,18 @@ def summarise(told: Sequence[Told]) -> dict[str, Any]:
 
 
 def text(r: dict[str, Any]) -> str:
-    """Say the report in plain words."""
+    """Write the report for people."""
     lines = []
     for t in r["recordings"]:
         state = "LEAK" if t["alarms"] else "WARNING" if t["warnings"] else "OK"
-        score = "not judged" if t["score"] is None else f"{t['score']:.3f}"
+        score = "no score" if t["score"] is None else f"{t['score']:.3f}"
         lines.append(f"{t['label']:7} {state:8} {score:>10}  {t['name']}")
     if r["leaks"]:
         low, high = r["found_interval"]
-        lines.append(f"leaks told: {r['found']} of {r['leaks']} (95 % interval {low:.0%} to {high:.0%})")
+        lines.append(f"leaks found: {r['found']} of {r['leaks']} (95 % interval {low:.0%} to {high:.0%})")
     if r["dry"]:
         lines.append(
-            f"no leak, but LEAK told: {r['dry_alarmed']} of {r['dry']} recordings; "
+            f"LEAK without a leak: {r['dry_alarmed']} of {r['dry']} recordings; "
             f"{r['false_alarms_per_day']:.1f} alarms a node-day over {r['dry_node_days']:.2f} node-days"
         )
     return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""`leakear-train nodedays`: simulated days through the daemon's own code; found leaks, delays, false alarms a day."""
+"""`leakear-train nodedays`: simulated days through the daemon's pipeline; found leaks, delays, false alarms a day."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from leakear.train.nodedays import report
 from leakear.train.nodedays.runs import FileModel, Plan, run
 
 HELP = """\
-Put whole days of simulated sites through the daemon's pipeline with a converted model, and count what it said.
+Put whole days of simulated sites through the daemon's pipeline with a converted model, and count its alerts.
 
   leakear-train nodedays --model model.tflite --out days
-  leakear-train nodedays --out days --before 3             nodes that know what is usual: three days heard before each
-  leakear-train nodedays --out days --calibrate            nodes that learnt a leak-free day first (or a night)
+  leakear-train nodedays --out days --before 3             nodes that know their background: three days before each
+  leakear-train nodedays --out days --calibrate            nodes calibrated on a leak-free day first (or a night)
   leakear-train nodedays --out days --nights ../data/background   recorded rain, waves, engines, a tap
 
 Half of the days hold a leak. Sites 1000000 and up are kept for testing, 700000 to 899999 for tuning the rule; 500000 to
-699999 and 900000 to 999999 train the factory model, lower ones are free. What was heard stays in OUT: the same command
-with another rule takes seconds. Simulated days are not field accuracy.
+699999 and 900000 to 999999 train the factory model, lower ones are free. The recorded days stay in OUT: the same
+command with another rule takes seconds. Simulated days are not field accuracy.
 """
 RULE_HELP = f"change the decision rule; keys: {', '.join(DecisionRule.__dataclass_fields__)}"
 
@@ -36,7 +36,7 @@ RULE_HELP = f"change the decision rule; keys: {', '.join(DecisionRule.__dataclas
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command line."""
     parser.add_argument("--model", type=Path, default=FACTORY, help="model file (default: the factory model)")
-    parser.add_argument("--out", type=Path, required=True, help="folder for what was heard and for the report")
+    parser.add_argument("--out", type=Path, required=True, help="folder for the recorded days and the report")
     parser.add_argument("--days", type=whole(1), default=30, help="node-days, one a site, every other with a leak (30)")
     parser.add_argument("--first-site", type=whole(0), default=1_000_000, help="number of the first site (1000000)")
     parser.add_argument(
@@ -47,13 +47,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--jobs", type=whole(1), default=os.cpu_count() or 1, help="processes (one a core)")
     parser.add_argument("--snr", type=float, default=None, help="dB of every leak (default: drawn, −10 to 30)")
-    parser.add_argument("--before", type=whole(0), default=0, help="leak-free days that each node heard first (0)")
+    parser.add_argument("--before", type=whole(0), default=0, help="leak-free days of each node before its day (0)")
     parser.add_argument(
         "--calibrate", action="store_true", help="also judge nodes calibrated on the day before (a night)"
     )
     parser.add_argument("--nights", type=Path, help="folder with esc-10/ and speech-commands-noise/: real background")
     parser.add_argument(
-        "--minutes", type=number(0, 600, above=True), default=20.0, help="how long each recorded sound goes on (20)"
+        "--minutes", type=number(0, 600, above=True), default=20.0, help="length of each recorded sound (20)"
     )
     parser.add_argument("--rule", action="append", default=[], metavar="KEY=VALUE", help=RULE_HELP)
     parser.add_argument("--no-sweep", action="store_true", help="leave out the DET curve")

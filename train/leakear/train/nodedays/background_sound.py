@@ -1,7 +1,7 @@
 """Nights of real background: recordings looped for minutes at a simulated site, with or without a simulated leak.
 
-Sounds that go on (rain, waves, engines, a tap) are played one after the other with pauses between them; short ones
-(a dog, a sneeze) come at random all night. Expected folders: `esc-10/CLASS/*.ogg` and `speech-commands-noise/*.wav`.
+Long sounds (rain, waves, engines, a tap) are played one after the other with pauses between them; short ones (a dog,
+a sneeze) come at random all night. Expected folders: `esc-10/CLASS/*.ogg` and `speech-commands-noise/*.wav`.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ STEADY = (
     "pink_noise",
     "white_noise",
 )
-"""Sounds that go on."""
+"""Long sounds."""
 SHORT = ("dog-bark", "rooster", "baby-cry", "person-sneeze", "clock-tick", "dude_miaowing")
-"""Sounds that come and go."""
+"""Short sounds."""
 CLIPS = 8
 """Clips of one class in a loop."""
 PAUSE_S = 1800.0
-"""Seconds between two sounds that go on."""
+"""Seconds between two long sounds."""
 FADE_S = 0.05
 """Seconds of cross-fade between clips of a loop."""
 

@@ -11,7 +11,7 @@ import numpy as np
 import scipy.special
 
 from leakear.edge.decision.state_machine import DecisionRule, State
-from leakear.train.nodedays.recorded_day import Change, Heard, Series
+from leakear.train.nodedays.recorded_day import Change, RecordedDay, Series
 
 DAY_S = 86400.0
 """Seconds of a node-day."""
@@ -19,12 +19,12 @@ DAY_S = 86400.0
 
 @dataclass(frozen=True)
 class Alarm:
-    """A LEAK that was none."""
+    """A LEAK state without a leak."""
 
     at_s: float
     """Seconds after the day began."""
     causes: tuple[str, ...]
-    """What sounded for more than half of the time the rule looked back on."""
+    """Sounds of more than half of the time that the rule looked back on."""
 
 
 @dataclass(frozen=True)
@@ -36,13 +36,13 @@ class Outcome:
     snr_db: float | None
     """Of its leak; None without one."""
     found: bool
-    """Whether LEAK was said while it leaked."""
+    """Whether the state was LEAK at some time of the leak."""
     delay_s: float | None
     """From the leak's beginning to LEAK."""
     false_alarms: tuple[Alarm, ...]
-    """LEAK without a leak."""
+    """LEAK states without a leak."""
     warnings: int
-    """WARNING without a leak."""
+    """WARNING states without a leak."""
     dry_s: float
     """Seconds judged without a leak."""
     judged_s: float = DAY_S
@@ -56,9 +56,9 @@ def judge(
     seconds, begin = float(truth["seconds"]), float(truth.get("judged_from_s", 0.0))
     leak = next((e for e in truth["events"] if e["kind"] == "leak" and e["start_s"] < seconds), None)
     onset, end = (leak["start_s"], min(leak["end_s"], seconds)) if leak else (np.inf, np.inf)
-    told = _from([(c.utc - start_utc, c.state) for c in changes], begin)
-    alarms = [t for t, state in told if state is State.LEAK]
-    warned = [t for t, state in told if state is State.WARNING]
+    published = _from([(c.utc - start_utc, c.state) for c in changes], begin)
+    alarms = [t for t, state in published if state is State.LEAK]
+    warned = [t for t, state in published if state is State.WARNING]
     hits = [t for t in alarms if onset <= t <= end]
     looked_back = rule.span_s + rule.confirm_s
     false = tuple(Alarm(t, causes(truth, t, looked_back)) for t in alarms if not onset <= t <= end)
@@ -74,20 +74,20 @@ def judge(
     )
 
 
-def _from(told: Sequence[tuple[float, State]], begin: float) -> list[tuple[float, State]]:
-    """Return what was told from a moment on; what stood then is told anew: a false alarm that lasts is no silence."""
-    standing = [state for at, state in told if at < begin][-1:]
-    return [(begin, state) for state in standing if state is not State.OK] + [row for row in told if row[0] >= begin]
+def _from(changes: Sequence[tuple[float, State]], begin: float) -> list[tuple[float, State]]:
+    """Return the changes from a time on, and the state at that time as a change: a false alarm that lasts counts."""
+    before = [state for at, state in changes if at < begin][-1:]
+    return [(begin, state) for state in before if state is not State.OK] + [row for row in changes if row[0] >= begin]
 
 
 def causes(truth: Mapping[str, Any], at_s: float, back_s: float) -> tuple[str, ...]:
-    """Name what sounded for more than half of the `back_s` seconds before; `surroundings` where nothing did."""
+    """Name the sounds of more than half of the `back_s` seconds before; `surroundings` where there was none."""
     seconds: Counter[str] = Counter()
     for event in truth["events"]:
         overlap = min(event["end_s"], at_s) - max(event["start_s"], at_s - back_s)
         if overlap > 0 and event["kind"] not in {"leak", "vehicle"}:
             seconds[disturbance(event)] += overlap
-    return tuple(sorted(kind for kind, heard in seconds.items() if heard > back_s / 2)) or ("surroundings",)
+    return tuple(sorted(kind for kind, length in seconds.items() if length > back_s / 2)) or ("surroundings",)
 
 
 def disturbance(event: Mapping[str, Any]) -> str:
@@ -153,12 +153,12 @@ def _by_snr(leaks: Sequence[Outcome]) -> dict[str, tuple[int, int]]:
 
 
 def on_by_disturbance(
-    truth: Mapping[str, Any], heard: Heard, rule: DecisionRule, start_utc: float
+    truth: Mapping[str, Any], recorded: RecordedDay, rule: DecisionRule, start_utc: float
 ) -> dict[str, list[int]]:
     """Count (windows on, windows judged) without a leak while each kind of disturbance sounded."""
-    at = heard.end_utc - start_utc - 5.0
-    judged = ~np.isnan(heard.score)
-    on = judged & (heard.score >= rule.threshold) & (heard.level_dbfs >= rule.level_gate_dbfs)
+    at = recorded.end_utc - start_utc - 5.0
+    judged = ~np.isnan(recorded.score)
+    on = judged & (recorded.score >= rule.threshold) & (recorded.level_dbfs >= rule.level_gate_dbfs)
     leak = _during(at, (e for e in truth["events"] if e["kind"] == "leak"))
     kinds = {disturbance(event) for event in truth["events"]} - {"leak"}
     times = {kind: _during(at, (e for e in truth["events"] if disturbance(e) == kind)) for kind in kinds}

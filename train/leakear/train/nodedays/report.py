@@ -14,21 +14,21 @@ from leakear.edge.decision.calibration import Baseline, CalibrationRefused, prop
 from leakear.edge.decision.state_machine import DecisionRule
 from leakear.edge.model.tflite import sigmoid
 from leakear.train.nodedays.outcome import Outcome, judge, on_by_disturbance, summarise
-from leakear.train.nodedays.recorded_day import Heard, decide
-from leakear.train.nodedays.runs import HeardDay
+from leakear.train.nodedays.recorded_day import RecordedDay, decide, judged
+from leakear.train.nodedays.runs import NodeDay
 from leakear.train.processes import processes
 
 SWEEP = tuple(round(sigmoid(logit), 4) for logit in (-4, -3, -2, -1.5, -1, -0.5, 0, 0.5, 1, 1.5, 2, 3, 4, 5, 6))
 """Thresholds of the DET curve, P(leak)."""
 
 
-def report(days: Sequence[HeardDay], rule: DecisionRule, *, sweep: bool = True, jobs: int = 1) -> dict[str, Any]:
+def report(days: Sequence[NodeDay], rule: DecisionRule, *, sweep: bool = True, jobs: int = 1) -> dict[str, Any]:
     """Judge all days under a rule; everything as JSON."""
     outcomes = [outcome(day, rule) for day in days]
     found: dict[str, Any] = {
         "schema": 1,
         "simulated": True,
-        "step_s": days[0].heard.step_s,
+        "step_s": days[0].recorded.step_s,
         "rule": asdict(rule),
         "summary": summarise(outcomes),
         "disturbances": _disturbances(days, rule),
@@ -41,13 +41,13 @@ def report(days: Sequence[HeardDay], rule: DecisionRule, *, sweep: bool = True, 
     return found
 
 
-def outcome(day: HeardDay, rule: DecisionRule) -> Outcome:
+def outcome(day: NodeDay, rule: DecisionRule) -> Outcome:
     """Judge one day."""
-    return judge(day.name, day.truth, decide(day.heard, rule), rule, day.start_utc)
+    return judge(day.name, day.truth, decide(day.recorded, rule), rule, day.start_utc)
 
 
-def calibrated(days: Sequence[HeardDay], rule: DecisionRule) -> dict[str, Any]:
-    """Judge nodes that learnt a leak-free day first, as `leakear-edge calibrate` does, a person vouching for it."""
+def calibrated(days: Sequence[NodeDay], rule: DecisionRule) -> dict[str, Any]:
+    """Judge nodes calibrated on a leak-free day first, as `leakear-edge calibrate --accept-leak-like` does."""
     outcomes, refused = [], {}
     for day in days:
         assert day.before is not None
@@ -63,16 +63,16 @@ def calibrated(days: Sequence[HeardDay], rule: DecisionRule) -> dict[str, Any]:
     }
 
 
-def learn(before: Heard, rule: DecisionRule) -> DecisionRule:
+def learn(before: RecordedDay, rule: DecisionRule) -> DecisionRule:
     """Choose a node's threshold and level gate from leak-free sound. Raises CalibrationRefused."""
     baseline = Baseline(before.step_s)
-    for seen in before.observations():
-        baseline.add(seen.score, seen.level_dbfs)
+    for seen in judged(before, before.judge(rule)):
+        baseline.add(*seen.trusted)
     chosen = propose(baseline, on_fraction=rule.on_fraction, model_threshold=rule.threshold, accept_leak_like=True)
     return replace(rule, threshold=chosen.threshold, level_gate_dbfs=chosen.level_gate_dbfs)
 
 
-def det(days: Sequence[HeardDay], rule: DecisionRule, jobs: int) -> list[dict[str, Any]]:
+def det(days: Sequence[NodeDay], rule: DecisionRule, jobs: int) -> list[dict[str, Any]]:
     """Sweep the threshold of the rule, all days at each."""
     rules = [replace(rule, threshold=threshold) for threshold in SWEEP]
     with processes(jobs) as pool:
@@ -85,21 +85,21 @@ def det(days: Sequence[HeardDay], rule: DecisionRule, jobs: int) -> list[dict[st
     return points
 
 
-def _outcomes(rules: Sequence[DecisionRule], day: HeardDay) -> list[Outcome]:
+def _outcomes(rules: Sequence[DecisionRule], day: NodeDay) -> list[Outcome]:
     return [outcome(day, rule) for rule in rules]
 
 
-def _disturbances(days: Sequence[HeardDay], rule: DecisionRule) -> dict[str, dict[str, float]]:
+def _disturbances(days: Sequence[NodeDay], rule: DecisionRule) -> dict[str, dict[str, float]]:
     """Share of leak-free windows that count as on while each kind of disturbance sounds."""
     total: dict[str, np.ndarray[Any, Any]] = {}
     for day in days:
-        for kind, counts in on_by_disturbance(day.truth, day.heard, rule, day.start_utc).items():
+        for kind, counts in on_by_disturbance(day.truth, day.recorded, rule, day.start_utc).items():
             total[kind] = total.get(kind, np.zeros(2)) + counts
     return {k: {"windows": int(n), "on": round(float(on / n), 4)} for k, (on, n) in sorted(total.items()) if n}
 
 
 def text(found: Mapping[str, Any]) -> str:
-    """Say the report in plain words."""
+    """Write the report for people."""
     lines = [_summary_text("simulated days" if found["simulated"] else "days", found["summary"], found["step_s"])]
     if "calibrated" in found:
         lines.append(_summary_text("calibrated nodes", found["calibrated"], found["step_s"]))

@@ -1,4 +1,4 @@
-"""Runs node-days in parallel processes; what each node heard is kept, so that a run goes on where it stopped."""
+"""Runs node-days in parallel processes. Recorded days are kept on disk, so a run continues where it stopped."""
 
 from __future__ import annotations
 
@@ -20,26 +20,26 @@ from leakear.edge.spec import SpectrogramSpec
 from leakear.edge.windows import WindowOptions
 from leakear.train import simulator
 from leakear.train.nodedays.background_sound import Night
-from leakear.train.nodedays.recorded_day import Heard, listen
+from leakear.train.nodedays.recorded_day import RecordedDay, record
 from leakear.train.processes import processes
 from leakear.train.simulator.day import Day
 from leakear.train.simulator.site import Site
 from leakear.train.simulator.timeline import START_HOUR
 from leakear.train.simulator.units import RATE
 
-HEARD = 2
-"""Raised when what is kept of a day changes."""
+RECORDING = 3
+"""Version of the kept files; increase it when `RecordedDay` changes."""
 START_UTC = START_HOUR * 3600
 """POSIX seconds of a day's beginning."""
 NIGHT_HOURS = (11.5, 16.5)
-"""Hours after noon that a node without days before learns from when it is calibrated: 23:30 to 04:30."""
+"""Hours after noon from which a node without days before is calibrated: 23:30 to 04:30."""
 
 
 class Opener(Protocol):
-    """What a process opens to score with; must be picklable."""
+    """How a process loads the network that scores; must be picklable."""
 
     def key(self) -> str:
-        """Name the scorer in the kept files: another scorer, another name."""
+        """Return a name for the kept files: another network, another name."""
 
     def open(self) -> tuple[Scorer, SpectrogramSpec]:
         """Load it."""
@@ -52,7 +52,7 @@ class FileModel:
     path: Path
 
     def key(self) -> str:
-        """Digest of the file."""
+        """Return the digest of the file."""
         return hashlib.sha256(self.path.read_bytes()).hexdigest()
 
     def open(self) -> tuple[Scorer, SpectrogramSpec]:
@@ -63,7 +63,7 @@ class FileModel:
 
 @dataclass(frozen=True)
 class Plan:
-    """Which days, heard by which model."""
+    """Which days, with which model."""
 
     out: Path
     model: Opener
@@ -74,58 +74,58 @@ class Plan:
     snr_db: float | None = None
     """Of every leak; None: drawn."""
     calibrate: bool = False
-    """Calibrate on the day before each day, or on a night heard for it where there is none."""
+    """Calibrate on the day before each day, or on an additional night where there is none."""
     nights: Path | None = None
     """Recorded background instead of simulated days."""
     minutes: float = 20.0
     """Of each recorded sound."""
     hours: float = 24.0
-    """Of each day; less only to try things out."""
+    """Of each day; less than 24 only for tests."""
     before: int = 0
-    """Leak-free days that the same node heard before each day, without a break."""
+    """Leak-free days of the same node before each day, without a break."""
 
 
 @dataclass(frozen=True)
-class HeardDay:
-    """One day as a node heard it, with the days before it."""
+class NodeDay:
+    """One recorded day of a node, with the days before it and what really happened."""
 
     name: str
     truth: dict[str, Any]
-    heard: Heard
+    recorded: RecordedDay
     start_utc: float
     """POSIX seconds of the day's beginning."""
-    before: Heard | None
-    """What a calibrated node learnt from: a leak-free day, or a night."""
+    before: RecordedDay | None
+    """Leak-free day or night for the calibration; None without calibration."""
 
 
-def run(plan: Plan, jobs: int) -> list[HeardDay]:
-    """Hear all days that were not heard yet, and return them all."""
-    folder = plan.out / "heard"
+def run(plan: Plan, jobs: int) -> list[NodeDay]:
+    """Record all days that are not on disk yet, and return all of them."""
+    folder = plan.out / "recorded"
     folder.mkdir(parents=True, exist_ok=True)
     tasks = [(plan, number) for number in range(plan.days)]
     if jobs == 1:
-        return [_heard_day(task) for task in tqdm(tasks, unit="day", disable=None)]
+        return [_node_day(task) for task in tqdm(tasks, unit="day", disable=None)]
     with processes(jobs) as pool:
-        futures = [pool.submit(_heard_day, task) for task in tasks]
+        futures = [pool.submit(_node_day, task) for task in tasks]
         for future in tqdm(as_completed(futures), total=len(futures), unit="day", disable=None):
             future.result()  # an error ends the run at once, not after the last day
         return [future.result() for future in futures]
 
 
-def _heard_day(task: tuple[Plan, int]) -> HeardDay:
+def _node_day(task: tuple[Plan, int]) -> NodeDay:
     plan, number = task
     site = Site.draw(plan.first_site + number)
     leak = number % 2 == 0
     stem = f"{site.name}-{'night' if plan.nights else 'day'}-{'leak' if leak else 'dry'}-{_digest(plan)}"
-    path = plan.out / "heard" / stem
+    path = plan.out / "recorded" / stem
     if plan.nights:
         leak_db = (plan.snr_db if plan.snr_db is not None else 10.0) if leak else None
         night = Night(site, number, plan.nights, leak_db=leak_db, minutes=plan.minutes)
-        return HeardDay(stem, dict(night.truth()), _kept(path, plan, night.blocks()), 0.0, None)
+        return NodeDay(stem, dict(night.truth()), _kept(path, plan, night.blocks()), 0.0, None)
     days = [Day(site, 1_000_000 * (k + 1) + number, leak=False) for k in range(plan.before)]
     days.append(Day(site, number, leak=leak, snr_db=plan.snr_db))
-    heard = _kept(path, plan, _stream(days, plan))
-    return HeardDay(stem, _truth(days, plan), heard, START_UTC, _night(site, number, plan, path, heard))
+    recorded = _kept(path, plan, _stream(days, plan))
+    return NodeDay(stem, _truth(days, plan), recorded, START_UTC, _night(site, number, plan, path, recorded))
 
 
 def _stream(days: Sequence[Day], plan: Plan) -> Iterator[Block]:
@@ -141,7 +141,7 @@ def _stream(days: Sequence[Day], plan: Plan) -> Iterator[Block]:
 
 
 def _truth(days: Sequence[Day], plan: Plan) -> dict[str, Any]:
-    """Join the truths of days; the first of several only teaches the node what is usual, and is not judged."""
+    """Join the truths of days; the first of several is only for learning the background, and is not judged."""
     day_s = plan.hours * 3600
     events = [
         event | {"start_s": event["start_s"] + k * day_s, "end_s": min(event["end_s"], day_s) + k * day_s}
@@ -153,34 +153,34 @@ def _truth(days: Sequence[Day], plan: Plan) -> dict[str, Any]:
     return days[-1].truth() | judged
 
 
-def _night(site: Site, number: int, plan: Plan, path: Path, heard: Heard) -> Heard | None:
-    """Return what a calibrated node learns from: the whole leak-free day before, or a night heard for the purpose."""
+def _night(site: Site, number: int, plan: Plan, path: Path, recorded: RecordedDay) -> RecordedDay | None:
+    """Return the sound for the calibration: the whole leak-free day before, or an additional night."""
     if not plan.calibrate:
         return None
     if plan.before:
         noon, day_s = START_UTC + plan.before * plan.hours * 3600, plan.hours * 3600
-        return heard.between(noon - day_s, noon)
+        return recorded.between(noon - day_s, noon)
     night = Day(site, 1_000_000 + number, leak=False)
     return _kept(path.with_name(path.name + "-before"), plan, night.blocks(hours=NIGHT_HOURS, step_s=plan.step_s))
 
 
-def _kept(path: Path, plan: Plan, blocks: Iterable[Block]) -> Heard:
-    """Load what was heard, or hear it and keep it."""
+def _kept(path: Path, plan: Plan, blocks: Iterable[Block]) -> RecordedDay:
+    """Load a recorded day from disk, or record and save it."""
     file = path.with_name(path.name + ".npz")
     if file.is_file():
-        return Heard.load(file)
+        return RecordedDay.load(file)
     scorer, spec = plan.model.open()
-    heard = listen(blocks, Pipeline(scorer, spec, DecisionRule(), WindowOptions(step_s=plan.step_s)))
+    recorded = record(blocks, Pipeline(scorer, spec, DecisionRule(), WindowOptions(step_s=plan.step_s)))
     part = file.with_name("part-" + file.name)
-    heard.save(part)
+    recorded.save(part)
     part.replace(file)
-    return heard
+    return recorded
 
 
 def _digest(plan: Plan) -> str:
-    """Digest of all that what was heard depends on: model, step, leak's level, the simulator's own text."""
+    """Digest of all that a recording depends on: model, step, level of the leak, source text of the simulator."""
     package = Path(simulator.__file__).parent
     text = b"".join(path.read_bytes() for path in sorted(package.glob("*.py")))
     simulated = hashlib.sha256(text).hexdigest()
-    wanted = [plan.model.key(), plan.step_s, plan.snr_db, plan.minutes, plan.hours, plan.before, HEARD, simulated]
+    wanted = [plan.model.key(), plan.step_s, plan.snr_db, plan.minutes, plan.hours, plan.before, RECORDING, simulated]
     return hashlib.sha256(json.dumps(wanted).encode()).hexdigest()[:12]

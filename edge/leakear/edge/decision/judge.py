@@ -1,0 +1,155 @@
+"""The judge: from the measures, score and third-octave levels of one window after the other to the state of the node.
+
+There is one judge in the project. The daemon, replay and the converter run it inside `Pipeline`; the evaluation of
+recorded days (`leakear.train.nodedays.recorded_day`) feeds it the recorded rows. So the same rows under the same rule
+give the same transitions everywhere, one by one. Pure: no clock, no I/O, no samples.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from leakear.edge.background.background import Background, Excess
+from leakear.edge.background.third_octaves import Bands
+from leakear.edge.decision.state_machine import Decision, DecisionRule, Observation, State, Transition
+from leakear.edge.health.measures import Measures
+from leakear.edge.health.monitor import Health, HealthMonitor, HealthOptions
+from leakear.edge.spec import SpectrogramSpec
+
+NO_SCORE = "no_score"
+"""Fault: the network gave no number for a window."""
+NOT_JUDGED = "not_judged"
+"""Fault: too few of the last windows have a score that counts, whatever the state of the pipe."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The result of one window, of a lost window, or of one second of a sensor fault."""
+
+    state: State
+    transition: Transition | None
+    faults: tuple[str, ...]
+    """names of the faults that last: a fault of one window alone, such as a knock, is not among them"""
+    score: float | None = None
+    """P(leak); None when the window has none that is valid"""
+
+
+class Judge:
+    """The judgement of one node: health, background, lasting faults and the state machine."""
+
+    def __init__(
+        self, rule: DecisionRule, spec: SpectrogramSpec, *, step_s: float, health: HealthOptions | None = None
+    ) -> None:
+        self.step_s = step_s
+        """seconds that one window stands for"""
+        self.decision = Decision(rule)
+        self.health = HealthMonitor(health or HealthOptions(), spec)
+        self.background = Background(rule.span_s)
+        self._window_s = spec.window_seconds
+        self._lasting: tuple[str, ...] = ()
+        self._faulty_since: float | None = None
+
+    @property
+    def rule(self) -> DecisionRule:
+        """The rule; another one may be set at any time and holds from the next window on."""
+        return self.decision.rule
+
+    @rule.setter
+    def rule(self, rule: DecisionRule) -> None:
+        self.decision.rule = rule
+
+    def check(self, measures: Measures, utc: float) -> Health:
+        """Find the faults of a window, before its score: only an audible window needs one.
+
+        `utc`: beginning of the window, s since 1970. Call `window` next, or `lost` when no score can be had.
+        """
+        return self.health.check(measures, utc, leak_suspected=self.decision.leak_suspected)
+
+    def window(
+        self, health: Health, *, time_s: float, utc: float, score: float | None, levels: Bands | None
+    ) -> Verdict:
+        """Judge a window after its `check`.
+
+        `time_s` (monotonic) and `utc` are its end. `score` and `levels` (third octaves, shape (25,), dB) are needed
+        when `health.audible`, and ignored otherwise. A score outside 0 to 1, or NaN, is the fault `no_score`.
+        """
+        valid, excess, faults = None, None, health.faults
+        if health.audible:
+            assert levels is not None
+            valid = score if score is not None and 0 <= score <= 1 else None
+            faults = health.faults if valid is not None else (NO_SCORE,)
+            excess = self._excess(time_s, levels) if health.ok else None
+        observation = Observation(
+            time_s=time_s,
+            utc=utc,
+            step_s=self.step_s,
+            score=valid,
+            level_dbfs=health.l05,
+            fault=", ".join(faults) if self._lasts(faults, time_s) else None,
+            excess=excess,
+            low_confidence=valid is not None and not health.ok,
+        )
+        return self._verdict(observation)
+
+    def lost(self, *, time_s: float, utc: float) -> Verdict:
+        """Take note of a window that was dropped or has a gap; `time_s` (monotonic) and `utc` are its end."""
+        return self._verdict(Observation(time_s=time_s, utc=utc, step_s=self.step_s, score=None))
+
+    def sensor_fault(self, name: str, *, time_s: float, utc: float) -> Verdict:
+        """Take note of a sensor that delivers nothing; call about once a second while that lasts."""
+        self._lasting, self._faulty_since = (name,), None
+        return self._verdict(Observation(time_s=time_s, utc=utc, step_s=0.0, score=None, fault=name))
+
+    def _verdict(self, observation: Observation) -> Verdict:
+        transition = self.decision.update(observation)
+        faults = (*self._lasting, NOT_JUDGED) if self.decision.too_few_counted else self._lasting
+        return Verdict(self.decision.state, transition, faults, observation.score)
+
+    def _lasts(self, faults: tuple[str, ...], end: float) -> bool:
+        """Tell whether a fault lasts longer than one window: a knock clips one, and needs no event and no alert."""
+        if not faults:
+            self._faulty_since, self._lasting = None, ()
+            return False
+        if self._faulty_since is None:
+            self._faulty_since = end
+        if end - self._faulty_since < self._window_s - 1e-3:
+            return False
+        self._lasting = faults
+        return True
+
+    def _excess(self, time_s: float, levels: Bands) -> Excess | None:
+        """Compare a window with the background, which learns nothing while a leak is suspected."""
+        self.background.span_s = self.rule.span_s
+        return self.background.update(time_s, self.step_s, levels, learn=not self.decision.leak_suspected)
+
+    def learn_anew(self) -> None:
+        """Learn the background again: a person has stated that there is no leak in what is heard now."""
+        self.background.forget()
+        self.decision.forget_excesses()
+
+    def accept_floor(self) -> None:
+        """Accept the present noise floor: a person has checked the sensor."""
+        self.health.forget()
+        self.learn_anew()
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return what must survive a restart, as JSON values."""
+        return {
+            "decision": self.decision.snapshot(),
+            "health": self.health.snapshot(),
+            "usual": self.background.snapshot(),
+            "told": list(self._lasting),
+        }
+
+    def restore(self, saved: Mapping[str, Any], time_s: float, gap_s: float) -> None:
+        """Continue from a snapshot taken `gap_s` seconds before the monotonic time `time_s`.
+
+        Parts that are missing in `saved` stay as they are. Raises ValueError, TypeError or KeyError.
+        """
+        self._lasting = tuple(map(str, saved.get("told", ())))
+        if "decision" in saved:
+            self.decision.restore(saved["decision"], time_s, gap_s)
+        if "health" in saved:
+            self.health.restore(saved["health"])
+        if "usual" in saved and self.health.accepts(saved.get("health", {})):
+            self.background.restore(saved["usual"])
