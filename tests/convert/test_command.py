@@ -112,19 +112,19 @@ def test_a_long_stage_gives_signs_of_life(capsys: Capture, monkeypatch: pytest.M
 
 def test_what_was_held_back_is_told_when_loading_fails(capfd: Capture) -> None:
     def fail() -> None:
-        with stderr_filter.hushed():
+        with stderr_filter.silenced():
             os.write(2, b"the reason\n")
             raise ImportError
 
     with pytest.raises(ImportError):
         fail()
     assert capfd.readouterr().err == "the reason\n"
-    with stderr_filter.hushed():
+    with stderr_filter.silenced():
         os.write(2, b"greetings\n")
     assert capfd.readouterr().err == ""
 
 
 def test_only_the_named_noise_is_left_out(capfd: Capture) -> None:
-    with stderr_filter.without(b"fully_quantize"):
+    with stderr_filter.without_lines(b"fully_quantize"):
         os.write(2, b"fully_quantize: 0, inference_type: 6\na word for people\n")
     assert capfd.readouterr().err == "a word for people\n"

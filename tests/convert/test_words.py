@@ -44,10 +44,10 @@ def test_diff_tells_signed_from_unsigned(tmp_path: Path, capsys: pytest.CaptureF
 def test_only_the_noise_is_left_out_of_standard_error() -> None:
     code = """
 import os
-from leakear.train.stderr_filter import hushed, without
-with hushed():
+from leakear.train.stderr_filter import silenced, without_lines
+with silenced():
     os.write(2, b"greetings\\n")
-with without(b"noise: "):
+with without_lines(b"noise: "):
     os.write(2, b"noise: 1\\nkept\\n")
 os.write(2, b"after\\n")
 """

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from leakear.convert.lower import lower_dense
 from leakear.edge.errors import ModelError
-from leakear.train.stderr_filter import without
+from leakear.train.stderr_filter import without_lines
 
 Codes: TypeAlias = NDArray[np.uint8]
 """Spectrograms as the golden vector stores them, shape (n, rows, frames); the network's input is code / 255."""
@@ -57,7 +57,7 @@ def quantise(network: Any, mode: str, calibration: Iterable[Codes] = (), *, per_
     _configure(converter, MODES[mode], calibration, per_channel_dense=per_channel_dense)
     warnings.filterwarnings("ignore", message="Statistics for quantized inputs")  # they are what the set is for
     try:
-        with without(b"fully_quantize: "):  # an inner state that the converter prints
+        with without_lines(b"fully_quantize: "):  # an inner state that the converter prints
             flatbuffer = converter.convert()
     except Exception as error:  # the converter raises whatever its passes raise
         raise ModelError(f"TFLite cannot express this network in {mode}: {_reason(error)}") from error
