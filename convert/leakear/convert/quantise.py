@@ -1,7 +1,7 @@
-"""A Keras network with a logit output becomes a TFLite flatbuffer.
+"""Converts a Keras network with a logit output to a TFLite flatbuffer.
 
 The graph is traced at a fixed batch of one (a dynamic batch makes Flatten emit SHAPE, STRIDED_SLICE and PACK) and its
-weights are frozen straight into it: no SavedModel passes through the disk, which the notebook's 866 MB would fill.
+weights are frozen into it directly: no SavedModel is written to disk, for which the notebook's 866 MB may be too much.
 """
 
 import logging
@@ -23,7 +23,7 @@ Codes: TypeAlias = NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Mode:
-    """One way of writing the numbers of a network."""
+    """A number format of the network."""
 
     name: str
     doc: str
@@ -38,7 +38,7 @@ MODES = {
     for mode in (
         Mode("int8", "integer weights and activations, float input and logit (default)", True, 256),
         Mode("int8-io", "as int8, input and logit are integers too: the node writes no float copy", True, 256),
-        Mode("float32", "as trained: largest and slowest, the yardstick", False, None),
+        Mode("float32", "as trained: largest and slowest, for comparison", False, None),
         Mode("float16", "weights halved to 16 bit, arithmetic in float32", False, None),
         Mode("int16x8", "16-bit activations, 8-bit weights: where int8 loses too much", True, 65536),
         Mode("dynamic", "8-bit weights, float activations: no calibration set needed", False, None),
