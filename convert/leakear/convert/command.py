@@ -83,7 +83,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         option = describe(limit)
         parser.add_argument(
             f"--{limit.name.replace('_', '-')}",
-            type=number(0, 1), default=default_of(limit), metavar="X", help=f"{option.doc} (default {default_of(limit)})",
+            type=number(0, 1), default=default_of(limit), metavar="X",
+            help=f"{option.doc} (default {default_of(limit)})",
         )  # fmt: skip
 
 
