@@ -21,7 +21,7 @@ def reference_file() -> Path:
     """Path of the converted network; converts it when it is not there."""
     if not FILE.exists():
         from leakear.convert.quantise import quantise
-        from leakear.train.networks.presets import reference
+        from leakear.train.networks.reference import reference
 
         FILE.parent.mkdir(parents=True, exist_ok=True)
         flatbuffer = quantise(reference(SpectrogramSpec().shape), "int8", _calibration())

@@ -30,7 +30,7 @@ def hk(shared_data: Path) -> Path:
 
 @pytest.fixture
 def broker() -> Iterator[Any]:
-    """A real mosquitto on a free loopback port; tests/edge/broker.py has the options, and Subscriber."""
+    """A real mosquitto on a free loopback port; tests/support/broker.py has the options."""
     from tests.support.broker import Broker
 
     with Broker() as running:

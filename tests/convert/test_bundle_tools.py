@@ -78,14 +78,14 @@ def test_the_schema_describes_every_key_that_is_written(converted: Path) -> None
     assert undocumented(dict(bundle.read(converted).info.raw), json.loads(SCHEMA.read_text())) == []
 
 
-def test_any_zip_tool_and_any_runtime_open_the_file(converted: Path) -> None:
+def test_zip_tools_and_runtimes_open_the_file(converted: Path) -> None:
     from ai_edge_litert.interpreter import Interpreter
 
     assert zipfile.ZipFile(converted).testzip() is None
     Interpreter(model_path=str(converted)).allocate_tensors()
 
 
-def test_inspect_tells_people_and_machines(converted: Path, capsys: Capture) -> None:
+def test_inspect_prints_text_and_json(converted: Path, capsys: Capture) -> None:
     assert cli.main(["inspect", str(converted)]) == 0
     text = capsys.readouterr().out
     assert "small-" in text
@@ -100,7 +100,7 @@ def test_inspect_tells_people_and_machines(converted: Path, capsys: Capture) -> 
     assert len(verified["golden_logits"]) == 7
 
 
-def test_verify_runs_every_runtime_that_is_here(copy: Path, capsys: Capture) -> None:
+def test_verify_runs_every_installed_runtime(copy: Path, capsys: Capture) -> None:
     assert cli.main(["verify", str(copy), "--json"]) == 0
     found = json.loads(capsys.readouterr().out)["findings"]
     assert found[0]["ok"] is True
@@ -108,7 +108,7 @@ def test_verify_runs_every_runtime_that_is_here(copy: Path, capsys: Capture) -> 
     assert {item["ok"] for item in found} <= {True, None}
 
 
-def test_a_plain_flatbuffer_and_a_truncated_file_are_told_from_damage(copy: Path, capsys: Capture) -> None:
+def test_a_plain_flatbuffer_and_a_truncated_file_have_their_own_errors(copy: Path, capsys: Capture) -> None:
     data = copy.read_bytes()
     for size in (0, 10, 4000, len(data) // 2, len(data) - 1):
         copy.write_bytes(data[:size])
@@ -122,7 +122,7 @@ def test_a_plain_flatbuffer_and_a_truncated_file_are_told_from_damage(copy: Path
     [("", "differs from its recorded hash"), *((name, f"damaged (Bad CRC-32 for file '{name}')") for name in (
         bundle.INFO, bundle.INPUTS, bundle.LOGITS))],
 )  # fmt: skip
-def test_one_flipped_byte_is_found(copy: Path, capsys: Capture, member: str, words: str) -> None:
+def test_one_flipped_byte_is_detected(copy: Path, capsys: Capture, member: str, words: str) -> None:
     data = bytearray(stored_plainly(copy.read_bytes()))
     at = 3000
     if member:
@@ -147,7 +147,7 @@ def stored_plainly(data: bytes) -> bytes:
     return buffer.getvalue()
 
 
-def test_no_flipped_byte_of_the_zip_changes_anything_unnoticed(copy: Path) -> None:
+def test_flipped_bytes_of_the_zip_are_detected_or_have_no_effect(copy: Path) -> None:
     data = copy.read_bytes()
     whole = bundle.parse(data, "x")
     rng = np.random.default_rng(1)
@@ -164,7 +164,7 @@ def test_no_flipped_byte_of_the_zip_changes_anything_unnoticed(copy: Path) -> No
         assert (read.golden_logits == whole.golden_logits).all()
 
 
-def test_a_golden_vector_that_does_not_come_out_is_refused_here_and_there(copy: Path, capsys: Capture) -> None:
+def test_a_wrong_golden_vector_is_refused_by_converter_and_node(copy: Path, capsys: Capture) -> None:
     loaded = bundle.read(copy)
     wrong = bundle.assemble(loaded.flatbuffer, loaded.info.raw, loaded.golden_inputs, -loaded.golden_logits)
     copy.write_bytes(wrong)
@@ -186,7 +186,7 @@ def test_a_golden_vector_that_does_not_come_out_is_refused_here_and_there(copy: 
         ({"spectrogram": {"mel_bands": 40}}, "mel_bands"),
     ],
 )
-def test_a_description_that_cannot_be_is_refused(copy: Path, changed: dict[str, object], words: str) -> None:
+def test_an_invalid_description_is_refused(copy: Path, changed: dict[str, object], words: str) -> None:
     with pytest.raises(ModelError, match=words):
         bundle.parse(rebuilt(copy, **changed), "m.tflite")
 
@@ -194,7 +194,7 @@ def test_a_description_that_cannot_be_is_refused(copy: Path, changed: dict[str, 
 @pytest.mark.parametrize(
     ("schema", "words"), [(0, "leakear-convert RUN"), (2, "update leakear"), (None, "convert its run")]
 )
-def test_another_schema_says_what_to_do(copy: Path, schema: int | None, words: str) -> None:
+def test_the_error_for_another_schema_says_what_to_do(copy: Path, schema: int | None, words: str) -> None:
     text = json.dumps({**bundle.read(copy).info.raw, "schema": schema}).encode()
     with pytest.raises(ModelError, match=words):
         bundle.parse(with_json(copy.read_bytes(), text), "m.tflite")
@@ -206,12 +206,12 @@ def test_keys_of_a_later_version_are_ignored(copy: Path) -> None:
 
 
 @pytest.mark.parametrize("text", [b"", b"[]", b"{", b"\xff\xfe", b'"x"', b"[" * 100_000])
-def test_a_json_that_is_none_is_refused(copy: Path, text: bytes) -> None:
+def test_invalid_json_is_refused(copy: Path, text: bytes) -> None:
     with pytest.raises(ModelError, match=r"m\.tflite"):
         bundle.parse(with_json(copy.read_bytes(), text), "m.tflite")
 
 
-def test_a_signed_model_is_taken_and_an_unsigned_one_is_not(copy: Path, keys: Keys, capsys: Capture) -> None:
+def test_with_a_key_a_signed_model_loads_and_an_unsigned_one_does_not(copy: Path, keys: Keys, capsys: Capture) -> None:
     private, public = keys
     with pytest.raises(ModelError, match="is not signed"):
         Model.load(copy, public_key=public)
@@ -224,7 +224,7 @@ def test_a_signed_model_is_taken_and_an_unsigned_one_is_not(copy: Path, keys: Ke
     assert "signed by" in capsys.readouterr().out
 
 
-def test_a_signature_by_or_of_another_is_refused(copy: Path, keys: Keys, tmp_path: Path, capsys: Capture) -> None:
+def test_a_signature_of_another_key_or_file_is_refused(copy: Path, keys: Keys, tmp_path: Path, capsys: Capture) -> None:
     private, public = keys
     assert cli.main(["sign", "--new-key", str(tmp_path / "other")]) == 0
     assert cli.main(["sign", str(copy), "--key", str(tmp_path / "other.private.pem")]) == 0
@@ -241,7 +241,9 @@ def test_a_signature_by_or_of_another_is_refused(copy: Path, keys: Keys, tmp_pat
         Model.load(copy, public_key=public)
 
 
-def test_a_key_that_is_missing_or_none_is_named(copy: Path, keys: Keys, tmp_path: Path, capsys: Capture) -> None:
+def test_the_error_for_a_missing_or_invalid_key_names_it(
+    copy: Path, keys: Keys, tmp_path: Path, capsys: Capture
+) -> None:
     missing = tmp_path / "nowhere.pem"
     assert "nowhere.pem: No such file" in refused(capsys, "verify", str(copy), "--key", str(missing))
     assert "nowhere.pem: No such file" in refused(capsys, "sign", str(copy), "--key", str(missing))
@@ -254,13 +256,15 @@ def test_a_key_that_is_missing_or_none_is_named(copy: Path, keys: Keys, tmp_path
     assert copy.read_bytes() == TINY.read_bytes()
 
 
-def test_a_private_key_is_private_and_never_overwritten(keys: Keys, tmp_path: Path, capsys: Capture) -> None:
+def test_a_private_key_is_readable_only_for_its_owner_and_never_overwritten(
+    keys: Keys, tmp_path: Path, capsys: Capture
+) -> None:
     private, _ = keys
     assert private.stat().st_mode & 0o077 == 0
     assert "exists already" in refused(capsys, "sign", "--new-key", str(tmp_path / "mine"))
 
 
-def test_diff_shows_what_matters_first(copy: Path, tmp_path: Path, capsys: Capture) -> None:
+def test_diff_shows_important_keys_first(copy: Path, tmp_path: Path, capsys: Capture) -> None:
     other = tmp_path / "other.tflite"
     other.write_bytes(rebuilt(copy, decision={"threshold": 0.75}, attribution=["somebody"]))
     assert cli.main(["diff", str(copy), str(other)]) == 0

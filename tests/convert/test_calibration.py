@@ -32,15 +32,15 @@ def test_classes_and_sites_are_balanced() -> None:
     assert max(counts) - min(counts) <= 1
 
 
-def test_every_circumstance_and_silence_are_there() -> None:
+def test_the_set_has_every_circumstance_and_silence() -> None:
     assert set(choose(60).to_json()["circumstances"]) == {"as heard", "silence", *sets.CIRCUMSTANCES}
 
 
-def test_equal_seeds_equal_sets_and_the_digest_tells_others_apart() -> None:
+def test_equal_seeds_give_equal_sets_and_digests() -> None:
     assert choose(seed=1).digest == choose(seed=1).digest != choose(seed=2).digest
 
 
-def test_the_input_steps_are_exactly_those_of_the_golden_vector() -> None:
+def test_the_input_step_is_1_in_255() -> None:
     chosen = choose()
     assert chosen.codes.min() == 0
     assert chosen.codes.max() == 255
@@ -54,7 +54,7 @@ def test_a_set_of_one_class_is_refused(label: int) -> None:
         sets.choose(known.codes[one], known.labels[one], np.array(known.files)[one], SPEC, count=40, seed=1)
 
 
-def test_a_run_of_one_class_ends_with_65(run_folder: Path, tmp_path: Path, capsys: Capture) -> None:
+def test_a_run_of_one_class_gives_exit_code_65(run_folder: Path, tmp_path: Path, capsys: Capture) -> None:
     folder = tmp_path / "run"
     shutil.copytree(run_folder, folder)
     known = examples(1, 30)
@@ -66,7 +66,7 @@ def test_a_run_of_one_class_ends_with_65(run_folder: Path, tmp_path: Path, capsy
     assert not out.exists()
 
 
-def test_a_logit_calibrated_on_one_class_is_seen_to_saturate() -> None:
+def test_a_logit_calibrated_on_one_class_is_refused() -> None:
     """The measured trap: calibrated on NoLeak alone the logit ends near zero and no leak could ever fire."""
     built = network()
     codes, labels = spectra(5, 40)
@@ -81,7 +81,7 @@ def test_a_logit_calibrated_on_one_class_is_seen_to_saturate() -> None:
     assert fired.max() < floating[labels == 1].min()
 
 
-def test_circumstances_do_what_their_names_say() -> None:
+def test_each_circumstance_changes_the_spectrogram_accordingly() -> None:
     rng = np.random.default_rng(0)
     codes, _ = spectra(5, 1)
     window = codes[1]

@@ -23,7 +23,7 @@ def early(capsys: Capture, words: list[str], code: int) -> str:
     return said[0]
 
 
-def test_what_cannot_be_written_is_refused_before_the_work(run_folder: Path, tmp_path: Path, capsys: Capture) -> None:
+def test_an_unwritable_output_is_refused_before_the_work(run_folder: Path, tmp_path: Path, capsys: Capture) -> None:
     words = [str(run_folder), "-o"]
     assert "there is no folder" in early(capsys, [*words, str(tmp_path / "no" / "m.tflite")], 1)
     assert "is a folder: name a file" in early(capsys, [*words, str(tmp_path)], 1)
@@ -34,7 +34,7 @@ def test_what_cannot_be_written_is_refused_before_the_work(run_folder: Path, tmp
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file"]
 
 
-def test_a_date_that_is_none_is_refused_before_the_work(
+def test_an_invalid_date_is_refused_before_the_work(
     run_folder: Path, tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "yesterday")
@@ -56,7 +56,7 @@ def test_a_date_that_is_none_is_refused_before_the_work(
         ("--mode", "int4"),
     ],
 )
-def test_numbers_that_cannot_be_meant_are_wrong_usage(tmp_path: Path, capsys: Capture, option: tuple[str, str]) -> None:
+def test_numbers_out_of_range_are_wrong_usage(tmp_path: Path, capsys: Capture, option: tuple[str, str]) -> None:
     with pytest.raises(SystemExit) as end:
         cli.main(["RUN", "-o", str(tmp_path / "m.tflite"), *option])
     assert end.value.code == 2
@@ -78,7 +78,7 @@ def full_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.mark.parametrize(("flatbuffer", "windows"), [(20_000, 0), (10, 1)])
-def test_a_full_temporary_disk_is_a_sentence(
+def test_a_full_temporary_disk_gives_one_sentence(
     full_disk: Path, monkeypatch: pytest.MonkeyPatch, flatbuffer: int, windows: int
 ) -> None:
     """First the network does not fit, then the windows."""
@@ -88,7 +88,7 @@ def test_a_full_temporary_disk_is_a_sentence(
     assert list(full_disk.iterdir()) == []
 
 
-def test_the_terminal_shows_progress_and_not_tensorflows_greetings(run_folder: Path, tmp_path: Path) -> None:
+def test_the_terminal_shows_progress_without_tensorflows_messages(run_folder: Path, tmp_path: Path) -> None:
     words = [str(run_folder), "-o", str(tmp_path / "m.tflite"), "--calibration-windows", "40"]
     code = f"import sys; from leakear.convert.cli import main; sys.exit(main({words}))"
     environment = {key: value for key, value in os.environ.items() if key != "TF_CPP_MIN_LOG_LEVEL"}
@@ -101,7 +101,7 @@ def test_the_terminal_shows_progress_and_not_tensorflows_greetings(run_folder: P
         assert any(line.startswith(name) and "done in" in line for line in done.stderr.splitlines())
 
 
-def test_a_long_stage_gives_signs_of_life(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_long_stage_prints_its_elapsed_time(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(progress, "PULSE_S", 0.01)
     alive = []
     with progress.stage("a long one"):
@@ -110,21 +110,21 @@ def test_a_long_stage_gives_signs_of_life(capsys: Capture, monkeypatch: pytest.M
     assert "a long one: done in" in capsys.readouterr().err
 
 
-def test_what_was_held_back_is_told_when_loading_fails(capfd: Capture) -> None:
+def test_hidden_messages_are_printed_when_loading_fails(capfd: Capture) -> None:
     def fail() -> None:
-        with stderr_filter.hushed():
+        with stderr_filter.silenced():
             os.write(2, b"the reason\n")
             raise ImportError
 
     with pytest.raises(ImportError):
         fail()
     assert capfd.readouterr().err == "the reason\n"
-    with stderr_filter.hushed():
+    with stderr_filter.silenced():
         os.write(2, b"greetings\n")
     assert capfd.readouterr().err == ""
 
 
-def test_only_the_named_noise_is_left_out(capfd: Capture) -> None:
-    with stderr_filter.without(b"fully_quantize"):
+def test_only_lines_with_the_prefix_are_dropped(capfd: Capture) -> None:
+    with stderr_filter.without_lines(b"fully_quantize"):
         os.write(2, b"fully_quantize: 0, inference_type: 6\na word for people\n")
     assert capfd.readouterr().err == "a word for people\n"

@@ -13,14 +13,14 @@ from leakear.edge.model.tflite import FACTORY
 from tests.support.small_network import Capture, network, write_run
 
 
-def test_auc_is_that_of_sklearn() -> None:
+def test_auc_equals_sklearns() -> None:
     rng = np.random.default_rng(0)
     labels, logits = rng.integers(0, 2, 300).astype(np.uint8), np.round(rng.normal(0, 1, 300), 1)
     assert gate.auc(logits, labels) == pytest.approx(roc_auc_score(labels, logits))
     assert np.isnan(gate.auc(logits, np.zeros(300, np.uint8)))
 
 
-def test_a_shifted_network_gets_its_threshold_shifted_back() -> None:
+def test_a_shifted_networks_threshold_is_shifted_too() -> None:
     floating = np.random.default_rng(0).normal(0, 3, 400)
     quantised = floating + 0.7
     fitted = gate.refit(floating, quantised, 0.5)
@@ -33,7 +33,7 @@ def test_an_equal_network_keeps_its_threshold() -> None:
     assert gate.refit(floating, floating, 0.5) == 0.5
 
 
-def test_with_few_windows_the_shift_decides() -> None:
+def test_with_few_windows_the_median_shift_sets_the_threshold() -> None:
     """No window lies near the threshold, so any candidate agrees: the one that follows the shift is right."""
     floating = np.array([-4.0, -3.0, 3.0, 4.0])
     assert gate.refit(floating, floating + 0.7, 0.0) == pytest.approx(0.7)
@@ -45,7 +45,7 @@ def test_a_threshold_lies_between_two_integer_steps() -> None:
     assert (scale.low, scale.high) == (-131 * 0.25, 124 * 0.25)
 
 
-def test_what_is_missed_is_named_with_its_margin_and_a_remedy() -> None:
+def test_a_missed_limit_is_reported_with_margin_and_remedy() -> None:
     verdict = gate.Verdict(windows=100, agreement=0.97, flips=3, probability=0.1, auc_drop=0.02, event_agreement=0.5)
     found = gate.shortfalls(verdict, gate.Limits())
     assert len(found) == 3
@@ -55,7 +55,7 @@ def test_what_is_missed_is_named_with_its_margin_and_a_remedy() -> None:
     assert "--event-agreement" in found[2]
 
 
-def test_nothing_is_missed_exactly_at_the_limit() -> None:
+def test_a_value_equal_to_the_limit_passes() -> None:
     assert not gate.shortfalls(gate.Verdict(windows=100, agreement=0.99, flips=1, probability=0.25), gate.Limits())
 
 
@@ -66,7 +66,7 @@ def test_disagreement_and_worst_difference_are_counted() -> None:
     assert verdict.probability == pytest.approx(0.0748, abs=1e-3)
 
 
-def test_a_refused_conversion_writes_nothing_and_says_why(
+def test_a_refused_conversion_writes_no_file_and_gives_the_reason(
     run_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "out.tflite"
@@ -81,7 +81,7 @@ def test_a_refused_conversion_writes_nothing_and_says_why(
 
 
 @pytest.mark.parametrize(("parameters", "mode", "seeds"), [(1000, "int8", 3), (10**8, "int8", 1), (1000, "float32", 1)])
-def test_small_networks_get_other_calibration_sets(
+def test_small_networks_are_tried_with_other_calibration_sets(
     monkeypatch: pytest.MonkeyPatch, parameters: int, mode: str, seeds: int
 ) -> None:
     """The third set meets the limits; large networks and modes without a set get one try."""
@@ -105,7 +105,7 @@ def test_swapped_labels_are_refused(tmp_path: Path, capsys: Capture) -> None:
     assert not (tmp_path / "out.tflite").exists()
 
 
-def test_the_report_and_the_file_say_the_same(
+def test_the_report_equals_the_description_in_the_file(
     run_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "out.tflite"
@@ -175,7 +175,7 @@ def test_simulated_days_compare_the_alerts_of_both_networks(deaf: Path, capsys: 
 
 
 @pytest.mark.slow
-def test_node_days_stand_in_report_and_file(run_folder: Path, tmp_path: Path, capsys: Capture) -> None:
+def test_node_days_are_in_report_and_file(run_folder: Path, tmp_path: Path, capsys: Capture) -> None:
     out = tmp_path / "out.tflite"
     days = ["--nodedays", "2", "--nodeday-hours", "1", "--nodeday-step", "60", "--event-agreement", "0"]
     assert cli.main([str(run_folder), "-o", str(out), "--calibration-windows", "60", *days]) == 0

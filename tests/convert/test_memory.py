@@ -22,12 +22,12 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_the_reference_network_is_told_to_fit_into_20_gib() -> None:
+def test_the_reference_network_needs_less_than_20_gib() -> None:
     assert all(1 < memory.needed(REFERENCE, mode) <= 20 for mode in MODES)
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_too_little_memory_is_a_sentence_with_a_way_out(machine: Path, mode: str) -> None:
+def test_too_little_memory_gives_a_sentence_with_a_remedy(machine: Path, mode: str) -> None:
     wanted = memory.needed(REFERENCE, mode)
     if wanted <= 4.5:
         memory.check(REFERENCE, mode)
@@ -44,7 +44,7 @@ def test_swap_counts_and_a_small_network_always_fits(machine: Path) -> None:
     memory.check(REFERENCE, "int8")
 
 
-def test_a_container_that_grants_less_than_the_machine_decides(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_containers_lower_limit_is_used(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     limit, used = machine / "memory.max", machine / "memory.current"
     limit.write_text(f"{3 << 30}\n")
     used.write_text(f"{1 << 30}\n")
@@ -54,13 +54,13 @@ def test_a_container_that_grants_less_than_the_machine_decides(machine: Path, mo
     assert memory.available() == 4
 
 
-def test_where_nobody_can_tell_nothing_is_refused(machine: Path) -> None:
+def test_with_unknown_memory_nothing_is_refused(machine: Path) -> None:
     memory.STATUS.unlink()
     assert memory.available() is None
     memory.check(REFERENCE, "int8")
 
 
-def test_the_command_refuses_before_it_begins(machine: Path, run_folder: Path, capsys: Capture) -> None:
+def test_the_command_refuses_before_it_converts(machine: Path, run_folder: Path, capsys: Capture) -> None:
     memory.STATUS.write_text("MemAvailable: 2048 kB\nSwapFree: 0 kB\n")
     out = machine / "m.tflite"
     words = [str(run_folder), "-o", str(out), "--calibration-windows", "40"]

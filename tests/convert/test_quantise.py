@@ -26,7 +26,7 @@ def flatbuffers(source: Source) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_every_mode_computes_what_the_float_network_does_on_every_runtime(
+def test_every_mode_agrees_with_the_float_network_on_every_runtime(
     source: Source, flatbuffers: dict[str, bytes], runtime: runtimes.Runtime, mode: str
 ) -> None:
     codes, labels = spectra(9, 20)
@@ -41,7 +41,7 @@ def test_every_mode_computes_what_the_float_network_does_on_every_runtime(
     assert 20 < outcome.resident_mb < 400
 
 
-def test_modes_are_what_they_say(flatbuffers: dict[str, bytes]) -> None:
+def test_each_mode_has_its_number_types(flatbuffers: dict[str, bytes]) -> None:
     wide, codes = network(units=128), spectra(1, 30)[0]
     size = {mode: len(quantise(wide, mode, codes)) for mode in ("int8", "float16", "float32")}
     assert size["int8"] < 0.4 * size["float32"]
@@ -50,7 +50,7 @@ def test_modes_are_what_they_say(flatbuffers: dict[str, bytes]) -> None:
     assert steps == {"int8": 256, "int8-io": 256, "int16x8": 65536}
 
 
-def test_only_int8_io_takes_and_gives_integers(flatbuffers: dict[str, bytes]) -> None:
+def test_only_int8_io_has_integer_input_and_output(flatbuffers: dict[str, bytes]) -> None:
     names = {mode: {item["name"] for item in operators(flatbuffers[mode])} for mode in ("int8", "int8-io")}
     assert {"QUANTIZE", "DEQUANTIZE"} <= names["int8"]
     assert not {"QUANTIZE", "DEQUANTIZE"} & names["int8-io"]
@@ -82,7 +82,7 @@ def test_a_dynamic_model_that_214_cannot_load_is_refused(source: Source, legacy_
     refuse(convert(wide, Options(mode="dynamic", windows=20)))
 
 
-def test_a_last_layer_of_one_output_loads_in_214_all_the_same(legacy_runtime: runtimes.Runtime) -> None:
+def test_a_dense_layer_of_one_output_loads_in_214(legacy_runtime: runtimes.Runtime) -> None:
     """TensorFlow calls its one scale "per channel", a version that 2.14 lacks; the layer itself 2.14 knows."""
     import keras
 
@@ -94,7 +94,7 @@ def test_a_last_layer_of_one_output_loads_in_214_all_the_same(legacy_runtime: ru
     assert np.abs(logits - float_logits(built, codes)).max() < 0.05
 
 
-def test_the_table_of_214_is_that_of_the_real_one(
+def test_the_table_of_214_equals_the_real_runtimes(
     flatbuffers: dict[str, bytes], legacy_runtime: runtimes.Runtime
 ) -> None:
     """What the table allows loads, what it forbids does not: asked at the very border."""
@@ -106,7 +106,7 @@ def test_the_table_of_214_is_that_of_the_real_one(
     assert not runtimes.score(legacy_runtime, flatbuffers["dynamic"], codes).error
 
 
-def test_an_operator_that_tflite_has_not_is_a_plain_sentence() -> None:
+def test_an_operator_without_tflite_version_gives_one_sentence() -> None:
     import keras
     import tensorflow as tf
 
@@ -116,7 +116,7 @@ def test_an_operator_that_tflite_has_not_is_a_plain_sentence() -> None:
         quantise(keras.Model(inputs, odd), "float32")
 
 
-def test_a_runtime_that_dies_is_an_error_of_its_own(tmp_path: Path, flatbuffers: dict[str, bytes]) -> None:
+def test_a_crashed_runtime_becomes_an_error(tmp_path: Path, flatbuffers: dict[str, bytes]) -> None:
     """A crash of the runtime's process must not take the converter along."""
     python = tmp_path / "python"
     python.write_text("#!/bin/sh\nkill -SEGV $$\n")
@@ -128,7 +128,7 @@ def test_a_runtime_that_dies_is_an_error_of_its_own(tmp_path: Path, flatbuffers:
         runtimes.require(outcome)
 
 
-def test_a_runtime_that_is_not_here_says_how_to_bring_it(tmp_path: Path, flatbuffers: dict[str, bytes]) -> None:
+def test_a_missing_runtime_says_how_to_install_it(tmp_path: Path, flatbuffers: dict[str, bytes]) -> None:
     missing = runtimes.known({"LEAKEAR_LEGACY_PYTHON": str(tmp_path / "none")})[2]
     outcome = runtimes.score(missing, flatbuffers["int8"], spectra(1, 1)[0])
     assert "LEAKEAR_LEGACY_PYTHON" in outcome.error

@@ -41,7 +41,7 @@ def describe(folder: Path, name: str = "mine.json", **changed: object) -> Path:
     return folder / name
 
 
-def test_somebodys_own_sigmoid_of_noleak_becomes_a_logit_of_leak(own: Path, tmp_path: Path) -> None:
+def test_a_sigmoid_of_noleak_becomes_a_logit_of_leak(own: Path, tmp_path: Path) -> None:
     """The reference notebook's way round: its P(NoLeak) must not invert the alerts."""
     out = tmp_path / "mine.tflite"
     words = [str(own / "mine.keras"), "--spec", str(own / "mine.json"), "-o", str(out), "--calibration-windows", "40"]
@@ -53,7 +53,7 @@ def test_somebodys_own_sigmoid_of_noleak_becomes_a_logit_of_leak(own: Path, tmp_
     assert bundle.read(out).info.raw["training"]["preset"] == "own"
 
 
-def test_a_negated_sigmoid_is_exactly_one_minus_itself(own: Path) -> None:
+def test_a_negated_logit_gives_one_minus_the_sigmoid(own: Path) -> None:
     import keras
 
     codes, _ = spectra(8, 10)
@@ -89,7 +89,7 @@ def refusal(own: Path, capsys: Capture, path: Path, spec: Path | None, code: int
     return capsys.readouterr().err.strip().splitlines()[-1]
 
 
-def test_a_savedmodel_folder_that_is_none_is_told(own: Path, capsys: Capture, tmp_path: Path) -> None:
+def test_a_folder_that_is_not_a_savedmodel_is_refused(own: Path, capsys: Capture, tmp_path: Path) -> None:
     (tmp_path / "variables").mkdir()
     said = refusal(own, capsys, tmp_path, None, 65)
     assert "neither a run folder (it holds no run.json) nor a SavedModel (it holds no saved_model.pb)" in said
@@ -97,7 +97,7 @@ def test_a_savedmodel_folder_that_is_none_is_told(own: Path, capsys: Capture, tm
     assert "is not a SavedModel that can be opened" in refusal(own, capsys, tmp_path, own / "mine.json", 78)
 
 
-def test_a_file_that_is_no_keras_model_is_told(own: Path, capsys: Capture) -> None:
+def test_a_file_that_is_not_a_keras_model_is_refused(own: Path, capsys: Capture) -> None:
     (own / "text.keras").write_text("no model")
     assert "is not a Keras model" in refusal(own, capsys, own / "text.keras", own / "mine.json", 78)
     data = (own / "mine.keras").read_bytes()
@@ -105,7 +105,7 @@ def test_a_file_that_is_no_keras_model_is_told(own: Path, capsys: Capture) -> No
     assert "is not a Keras model" in refusal(own, capsys, own / "half.keras", own / "mine.json", 78)
 
 
-def test_a_network_without_description_asks_for_one(own: Path, capsys: Capture) -> None:
+def test_a_network_without_description_is_refused(own: Path, capsys: Capture) -> None:
     assert "--spec FILE.json" in refusal(own, capsys, own / "mine.keras", None, 65)
     assert "does not exist" in refusal(own, capsys, own / "nothing.keras", None, 65)
 
@@ -125,13 +125,13 @@ def test_a_network_without_description_asks_for_one(own: Path, capsys: Capture) 
         ({"output_positive": "leak"}, 'say "Leak" or "NoLeak"', 78),
     ],
 )
-def test_a_description_that_does_not_fit_says_where(
+def test_the_error_for_a_wrong_description_says_where(
     own: Path, capsys: Capture, changed: dict[str, object], words: str, code: int
 ) -> None:
     assert words in refusal(own, capsys, own / "mine.keras", describe(own, "bad.json", **changed), code)
 
 
-def test_networks_that_cannot_be_a_leak_detector_say_why(own: Path, capsys: Capture) -> None:
+def test_unsuitable_networks_are_refused_with_the_reason(own: Path, capsys: Capture) -> None:
     import keras
     from keras import layers
 
@@ -149,7 +149,7 @@ def test_networks_that_cannot_be_a_leak_detector_say_why(own: Path, capsys: Capt
         assert words in refusal(own, capsys, own / f"{name}.keras", own / "mine.json", 78)
 
 
-def test_an_activation_layer_after_the_last_dense_is_taken_off(own: Path) -> None:
+def test_an_activation_layer_after_the_last_dense_is_removed(own: Path) -> None:
     import keras
     from keras import layers
 
@@ -162,7 +162,7 @@ def test_an_activation_layer_after_the_last_dense_is_taken_off(own: Path) -> Non
     assert np.allclose(1 / (1 + np.exp(-logits)), expected[:, 0], atol=1e-5)
 
 
-def test_a_run_folder_without_its_network_or_split_is_told(run_folder: Path, tmp_path: Path) -> None:
+def test_a_run_folder_without_network_or_split_is_refused(run_folder: Path, tmp_path: Path) -> None:
     folder = tmp_path / "run"
     shutil.copytree(run_folder, folder)
     (folder / "split.json").write_text("{}")
@@ -173,7 +173,7 @@ def test_a_run_folder_without_its_network_or_split_is_told(run_folder: Path, tmp
         load(folder)
 
 
-def test_windows_of_another_shape_are_told(run_folder: Path, tmp_path: Path) -> None:
+def test_windows_of_another_shape_are_refused(run_folder: Path, tmp_path: Path) -> None:
     folder = tmp_path / "run"
     shutil.copytree(run_folder, folder)
     known = examples(1, 10)
@@ -197,7 +197,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", str(folder)], check=True)
 
 
-def test_a_disk_that_fills_leaves_no_half_file(run_folder: Path, small_disk: Path, capsys: Capture) -> None:
+def test_a_full_disk_leaves_no_partial_file(run_folder: Path, small_disk: Path, capsys: Capture) -> None:
     old = b"the model that works"
     (small_disk / "m.tflite").write_bytes(old)
     (small_disk / "ballast").write_bytes(bytes(4096))
@@ -207,7 +207,7 @@ def test_a_disk_that_fills_leaves_no_half_file(run_folder: Path, small_disk: Pat
     assert sorted(path.name for path in small_disk.iterdir()) == ["ballast", "m.tflite"]
 
 
-def test_a_folder_that_is_not_there_is_one_sentence(converted: Path, tmp_path: Path, capsys: Capture) -> None:
+def test_a_missing_folder_gives_one_sentence(converted: Path, tmp_path: Path, capsys: Capture) -> None:
     assert cli.main(["sign", "--new-key", str(tmp_path / "k")]) == 0
     words = ["sign", str(converted), "--key", str(tmp_path / "k.private.pem"), "-o", str(tmp_path / "no" / "m.tflite")]
     assert cli.main(words) == 1

@@ -22,7 +22,7 @@ def table(run: Path, out: Path, *words: str) -> tuple[dict[str, dict[str, object
 
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
-def test_finished_rows_are_kept_and_refused_ones_tried_again(run_folder: Path, tmp_path: Path) -> None:
+def test_finished_rows_are_kept_and_refused_ones_repeated(run_folder: Path, tmp_path: Path) -> None:
     first, said = table(run_folder, tmp_path, "--modes", "float32,no-such-mode")
     assert f"{run_folder} in float32" in said
     row = first["small float32"]

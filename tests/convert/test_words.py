@@ -10,7 +10,7 @@ from leakear.convert import cli
 from leakear.edge.model.tflite import FACTORY
 
 
-def test_a_word_that_is_nothing_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unknown_command_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["bogus"]) == 2
     error = capsys.readouterr().err
     assert "bogus is neither a command (convert, inspect" in error
@@ -23,16 +23,14 @@ def test_a_model_file_is_not_converted_again(tmp_path: Path, capsys: pytest.Capt
 
 
 @pytest.mark.parametrize("words", [["inspect", "nope"], ["verify", "nope"], ["diff", "nope", "nope"]])
-def test_a_model_that_is_not_there_is_named_without_the_node_s_settings(
-    words: list[str], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_error_for_a_missing_model_names_it(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(words) == 78
     error = capsys.readouterr().err
     assert "nope: No such file" in error
     assert "[model]" not in error
 
 
-def test_diff_tells_signed_from_unsigned(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_diff_shows_whether_models_are_signed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     signed, key = tmp_path / "signed.tflite", tmp_path / "k"
     assert cli.main(["sign", "--new-key", str(key)]) == 0
     assert cli.main(["sign", str(FACTORY), "--key", f"{key}.private.pem", "-o", str(signed)]) == 0
@@ -41,13 +39,13 @@ def test_diff_tells_signed_from_unsigned(tmp_path: Path, capsys: pytest.CaptureF
     assert capsys.readouterr().out == "signed  false → true\n"
 
 
-def test_only_the_noise_is_left_out_of_standard_error() -> None:
+def test_only_lines_with_the_prefix_are_dropped_from_standard_error() -> None:
     code = """
 import os
-from leakear.train.stderr_filter import hushed, without
-with hushed():
+from leakear.train.stderr_filter import silenced, without_lines
+with silenced():
     os.write(2, b"greetings\\n")
-with without(b"noise: "):
+with without_lines(b"noise: "):
     os.write(2, b"noise: 1\\nkept\\n")
 os.write(2, b"after\\n")
 """

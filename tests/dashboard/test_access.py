@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from leakear.dashboard.auth import FREE_TRIES, Throttle
-from leakear.dashboard.options import ServeOptions, parse_listen, refuse_open_doors
+from leakear.dashboard.options import ServeOptions, parse_listen, refuse_open_access
 from leakear.edge.errors import ConfigError
 from tests.support.harness import Dashboard
 from tests.support.places import ROOT
@@ -77,7 +77,7 @@ def test_nothing_without_log_in(dashboard: Dashboard) -> None:
     assert stranger.ask("/")[0] == 200, "the page itself is no secret: it shows the log-in"
 
 
-def test_wrong_passwords_are_refused_alike_and_slowed_down(dashboard: Dashboard) -> None:
+def test_wrong_passwords_and_unknown_names_give_the_same_answer_and_are_throttled(dashboard: Dashboard) -> None:
     stranger = Client(dashboard.url)
     answers = [stranger.ask("/api/login", {"name": name, "password": "x"})[:2] for name in ("ana", "nobody")]
     assert answers[0] == answers[1] == (401, b'{"error":"wrong"}')
@@ -89,7 +89,7 @@ def test_wrong_passwords_are_refused_alike_and_slowed_down(dashboard: Dashboard)
         assert stranger.ask("/api/login", rubbish if rubbish is not None else 0)[0] == 401
 
 
-def test_waiting_grows_and_ends() -> None:
+def test_the_throttles_wait_doubles_and_is_limited() -> None:
     throttle = Throttle()
     for n in range(FREE_TRIES + 3):
         throttle.failed("who", float(n))
@@ -100,13 +100,13 @@ def test_waiting_grows_and_ends() -> None:
     assert throttle.wait("who", FREE_TRIES + 2.0) == 0.0
 
 
-def test_the_cookie_cannot_be_read_or_sent_from_elsewhere(dashboard: Dashboard) -> None:
+def test_the_cookie_is_http_only_and_same_site(dashboard: Dashboard) -> None:
     cookie = Client(dashboard.url).log_in("ana").cookie.lower()
     assert "httponly" in cookie
     assert "samesite=strict" in cookie
 
 
-def test_viewers_look_and_do_not_operate(dashboard: Dashboard) -> None:
+def test_viewers_can_read_but_not_operate(dashboard: Dashboard) -> None:
     vera = Client(dashboard.url).log_in("vera")
     assert json.loads(vera.ask("/api/me")[1])["role"] == "view"
     assert vera.ask("/api/alerts")[0] == 200
@@ -115,7 +115,7 @@ def test_viewers_look_and_do_not_operate(dashboard: Dashboard) -> None:
     assert vera.ask("/api/export")[0] == 403
 
 
-def test_operators_operate(dashboard: Dashboard) -> None:
+def test_operators_can_command_and_judge(dashboard: Dashboard) -> None:
     ana = Client(dashboard.url).log_in("ana")
     status, answer, _ = ana.ask("/api/nodes/a/b/commands/identify", {})
     assert status == 422
@@ -138,7 +138,7 @@ def test_operators_operate(dashboard: Dashboard) -> None:
         ({"content_type": "multipart/form-data"}, 415),
     ],
 )
-def test_other_web_sites_change_nothing(dashboard: Dashboard, headers: dict[str, str], status: int) -> None:
+def test_requests_of_other_web_sites_change_nothing(dashboard: Dashboard, headers: dict[str, str], status: int) -> None:
     ana = Client(dashboard.url).log_in("ana")
     for path in (*WRITES, "/api/login", "/api/logout"):
         assert ana.ask(path, {}, **headers)[0] == status, path
@@ -151,7 +151,7 @@ def test_log_out_ends_the_session(dashboard: Dashboard) -> None:
     assert ana.ask("/api/me")[0] == 401
 
 
-def test_no_secret_is_in_what_the_page_gets(dashboard: Dashboard) -> None:
+def test_the_page_gets_no_secret(dashboard: Dashboard) -> None:
     ana = Client(dashboard.url).log_in("ana")
     static = ROOT / "dashboard" / "leakear" / "dashboard" / "static"
     paths = ["/", "/api/me", "/api/alerts", *(f"/static/{p.relative_to(static)}" for p in static.rglob("*.*"))]
@@ -180,14 +180,14 @@ def handshake(url: str, **headers: str) -> int:
         return int(line.recv(100).split()[1])
 
 
-def test_the_live_line_needs_log_in_and_our_own_page(dashboard: Dashboard) -> None:
+def test_the_websocket_needs_log_in_and_our_own_origin(dashboard: Dashboard) -> None:
     cookie = Client(dashboard.url).log_in("vera").headers["cookie"]
     assert handshake(dashboard.url, origin=dashboard.url) == 403
     assert handshake(dashboard.url, origin="https://evil.example", cookie=cookie) == 403
     assert handshake(dashboard.url, origin=dashboard.url, cookie=cookie) == 101
 
 
-def test_without_users_only_this_machine_and_only_by_its_own_name(tmp_path: Path) -> None:
+def test_without_users_only_loopback_host_names_have_access(tmp_path: Path) -> None:
     """A web site that points its name at 127.0.0.1 (DNS rebinding) is a stranger."""
     with Dashboard("mqtt://127.0.0.1:1", tmp_path) as open_one:
         local = Client(open_one.url)
@@ -197,7 +197,7 @@ def test_without_users_only_this_machine_and_only_by_its_own_name(tmp_path: Path
         assert handshake(open_one.url, host=f"evil.example:{port}", origin=f"http://evil.example:{port}") == 403
 
 
-def test_a_proxy_s_word_counts_only_from_the_proxy(tmp_path: Path) -> None:
+def test_the_proxy_header_counts_only_from_the_proxy(tmp_path: Path) -> None:
     options = ("--proxy-user-header", "X-Forwarded-User", "--proxy-operator", "ana")
     with Dashboard("mqtt://127.0.0.1:1", tmp_path, *options) as behind:
         client = Client(behind.url)
@@ -210,7 +210,7 @@ def test_a_proxy_s_word_counts_only_from_the_proxy(tmp_path: Path) -> None:
         assert Client(behind.url).ask("/api/me", x_forwarded_user="ana")[0] == 401
 
 
-def test_it_does_not_listen_beyond_this_machine_without_log_in(tmp_path: Path) -> None:
+def test_without_log_in_it_listens_only_on_loopback(tmp_path: Path) -> None:
     dashboard = Dashboard("mqtt://127.0.0.1:1", tmp_path, "--listen", "0.0.0.0:0")
     refused = subprocess.run(
         dashboard.command(*dashboard.options), capture_output=True, text=True, timeout=60, check=False
@@ -218,11 +218,11 @@ def test_it_does_not_listen_beyond_this_machine_without_log_in(tmp_path: Path) -
     assert refused.returncode == 78
     assert "user add" in refused.stderr
     for host in ("127.0.0.1", "127.9.9.9", "::1", "localhost"):
-        refuse_open_doors(ServeOptions(host=host), has_users=False)
+        refuse_open_access(ServeOptions(host=host), has_users=False)
     for host in ("0.0.0.0", "::", "192.0.2.7", "example.com"):
         with pytest.raises(ConfigError):
-            refuse_open_doors(ServeOptions(host=host), has_users=False)
-        refuse_open_doors(ServeOptions(host=host), has_users=True)
+            refuse_open_access(ServeOptions(host=host), has_users=False)
+        refuse_open_access(ServeOptions(host=host), has_users=True)
 
 
 @pytest.mark.parametrize(
@@ -236,7 +236,7 @@ def test_it_does_not_listen_beyond_this_machine_without_log_in(tmp_path: Path) -
         ["export", "field.zip"],
     ],
 )  # fmt: skip
-def test_a_wrong_setting_is_one_sentence_and_exit_78(words: list[str], tmp_path: Path) -> None:
+def test_a_wrong_setting_gives_one_sentence_and_exit_code_78(words: list[str], tmp_path: Path) -> None:
     from leakear.dashboard.cli import main
 
     place = [] if "--database" in words else ["--database", f"sqlite:///{tmp_path}/x.sqlite"]
@@ -247,7 +247,7 @@ def test_a_wrong_setting_is_one_sentence_and_exit_78(words: list[str], tmp_path:
 
 @pytest.mark.parametrize("flag", ["--ca", "--client-certificate"])
 @pytest.mark.parametrize("file", ["/no/such", __file__])
-def test_a_file_of_the_broker_that_cannot_be_used_is_named(
+def test_the_error_for_an_unusable_broker_file_names_it(
     flag: str, file: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     from leakear.dashboard.cli import main
@@ -264,7 +264,7 @@ def test_a_file_of_the_broker_that_cannot_be_used_is_named(
         (["user", "add"], "needs a name"),
     ],
 )
-def test_wrong_usage_is_exit_2(words: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_wrong_usage_gives_exit_code_2(words: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
     from leakear.dashboard.cli import main
 
     with pytest.raises(SystemExit) as ended:
@@ -276,14 +276,14 @@ def test_wrong_usage_is_exit_2(words: list[str], said: str, capsys: pytest.Captu
 @pytest.mark.parametrize(
     "words", [["export", "/proc/x.zip"], ["export", "."], ["--broker", "mqtt://x", "--clips", "/proc/x"]]
 )
-def test_what_cannot_be_written_is_refused_by_name(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_error_for_an_unwritable_file_names_it(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     from leakear.dashboard.cli import main
 
     assert main(words) == 1
     assert words[-1] in capsys.readouterr().err
 
 
-def test_accounts_say_what_they_did(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_account_commands_print_what_they_did(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     from leakear.dashboard.cli import main
 
     secret = tmp_path / "secret"
@@ -299,7 +299,7 @@ def test_accounts_say_what_they_did(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert not list(tmp_path.glob("*.zip*"))
 
 
-def test_without_a_terminal_the_password_file_is_named(tmp_path: Path) -> None:
+def test_without_a_terminal_the_error_names_password_file(tmp_path: Path) -> None:
     dashboard = Dashboard("mqtt://127.0.0.1:1", tmp_path)
     asked = subprocess.run(
         dashboard.command("user", "add", "ana"), stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60,
@@ -309,7 +309,7 @@ def test_without_a_terminal_the_password_file_is_named(tmp_path: Path) -> None:
     assert "--password-file" in asked.stderr
 
 
-def test_ctrl_c_ends_it_without_a_word(tmp_path: Path) -> None:
+def test_ctrl_c_ends_it_without_output(tmp_path: Path) -> None:
     with Dashboard("mqtt://127.0.0.1:1", tmp_path) as running:
         assert running.process is not None
         running.process.send_signal(signal.SIGINT)

@@ -43,7 +43,7 @@ def test_an_alert_is_acknowledged_judged_and_exported(page: Browser, dashboard: 
     assert archive.read(mine.split(",")[0]) == sound()
 
 
-def test_a_half_filled_verdict_outlives_what_happens_meanwhile(page: Browser, dashboard: Dashboard, mqtt: Any) -> None:
+def test_a_half_filled_verdict_form_survives_updates(page: Browser, dashboard: Dashboard, mqtt: Any) -> None:
     """On the log and on the node's page: news, a colleague's acknowledgement and a broken line, while one types."""
     words = "Escavado: junta rompida a 40 cm, água limpa."
     kept = """const Line = window.WebSocket; window.lines = [];
@@ -113,7 +113,7 @@ def test_a_verdict_that_cannot_be_saved_stays_in_its_form(page: Browser, dashboa
         page.none(f"{entry} .answer.bad")
 
 
-def test_a_clip_plays_on_while_its_entry_changes(page: Browser, dashboard: Dashboard, mqtt: Any) -> None:
+def test_a_clip_keeps_playing_while_its_alert_changes(page: Browser, dashboard: Dashboard, mqtt: Any) -> None:
     with FakeNode(mqtt.port, "form-3") as node:
         node.answers = answer_with_clip
         event = node.turn("LEAK", evidence=True)

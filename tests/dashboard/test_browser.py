@@ -55,7 +55,7 @@ def test_a_leak_stays_a_leak_when_its_node_falls_silent(page: Browser, mqtt: Any
         page.text(f"{ROW.format('pit-2')} .badge", EN[word])
 
 
-def test_commands_go_to_the_node_and_its_answers_come_back(page: Browser, dashboard: Dashboard, mqtt: Any) -> None:
+def test_commands_reach_the_node_and_answers_are_shown(page: Browser, dashboard: Dashboard, mqtt: Any) -> None:
     with FakeNode(mqtt.port, "pit-5") as node:
         node.answers = lambda name, request: done(request, heard=name, threshold=request.get("threshold"))
         node.report()
@@ -75,9 +75,7 @@ def test_commands_go_to_the_node_and_its_answers_come_back(page: Browser, dashbo
         assert sets[1]["mute_until"] > utc_now()
 
 
-def test_the_live_spectrum_is_asked_for_and_drawn_only_while_watched(
-    page: Browser, dashboard: Dashboard, mqtt: Any
-) -> None:
+def test_the_live_spectrum_is_requested_only_while_it_is_shown(page: Browser, dashboard: Dashboard, mqtt: Any) -> None:
     with FakeNode(mqtt.port, "pit-6") as node:
         node.report()
         page.open(dashboard.url + path_of(node))
@@ -94,7 +92,7 @@ def test_the_live_spectrum_is_asked_for_and_drawn_only_while_watched(
         until(lambda: [r["seconds"] for n, r in node.commands if n == "watch"] == [60, 0], "the end of watching")
 
 
-def test_facts_gaps_and_history_of_a_node(page: Browser, dashboard: Dashboard, mqtt: Any) -> None:
+def test_a_nodes_page_shows_facts_gaps_and_history(page: Browser, dashboard: Dashboard, mqtt: Any) -> None:
     with FakeNode(mqtt.port, "pit-7") as node:
         node.report(score=0.3, faults=("clipping",), queue_depth=4)
         node.telemetry(temperature_c=81.0)
@@ -112,7 +110,7 @@ def test_facts_gaps_and_history_of_a_node(page: Browser, dashboard: Dashboard, m
         until(lambda: len(page.all(".strip .span")) >= 2, "the states over a week")
 
 
-def test_hostile_names_and_payloads_do_nothing(page: Browser, dashboard: Dashboard, mqtt: Any) -> None:
+def test_hostile_names_and_payloads_have_no_effect(page: Browser, dashboard: Dashboard, mqtt: Any) -> None:
     with FakeNode(mqtt.port, "pit-8") as node:
         node.answers = lambda _name, request: done(request, **{SPITE: SPITE, "__proto__": SPITE})
         node.report(firmware=SPITE[:64], faults=(SPITE[:60], "constructor", "__proto__"))
@@ -135,7 +133,7 @@ def test_hostile_names_and_payloads_do_nothing(page: Browser, dashboard: Dashboa
         ]  # fmt: skip
 
 
-def test_the_broker_is_restarted_while_the_page_is_open(page: Browser, mqtt: Any) -> None:
+def test_the_page_reconnects_after_a_restart_of_the_broker(page: Browser, mqtt: Any) -> None:
     with FakeNode(mqtt.port, "pit-9") as node:
         node.online()
         with node.alive():
@@ -151,7 +149,7 @@ def test_the_broker_is_restarted_while_the_page_is_open(page: Browser, mqtt: Any
         assert page.one(".trouble").get_attribute("hidden") == "true"
 
 
-def test_the_dashboard_is_restarted_while_the_page_is_open(page: Browser, dashboard: Dashboard, mqtt: Any) -> None:
+def test_the_page_reconnects_after_a_restart_of_the_dashboard(page: Browser, dashboard: Dashboard, mqtt: Any) -> None:
     port = dashboard.url.rpartition(":")[2]
     with FakeNode(mqtt.port, "pit-10") as node:
         node.report()
@@ -166,7 +164,7 @@ def test_the_dashboard_is_restarted_while_the_page_is_open(page: Browser, dashbo
     page.complaints()  # the connections that failed meanwhile
 
 
-def test_search_filter_groups_and_keyboard(page: Browser, mqtt: Any) -> None:
+def test_search_filter_groups_and_keyboard_work(page: Browser, mqtt: Any) -> None:
     with ExitStack() as stack:
         places = ((1, "east"), (2, "east"), (3, "west"))
         nodes = [stack.enter_context(FakeNode(mqtt.port, f"key-{n}", site)) for n, site in places]
@@ -196,7 +194,7 @@ def shown(page: Browser) -> list[str]:
     return [str(name) for _, name in sorted(rows, key=lambda row: int(row[0] or 0))]
 
 
-def test_a_node_is_forgotten(page: Browser, dashboard: Dashboard, mqtt: Any) -> None:
+def test_a_node_can_be_removed(page: Browser, dashboard: Dashboard, mqtt: Any) -> None:
     with FakeNode(mqtt.port, "pit-11") as node:
         node.online()
         node.report()
@@ -211,7 +209,7 @@ def test_a_node_is_forgotten(page: Browser, dashboard: Dashboard, mqtt: Any) -> 
     assert not page.all(ROW.format("pit-11")), "the broker's retained messages are gone too"
 
 
-def test_portuguese_light_and_dark(page: Browser, mqtt: Any) -> None:
+def test_portuguese_and_light_and_dark_themes_work(page: Browser, mqtt: Any) -> None:
     choice = "const s = document.querySelector('select[aria-label]'); s.value = 'pt-BR';"
     page.js(f"{choice} s.dispatchEvent(new Event('change'))")
     page.text("nav", texts("pt-BR")["fleet"])
@@ -230,7 +228,7 @@ def test_portuguese_light_and_dark(page: Browser, mqtt: Any) -> None:
     until(lambda: page.js("return getComputedStyle(document.body).backgroundColor") != before, "the other theme")
 
 
-def test_it_fits_a_telephone(page: Browser, dashboard: Dashboard, mqtt: Any) -> None:
+def test_the_page_fits_a_phone(page: Browser, dashboard: Dashboard, mqtt: Any) -> None:
     with FakeNode(mqtt.port, "pit-12-with-a-rather-long-name-for-a-node", "a-site-with-a-long-name") as node:
         node.report(faults=("clipping", "mains_dominance"))
         node.turn("LEAK", reason="W" * 300)

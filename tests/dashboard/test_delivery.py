@@ -26,7 +26,7 @@ def seqs(dashboard: Dashboard) -> list[int]:
     return sorted(row["seq"] for row in log_of(dashboard) if row["seq"] is not None)
 
 
-def test_events_sent_while_the_dashboard_was_down_come_once(broker: Any, tmp_path: Path) -> None:
+def test_events_sent_while_the_dashboard_was_down_are_stored_once(broker: Any, tmp_path: Path) -> None:
     """Stopped in good order, killed, and killed in the middle: each event is in the log exactly once."""
     dashboard = Dashboard(address(broker), tmp_path)
     with FakeNode(broker.port) as node:
@@ -53,7 +53,7 @@ def test_events_sent_while_the_dashboard_was_down_come_once(broker: Any, tmp_pat
         dashboard.stop()
 
 
-def test_what_never_arrived_is_shown_and_comes_off_when_it_arrives_late(broker: Any, tmp_path: Path) -> None:
+def test_a_missing_event_is_shown_until_it_arrives(broker: Any, tmp_path: Path) -> None:
     with FakeNode(broker.port) as node, Dashboard(address(broker), tmp_path) as dashboard:
         dashboard.ready()
         node.turn("WARNING")
@@ -73,7 +73,7 @@ def test_what_never_arrived_is_shown_and_comes_off_when_it_arrives_late(broker: 
         until(lambda: gaps(dashboard) == [[3, 3]], "the smaller hole")
 
 
-def test_rubbish_is_counted_and_blocks_nothing(broker: Any, tmp_path: Path) -> None:
+def test_malformed_messages_are_counted_and_skipped(broker: Any, tmp_path: Path) -> None:
     """A broker holds back what is not acknowledged: an unreadable event must not stop those behind it."""
     with FakeNode(broker.port) as node, Dashboard(address(broker), tmp_path) as dashboard:
         dashboard.ready()
@@ -87,7 +87,7 @@ def test_rubbish_is_counted_and_blocks_nothing(broker: Any, tmp_path: Path) -> N
         assert len(log_of(dashboard)) == 1
 
 
-def test_a_node_that_drops_off_is_an_alert(broker: Any, tmp_path: Path) -> None:
+def test_a_node_without_network_is_an_alert(broker: Any, tmp_path: Path) -> None:
     options = ("--stale-after", "5", "--lost-after", "1")
     with Dashboard(address(broker), tmp_path, *options) as dashboard, FakeNode(broker.port) as node:
         dashboard.ready()
@@ -101,7 +101,7 @@ def test_a_node_that_drops_off_is_an_alert(broker: Any, tmp_path: Path) -> None:
             until(lambda: [r["kind"] for r in log_of(dashboard)] == ["back", "lost"], "the return")
 
 
-def test_tls_to_the_broker_and_https_to_the_page(tmp_path: Path) -> None:
+def test_tls_to_the_broker_and_https_to_the_page_work(tmp_path: Path) -> None:
     authority = Authority(tmp_path)
     server, page = (authority.issue(name) for name in ("broker", "page"))
     with Broker(cafile=authority.cafile, certfile=server.certificate, keyfile=server.key) as broker:
@@ -117,7 +117,7 @@ def test_tls_to_the_broker_and_https_to_the_page(tmp_path: Path) -> None:
             until(connected, "the subscription")
 
 
-def test_a_broker_with_passwords_and_mqtt_3(tmp_path: Path) -> None:
+def test_a_broker_with_passwords_and_mqtt_3_works(tmp_path: Path) -> None:
     with Broker(passwords={"dash": "a secret"}) as broker:
         secret = tmp_path / "secret"
         secret.write_text("a secret\n")

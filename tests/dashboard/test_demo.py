@@ -1,4 +1,4 @@
-"""`make demo KEEP=1`: the five nodes of the play do what they are said to do, and nothing is left running."""
+"""`make demo KEEP=1`: the five nodes do what the demo prints, and no process is left running."""
 
 import json
 import signal
@@ -15,7 +15,7 @@ from leakear.dashboard import demo_fleet
 from tests.support.harness import Dashboard, until
 
 
-def test_the_address_is_printed_and_everything_ends_together() -> None:
+def test_the_demo_prints_its_address_and_leaves_no_process() -> None:
     pytest.importorskip("iotcore")
     demo = subprocess.Popen([sys.executable, "-m", "leakear.dashboard.demo"], stdout=subprocess.PIPE, text=True)
     assert demo.stdout is not None
@@ -34,7 +34,7 @@ def test_the_address_is_printed_and_everything_ends_together() -> None:
         urllib.request.urlopen(url, timeout=5)
 
 
-def test_one_leaks_one_goes_deaf_one_drops_off(broker: Any, tmp_path: Path) -> None:
+def test_one_demo_node_leaks_one_loses_sound_one_loses_its_network(broker: Any, tmp_path: Path) -> None:
     address, stop = f"mqtt://127.0.0.1:{broker.port}", threading.Event()
     with Dashboard(address, tmp_path, "--stale-after", "5", "--lost-after", "1") as dashboard:
         dashboard.ready()

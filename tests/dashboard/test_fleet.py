@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from leakear.dashboard.fleet import OFFLINE, ONLINE, STALE, Fleet
 from leakear.dashboard.ring import SLOT_S, SLOTS, Ring
 from leakear.dashboard.sequence import MAX_GAPS, Sequence
-from leakear.dashboard.silent_nodes import Absence
+from leakear.dashboard.silent_nodes import SilentNodes
 from leakear.edge.messages.reports import Availability, Event, Identity, ModelRef, State, utc_text, uuid7
 
 NOW = 1_790_000_000.0
@@ -34,7 +34,7 @@ def happening(seq: int, state: str) -> Event:
     )  # fmt: skip
 
 
-def test_a_node_appears_by_its_first_message_and_is_online() -> None:
+def test_a_nodes_first_message_adds_it_online() -> None:
     fleet = Fleet()
     node = fleet.take(WHO, report(), NOW)
     assert node is not None
@@ -46,8 +46,8 @@ def test_a_silent_node_turns_stale_although_online_is_still_retained() -> None:
     fleet.take(WHO, Availability.ONLINE, NOW, retained=True)
     node = fleet.take(WHO, report(), NOW)
     assert node is not None
-    assert not fleet.judge(node, NOW + 59)
-    assert fleet.judge(node, NOW + 61)
+    assert not fleet.update_presence(node, NOW + 59)
+    assert fleet.update_presence(node, NOW + 61)
     assert node.presence == STALE
     fleet.take(WHO, report(NOW + 70), NOW + 70)
     assert node.presence == ONLINE
@@ -57,7 +57,7 @@ def test_a_silent_node_turns_stale_although_online_is_still_retained() -> None:
     ("age", "synced", "presence"),
     [(10.0, True, ONLINE), (3 * 86400.0, True, STALE), (-3 * 86400.0, True, ONLINE), (10.0, False, STALE)],
 )
-def test_what_is_retained_counts_from_when_it_was_sent(age: float, synced: bool, presence: str) -> None:
+def test_a_retained_message_counts_from_its_own_time(age: float, synced: bool, presence: str) -> None:
     """A dashboard that starts is told of all nodes at once, also of those that died last week."""
     node = Fleet(stale_after=180).take(WHO, report(NOW - age, clock_synced=synced), NOW, retained=True)
     assert node is not None
@@ -65,7 +65,7 @@ def test_what_is_retained_counts_from_when_it_was_sent(age: float, synced: bool,
     assert node.last_seen is None or node.last_seen <= NOW, "a clock that runs ahead makes nobody fresh for ever"
 
 
-def test_the_last_will_is_no_sign_of_life() -> None:
+def test_the_last_will_does_not_count_as_seen() -> None:
     fleet = Fleet()
     fleet.take(WHO, report(), NOW)
     node = fleet.take(WHO, Availability.OFFLINE, NOW + 5)
@@ -73,7 +73,7 @@ def test_the_last_will_is_no_sign_of_life() -> None:
     assert (node.presence, node.last_seen) == (OFFLINE, NOW)
 
 
-def test_an_event_shows_at_once_and_a_late_one_does_not_overrule_the_state() -> None:
+def test_an_event_sets_the_state_unless_the_report_is_newer() -> None:
     fleet = Fleet()
     node = fleet.take(WHO, report(seq=4), NOW)
     assert node is not None
@@ -84,7 +84,7 @@ def test_an_event_shows_at_once_and_a_late_one_does_not_overrule_the_state() -> 
     assert node.state == "OK", "an event from the outbox of yesterday is history, not news"
 
 
-def test_a_report_that_an_event_has_overtaken_does_not_overrule_it() -> None:
+def test_a_report_older_than_an_event_does_not_replace_its_state() -> None:
     """They come over two connections: a report can wait behind others while the event after it is long there."""
     fleet = Fleet()
     fleet.take(WHO, report(NOW - 60, seq=4, state="LEAK"), NOW - 60)
@@ -99,7 +99,7 @@ def test_a_report_that_an_event_has_overtaken_does_not_overrule_it() -> None:
 
 
 @pytest.mark.parametrize("change", [{}, {"clock_synced": False}, {"window_end": None}])
-def test_a_node_that_counts_from_the_beginning_is_believed(change: dict[str, object]) -> None:
+def test_a_report_with_restarted_seq_is_accepted(change: dict[str, object]) -> None:
     fleet = Fleet()
     node = fleet.take(WHO, replace(happening(500, "LEAK"), clock_synced=True), NOW)
     assert node is not None
@@ -108,14 +108,14 @@ def test_a_node_that_counts_from_the_beginning_is_believed(change: dict[str, obj
     assert node.state == "OK"
 
 
-def test_the_fleet_is_bounded() -> None:
+def test_the_number_of_nodes_is_limited() -> None:
     fleet = Fleet(limit=10)
     for n in range(50):
         fleet.take(Identity("s", f"n{n}"), Availability.ONLINE, NOW)
     assert (len(fleet), fleet.refused) == (10, 40)
 
 
-def test_ring_keeps_an_hour_and_shows_holes() -> None:
+def test_the_ring_keeps_an_hour_with_gaps() -> None:
     ring = Ring()
     ring.add(NOW, 0.5, -50, -60)
     ring.add(NOW + 1, 0.9, -51, None)
@@ -129,7 +129,7 @@ def test_ring_keeps_an_hour_and_shows_holes() -> None:
 
 @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # a busy machine
 @given(st.lists(st.floats(0, 20_000), max_size=60), st.floats(0, 20_000))
-def test_ring_never_shows_what_did_not_come(offsets: list[float], now: float) -> None:
+def test_the_ring_has_no_values_that_were_not_added(offsets: list[float], now: float) -> None:
     ring = Ring()
     for n, offset in enumerate(sorted(offsets)):
         ring.add(NOW + offset, (n + 1) / 100, None, None)
@@ -138,7 +138,7 @@ def test_ring_never_shows_what_did_not_come(offsets: list[float], now: float) ->
     assert len(shown) == len({(NOW + o) // SLOT_S for o in came if (NOW + o) // SLOT_S > ring.head - SLOTS})
 
 
-def test_holes_in_seq_are_counted_filled_and_bounded() -> None:
+def test_gaps_in_seq_are_counted_filled_and_limited() -> None:
     seen = Sequence()
     assert not seen.see(500), "a dashboard that was installed later misses nothing"
     seen.see(501)
@@ -153,22 +153,22 @@ def test_holes_in_seq_are_counted_filled_and_bounded() -> None:
     assert len(seen.gaps) == seen.missing == MAX_GAPS
 
 
-def test_absence_is_an_alert_once_after_a_grace_and_so_is_the_return() -> None:
-    fleet, absence = Fleet(stale_after=10), Absence(30, ())
+def test_a_silent_node_is_one_alert_after_the_grace_period_and_its_return_one_event() -> None:
+    fleet, silent = Fleet(stale_after=10), SilentNodes(30, ())
     node = fleet.take(WHO, report(), NOW)
     assert node is not None
-    assert absence.check(node, NOW) is None
+    assert silent.check(node, NOW) is None
     fleet.take(WHO, Availability.OFFLINE, NOW + 1)
-    assert absence.check(node, NOW + 2) is None
-    assert (absence.check(node, NOW + 40) or ("",))[0] == "lost"
-    assert absence.check(node, NOW + 41) is None
+    assert silent.check(node, NOW + 2) is None
+    assert (silent.check(node, NOW + 40) or ("",))[0] == "lost"
+    assert silent.check(node, NOW + 41) is None
     fleet.take(WHO, Availability.ONLINE, NOW + 50)
-    assert (absence.check(node, NOW + 50) or ("",))[0] == "back"
-    assert absence.check(node, NOW + 51) is None
+    assert (silent.check(node, NOW + 50) or ("",))[0] == "back"
+    assert silent.check(node, NOW + 51) is None
 
 
 def test_a_loss_that_an_earlier_run_reported_is_not_reported_again() -> None:
     node = Fleet().take(WHO, report(NOW - 9999), NOW, retained=True)
     assert node is not None
-    assert Absence(0, [node.key]).check(node, NOW + 100) is None
-    assert Absence(0, ()).check(node, NOW + 100) is not None
+    assert SilentNodes(0, [node.key]).check(node, NOW + 100) is None
+    assert SilentNodes(0, ()).check(node, NOW + 100) is not None

@@ -58,7 +58,7 @@ def filled(postgres: Postgres) -> str:
 
 
 @pytest.mark.parametrize("title", QUERIES)
-def test_a_query_runs_and_finds_what_there_is(filled: str, title: str) -> None:
+def test_each_query_runs_and_finds_rows(filled: str, title: str) -> None:
     with psycopg.connect(filled) as line:
         answer = line.execute(expanded(QUERIES[title]).encode())
         names = [column.name for column in answer.description or ()]
@@ -72,7 +72,7 @@ def test_a_query_runs_and_finds_what_there_is(filled: str, title: str) -> None:
         assert rows == [(1,)]
 
 
-def test_the_file_is_a_dashboard_of_its_own() -> None:
+def test_the_file_is_a_complete_grafana_dashboard() -> None:
     assert BOARD["title"] == "leakear"
     ids = [panel["id"] for panel in BOARD["panels"]]
     assert len(set(ids)) == len(ids)

@@ -35,7 +35,7 @@ def event(seq: int, to: str = "LEAK", at: float = NOW, **changes: Any) -> Event:
     return replace(made, **changes)
 
 
-def test_an_event_is_stored_once_however_often_it_comes(engine: Any) -> None:
+def test_a_repeated_event_is_stored_once(engine: Any) -> None:
     history = History(engine)
     rows = [event_row(event(n), NOW) for n in (1, 2)]
     assert len(history.record(rows)) == 2
@@ -44,7 +44,7 @@ def test_an_event_is_stored_once_however_often_it_comes(engine: Any) -> None:
     assert history.counts() == {"open": 3, "events": 3}
 
 
-def test_an_alarm_of_a_node_with_a_wrong_clock_is_neither_lost_nor_last(engine: Any) -> None:
+def test_an_alarm_with_a_wrong_clock_is_dated_by_its_arrival(engine: Any) -> None:
     history = History(engine)
     past, future = event(1, at=100.0, clock_synced=False), event(2, at=NOW + 1e7)
     history.record([event_row(past, NOW), event_row(future, NOW)])
@@ -75,7 +75,7 @@ def test_alerts_are_acknowledged_judged_filtered_and_searched(engine: Any) -> No
             alerts.judge(leak.id, "rui", *wrong)
 
 
-def test_the_log_is_turned_page_by_page_without_a_gap_where_many_came_at_once(engine: Any) -> None:
+def test_log_pages_have_no_gap_when_events_have_equal_times(engine: Any) -> None:
     """A node without a clock: what its outbox delivers has the one time of its arrival."""
     history = History(engine)
     alerts = Alerts(engine, history)
@@ -88,7 +88,7 @@ def test_the_log_is_turned_page_by_page_without_a_gap_where_many_came_at_once(en
     assert [row["seq"] for row in (*first, *second, *third)] == list(range(250, 0, -1))
 
 
-def test_nodes_and_their_holes_survive_a_restart(engine: Any) -> None:
+def test_nodes_and_their_gaps_survive_a_restart(engine: Any) -> None:
     history, fleet = History(engine), Fleet()
     node = fleet.node(KEY)
     assert node is not None
@@ -101,7 +101,7 @@ def test_nodes_and_their_holes_survive_a_restart(engine: Any) -> None:
     restored = again.get(KEY)
     assert restored is not None
     assert (restored.sequence.last, restored.sequence.gaps, restored.last_seen) == (9, [(7, 8)], NOW)
-    assert again.judge(restored, NOW + 1000) is False
+    assert again.update_presence(restored, NOW + 1000) is False
     assert restored.presence == "stale"
     history.forget_node(KEY)
     empty = Fleet()
@@ -109,7 +109,7 @@ def test_nodes_and_their_holes_survive_a_restart(engine: Any) -> None:
     assert len(empty) == 0
 
 
-def test_who_is_lost_is_known_after_a_restart(engine: Any) -> None:
+def test_lost_nodes_are_known_after_a_restart(engine: Any) -> None:
     history, fleet = History(engine), Fleet()
     first, second = fleet.node(KEY), fleet.node(("site-a", "node-2"))
     assert first is not None
@@ -119,7 +119,7 @@ def test_who_is_lost_is_known_after_a_restart(engine: Any) -> None:
     assert history.reported_lost() == {KEY}
 
 
-def test_two_halves_of_a_minute_and_sixty_minutes_add_up(engine: Any) -> None:
+def test_parts_of_a_minute_and_of_an_hour_are_summed(engine: Any) -> None:
     store = Samples(engine)
     for half in ((0.2, -50.0), (0.8, -40.0)):
         sums = Sums(HOUR0)
@@ -139,7 +139,7 @@ def test_two_halves_of_a_minute_and_sixty_minutes_add_up(engine: Any) -> None:
         assert (hours["score"], hours["level"], hours["level_max"]) == ([0.5], [-40.0], [-30.0])
 
 
-def test_sparklines_are_there_again_after_a_restart(engine: Any) -> None:
+def test_sparklines_survive_a_restart(engine: Any) -> None:
     store, fleet = Samples(engine), Fleet()
     node = fleet.node(KEY)
     assert node is not None
@@ -151,7 +151,7 @@ def test_sparklines_are_there_again_after_a_restart(engine: Any) -> None:
     assert node.ring.last(9, HOUR0 + 89)[1][:6] == [-50.0] * 6
 
 
-def test_a_long_chart_ends_with_the_present_hour_too(engine: Any) -> None:
+def test_a_long_chart_includes_the_present_hour(engine: Any) -> None:
     store = Samples(engine)
     for start in (HOUR0, HOUR0 + 3600 + 60):
         sums = Sums(start)
@@ -177,7 +177,7 @@ def test_retention_keeps_hours_after_minutes_and_drops_old_events(engine: Any) -
     assert [row["seq"] for row in history.node_events(KEY, 0)] == [1]
 
 
-def test_the_broker_knows_one_name_for_ever_and_another_schema_is_refused(database: str) -> None:
+def test_the_client_id_stays_and_another_schema_is_refused(database: str) -> None:
     engine = open_database(database)
     assert History(engine).client_id() == History(engine).client_id()
     with engine.begin() as connection:
@@ -221,7 +221,7 @@ def flac(rate: int, seconds: int) -> bytes:
     return out.getvalue()
 
 
-def test_the_loop_closes_the_export_is_what_leakear_train_takes(engine: Any, tmp_path: Path) -> None:
+def test_leakear_train_reads_the_export(engine: Any, tmp_path: Path) -> None:
     dataset = pytest.importorskip("leakear.train.data.dataset")
     history = History(engine)
     alerts, clips = Alerts(engine, history), Clips(engine, tmp_path / "clips", 1 << 24)
@@ -244,11 +244,11 @@ def test_the_loop_closes_the_export_is_what_leakear_train_takes(engine: Any, tmp
     assert len({r.site for r in recordings}) == 2
 
 
-def test_clips_are_checked_and_bounded(engine: Any, tmp_path: Path) -> None:
+def test_clips_are_checked_and_limited(engine: Any, tmp_path: Path) -> None:
     from leakear.dashboard.clips import Assembly
 
     clips = Clips(engine, tmp_path / "clips", 1000)
-    with pytest.raises(InputDataError, match="room for clips"):
+    with pytest.raises(InputDataError, match="disk space for clips"):
         clips.store("id", "audio/flac", b"x" * 2000)
     good = {"event_id": "id", "media_type": "audio/wav", "part": 0, "parts": 2, "data": "AAAA"}
     for wrong in (
@@ -263,6 +263,6 @@ def test_clips_are_checked_and_bounded(engine: Any, tmp_path: Path) -> None:
     assert json.dumps(clips.path("../../etc/passwd", "audio")) == "null"
 
 
-def test_identity_of_a_row_is_that_of_its_topic() -> None:
+def test_a_message_must_match_its_topic() -> None:
     row = event_row(event(1), NOW)
     assert Identity(row["site"], row["node"]) == Identity(*KEY)

@@ -48,7 +48,7 @@ def is_held(page: Browser) -> None:
     until(lambda: page.js("return window.held !== null"), "an answer to keep back")
 
 
-def test_an_alert_that_comes_while_the_log_is_fetched_stays(page: Browser, mqtt: Any) -> None:
+def test_an_alert_that_arrives_while_the_log_is_fetched_stays(page: Browser, mqtt: Any) -> None:
     hold(page, "/api/alerts?")
     page.click('nav a[href="/alerts"]')
     is_held(page)
@@ -60,7 +60,7 @@ def test_an_alert_that_comes_while_the_log_is_fetched_stays(page: Browser, mqtt:
         page.text(f"{entry} .seen", "local")
 
 
-def test_what_was_acknowledged_while_the_log_is_fetched_stays_so(page: Browser, mqtt: Any) -> None:
+def test_an_alert_acknowledged_while_the_log_is_fetched_stays_acknowledged(page: Browser, mqtt: Any) -> None:
     with FakeNode(mqtt.port, "late-2") as node:
         page.click('nav a[href="/alerts"]')
         entry = f'.entry[data-id="{node.turn("LEAK").id}"]'
@@ -74,7 +74,7 @@ def test_what_was_acknowledged_while_the_log_is_fetched_stays_so(page: Browser, 
         page.text(f"{entry} .seen", "local", 0)
 
 
-def test_what_is_being_acknowledged_stays_until_its_answer(page: Browser, mqtt: Any) -> None:
+def test_an_alert_stays_in_the_list_until_its_acknowledgement_is_answered(page: Browser, mqtt: Any) -> None:
     """Among the open alerts the server no longer has it."""
     with FakeNode(mqtt.port, "late-3") as node:
         page.click('nav a[href="/alerts"]')
@@ -94,7 +94,9 @@ def test_what_is_being_acknowledged_stays_until_its_answer(page: Browser, mqtt: 
         page.text(f"{entry} .seen", "local", 0)
 
 
-def test_the_news_of_an_event_comes_after_its_acknowledgement(page: Browser, dashboard: Dashboard, mqtt: Any) -> None:
+def test_a_message_about_an_event_may_arrive_after_its_acknowledgement(
+    page: Browser, dashboard: Dashboard, mqtt: Any
+) -> None:
     script = page.driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": KEEP_LINES})
     with FakeNode(mqtt.port, "late-4") as node:
         page.open(dashboard.url + "/alerts")
@@ -110,9 +112,7 @@ def test_the_news_of_an_event_comes_after_its_acknowledgement(page: Browser, das
     page.driver.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", script)
 
 
-def test_an_event_that_comes_while_its_nodes_history_is_fetched_stays(
-    page: Browser, dashboard: Dashboard, mqtt: Any
-) -> None:
+def test_an_event_that_arrives_while_history_is_fetched_stays(page: Browser, dashboard: Dashboard, mqtt: Any) -> None:
     with FakeNode(mqtt.port, "late-5") as node:
         entry = f'.entry[data-id="{node.turn("LEAK").id}"]'
         page.open(dashboard.url + path_of(node))
@@ -129,7 +129,7 @@ def test_an_event_that_comes_while_its_nodes_history_is_fetched_stays(
         assert len(page.all(newer)) == 1
 
 
-def test_an_event_is_told_as_soon_as_it_is_in_the_log(tmp_path: Path) -> None:
+def test_an_event_is_sent_to_pages_as_soon_as_it_is_stored(tmp_path: Path) -> None:
     """Told any later, it could come after the news that somebody has acknowledged it."""
     event = Event(
         id=uuid7(), seq=1, site="site-a", node="late-6", kind="state", from_state="OK", to_state="LEAK", reason="r",

@@ -100,7 +100,7 @@ def watching(broker: Any, folder: Path, *urls: str, language: str = "pt-BR") -> 
         yield dashboard.ready()
 
 
-def test_an_alert_is_told_once_by_mail_and_by_webhook(broker: Any, tmp_path: Path) -> None:
+def test_an_alert_is_sent_once_by_mail_and_by_webhook(broker: Any, tmp_path: Path) -> None:
     with (
         Hook().open() as hook, Postbox(free_port()).open() as box, FakeNode(broker.port) as node,
         watching(broker, tmp_path, hook.url, letter_url(box.controller.port)),
@@ -119,9 +119,7 @@ def test_an_alert_is_told_once_by_mail_and_by_webhook(broker: Any, tmp_path: Pat
     assert "https://leaks.example/node/site-a/node-1" in text
 
 
-def test_a_server_that_is_down_is_told_later_and_the_other_is_told_once(
-    browser: Browser, broker: Any, tmp_path: Path
-) -> None:
+def test_a_server_that_is_down_gets_the_alert_later(browser: Browser, broker: Any, tmp_path: Path) -> None:
     port = free_port()
     with Hook().open() as hook, watching(broker, tmp_path, letter_url(port), hook.url) as dashboard:
         with FakeNode(broker.port) as node:
@@ -141,7 +139,7 @@ def test_a_server_that_is_down_is_told_later_and_the_other_is_told_once(
         browser.open("about:blank")
 
 
-def test_a_muted_node_wakes_nobody_and_its_alerts_are_in_the_log(broker: Any, tmp_path: Path) -> None:
+def test_a_muted_nodes_alerts_are_stored_but_not_sent(broker: Any, tmp_path: Path) -> None:
     with Hook().open() as hook, FakeNode(broker.port) as node, watching(broker, tmp_path, hook.url) as dashboard:
         node.report(score=0.25, muted_until=utc_text(time.time() + 3600))
         until_heard(dashboard, 0.25)
@@ -161,7 +159,7 @@ def until_heard(dashboard: Dashboard, score: float) -> None:
     )
 
 
-def test_what_could_not_be_told_is_told_after_a_restart(broker: Any, tmp_path: Path) -> None:
+def test_an_unsent_alert_is_sent_after_a_restart(broker: Any, tmp_path: Path) -> None:
     with Hook(status=503).open() as hook:
         with FakeNode(broker.port) as node, watching(broker, tmp_path, hook.url) as dashboard:
             node.turn("LEAK", reason="Water runs.")
@@ -174,13 +172,13 @@ def test_what_could_not_be_told_is_told_after_a_restart(broker: Any, tmp_path: P
 
 
 @pytest.mark.parametrize("line", ["nonsense://x", "not an address"])
-def test_an_address_that_nobody_understands_is_refused_without_telling_it(tmp_path: Path, line: str) -> None:
-    from leakear.dashboard.notifications import Notices
+def test_an_unknown_address_is_refused_without_printing_it(tmp_path: Path, line: str) -> None:
+    from leakear.dashboard.notifications import Notifications
     from leakear.dashboard.notifier import Notifier
     from leakear.dashboard.tables import open_database
     from leakear.edge.errors import ConfigError
 
     (tmp_path / "notify").write_text(f"\n{line}?password=secret\n")
     with pytest.raises(ConfigError, match="address 1") as caught:
-        Notifier(tmp_path / "notify", None, Notices(open_database("sqlite://")))
+        Notifier(tmp_path / "notify", None, Notifications(open_database("sqlite://")))
     assert "secret" not in str(caught.value)

@@ -16,7 +16,7 @@ from tests.support.harness import Browser, Dashboard, until
 EN = texts("en")
 
 
-def test_from_quiet_to_leak_to_the_next_model(browser: Browser, broker: Any, tmp_path: Path) -> None:
+def test_a_leak_is_shown_judged_and_exported_for_training(browser: Browser, broker: Any, tmp_path: Path) -> None:
     dataset = pytest.importorskip("leakear.train.data.dataset")
     command = [sys.executable, "-m", "tests.support.real_node", str(broker.port), str(tmp_path / "state")]
     with Dashboard(f"mqtt://127.0.0.1:{broker.port}", tmp_path) as dashboard:

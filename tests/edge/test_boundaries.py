@@ -1,4 +1,4 @@
-"""What the node loads and what the wheel holds."""
+"""What the edge package imports, and what the wheel contains."""
 
 import subprocess
 import sys
@@ -10,16 +10,34 @@ import pytest
 from tests.support.places import ROOT
 
 HEAVY = ("tensorflow", "keras", "librosa", "scipy.signal", "scipy.stats", "matplotlib", "sklearn", "pandas")
+PARTS = ("edge", "train", "convert", "dashboard")
+DATA = {".json", ".tflite", ".typed", ".html", ".js", ".css", ".svg", ".md"}
+"""File types that belong to a package besides its modules."""
+WALK = """
+import importlib, pkgutil, sys
+import leakear.edge as package
+names = [m.name for m in pkgutil.walk_packages(package.__path__, "leakear.edge.") if not m.name.endswith("__main__")]
+for name in names:
+    importlib.import_module(name)
+print(len(names), [name for name in {heavy!r} if name in sys.modules])
+"""
 
 
-def test_importing_the_node_loads_nothing_of_the_workstation() -> None:
-    code = (
-        "import importlib, pkgutil, sys, leakear.edge as e\n"
-        "for m in pkgutil.iter_modules(e.__path__): importlib.import_module('leakear.edge.' + m.name)\n"
-        f"print([name for name in {HEAVY!r} if name in sys.modules])"
-    )
+def run(code: str) -> str:
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert result.stdout.strip() == "[]", result.stdout + result.stderr
+    assert result.returncode == 0, result.stderr
+    return result.stdout.strip()
+
+
+def test_importing_the_edge_package_loads_no_training_library() -> None:
+    assert run(f"import sys, leakear.edge; print([name for name in {HEAVY!r} if name in sys.modules])") == "[]"
+
+
+def test_importing_every_edge_module_loads_no_training_library() -> None:
+    count, _, loaded = run(WALK.format(heavy=HEAVY)).partition(" ")
+    files = [file for file in (ROOT / "edge/leakear/edge").rglob("*.py") if file.name != "__main__.py"]
+    assert int(count) == len(files) - 1, "every module but leakear.edge itself"
+    assert loaded == "[]"
 
 
 @pytest.fixture(scope="module")
@@ -31,11 +49,23 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return next(out.glob("*.whl"))
 
 
-def test_the_wheel_holds_the_four_parts_and_nothing_else(wheel: Path) -> None:
+def test_the_wheel_has_every_module_and_data_file(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        names = set(archive.namelist())
+    for part in PARTS:
+        source = ROOT / part
+        files = [
+            f for f in (source / "leakear").rglob("*") if f.suffix in DATA | {".py"} and "__pycache__" not in f.parts
+        ]
+        assert len(files) > 20
+        assert {str(file.relative_to(source)) for file in files} <= names
+
+
+def test_the_wheel_has_the_four_parts_and_nothing_else(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
         entry_points = archive.read(next(n for n in names if n.endswith("entry_points.txt"))).decode()
-    for part in ("edge", "train", "convert", "dashboard"):
+    for part in PARTS:
         assert f"leakear/{part}/__init__.py" in names
         assert f"leakear/{part}/py.typed" in names
         assert f"leakear-{part}" in entry_points
@@ -50,7 +80,7 @@ def test_the_wheel_holds_the_four_parts_and_nothing_else(wheel: Path) -> None:
 
 @pytest.fixture(scope="module")
 def node(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A clean environment that holds the wheel with [edge] and nothing else."""
+    """A new virtual environment with the wheel and its [edge] dependencies only."""
     place = tmp_path_factory.mktemp("node")
     subprocess.run([sys.executable, "-m", "venv", place], check=True)
     command = [place / "bin" / "python", "-m", "pip", "install", "-q", "-c", ROOT / "constraints" / "edge.txt"]
@@ -61,7 +91,7 @@ def node(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return place
 
 
-def test_a_clean_environment_with_edge_only_runs_the_node(node: Path, tmp_path: Path) -> None:
+def test_a_node_replays_with_the_edge_dependencies_only(node: Path, tmp_path: Path) -> None:
     import numpy as np
     import soundfile
 
@@ -72,7 +102,7 @@ def test_a_clean_environment_with_edge_only_runs_the_node(node: Path, tmp_path: 
     assert '"score"' in done.stdout
 
 
-def test_a_node_holds_no_workstation_library(node: Path) -> None:
+def test_a_node_has_no_training_library(node: Path) -> None:
     listed = subprocess.run([node / "bin" / "pip", "list"], check=True, capture_output=True, text=True).stdout.lower()
     for name in ("tensorflow", "keras", "librosa", "scikit", "matplotlib", "numba", "nicegui"):
         assert name not in listed

@@ -16,12 +16,12 @@ from leakear.train.data import dataset
 from leakear.train.data.clips import Recipe
 from leakear.train.data.dataset import Recording
 from leakear.train.data.split import split
-from leakear.train.networks import presets
-from leakear.train.networks.presets import Preset
+from leakear.train.networks import reference
+from leakear.train.networks.preset import Preset
 from leakear.train.training.distributed import join
 from tests.support.sounds import SMALL, make
 
-PRESET = Preset("small", "", SMALL, presets.reference, ("noise", "mix"), copies=1, epochs=2, batch_size=16)
+PRESET = Preset("small", "", SMALL, reference.reference, ("noise", "mix"), copies=1, epochs=2, batch_size=16)
 
 
 def job(recordings: list[Recording], by: str = "site", preset: Preset = PRESET) -> session.Job:
@@ -47,7 +47,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Recording],
 Finished = tuple[list[Recording], runfolder.Run]
 
 
-def test_a_run_folder_holds_all_that_was_promised(finished: Finished) -> None:
+def test_a_run_folder_has_all_documented_files(finished: Finished) -> None:
     recordings, done = finished
     info = done.info
     assert info.spectrogram == SMALL
@@ -71,7 +71,7 @@ def test_a_run_folder_holds_all_that_was_promised(finished: Finished) -> None:
         assert [row["epoch"] for row in csv.DictReader(file)] == ["1", "2"]
 
 
-def test_the_saved_network_gives_the_scores_that_were_written(finished: Finished) -> None:
+def test_the_saved_network_gives_the_written_scores(finished: Finished) -> None:
     import keras
 
     _, done = finished
@@ -89,7 +89,7 @@ def test_the_saved_network_gives_the_scores_that_were_written(finished: Finished
     assert logits[held.labels == 1].min() > logits[held.labels == 0].max(), "positive means Leak"
 
 
-def test_the_report_needs_no_other_file_and_names_the_recordings(finished: Finished) -> None:
+def test_the_report_is_self_contained_and_lists_recordings(finished: Finished) -> None:
     recordings, done = finished
     page = (done.path / "report.html").read_text(encoding="utf-8")
     assert not re.search(r'(src|href)="(?!data:)', page)
@@ -102,14 +102,14 @@ def test_the_report_needs_no_other_file_and_names_the_recordings(finished: Finis
     assert all(f"<td>{site}</td>" in page for site in done.info.split["validation_sites"])
 
 
-def test_nobody_held_out_is_said(recordings: list[Recording], tmp_path: Path) -> None:
+def test_the_report_states_that_nothing_was_held_out(recordings: list[Recording], tmp_path: Path) -> None:
     done = run(job(recordings, "none"), tmp_path)
     assert done.info.metrics["on"] == "training"
     assert done.info.temperature == 1.0
     assert "nothing was held out" in (done.path / "report.html").read_text(encoding="utf-8")
 
 
-def test_no_usable_recording_of_a_class_is_an_error(recordings: list[Recording], tmp_path: Path) -> None:
+def test_a_class_without_usable_recordings_is_an_error(recordings: list[Recording], tmp_path: Path) -> None:
     wanted = job(recordings)
     for r in wanted.split.train:
         if r.label == "Leak":
@@ -118,8 +118,8 @@ def test_no_usable_recording_of_a_class_is_an_error(recordings: list[Recording],
         run(wanted, tmp_path)
 
 
-def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputDataError, match="is no finished run"):
+def test_a_folder_that_is_not_a_run_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputDataError, match="is not a finished run"):
         runfolder.load_run(tmp_path)
     (tmp_path / "run.json").write_text('{"schema": 99}')
     with pytest.raises(InputDataError, match="schema 99"):
@@ -129,10 +129,10 @@ def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
         runfolder.load_run(tmp_path)
 
 
-def test_the_notebooks_steps_on_the_real_recordings(hk: Path, tmp_path: Path) -> None:
+def test_the_notebooks_preset_trains_on_the_real_recordings(hk: Path, tmp_path: Path) -> None:
     """Random files, four augmented copies of each, dB under the maximum, its network: at an eighth of its size."""
     spec = SpectrogramSpec("max", sample_rate=4096, n_fft=512, hop_length=512)
-    preset = dataclasses.replace(presets.REFERENCE, spec=spec, windows="first", epochs=2)
+    preset = dataclasses.replace(reference.PRESET, spec=spec, windows="first", epochs=2)
     recordings, _ = dataset.fingerprint(dataset.load(hk))
     done = run(job(recordings, "file", preset), tmp_path)
     assert done.info.data["files"] == {
@@ -157,7 +157,7 @@ def test_a_second_run_of_the_same_job_needs_no_training(
     monkeypatch.setattr(session.report, "write", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
         run(job(recordings), tmp_path)
-    with pytest.raises(InputDataError, match="is no finished run"):
+    with pytest.raises(InputDataError, match="is not a finished run"):
         runfolder.load_run(tmp_path / "run")
     monkeypatch.undo()
     before = (tmp_path / "run" / "history.csv").read_bytes()
@@ -165,7 +165,7 @@ def test_a_second_run_of_the_same_job_needs_no_training(
     assert (done.path / "history.csv").read_bytes() == before
 
 
-def test_a_finished_run_is_kept_until_it_is_forgotten(recordings: list[Recording], tmp_path: Path) -> None:
+def test_a_finished_run_is_kept_until_it_is_cleared(recordings: list[Recording], tmp_path: Path) -> None:
     quick = dataclasses.replace(PRESET, epochs=1, copies=0)
     first = run(job(recordings, preset=quick), tmp_path)
     stamp = first.model_path.stat().st_mtime_ns
@@ -174,6 +174,6 @@ def test_a_finished_run_is_kept_until_it_is_forgotten(recordings: list[Recording
     with pytest.raises(InputDataError, match="finished run of other recordings or options"):
         run(job(recordings[:-1], preset=quick), tmp_path)
     (first.path / "mine.txt").write_text("not the run's")
-    session.forget(first.path)
+    session.clear(first.path)
     assert run(job(recordings, preset=quick), tmp_path).model_path.stat().st_mtime_ns != stamp
     assert (first.path / "mine.txt").exists()

@@ -1,1 +1,1 @@
-"""Keras in, one verified TFLite bundle out."""
+"""Converts a Keras network into a verified TFLite model file."""

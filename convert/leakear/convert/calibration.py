@@ -1,8 +1,8 @@
-"""The representative set of a quantised network: what its integer ranges are measured on.
+"""The calibration set of a quantised network: the windows on which its integer ranges are measured.
 
-Measured: a set of Leak windows alone gave a logit whose range ended at zero, so that no leak could ever fire. Hence as
-many windows of each class, of each site within a class, and half of them put into the circumstances a microphone
-meets, computed on the spectrogram itself: quiet, loud, clicked, clipped, under mains hum.
+With windows of one class only, the logit's range ended at zero and the network decided the same for every sound. So the
+set has equally many windows of each class, and of each site within a class. Half of them are altered as a microphone's
+circumstances would do, computed on the spectrogram: quiet, loud, with clicks, clipped, with mains hum.
 """
 
 import hashlib
@@ -40,7 +40,7 @@ class Calibration:
         return hashlib.sha256(self.codes.tobytes() + self.labels.tobytes()).hexdigest()
 
     def to_json(self) -> dict[str, Any]:
-        """As it stands in the model file."""
+        """Return the JSON object of the model file."""
         kinds = {kind: self.circumstances.count(kind) for kind in ("as heard", "silence", *CIRCUMSTANCES)}
         return {
             "sha256": self.digest,
@@ -54,7 +54,7 @@ class Calibration:
 def choose(
     codes: Codes, labels: NDArray[np.uint8], sites: Sequence[str], spec: SpectrogramSpec, *, count: int, seed: int
 ) -> Calibration:
-    """Choose `count` windows, half of each class, sites in turn, every other one put into a circumstance.
+    """Choose `count` windows, half of each class, from the sites in turn; every other one is altered.
 
     `codes`: shape (n, rows, frames). Raises InputDataError when a class is missing.
     """
@@ -71,7 +71,7 @@ def choose(
 
 
 def check_classes(labels: NDArray[np.uint8]) -> None:
-    """Raise InputDataError unless both classes are there."""
+    """Raise InputDataError unless both classes are present."""
     for label, name in enumerate(("NoLeak", "Leak")):
         if not (labels == label).any():
             raise InputDataError(
@@ -87,7 +87,7 @@ def _circumstance(turn: int) -> str:
 def _in_turn(
     candidates: NDArray[np.intp], sites: Sequence[str], count: int, rng: np.random.Generator
 ) -> NDArray[np.intp]:
-    """Draw `count` windows, one site after the other; a site that runs out begins again."""
+    """Draw `count` windows from the sites in turn; the windows of a small site are used again."""
     by_site: dict[str, list[int]] = defaultdict(list)
     for i in rng.permutation(candidates):
         by_site[sites[i]].append(int(i))
@@ -98,7 +98,7 @@ def _in_turn(
 
 
 def alter(codes: NDArray[np.uint8], kind: str, spec: SpectrogramSpec, rng: np.random.Generator) -> NDArray[np.uint8]:
-    """Put one window, shape (rows, frames), into a circumstance, in the power domain of its spectrogram."""
+    """Return one window, shape (rows, frames), altered by a circumstance in the power domain of its spectrogram."""
     if kind == "as heard":
         return codes.copy()
     decibels = codes.astype(np.float64) * (-spec.floor / 255) + spec.floor
@@ -106,7 +106,7 @@ def alter(codes: NDArray[np.uint8], kind: str, spec: SpectrogramSpec, rng: np.ra
 
 
 def as_codes(decibels: NDArray[np.floating[Any]], spec: SpectrogramSpec) -> NDArray[np.uint8]:
-    """Refer dB again to the spec's reference and write them as codes."""
+    """Apply the spec's reference to dB and encode them as codes."""
     peak = float(decibels.max())
     if spec.reference == "max" and peak > spec.floor:
         decibels = decibels - peak
@@ -116,19 +116,19 @@ def as_codes(decibels: NDArray[np.floating[Any]], spec: SpectrogramSpec) -> NDAr
 
 
 def _quiet(db: NDArray[np.float64], spec: SpectrogramSpec, rng: np.random.Generator) -> NDArray[np.float64]:
-    """Take 20 to 40 dB off; the floor of the spectrogram stays."""
+    """Lower by 20 to 40 dB; the floor of the spectrogram stays."""
     del spec
     return db - rng.uniform(20, 40)
 
 
 def _loud(db: NDArray[np.float64], spec: SpectrogramSpec, rng: np.random.Generator) -> NDArray[np.float64]:
-    """Raise until the strongest cell lies within 6 dB of full scale."""
+    """Raise so that the strongest cell is 0 to 6 dB under full scale."""
     del spec
     return db - db.max() - rng.uniform(0, 6)
 
 
 def _clicked(db: NDArray[np.float64], spec: SpectrogramSpec, rng: np.random.Generator) -> NDArray[np.float64]:
-    """Add one to five clicks: flat over frequency, as many frames as the transform overlaps, −70 to −20 dB a bin."""
+    """Add one to five clicks: flat over frequency, one transform long, −70 to −20 dB per bin."""
     clicks = np.full_like(db, spec.floor)
     reach = -(-spec.n_fft // spec.hop_length)
     for start in rng.integers(0, db.shape[1], rng.integers(1, 6)):
@@ -137,13 +137,13 @@ def _clicked(db: NDArray[np.float64], spec: SpectrogramSpec, rng: np.random.Gene
 
 
 def _clipped(db: NDArray[np.float64], spec: SpectrogramSpec, rng: np.random.Generator) -> NDArray[np.float64]:
-    """Make it as loud as can be, with a distortion floor 20 to 35 dB under the strongest cell of each frame."""
+    """Raise above full scale, with a distortion floor 20 to 35 dB under the strongest cell of each frame."""
     loud = np.minimum(_loud(db, spec, rng) + 10, 0)
     return _power_sum(loud, np.broadcast_to(loud.max(axis=0) - rng.uniform(20, 35), loud.shape))
 
 
 def _hum(db: NDArray[np.float64], spec: SpectrogramSpec, rng: np.random.Generator) -> NDArray[np.float64]:
-    """Add mains hum at −9 dBFS with falling harmonics; three rows wide, as a Hann window shows a tone."""
+    """Add mains hum at −9 dBFS with falling harmonics; three rows wide, like a tone under a Hann window."""
     tones = np.full_like(db, spec.floor)
     mains = rng.choice([50, 60])
     for harmonic in range(1, 9):

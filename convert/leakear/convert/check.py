@@ -1,4 +1,4 @@
-"""`leakear-convert verify`: is a model file whole, whose is it, and does it compute on every runtime that is here."""
+"""`leakear-convert verify`: checks a model file's hash, signature, and golden vector on every installed runtime."""
 
 import argparse
 import json
@@ -14,18 +14,20 @@ from leakear.edge.errors import ModelError
 from leakear.edge.model import bundle, signature
 from leakear.edge.model.bundle import Bundle
 
-HELP = "Check a model file: hash, golden vector on every runtime that is here, signature with --key."
+HELP = "Check a model file: hash, golden vector on every installed runtime, signature with --key."
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("file", type=Path, help="model file")
-    parser.add_argument("--key", type=Path, metavar="PUBLIC.pem", help="it must be signed by this key's other half")
-    parser.add_argument("--json", action="store_true", help="the findings as one JSON object")
+    parser.add_argument(
+        "--key", type=Path, metavar="PUBLIC.pem", help="require a signature by the private key of this public key"
+    )
+    parser.add_argument("--json", action="store_true", help="print the results as one JSON object")
 
 
 def main(args: argparse.Namespace) -> int:
-    """Print the findings. Raises ModelError where one is bad."""
+    """Print the results. Raises ModelError when a check fails."""
     loaded = bundle.read(args.file)
     if args.key:
         signature.check(loaded, args.key, str(args.file))
@@ -40,7 +42,7 @@ def main(args: argparse.Namespace) -> int:
 
 
 def _runtimes(loaded: Bundle) -> list[dict[str, Any]]:
-    """Run the golden vector everywhere; `ok` is None for a runtime that is not here."""
+    """Run the golden vector on every runtime; `ok` is None for a runtime that is not installed."""
     outcomes = [runtimes.score(runtime, loaded.flatbuffer, loaded.golden_inputs) for runtime in runtimes.known()]
     expected = loaded.golden_logits.astype(np.float64)
     return [
@@ -65,7 +67,7 @@ def _operators(loaded: Bundle) -> dict[str, Any]:
 
 
 def _text(loaded: Bundle, found: list[dict[str, Any]], signed_by: Path | None) -> str:
-    marks = {True: "ok ", False: "BAD", None: " – "}
+    symbols = {True: "ok ", False: "BAD", None: " – "}
     signature = "not signed" if loaded.signature is None else "signed"
     lines = [f"{loaded.info.model_id}: hashes as recorded, {signature}{f' by {signed_by}' if signed_by else ''}"]
-    return "\n".join([*lines, *(f"  {marks[item['ok']]} {item['name']}: {item['detail']}" for item in found)])
+    return "\n".join([*lines, *(f"  {symbols[item['ok']]} {item['name']}: {item['detail']}" for item in found)])

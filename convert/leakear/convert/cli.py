@@ -1,4 +1,4 @@
-"""`leakear-convert`: a trained network becomes one verified model file, and tools for such files."""
+"""`leakear-convert`: converts a trained network into a verified model file; tools for such files."""
 
 import sys
 from collections.abc import Sequence
@@ -8,27 +8,27 @@ from leakear.edge.command_line import Program
 from leakear.edge.errors import UsageError
 
 HELP = """\
-Turns a trained network into the one file that a node needs, and proves that it works there.
+Converts a trained network into the model file of a node, and checks that it computes the same there.
 
   leakear-convert RUN -o leak.tflite                 a run folder of leakear-train, in int8
-  leakear-convert my.keras --spec my.json -o my.tflite   somebody's own network (leakear-convert convert --help)
+  leakear-convert my.keras --spec my.json -o my.tflite   another network (leakear-convert convert --help)
   leakear-convert RUN -o leak.tflite --mode int16x8 --report report/
-  leakear-convert inspect leak.tflite                what a model file says of itself
-  leakear-convert verify leak.tflite                 hash, golden vector, every runtime that is here
-  leakear-convert sign leak.tflite --key private.pem so that nodes can refuse files of others
+  leakear-convert inspect leak.tflite                show the description in a model file
+  leakear-convert verify leak.tflite                 hash, golden vector on every installed runtime
+  leakear-convert sign leak.tflite --key private.pem sign, so that nodes can refuse other files
   leakear-convert diff old.tflite new.tflite         what changed
 
 Exit codes: 0 done, 2 wrong usage, 65 unusable input, 78 a model that is refused, 1 anything else.
 """
 
 COMMANDS = {
-    "convert": ("leakear.convert.command", "convert; the word itself may be left out"),
-    "inspect": ("leakear.edge.cli.inspect", "what a model file says of itself"),
-    "verify": ("leakear.convert.check", "hash, golden vector, signature, every runtime that is here"),
+    "convert": ("leakear.convert.command", "convert a network; the word convert may be left out"),
+    "inspect": ("leakear.edge.cli.inspect", "show the description in a model file"),
+    "verify": ("leakear.convert.check", "check hash, golden vector on every installed runtime, and signature"),
     "sign": ("leakear.convert.sign", "sign a model file, or make a pair of keys"),
-    "diff": ("leakear.convert.diff", "what changed from one model file to another"),
+    "diff": ("leakear.convert.diff", "show what changed from one model file to another"),
 }
-"""Subcommand → module and one line; "convert" is what stands for no subcommand."""
+"""Subcommand → module and one line; "convert" is the default."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:

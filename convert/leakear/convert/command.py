@@ -1,4 +1,4 @@
-"""The conversion itself, as a command."""
+"""`leakear-convert convert`: the options of a conversion, and its report."""
 
 import argparse
 import json
@@ -23,7 +23,7 @@ Convert a run folder of leakear-train, or a .keras file (or SavedModel) with a d
   {"name": "mine", "spectrogram": {"reference": "full-scale", "sample_rate": 22050, "window_seconds": 10},
    "output_positive": "Leak", "threshold": 0.5, "calibration": "calibration.npz", "heldout": "heldout.npz"}
 
-output_positive is what the network's output stands for: "NoLeak" for labels sorted by name, as the reference notebook
+output_positive is the class of a high output: "NoLeak" for labels sorted by name, as the reference notebook
 does. The two .npz hold codes (uint8, n × rows × frames, input = code / 255), labels (1 = Leak) and files (names).
 """
 
@@ -34,12 +34,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="OUT.tflite", help="model file to write")
     modes = "; ".join(f"{mode.name}: {mode.doc}" for mode in MODES.values())
     parser.add_argument("--mode", choices=MODES, default="int8", help=modes)
-    parser.add_argument("--spec", type=Path, metavar="FILE.json", help="description of a network without run folder")
+    parser.add_argument("--spec", type=Path, metavar="FILE.json", help="description of a network without a run folder")
     parser.add_argument("--name", default="", help="name of the model (default: the run's)")
     parser.add_argument("--calibration-windows", type=whole(2), default=200, metavar="N", help="default 200")
-    parser.add_argument("--seed", type=int, default=42, help="which windows calibrate (default 42)")
+    parser.add_argument("--seed", type=int, default=42, help="seed for choosing the calibration windows (default 42)")
     parser.add_argument(
-        "--tries", type=whole(1), default=4, help="calibration sets tried for a small network (default 4)"
+        "--tries", type=whole(1), default=4, help="number of calibration sets to try for a small network (default 4)"
     )
     parser.add_argument(
         "--nodedays",
@@ -53,38 +53,43 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=number(0, 24, above=True),
         default=24.0,
         metavar="H",
-        help="of each such day (default 24)",
+        help="hours of each simulated day (default 24)",
     )
     parser.add_argument(
         "--nodeday-step", type=number(1, 600), default=10.0, metavar="S",
-        help="seconds from window to window on them (default 10: every window; 60 takes a sixth of the time)",
+        help="seconds between windows of a simulated day (default 10: all windows; 60 takes a sixth of the time)",
     )  # fmt: skip
-    parser.add_argument("--report", type=Path, metavar="FOLDER", help="report and picture of what each layer loses")
-    parser.add_argument("--no-legacy", action="store_true", help="do not promise tflite-runtime 2.14")
+    parser.add_argument(
+        "--report", type=Path, metavar="FOLDER", help="write a report and a picture of each layer's quantisation noise"
+    )
+    parser.add_argument(
+        "--no-legacy", action="store_true", help="do not require that tflite-runtime 2.14 runs the model"
+    )
     parser.add_argument(
         "--per-channel-dense",
         action="store_true",
-        help="dynamic mode only: finer, but tflite-runtime 2.14 cannot load it",
+        help="dynamic mode only: one scale per channel; tflite-runtime 2.14 cannot load it",
     )
-    parser.add_argument("--no-memory-check", action="store_true", help="convert even where memory seems too little")
-    parser.add_argument("--json", action="store_true", help="the report as JSON on standard output")
+    parser.add_argument("--no-memory-check", action="store_true", help="convert even when memory seems too small")
+    parser.add_argument("--json", action="store_true", help="print the report as JSON")
     parser.add_argument(
         "--golden-span",
         type=number(0),
         default=4.0,
         metavar="X",
-        help="least span of the golden logits, in multiples of what runtimes may differ by (default: 4)",
+        help="smallest range of golden logits, in multiples of the runtimes' tolerance (default: 4)",
     )
     for limit in fields(Limits):
-        said = describe(limit)
+        option = describe(limit)
         parser.add_argument(
             f"--{limit.name.replace('_', '-')}",
-            type=number(0, 1), default=default_of(limit), metavar="X", help=f"{said.doc} (default {default_of(limit)})",
+            type=number(0, 1), default=default_of(limit), metavar="X",
+            help=f"{option.doc} (default {default_of(limit)})",
         )  # fmt: skip
 
 
 def main(args: argparse.Namespace) -> int:
-    """Convert, print the report, write the file unless it is refused."""
+    """Convert, print the report, and write the file unless a limit is missed."""
     created()
     files.file(args.output, "-o")
     if args.report:
@@ -115,18 +120,18 @@ def main(args: argparse.Namespace) -> int:
         conversion = with_alerts(conversion, source, Days(args.nodedays, args.nodeday_hours, args.nodeday_step))
     print(json.dumps(report.as_json(conversion)) if args.json else report.as_text(conversion))
     if args.report:
-        with told(args.report):
+        with writing(args.report):
             report.save(conversion, source.network, args.report)
     refuse(conversion, legacy=options.legacy)
-    with told(args.output, "; nothing was left behind"):
+    with writing(args.output, "; nothing was left behind"):
         bundle.write(args.output, conversion.file)
     print(f"{args.output}: {len(conversion.file)} bytes", file=sys.stderr)
     return 0
 
 
 @contextmanager
-def told(path: Path, consequence: str = "") -> Iterator[None]:
-    """Turn what the disk refuses into one sentence."""
+def writing(path: Path, consequence: str = "") -> Iterator[None]:
+    """Raise LeakearError with one sentence for an OSError inside the block."""
     try:
         yield
     except OSError as error:
@@ -134,7 +139,7 @@ def told(path: Path, consequence: str = "") -> Iterator[None]:
 
 
 def load_tensorflow() -> None:
-    """Import TensorFlow without its greetings. Raises LeakearError where it is not installed."""
+    """Import TensorFlow without its start-up messages. Raises LeakearError when it is not installed."""
     try:
         stderr_filter.load_tensorflow()
     except ImportError as error:

@@ -1,4 +1,4 @@
-"""One network becomes one verified model file: quantise, run everywhere, judge, describe, assemble."""
+"""Converts a network: quantise, run on every runtime, compare with the float network, describe, assemble the file."""
 
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
@@ -26,7 +26,7 @@ from leakear.edge.model import bundle
 
 @dataclass(frozen=True)
 class Options:
-    """How to convert."""
+    """Options of a conversion."""
 
     mode: str = "int8"
     windows: int = 200
@@ -41,18 +41,18 @@ class Options:
     """timed inferences"""
     limits: Limits = field(default_factory=Limits)
     golden_span: float = 4.0
-    """least span of the golden logits, in multiples of what may differ between runtimes"""
+    """smallest range of the golden logits, in multiples of the tolerance between runtimes"""
     per_channel_dense: bool = False
-    """dynamic mode as TensorFlow does it by itself, which tflite-runtime 2.14 cannot load"""
+    """dynamic mode with one scale per channel, TensorFlow's default; tflite-runtime 2.14 cannot load it"""
     legacy: bool = True
-    """promise that tflite-runtime 2.14 runs it"""
+    """require that tflite-runtime 2.14 runs it"""
     memory: bool = True
-    """refuse what does not fit into the memory that is free"""
+    """refuse a conversion that needs more than the free memory"""
 
 
 @dataclass(frozen=True)
 class Conversion:
-    """A converted network and all that was measured of it; not yet accepted."""
+    """A converted network and its measurements, before the limits are applied."""
 
     flatbuffer: bytes
     golden_inputs: Codes
@@ -76,11 +76,11 @@ class Conversion:
 
 
 SMALL = 5_000_000
-"""parameters up to which another calibration set is tried without being asked"""
+"""parameters up to which several calibration sets are tried"""
 
 
 def apart(conversion: Conversion, outcome: Outcome) -> int | None:
-    """Return how many of all windows a runtime decides otherwise than the newest one; None where it did not run."""
+    """Return how many windows a runtime decides differently from the newest one; None when it did not run."""
     newest = conversion.outcomes[0].logits
     if outcome.logits is None or newest is None:
         return None
@@ -91,8 +91,8 @@ def apart(conversion: Conversion, outcome: Outcome) -> int | None:
 def convert(source: Source, options: Options) -> Conversion:
     """Convert with one calibration set after the other until the limits hold; return the last or the best.
 
-    Near the threshold a handful of decisions turn on the calibration set's accidents. Raises ModelError where the
-    result cannot work at all; limits missed are only listed.
+    A few decisions near the threshold depend on the calibration set. Raises ModelError when the result cannot work at
+    all; missed limits are only listed.
     """
     tries = options.tries if MODES[options.mode].calibrated and source.network.count_params() <= SMALL else 1
     if options.memory:
@@ -106,7 +106,7 @@ def convert(source: Source, options: Options) -> Conversion:
 
 
 def attempt(source: Source, options: Options) -> Conversion:
-    """Convert with one calibration set, and measure."""
+    """Convert with one calibration set, and measure the result."""
     chosen = choose_calibration(source, options)
     windows = gather(source, chosen)
     with stage(f"float network over {len(windows.all)} windows"):
@@ -129,7 +129,7 @@ def choose_calibration(source: Source, options: Options) -> Calibration:
 def measure(
     source: Source, options: Options, flatbuffer: bytes, chosen: Calibration, windows: Windows, floating: Logits
 ) -> Conversion:
-    """Run a flatbuffer on every runtime, judge it and write its file's bytes."""
+    """Run a flatbuffer on every runtime and compare it with the float network."""
     newest, *others = runtimes.known()
     with stage("newest runtime"):
         outcome = runtimes.score(newest, flatbuffer, windows.all, options.repeats)
@@ -154,7 +154,7 @@ def measure(
 
 
 def with_alerts(conversion: Conversion, source: Source, days: Days) -> Conversion:
-    """Compare the alerts of float and converted network over simulated node-days, and note them in the file."""
+    """Compare the alerts of float and converted network over simulated node-days; add the result to the description."""
     with stage(f"{days.count} simulated node-days of {days.hours:g} h, a window every {days.step_s:g} s"):
         raised = alerts.compare(source, conversion.file, days)
     verdict = replace(
@@ -192,7 +192,7 @@ def refuse(conversion: Conversion, *, legacy: bool = True) -> None:
 def _judge(
     source: Source, windows: Windows, floating: Divided, quantised: Divided, thresholds: tuple[float, float]
 ) -> Verdict:
-    """Compare decisions and ranking on everything; the AUCs that are told are those of what training never saw."""
+    """Compare decisions and ranking on all windows; the reported AUCs are of held-out windows only."""
     verdict = gate.judge(floating.judged, quantised.judged, thresholds, source.info.temperature)
     labels = source.heldout.labels
     return replace(

@@ -1,4 +1,4 @@
-"""`leakear.json`: what a model file says of itself."""
+"""Makes `leakear.json`, the description in a model file."""
 
 import os
 import time
@@ -29,7 +29,7 @@ def describe(
     verdict: Verdict,
     outcomes: Sequence[Outcome],
 ) -> dict[str, Any]:
-    """Return the JSON without what the caller measured itself: threshold, golden vector, operators."""
+    """Return the JSON object without threshold, golden vector and operators, which the caller adds."""
     info = source.info
     called = name or info.name
     return {
@@ -63,7 +63,7 @@ def describe(
 
 
 def created() -> str:
-    """Return the time that the file bears, UTC: SOURCE_DATE_EPOCH where it is set, else now. Raises ConfigError."""
+    """Return the file's creation time, UTC: SOURCE_DATE_EPOCH when it is set, else now. Raises ConfigError."""
     said = os.environ.get("SOURCE_DATE_EPOCH") or str(int(time.time()))
     try:
         return datetime.fromtimestamp(int(said), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -72,7 +72,7 @@ def created() -> str:
 
 
 def verified(outcomes: Sequence[Outcome]) -> dict[str, Any]:
-    """Return the runtimes that were run, and the oldest of them that runs the network."""
+    """Return the runtimes that were tried, and the oldest one that runs the network."""
     ran = [outcome for outcome in outcomes if outcome.logits is not None and not outcome.error]
     newest = ran[0].logits
     assert newest is not None

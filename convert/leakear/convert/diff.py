@@ -1,4 +1,4 @@
-"""What changed from one model file to another."""
+"""`leakear-convert diff`: shows what changed from one model file to another."""
 
 import argparse
 import json
@@ -20,7 +20,7 @@ SECTIONS = (
     "runtimes",
     "model",
 )
-"""in the order that matters to a node; what else differs comes last"""
+"""keys in order of importance for a node; other differences come last"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -44,7 +44,7 @@ def main(args: argparse.Namespace) -> int:
 
 
 def differences(old: dict[str, Any], new: dict[str, Any]) -> dict[str, list[Any]]:
-    """Return {"section.key": [old, new]} of what differs; None stands for "not there"."""
+    """Return {"section.key": [old, new]} of what differs; None means absent."""
     a, b = flat(old), flat(new)
     keys = sorted({*a, *b}, key=lambda key: (_rank(key), key))
     return {key: [a.get(key), b.get(key)] for key in keys if a.get(key) != b.get(key)}

@@ -13,25 +13,25 @@ from leakear.convert.quantise import Codes
 from leakear.convert.source import Source
 
 KNOWN = 200
-"""training windows judged beside the held-out ones, at most"""
+"""largest number of training windows that are compared besides the held-out ones"""
 FEW = 60
-"""up to so many held-out windows are heard in every circumstance; more of them in one each"""
+"""up to this number, held-out windows are altered by every circumstance; beyond it by one each"""
 
 
 @dataclass(frozen=True)
 class Windows:
-    """All that every network is run over, in this order, so that one process a runtime is enough."""
+    """The windows for every network in a fixed order, so that each runtime needs only one process."""
 
     golden: Codes
     calibration: Codes
-    """as chosen, half of them in a circumstance: for the range of the logit and the threshold"""
+    """the calibration set, half of it altered: for the range of the logit and the threshold"""
     known: Codes
-    """training windows as heard: what quantising loses shows on them too, and a dozen held-out ones alone cannot
-    tell 99 from 98 in 100"""
+    """unaltered training windows: quantisation changes them too, and a dozen held-out ones alone cannot distinguish
+    99 % from 98 % agreement"""
     known_labels: NDArray[np.uint8]
     heldout: Codes
     altered: Codes
-    """the held-out windows again, in circumstances"""
+    """the held-out windows again, altered"""
     altered_labels: NDArray[np.uint8]
 
     @property
@@ -57,17 +57,17 @@ class Divided:
 
     @property
     def trained(self) -> Logits:
-        """What the threshold may be fitted on."""
+        """The values on which the threshold is fitted."""
         return np.concatenate([self.calibration, self.known])
 
     @property
     def judged(self) -> Logits:
-        """Everything that the decision is compared on."""
+        """The values on which decisions are compared."""
         return np.concatenate([self.known, self.heldout, self.altered])
 
 
 def gather(source: Source, chosen: Calibration) -> Windows:
-    """Lay out the windows; the same source and calibration give the same ones."""
+    """Return the windows; the same source and calibration give the same ones."""
     spec, heldout = source.info.spectrogram, source.heldout
     rng = np.random.default_rng(chosen.seed)
     n = len(heldout.codes)

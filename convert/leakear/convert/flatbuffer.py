@@ -1,4 +1,4 @@
-"""What stands in a TFLite flatbuffer: its operators with their versions, and the working memory they need."""
+"""Reads a TFLite flatbuffer: its operators with their versions, the steps of its logit, and the memory it needs."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -30,7 +30,7 @@ def operators(flatbuffer: bytes) -> list[dict[str, Any]]:
 
 @dataclass(frozen=True)
 class LogitScale:
-    """The steps that an integer logit can take."""
+    """The values that an integer logit can have."""
 
     step: float
     zero_point: int
@@ -48,12 +48,12 @@ class LogitScale:
         return (self.steps // 2 - 1 - self.zero_point) * self.step
 
     def between(self, logit: float) -> float:
-        """Return the nearest value half-way between two steps: no runtime can land on it."""
+        """Return the nearest value half-way between two steps, which no runtime can return."""
         return (np.floor(logit / self.step) + 0.5) * self.step
 
 
 def logit_scale(flatbuffer: bytes) -> LogitScale | None:
-    """Return the steps of the logit, also behind a DEQUANTIZE at the end; None where it is computed in float."""
+    """Return the steps of the logit, also before a final DEQUANTIZE; None when it is computed in float."""
     graph = _parsed(flatbuffer).subgraphs[0]
     index = int(graph.outputs[0])
     producers = {int(i): operator for operator in graph.operators for i in operator.outputs}
@@ -69,7 +69,7 @@ def logit_scale(flatbuffer: bytes) -> LogitScale | None:
 
 
 def arena_bytes(flatbuffer: bytes) -> int:
-    """Return the most bytes of activations alive at once: what a planner needs at least (kernels add their scratch)."""
+    """Return the largest sum of activations needed at one time, bytes (kernels need additional scratch memory)."""
     model = _parsed(flatbuffer)
     graph = model.subgraphs[0]
     constant = [model.buffers[tensor.buffer].data is not None for tensor in graph.tensors]
@@ -80,7 +80,7 @@ def arena_bytes(flatbuffer: bytes) -> int:
 
 
 def _lifetimes(graph: Any) -> tuple[dict[int, int], dict[int, int]]:
-    """Return the operator at which each tensor comes to be, and the last that reads it."""
+    """Return for each tensor the operator that writes it and the last one that reads it."""
     born = dict.fromkeys(map(int, graph.inputs), 0)
     dies: dict[int, int] = dict.fromkeys(map(int, graph.outputs), len(graph.operators))
     for step, operator in enumerate(graph.operators):

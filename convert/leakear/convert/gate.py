@@ -1,4 +1,4 @@
-"""May the quantised network go to a node? Judged against the float one, on windows that training never saw."""
+"""Decides whether a quantised network is accepted: compares its decisions and ranking with the float network's."""
 
 import math
 from dataclasses import dataclass, fields
@@ -16,26 +16,26 @@ Logits = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Limits:
-    """What a quantised network may lose. Each field is an option of the command line."""
+    """Largest differences from the float network. Each field is an option of the command line."""
 
-    auc_drop: float = option(0.005, "largest loss of AUC over all judged windows", minimum=0, maximum=1)
+    auc_drop: float = option(0.005, "largest loss of AUC over all compared windows", minimum=0, maximum=1)
     agreement: float = option(
         0.99,
-        "least share of windows on which both networks decide alike at the deployed threshold",
+        "smallest share of windows on which both networks decide the same at the deployed threshold",
         minimum=0,
         maximum=1,
     )
     probability: float = option(0.25, "largest difference of P(leak) on any window", minimum=0, maximum=1)
     event_agreement: float = option(
-        0.95, "least share of alerts that both raise over the simulated node-days", minimum=0, maximum=1
+        0.95, "smallest share of alerts that both raise over the simulated node-days", minimum=0, maximum=1
     )
 
 
 REMEDIES = {
     "auc_drop": "try --mode int16x8, or more calibration windows of the sites that lose most",
     "agreement": "try more --calibration-windows, another --seed, more --tries, or --mode int16x8",
-    "probability": "try --mode int16x8; --report FOLDER shows which layer loses it",
-    "event_agreement": "try --mode int16x8; more --nodedays make the figure steadier",
+    "probability": "try --mode int16x8; --report FOLDER shows which layer is the cause",
+    "event_agreement": "try --mode int16x8; more --nodedays give a more exact figure",
 }
 
 
@@ -44,23 +44,23 @@ class Verdict:
     """What was measured."""
 
     windows: int
-    """on which decisions were compared: training and held-out ones, the latter in circumstances too"""
+    """on which decisions were compared: training and held-out ones, the latter also altered by circumstances"""
     agreement: float
-    """share of windows decided alike"""
+    """share of windows with the same decision"""
     flips: int
-    """windows decided differently"""
+    """windows with another decision"""
     probability: float
     """worst difference of P(leak)"""
     auc_drop: float = 0.0
-    """loss of AUC over all of these windows; a gain is no loss"""
+    """loss of AUC over all of these windows; 0 when it is higher"""
     heldout: int = 0
-    """windows that training never saw"""
+    """held-out windows"""
     auc_float: float = math.nan
-    """of the float network on them, as heard"""
+    """of the float network on held-out windows, unaltered"""
     auc: float = math.nan
-    """of the converted network on them, as heard"""
+    """of the converted network on held-out windows, unaltered"""
     event_agreement: float | None = None
-    """share of alerts raised by both; None where no node-days were simulated or neither raised an alert"""
+    """share of alerts raised by both; None when no node-days were simulated or none raised an alert"""
     node_days: float = 0.0
     """simulated days on which alerts were compared"""
     node_day_step_s: float | None = None
@@ -71,7 +71,7 @@ class Verdict:
     """raised by the converted network"""
 
     def to_json(self) -> dict[str, Any]:
-        """As it stands in the model file, to six digits: the last ones differ between machines. What is nan is null."""
+        """Return the JSON object of the model file, rounded to six digits, as further ones differ between machines."""
         values = {f.name: getattr(self, f.name) for f in fields(self)}
         rounded = {key: round(value, 6) if isinstance(value, float) else value for key, value in values.items()}
         return {key: None if value != value else value for key, value in rounded.items()}  # noqa: PLR0124  (nan)
@@ -90,7 +90,7 @@ def judge(floating: Logits, quantised: Logits, thresholds: tuple[float, float], 
 
 
 def shortfalls(verdict: Verdict, limits: Limits) -> list[str]:
-    """Return one sentence for each limit that is missed: by how much, and what to try."""
+    """Return one sentence for each missed limit: by how much, and what to try."""
     found = []
     for limit in fields(limits):
         measured, allowed = getattr(verdict, limit.name), getattr(limits, limit.name)
@@ -106,14 +106,14 @@ def shortfalls(verdict: Verdict, limits: Limits) -> list[str]:
 
 
 NEAR = 50
-"""windows around the threshold that tell by how much the quantised logit is shifted there"""
+"""number of windows near the threshold from which the shift of the quantised logit is estimated"""
 
 
 def refit(floating: Logits, quantised: Logits, threshold: float) -> float:
     """Return the logit threshold at which the quantised network decides most like the float one at `threshold`.
 
-    Ties, of which a few hundred windows leave many, go to the candidate nearest to `threshold` plus the median shift of
-    the logits around it; a network that is not shifted keeps its threshold.
+    Of equally good candidates, the one nearest to `threshold` plus the median shift of the logits near it is taken; a
+    network without a shift keeps its threshold.
     """
     near = np.argsort(np.abs(floating - threshold))[:NEAR]
     expected = threshold + float(np.median(quantised[near] - floating[near]))
@@ -126,7 +126,7 @@ def refit(floating: Logits, quantised: Logits, threshold: float) -> float:
 
 
 def check_order(auc_float: float, name: str) -> None:
-    """Refuse a network whose labels are swapped: it would alarm at silence and sleep through leaks."""
+    """Refuse a network whose labels are swapped: it would alarm without a leak and miss leaks."""
     if auc_float < 0.4:
         raise ModelError(
             f"{name}: its logit is higher for NoLeak than for Leak (AUC {auc_float:.2f} on the calibration windows): "

@@ -1,7 +1,7 @@
 """The golden vector: inputs whose logits every runtime must reproduce before a node trusts the file.
 
-They are made to be small (a model file has a budget of 150 KiB, and a real spectrogram alone would fill it): the mean
-spectra of the calibration windows in coarse steps, under envelopes that also tell time from frequency.
+They are made to be small (a model file may have 150 KiB, and one real spectrogram needs as much): mean spectra of the
+calibration windows in coarse steps, with envelopes over time that also detect swapped axes.
 """
 
 import numpy as np
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from leakear.convert.quantise import Codes
 
 COARSE = 16
-"""codes; spectra in such steps repeat from row to row, which is what ZIP compresses"""
+"""step of the spectra, codes; coarse steps repeat from row to row, so that ZIP compresses them"""
 
 
 def golden_inputs(calibration: Codes, labels: NDArray[np.uint8]) -> Codes:

@@ -1,8 +1,8 @@
-"""Make the last layer of a network a logit for Leak, whatever it was trained to say.
+"""Replaces the last layer of a network so that its output is one logit for Leak.
 
-An integer sigmoid has steps of 1/256 and cannot express a small false alarm rate, so the sigmoid or softmax is taken
-off. The reference notebook's labels are sorted, Leak before NoLeak: its sigmoid is P(NoLeak), and its logit is negated
-in the last layer's own weights, at no cost on the node.
+An integer sigmoid has steps of 1/256, too coarse for a small false alarm rate, so the sigmoid or softmax is removed.
+The reference notebook sorts its labels, Leak before NoLeak: its sigmoid is P(NoLeak). Its logit is negated in the last
+layer's weights, at no cost on the node.
 """
 
 from typing import Any
@@ -15,8 +15,8 @@ from leakear.edge.errors import ModelError
 def to_logit(network: Any, positive: str, name: str) -> Any:
     """Return a Keras model that ends in one logit for Leak.
 
-    `positive`: the class that the one output, or the last of two, stands for ("Leak" or "NoLeak"). Raises ModelError
-    for an end that cannot be turned into a logit.
+    `positive`: class of the only output, or of the last of two ("Leak" or "NoLeak"). Raises ModelError for a last
+    layer that cannot be replaced.
     """
     import keras
 
@@ -29,7 +29,7 @@ def to_logit(network: Any, positive: str, name: str) -> Any:
     elif isinstance(last, keras.layers.Dense):
         activation, dense = last.activation, last
     else:
-        return _as_it_is(network, positive, name)
+        return _unchanged(network, positive, name)
     if activation not in (keras.activations.linear, keras.activations.sigmoid, keras.activations.softmax):
         raise ModelError(f"{name} ends in {activation.__name__}: leakear needs a sigmoid, a softmax of two, or a logit")
     return _with_logit(network, dense, -1.0 if positive == "NoLeak" else 1.0)
@@ -50,13 +50,13 @@ def _with_logit(network: Any, dense: Any, sign: float) -> Any:
     kernel, *bias = dense.get_weights()
     fold = np.array([[-1.0], [1.0]]) if kernel.shape[1] == 2 else np.array([[1.0]])
     logit = keras.layers.Dense(1, use_bias=bool(bias), name="leak_logit")
-    ended = keras.Model(network.inputs, logit(dense.input), name=network.name)
+    changed = keras.Model(network.inputs, logit(dense.input), name=network.name)
     logit.set_weights([np.asarray(weights @ (sign * fold), np.float32) for weights in (kernel, *bias)])
-    return ended
+    return changed
 
 
-def _as_it_is(network: Any, positive: str, name: str) -> Any:
-    """Accept an end that is not a Dense layer only as a logit for Leak: its weights are out of reach."""
+def _unchanged(network: Any, positive: str, name: str) -> Any:
+    """Accept a last layer other than Dense only when it is already a logit for Leak: its weights cannot be changed."""
     import keras
 
     linear = getattr(network.layers[-1], "activation", None) in (None, keras.activations.linear)

@@ -1,6 +1,6 @@
-"""What tflite-runtime 2.14 can load, known without having it: operator versions asked of the real one.
+"""Checks whether tflite-runtime 2.14 can load a model, from a table of its operator versions.
 
-`bench/legacy_operators.py` makes the table again.
+`bench/legacy_operators.py` makes the table from the real runtime.
 """
 
 import json

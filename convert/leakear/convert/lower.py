@@ -1,8 +1,8 @@
-"""Call a dense layer by the version it really needs.
+"""Lowers the operator version of dense layers where that does not change the result.
 
-TensorFlow 2.21 marks a dense layer of 8-bit weights and float activations as version 12 ("per channel") even where its
-weights have one scale, as a last layer of one output always has. tflite-runtime 2.14 refuses the number, not the layer:
-under version 9 it computes the same.
+TensorFlow 2.21 marks a dense layer of 8-bit weights and float activations as version 12 ("per channel") even when its
+weights have one scale, as a last layer of one output always has. tflite-runtime 2.14 refuses version 12, but computes
+the same under version 9.
 """
 
 import struct

@@ -1,4 +1,4 @@
-"""Whether a conversion fits into the memory that is free: better refused in a sentence than killed half-way."""
+"""Checks before a conversion whether the free memory is enough for it."""
 
 import resource
 from pathlib import Path
@@ -27,7 +27,7 @@ def needed(network: Any, mode: str) -> float:
 
 
 def check(network: Any, mode: str) -> None:
-    """Raise LeakearError where the conversion would be killed for lack of memory; silent where nobody can tell."""
+    """Raise LeakearError when the conversion needs more memory than is free; do nothing when that is unknown."""
     free = available()
     if free is None:
         return
@@ -43,7 +43,7 @@ def check(network: Any, mode: str) -> None:
 
 
 def available() -> float | None:
-    """Return what this process may still take, GiB: the machine's free memory and swap, or less in a container."""
+    """Return the memory that is still free, GiB: of the machine with swap, or less in a container; None: unknown."""
     try:
         rows = dict(line.split(":", 1) for line in STATUS.read_text(encoding="ascii").splitlines())
         free = sum(int(rows[key].split()[0]) for key in ("MemAvailable", "SwapFree")) * 1024
@@ -53,7 +53,7 @@ def available() -> float | None:
 
 
 def _container() -> list[int]:
-    """Return what the container's limit leaves, bytes; nothing where there is no limit."""
+    """Return the free memory under each container limit, bytes; empty when there is no limit."""
     left = []
     for limit, used in GROUPS:
         try:
@@ -64,6 +64,6 @@ def _container() -> list[int]:
 
 
 def resident() -> float:
-    """Return what this process holds already, GiB."""
+    """Return the resident memory of this process, GiB."""
     pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
     return pages * resource.getpagesize() / GIB

@@ -1,4 +1,4 @@
-"""What a long conversion is doing, on standard error."""
+"""Shows the progress of a long conversion on standard error."""
 
 import sys
 import threading
@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 PULSE_S = 10.0
-"""seconds between signs of life of a stage"""
+"""seconds between two progress lines of a stage"""
 
 
 @contextmanager
 def stage(title: str) -> Iterator[None]:
-    """Say what begins, every ten seconds that it goes on, and how long it took."""
+    """Print the start of a stage, its elapsed time every PULSE_S, and its duration at the end."""
     began, done = time.monotonic(), threading.Event()
 
     def pulse() -> None:

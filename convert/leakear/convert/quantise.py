@@ -1,7 +1,7 @@
-"""A Keras network with a logit output becomes a TFLite flatbuffer.
+"""Converts a Keras network with a logit output to a TFLite flatbuffer.
 
 The graph is traced at a fixed batch of one (a dynamic batch makes Flatten emit SHAPE, STRIDED_SLICE and PACK) and its
-weights are frozen straight into it: no SavedModel passes through the disk, which the notebook's 866 MB would fill.
+weights are frozen into it directly: no SavedModel is written to disk, for which the notebook's 866 MB may be too much.
 """
 
 import logging
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from leakear.convert.lower import lower_dense
 from leakear.edge.errors import ModelError
-from leakear.train.stderr_filter import without
+from leakear.train.stderr_filter import without_lines
 
 Codes: TypeAlias = NDArray[np.uint8]
 """Spectrograms as the golden vector stores them, shape (n, rows, frames); the network's input is code / 255."""
@@ -23,7 +23,7 @@ Codes: TypeAlias = NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Mode:
-    """One way of writing the numbers of a network."""
+    """A number format of the network."""
 
     name: str
     doc: str
@@ -38,7 +38,7 @@ MODES = {
     for mode in (
         Mode("int8", "integer weights and activations, float input and logit (default)", True, 256),
         Mode("int8-io", "as int8, input and logit are integers too: the node writes no float copy", True, 256),
-        Mode("float32", "as trained: largest and slowest, the yardstick", False, None),
+        Mode("float32", "as trained: largest and slowest, for comparison", False, None),
         Mode("float16", "weights halved to 16 bit, arithmetic in float32", False, None),
         Mode("int16x8", "16-bit activations, 8-bit weights: where int8 loses too much", True, 65536),
         Mode("dynamic", "8-bit weights, float activations: no calibration set needed", False, None),
@@ -57,7 +57,7 @@ def quantise(network: Any, mode: str, calibration: Iterable[Codes] = (), *, per_
     _configure(converter, MODES[mode], calibration, per_channel_dense=per_channel_dense)
     warnings.filterwarnings("ignore", message="Statistics for quantized inputs")  # they are what the set is for
     try:
-        with without(b"fully_quantize: "):  # an inner state that the converter prints
+        with without_lines(b"fully_quantize: "):  # an inner state that the converter prints
             flatbuffer = converter.convert()
     except Exception as error:  # the converter raises whatever its passes raise
         raise ModelError(f"TFLite cannot express this network in {mode}: {_reason(error)}") from error

@@ -1,4 +1,4 @@
-"""What a conversion measured, as text and as JSON."""
+"""The report of a conversion, as text and as JSON."""
 
 import json
 from dataclasses import asdict

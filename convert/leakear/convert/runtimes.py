@@ -1,4 +1,4 @@
-"""The runtimes a model must work on, each in a process of its own."""
+"""Runs a model on the supported runtimes, each in its own process."""
 
 import json
 import os
@@ -34,17 +34,17 @@ class Runtime:
 
     @property
     def present(self) -> bool:
-        """Whether that Python is there."""
+        """Whether that Python is installed."""
         return self.python.is_file()
 
     @property
     def absent_reason(self) -> str:
-        """What to do about a runtime that is not here."""
+        """How to install the runtime."""
         return f"no {self.python}: set {self.variable} to a Python that holds {self.package}"
 
 
 def known(environment: "os._Environ[str] | dict[str, str]" = os.environ) -> tuple[Runtime, ...]:
-    """Return the runtimes that are promised: the pinned newest LiteRT, the oldest one, tflite-runtime 2.14."""
+    """Return the supported runtimes: the pinned newest LiteRT, the oldest one, tflite-runtime 2.14."""
     oldest, legacy = "LEAKEAR_OLDEST_LITERT_PYTHON", "LEAKEAR_LEGACY_PYTHON"
     return (
         Runtime("ai-edge-litert", "newest", Path(sys.executable)),
@@ -55,14 +55,14 @@ def known(environment: "os._Environ[str] | dict[str, str]" = os.environ) -> tupl
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a runtime made of a flatbuffer."""
+    """The results of a flatbuffer on a runtime."""
 
     runtime: Runtime
     version: str
     logits: NDArray[np.float64] | None
-    """shape (n,); None where it did not load"""
+    """shape (n,); None when it did not load"""
     error: str
-    """empty where it loaded"""
+    """empty when it loaded"""
     milliseconds: float | None = None
     """one inference, one thread, median"""
     resident_mb: float = 0.0
@@ -103,7 +103,7 @@ def score(runtime: Runtime, flatbuffer: bytes, windows: Codes, repeats: int = 0)
 
 
 def _run(command: Sequence[str | Path]) -> dict[str, Any]:
-    """Return the worker's JSON; a crash is an error like any other."""
+    """Return the worker's JSON; a crash becomes its `error`."""
     environment = {key: value for key, value in os.environ.items() if key not in ("PYTHONPATH", "PYTHONHOME")}
     try:
         done = subprocess.run(
@@ -124,7 +124,7 @@ def _run(command: Sequence[str | Path]) -> dict[str, Any]:
 
 
 def require(outcome: Outcome) -> NDArray[np.float64]:
-    """Return the logits. Raises ModelError where the runtime did not load the model."""
+    """Return the logits. Raises ModelError when the runtime did not load the model."""
     if outcome.logits is None:
         raise ModelError(f"{outcome.runtime.package} {outcome.version} does not run the model: {outcome.error}")
     return outcome.logits

@@ -1,4 +1,4 @@
-"""Sign a model file, so that a node that was given the public key takes it and no other."""
+"""`leakear-convert sign`: signs a model file; a node with the public key refuses all others."""
 
 import argparse
 import os
@@ -67,7 +67,7 @@ def read_private_key(path: Path, password_file: Path | None = None) -> Any:
 
 
 def new_key(name: str) -> None:
-    """Write a pair of keys; an existing private key is never overwritten, and nobody else may read the new one."""
+    """Write a pair of keys; never overwrites a private key; the new one is readable only for its owner."""
     from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 

@@ -1,4 +1,4 @@
-"""What is to be converted: a run folder, anybody's .keras file or a SavedModel, made ready as one logit for Leak."""
+"""Loads the network to convert from a run folder, a .keras file or a SavedModel, with one logit for Leak as output."""
 
 import json
 from collections.abc import Mapping
@@ -17,12 +17,12 @@ DESCRIPTION_KEYS = {
     *("name", "spectrogram", "output_positive", "temperature", "threshold", "decision", "calibration", "heldout"),
     *("data", "split", "metrics", "licences", "attribution"),
 }
-"""of the file that describes somebody's own network"""
+"""keys of the file that describes a network without a run folder"""
 
 
 @dataclass(frozen=True)
 class Source:
-    """A network with what must travel beside it."""
+    """A network with its description and example windows."""
 
     network: Any
     """Keras model: (1, rows, frames, 1) in 0 to 1 → one logit, positive = Leak"""
@@ -30,7 +30,7 @@ class Source:
     calibration: Examples
     """training windows, for the integer ranges and the threshold"""
     heldout: Examples
-    """windows that training never saw: the gate judges on them"""
+    """windows that were not trained on, for comparing float and quantised network"""
     sites: Mapping[str, str] = field(default_factory=dict)
     """recording → site; a recording without an entry is a site of its own"""
 
@@ -40,7 +40,7 @@ class Source:
 
 
 def load(path: Path, spec_file: Path | None = None) -> Source:
-    """Read what is to be converted. Raises InputDataError or ModelError with one sentence."""
+    """Load the network to convert. Raises InputDataError or ModelError with one sentence."""
     if not path.exists():
         raise InputDataError(
             f"{path} does not exist: name a run folder of leakear-train, a .keras file or a SavedModel"
@@ -74,7 +74,7 @@ def _is_model_file(path: Path) -> bool:
 
 
 def described(path: Path, spec_file: Path) -> Source:
-    """Read somebody's own network beside a description of its input."""
+    """Load a network without a run folder, with the description of its input."""
     spec = _description(spec_file)
     if strange := sorted(set(spec) - DESCRIPTION_KEYS):
         raise InputDataError(
@@ -97,7 +97,7 @@ def described(path: Path, spec_file: Path) -> Source:
 
 
 def checked(source: Source, path: Path) -> Source:
-    """Return the source when network, description and windows fit each other. Raises ModelError where they do not."""
+    """Return the source when network, description and windows match; else raise ModelError."""
     wanted, found = (*source.info.spectrogram.shape, 1), tuple(source.network.input_shape[1:])
     if found != wanted:
         raise ModelError(
@@ -132,7 +132,7 @@ def _keras(path: Path) -> Any:
 
 
 def _saved_model(path: Path, info: RunInfo) -> Any:
-    """Wrap a SavedModel's serving function; its output must be the logit already, for its graph is closed."""
+    """Wrap a SavedModel's serving function; its output must be the logit, because its layers cannot be changed."""
     import keras
 
     try:

@@ -1,4 +1,4 @@
-"""Where quantising loses: the signal to quantisation noise ratio of every layer, in numbers and as a picture."""
+"""Signal to quantisation noise ratio of every layer, in numbers and as a picture."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from leakear.convert.quantise import Codes
 
 POOR_DB = 20.0
-"""below this a layer is named: its noise is more than a tenth of its signal"""
+"""a layer below this, dB, is reported: its noise is more than a tenth of its signal"""
 WINDOWS = 16
 
 
@@ -67,7 +67,7 @@ class _Graph:
         """(name, shape) → output tensor"""
 
     def _produced(self) -> Iterator[tuple[int, str]]:
-        for operator in self._interpreter._get_ops_details():  # noqa: SLF001  (the runtime has no public way)
+        for operator in self._interpreter._get_ops_details():  # noqa: SLF001  (the runtime has no public function for it)
             for i in operator["outputs"]:
                 yield int(i), str(operator["op_name"])
 

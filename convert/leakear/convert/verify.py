@@ -1,4 +1,4 @@
-"""Whether each promised runtime computes what the newest one did, and whether the integer logit can say it all."""
+"""Checks that the runtimes agree on the golden vector, and that the integer logit's range is large enough."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -11,15 +11,15 @@ from leakear.convert.runtimes import Outcome
 from leakear.edge.errors import ModelError
 
 RUNTIME_STEPS = 16
-"""int8 steps that runtimes may lie apart: 13 were measured between tflite-runtime 2.14 and LiteRT on one file"""
+"""int8 steps by which runtimes may differ: 13 were measured between tflite-runtime 2.14 and LiteRT on one file"""
 LEAST_STEPS = 4
-"""int8 steps left to runtimes that are yet to come"""
+"""additional int8 steps for future runtimes"""
 FLOAT_SHARE = 0.02
 """of the logit's range, for networks that do not compute the logit in 256 steps"""
 
 
 def tolerance(scale: LogitScale | None, floating: Logits, outcomes: Sequence[Outcome]) -> float:
-    """Return how far a golden logit may lie from what the converter saw.
+    """Return how far a runtime's golden logit may be from the one in the file.
 
     Twice what the runtimes lay apart over all windows, within limits; the widest when one of them was not here.
     """
@@ -33,7 +33,7 @@ def tolerance(scale: LogitScale | None, floating: Logits, outcomes: Sequence[Out
 
 
 def check_golden(golden: Logits, allowed: float, least_span: float, name: str) -> None:
-    """Refuse a golden vector whose logits lie so near to each other that a wrong network could reproduce them."""
+    """Refuse a golden vector whose logits are so close that a wrong network could reproduce them."""
     if np.ptp(golden) < least_span * allowed:
         raise ModelError(
             f"{name}: its golden logits span only {np.ptp(golden):.3f}, {allowed:.3f} is allowed between runtimes: the "
@@ -43,7 +43,7 @@ def check_golden(golden: Logits, allowed: float, least_span: float, name: str) -
 
 
 def check_range(scale: LogitScale | None, floating: Logits, name: str) -> None:
-    """Refuse an integer logit whose range does not hold the float network's: it would saturate.
+    """Refuse an integer logit whose range is smaller than the float network's: it would saturate.
 
     Raises ModelError. `floating`: the float network's logits over the calibration set.
     """
@@ -59,7 +59,7 @@ def check_range(scale: LogitScale | None, floating: Logits, name: str) -> None:
 
 
 def check_runtimes(outcomes: Sequence[Outcome], expected: Logits, allowed: float) -> tuple[Outcome, ...]:
-    """Return the outcomes; one whose golden logits lie too far from those expected becomes an error."""
+    """Return the outcomes; one whose golden logits are too far from the expected ones gets an error."""
     return tuple(_checked(outcome, expected, allowed) for outcome in outcomes)
 
 

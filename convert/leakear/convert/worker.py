@@ -1,4 +1,4 @@
-"""Run a flatbuffer on one runtime and print what it computed, as JSON.
+"""Runs a flatbuffer on one runtime and prints the results as JSON.
 
 Started by path as a program of its own, under whichever Python holds the runtime: two runtimes in one process disturb
 each other, and tflite-runtime 2.14 wants numpy 1. So it needs nothing but numpy and that runtime, not even leakear.
@@ -21,18 +21,18 @@ from typing import Any
 import numpy as np
 
 TIMED_S = 20.0
-"""seconds after which no further run is timed: a large network in 16x8 takes nearly a minute for one"""
+"""seconds after which no further run is timed: one run of a large network in 16x8 takes nearly a minute"""
 MODULES = {"ai-edge-litert": "ai_edge_litert.interpreter", "tflite-runtime": "tflite_runtime.interpreter"}
 
 
 def main(arguments: list[str]) -> int:
-    """Print one JSON object; "error" stands in it when the runtime or the model does not load."""
+    """Print one JSON object; it has the key "error" when the runtime or the model does not load."""
     runtime, model, windows, *rest = arguments
     report: dict[str, Any] = {"runtime": runtime}
     try:
         report |= {"version": version(runtime), "numpy": np.__version__}
         report |= run(MODULES[runtime], model, windows, int(rest[0]) if rest else 0)
-    except Exception as error:  # noqa: BLE001  (runtimes raise anything; the caller judges)
+    except Exception as error:  # noqa: BLE001  (runtimes raise any exception; the caller handles it)
         report["error"] = " ".join(f"{type(error).__name__}: {error}".split())[:400]
     print(json.dumps(report))
     return 0
@@ -50,7 +50,9 @@ def run(module: str, model: str, windows: str, repeats: int) -> dict[str, Any]:
         raw, (scale, zero) = interpreter.get_tensor(target["index"]).reshape(-1)[0], target["quantization"]
         return float((float(raw) - zero) * scale) if scale else float(raw)
 
-    logits = [logit(codes) for codes in np.load(windows, mmap_mode="r")]  # unmapped again: it is not the model's
+    logits = [
+        logit(codes) for codes in np.load(windows, mmap_mode="r")
+    ]  # unmapped again, so that it does not count as the model's memory
     times = list(timed(interpreter, repeats))
     return {
         "logits": logits,

@@ -1,4 +1,4 @@
-"""The log of alerts: what a person has seen, what it turned out to be, and why."""
+"""The log of alerts: who acknowledged an alert, the verdict, and its note."""
 
 import time
 from enum import StrEnum
@@ -15,7 +15,7 @@ MAX_NOTE = 2000
 PAGE = 100
 """alerts per page"""
 MATERIALS = ("", "Metal", "NonMetal")
-"""of the pipe, in the words of the training manifest"""
+"""of the pipe, with the values of the training manifest"""
 
 
 class Verdict(StrEnum):
@@ -43,7 +43,7 @@ class Alerts:
         self.history = history
 
     def page(self, which: str = "open", search: str = "", before: str | None = None) -> list[Row]:
-        """One page of the log, the newest first; `before` (the id of an event) continues behind that."""
+        """One page of the log, the newest first; `before` is the id of the last event of the previous page."""
         if which not in FILTERS:
             raise InputDataError(f"The log has no filter {which!a}: use {', '.join(FILTERS)}.")
         found = select(events).where(FILTERS[which])
@@ -67,15 +67,15 @@ class Alerts:
             return None if found is None else self.history.with_clips(connection, [public(found)])[0]
 
     def acknowledge(self, event_id: str, who: str) -> Row | None:
-        """Somebody has seen it. The first one counts."""
+        """Record that `who` has seen the alert; only the first acknowledgement is kept."""
         with self.engine.begin() as connection:
             seen = (events.c.id == event_id, events.c.acknowledged.is_(None))
             connection.execute(update(events).where(*seen).values(acknowledged=time.time(), acknowledged_by=who))
-        self.history.act(who, "acknowledge", event_id)
+        self.history.record_action(who, "acknowledge", event_id)
         return self.get(event_id)
 
     def judge(self, event_id: str, who: str, verdict: str, note: str, material: str) -> Row | None:
-        """Write down what was found on site; a judged alert is an acknowledged one."""
+        """Record what was found on site; this also acknowledges the alert."""
         if verdict not in list(Verdict):
             raise InputDataError(f"The verdict is {verdict!a}: use {', '.join(Verdict)}.")
         if material not in MATERIALS:
@@ -91,11 +91,11 @@ class Alerts:
         with self.engine.begin() as connection:
             mine = (nodes.c.site == row["site"], nodes.c.node == row["node"])
             connection.execute(update(nodes).where(*mine).values(material=material))
-        self.history.act(who, "verdict", event_id, verdict)
+        self.history.record_action(who, "verdict", event_id, verdict)
         return self.acknowledge(event_id, who)
 
     def judged(self) -> list[Row]:
-        """Give what the next model can learn from: leaks confirmed and false alarms, the oldest first."""
+        """Return confirmed leaks and false alarms for training, the oldest first."""
         useful = events.c.verdict.in_([Verdict.LEAK, Verdict.FALSE_ALARM])
         with self.engine.connect() as connection:
             found = connection.execute(select(events).where(useful).order_by(events.c.happened)).mappings()
@@ -103,5 +103,5 @@ class Alerts:
 
 
 def _literal(text: str) -> str:
-    """Escape the wildcards of LIKE: a person who types a percent sign looks for one."""
+    """Escape the wildcards of LIKE, so that % and _ are searched literally."""
     return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")

@@ -1,4 +1,4 @@
-"""Who may do what: users with Argon2 hashes, sessions that only their digest is kept of, two roles."""
+"""Users with Argon2 password hashes, sessions of which only a digest is stored, and two roles."""
 
 import hashlib
 import secrets
@@ -22,7 +22,7 @@ SHORTEST = 10
 FREE_TRIES = 5
 """wrong passwords per name and address before each further try has to wait"""
 REMEMBERED = 1000
-"""names and addresses whose failures are remembered"""
+"""largest number of names and addresses whose failures are remembered"""
 
 
 class Role(StrEnum):
@@ -34,7 +34,7 @@ class Role(StrEnum):
 
 @dataclass(frozen=True)
 class User:
-    """Who asks."""
+    """The user of a request."""
 
     name: str
     role: Role
@@ -46,7 +46,7 @@ class User:
 
 
 LOCAL = User("local", Role.OPERATE)
-"""the person at the keyboard of a dashboard that listens on loopback and has no users"""
+"""the user of a dashboard that listens on loopback and has no accounts"""
 
 
 class Users:
@@ -58,7 +58,7 @@ class Users:
         self._nobody = self._hasher.hash(secrets.token_hex(16))
 
     def any(self) -> bool:
-        """Whether there is a user at all."""
+        """Whether there is any account."""
         with self.engine.connect() as connection:
             return bool(connection.scalar(select(func.count(users.c.name))))
 
@@ -68,7 +68,7 @@ class Users:
             return [User(row.name, Role(row.role)) for row in connection.execute(select(users).order_by(users.c.name))]
 
     def add(self, name: str, password: str, role: Role) -> None:
-        """Make or change an account; a changed password ends the sessions."""
+        """Make or change an account; this ends its sessions."""
         if not name or len(name) > 80 or not name.isprintable():
             raise ConfigError("A user's name has 1 to 80 printable characters.")
         if len(password) < SHORTEST:
@@ -103,7 +103,7 @@ class Users:
             connection.execute(delete(sessions).where(sessions.c.digest == _digest(secret)))
 
     def of_session(self, secret: str) -> User | None:
-        """Whose session it is, if it still runs."""
+        """Return the user of a session; None when it does not exist or has expired."""
         joined = select(users).join(sessions, sessions.c.name == users.c.name)
         mine = (sessions.c.digest == _digest(secret), sessions.c.expires > time.time())
         with self.engine.connect() as connection:
@@ -118,7 +118,7 @@ class Users:
 
 
 class Throttle:
-    """Slows guessing: after some failures each further try waits twice as long, up to a minute."""
+    """Limits password guessing: after FREE_TRIES failures each wait is twice as long, up to a minute."""
 
     def __init__(self) -> None:
         self._failures: OrderedDict[str, tuple[int, float]] = OrderedDict()
@@ -142,5 +142,5 @@ class Throttle:
 
 
 def _digest(secret: str) -> str:
-    """Only this is stored: a stolen database opens no session. The secret is random, so a plain digest suffices."""
+    """Return the stored form of a secret. The secret is random, so a digest without salt is enough."""
     return hashlib.sha256(secret.encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""One connection to the broker, for ever: what it subscribes to, whether it holds, and why not."""
+"""A connection to the broker that reconnects by itself, with its subscriptions and its state."""
 
 import ssl
 from collections.abc import Callable, Sequence
@@ -23,7 +23,7 @@ UNSUPPORTED_VERSION = 0x84
 
 @dataclass(frozen=True)
 class BrokerOptions:
-    """Where the broker is and who we are to it."""
+    """Address of the broker, and our credentials."""
 
     url: str
     """mqtt://host:1883 or mqtts://host:8883; a user name may stand in it, a password should not"""
@@ -34,15 +34,16 @@ class BrokerOptions:
     certificate: Path | None = None
     key: Path | None = None
     version: str = "auto"
-    """5, 3.1.1, or auto: 5 where the broker speaks it"""
+    """5, 3.1.1, or auto: 5 when the broker supports it"""
     keepalive: int = 30
     """seconds"""
 
 
-class Line:
+class BrokerConnection:
     """One connection. `deliver` and `wake` are called in paho's thread.
 
-    A kept line has a persistent session and leaves it to others to acknowledge; any other begins anew each time.
+    A persistent connection keeps its session at the broker, and the caller acknowledges its messages. Any other starts
+    a new session each time.
     """
 
     def __init__(
@@ -52,28 +53,28 @@ class Line:
         deliver: Callable[[paho.MQTTMessage], None],
         wake: Callable[[], None],
         *,
-        kept: bool,
+        persistent: bool,
     ) -> None:
         self.connected = False
-        """and subscribed"""
+        """connected and subscribed"""
         self.trouble: str | None = None
         """why there is no connection, one sentence"""
         self.session = 0
-        """number of the connection, from 1: a packet id means nothing on the next one"""
-        self._topics, self._deliver, self._wake, self._kept = list(topics), deliver, wake, kept
+        """number of the connection, from 1: a packet id is valid only on its own connection"""
+        self._topics, self._deliver, self._wake, self._persistent = list(topics), deliver, wake, persistent
         self._host, self._port = address(options.url)
         self._options = options
         self._version = "5" if options.version == "auto" else options.version
-        self._greeted = False
+        self._answered = False
         """whether the broker has ever answered in this version"""
-        self._flip = False
+        self._try_other = False
         """whether the other version should be tried"""
         self._client = self._build(options)
 
     def start(self) -> None:
-        """Connect in the background, and for ever again; the first failure is like any other."""
+        """Connect in the background, and reconnect after every failure, also the first."""
         extra: dict[str, Any] = {}
-        if self._version == "5" and self._kept:
+        if self._version == "5" and self._persistent:
             properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
             properties.SessionExpiryInterval = FOREVER
             extra = {"clean_start": False, "properties": properties}
@@ -81,14 +82,14 @@ class Line:
         self._client.loop_start()
 
     def stop(self) -> None:
-        """Leave; the broker keeps the session of a kept line."""
+        """Disconnect; the broker keeps the session of a persistent connection."""
         self._client.disconnect()
         self._client.loop_stop()
 
-    def attend(self) -> None:
-        """Try the other version where the broker hung up on this one. Blocking; called now and then."""
-        if self._flip:
-            self._flip = False
+    def switch_version(self) -> None:
+        """Try the other MQTT version when the broker refused this one. Blocking; called every second."""
+        if self._try_other:
+            self._try_other = False
             self.stop()
             self._version = "3.1.1" if self._version == "5" else "5"
             self._client = self._build(self._options)
@@ -99,7 +100,7 @@ class Line:
         self._client.ack(mid, qos)
 
     def publish(self, topic: str, payload: bytes, *, qos: int, retain: bool) -> bool:
-        """Hand a message to paho; False without a connection (nothing is queued: a late command is a wrong one)."""
+        """Hand a message to paho; False without a connection (nothing is queued: a command must not arrive late)."""
         if not self.connected:
             return False
         return self._client.publish(topic, payload, qos, retain).rc == paho.MQTT_ERR_SUCCESS
@@ -110,8 +111,8 @@ class Line:
             CallbackAPIVersion.VERSION2,
             options.client_id,
             protocol=paho.MQTTv5 if five else paho.MQTTv311,
-            clean_session=None if five else not self._kept,
-            manual_ack=self._kept,
+            clean_session=None if five else not self._persistent,
+            manual_ack=self._persistent,
         )
         parts = urlsplit(options.url)
         name = options.username or (unquote(parts.username) if parts.username else None)
@@ -127,8 +128,8 @@ class Line:
 
     def _on_connect(self, client: paho.Client, _data: object, _flags: object, code: Any, _properties: object) -> None:
         self.session += 1
-        unspoken = code.value == UNSUPPORTED_VERSION and self._options.version == "auto"
-        self._greeted, self._flip = not unspoken, unspoken
+        unsupported = code.value == UNSUPPORTED_VERSION and self._options.version == "auto"
+        self._answered, self._try_other = not unsupported, unsupported
         self.trouble = f"The broker refuses the connection: {code}." if code.is_failure else None
         if not code.is_failure:
             client.subscribe(self._topics)
@@ -143,7 +144,7 @@ class Line:
 
     def _on_disconnect(self, _client: object, _data: object, _flags: object, code: Any, _properties: object) -> None:
         self.connected = False
-        self._flip = self._flip or (not self._greeted and self._options.version == "auto")
+        self._try_other = self._try_other or (not self._answered and self._options.version == "auto")
         self.trouble = self.trouble or f"The broker at {self._host}:{self._port} is gone: {code}."
         self._wake()
 
@@ -156,7 +157,7 @@ class Line:
 
 
 def address(url: str) -> tuple[str, int]:
-    """Host and port of a broker's URL; ConfigError for one that cannot be meant."""
+    """Host and port of a broker's URL; ConfigError for an invalid one."""
     try:
         parts = urlsplit(url)
         port = parts.port

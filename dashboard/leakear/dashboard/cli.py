@@ -1,4 +1,4 @@
-"""`leakear-dashboard`: serve the page, keep its accounts, export what was judged."""
+"""`leakear-dashboard`: serves the page, manages its accounts, exports alerts with a verdict."""
 
 import argparse
 import getpass
@@ -14,8 +14,8 @@ from leakear.edge.errors import ConfigError, InputDataError, LeakearError
 
 DATABASE = "sqlite:///leakear-dashboard.sqlite"
 USAGE = """leakear-dashboard --broker URL [option ...]      serve the page
-       leakear-dashboard user {add,remove,list} ...     keep its accounts; see: leakear-dashboard user --help
-       leakear-dashboard export FILE.zip ...            write what was judged, for leakear-train"""
+       leakear-dashboard user {add,remove,list} ...     manage its accounts; see: leakear-dashboard user --help
+       leakear-dashboard export FILE.zip ...            export alerts with a verdict, for leakear-train"""
 EPILOG = """examples:
   leakear-dashboard --broker mqtt://localhost
   leakear-dashboard user add ana --role operate
@@ -24,7 +24,7 @@ EPILOG = """examples:
   leakear-dashboard --broker mqtt://localhost --database postgresql+psycopg://leakear@db/leakear
   leakear-dashboard export field.zip && unzip field.zip -d field && leakear-train fit field
 
-Exit codes: 0 done, 2 wrong usage, 65 nothing to export, 78 a setting that cannot work, 1 anything else.
+Exit codes: 0 done, 2 wrong usage, 65 nothing to export, 78 a wrong setting, 1 anything else.
 """
 USER_EPILOG = """examples:
   leakear-dashboard user add ana --role operate              asks for the password
@@ -59,12 +59,14 @@ def _add_database(target: argparse.ArgumentParser) -> None:
 
 def _add_broker(group: Any) -> None:
     group.add_argument("--broker", required=True, metavar="URL", help="mqtt://HOST[:1883] or mqtts://HOST[:8883]")
-    group.add_argument("--username", help="of the broker")
+    group.add_argument("--username", help="user name at the broker")
     group.add_argument("--password-file", type=Path, help="file whose first line is the broker's password")
     group.add_argument("--ca", type=Path, help="certificate authority of the broker (default: the system's)")
-    group.add_argument("--client-certificate", type=Path, help="for a broker that asks for one")
-    group.add_argument("--client-key", type=Path)
-    group.add_argument("--mqtt-version", choices=("auto", "5", "3.1.1"), default="auto")
+    group.add_argument("--client-certificate", type=Path, help="for a broker that requires one")
+    group.add_argument("--client-key", type=Path, help="private key of the client certificate")
+    group.add_argument(
+        "--mqtt-version", choices=("auto", "5", "3.1.1"), default="auto", help="default auto: 5, else 3.1.1"
+    )
 
 
 def _add_page(group: Any) -> None:
@@ -73,27 +75,45 @@ def _add_page(group: Any) -> None:
     group.add_argument("--certificate", type=Path, help="serve https with this certificate chain (PEM)")
     group.add_argument("--key", type=Path, help="its private key (PEM)")
     group.add_argument("--proxy-user-header", metavar="NAME", help="header in which a reverse proxy names the user")
-    group.add_argument("--proxy-address", action="append", metavar="IP", help="believe it only from here (127.0.0.1)")
-    group.add_argument("--proxy-role", choices=("view", "operate"), default="view", help="role of those it names")
-    group.add_argument("--proxy-operator", action="append", default=[], metavar="NAME", help="may operate")
+    group.add_argument(
+        "--proxy-address", action="append", metavar="IP", help="accept the header only from this address (127.0.0.1)"
+    )
+    group.add_argument(
+        "--proxy-role", choices=("view", "operate"), default="view", help="role of users that the proxy names (view)"
+    )
+    group.add_argument(
+        "--proxy-operator",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="user of the proxy who may operate; repeat for several",
+    )
     group.add_argument("--notify", type=Path, metavar="FILE", help="Apprise URLs, one a line: e-mail, webhooks, …")
-    group.add_argument("--language", choices=("en", "pt-BR"), default="en", help="of the notifications")
+    group.add_argument("--language", choices=("en", "pt-BR"), default="en", help="language of the notifications (en)")
 
 
 def _add_history(group: Any) -> None:
-    group.add_argument("--stale-after", type=number(0), default=180, metavar="S", help="silent so long is stale (180)")
-    group.add_argument("--lost-after", type=number(0), default=60, metavar="S", help="then an alert after so long (60)")
-    group.add_argument("--max-nodes", type=whole(1), default=5000, help="more are not shown (5000)")
-    group.add_argument("--keep-events", type=number(1), default=1825, metavar="DAYS", help="alerts and events (1825)")
     group.add_argument(
-        "--keep-minutes", type=number(1), default=14, metavar="DAYS", help="values minute by minute (14)"
+        "--stale-after",
+        type=number(0),
+        default=180,
+        metavar="S",
+        help="a node without messages for this time is stale (180)",
     )
-    group.add_argument("--keep-hours", type=number(1), default=1095, metavar="DAYS", help="values hour by hour (1095)")
-    group.add_argument("--clips-mib", type=whole(0), default=2048, metavar="MIB", help="room for clips (2048)")
+    group.add_argument(
+        "--lost-after", type=number(0), default=60, metavar="S", help="alert when stale or offline for this time (60)"
+    )
+    group.add_argument("--max-nodes", type=whole(1), default=5000, help="further nodes are not shown (5000)")
+    group.add_argument(
+        "--keep-events", type=number(1), default=1825, metavar="DAYS", help="keep alerts and events (1825)"
+    )
+    group.add_argument("--keep-minutes", type=number(1), default=14, metavar="DAYS", help="keep values per minute (14)")
+    group.add_argument("--keep-hours", type=number(1), default=1095, metavar="DAYS", help="keep values per hour (1095)")
+    group.add_argument("--clips-mib", type=whole(0), default=2048, metavar="MIB", help="disk space for clips (2048)")
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run; give back the exit status."""
+    """Run the command; return the exit status."""
     words = sys.argv[1:] if arguments is None else arguments
     try:
         if words[:1] == ["user"]:
@@ -165,10 +185,13 @@ def _user(words: list[str]) -> int:
 
     raw = argparse.RawDescriptionHelpFormatter
     top = argparse.ArgumentParser(
-        "leakear-dashboard user", description="Keeps the accounts of the page.", epilog=USER_EPILOG, formatter_class=raw
+        "leakear-dashboard user",
+        description="Manages the accounts of the page.",
+        epilog=USER_EPILOG,
+        formatter_class=raw,
     )
     top.add_argument("what", choices=("add", "remove", "list"), help="add also changes an account that is there")
-    top.add_argument("name", nargs="?", help="of the account")
+    top.add_argument("name", nargs="?", help="name of the account")
     roles = "view sees everything, operate also commands nodes and judges alerts (default view)"
     top.add_argument("--role", choices=[role.value for role in Role], default="view", help=roles)
     top.add_argument("--password-file", type=Path, help="instead of asking: file whose first line is the password")
@@ -219,7 +242,9 @@ def _export(words: list[str]) -> int:
     from leakear.dashboard.manifest import write_zip
     from leakear.dashboard.tables import open_database
 
-    top = argparse.ArgumentParser("leakear-dashboard export", description="Writes judged clips for leakear-train.")
+    top = argparse.ArgumentParser(
+        "leakear-dashboard export", description="Exports clips of alerts with a verdict, for leakear-train."
+    )
     top.add_argument("file", type=Path, help="ZIP archive to write")
     _add_database(top)
     args = top.parse_args(words)
@@ -230,7 +255,7 @@ def _export(words: list[str]) -> int:
         with part.open("wb") as out:
             count = write_zip(Alerts(engine, History(engine)), Clips(engine, args.clips, 0), out)
         if not count:
-            raise InputDataError("No alert was judged that has a clip: there is nothing to export.")
+            raise InputDataError("No alert has both a verdict and a clip: there is nothing to export.")
         part.replace(args.file)
     finally:
         part.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""Evidence clips: put together from a node's answers, kept as files beside the database, checked by their digest."""
+"""Evidence clips: assembled from a node's answers and kept as files, with their digests in the database."""
 
 import base64
 import binascii
@@ -15,7 +15,7 @@ from leakear.dashboard.tables import clips
 from leakear.edge.errors import InputDataError
 
 KINDS = {"audio/flac": ".flac", "audio/wav": ".wav", "audio/x-wav": ".wav", "image/png": ".png"}
-"""what a node may send, and what a browser may be given: nothing that a browser would run"""
+"""allowed media types: none that a browser would execute"""
 MAX_PARTS = 400
 MAX_BYTES = 32 * 2**20
 """of one clip"""
@@ -23,7 +23,7 @@ MAX_BYTES = 32 * 2**20
 
 @dataclass
 class Assembly:
-    """Parts of one file of an event, in whatever order they come."""
+    """Parts of one file of an event, received in any order."""
 
     event_id: str
     media_type: str = ""
@@ -31,7 +31,7 @@ class Assembly:
     parts: dict[int, bytes] = field(default_factory=dict)
 
     def add(self, result: dict[str, Any]) -> bool:
-        """Take in one part of an answer; True when all are here; InputDataError when it cannot be a part."""
+        """Add one part; True when the file is complete; InputDataError for an invalid part."""
         kind, part, count = result.get("media_type"), result.get("part"), result.get("parts")
         if result.get("event_id") != self.event_id or kind not in KINDS:
             raise InputDataError("The node sent something that is not a part of this clip.")
@@ -65,9 +65,9 @@ class Clips:
         self.budget_bytes = budget_bytes
 
     def store(self, event_id: str, media_type: str, content: bytes) -> None:
-        """Keep a file; refuse it rather than fill the disk."""
+        """Store a file; InputDataError when the disk space for clips is used up."""
         if self._used() + len(content) > self.budget_bytes:
-            raise InputDataError("The room for clips is used up: raise --clips-mib, or shorten --keep-events.")
+            raise InputDataError("The disk space for clips is used up: raise --clips-mib, or shorten --keep-events.")
         self.folder.mkdir(parents=True, exist_ok=True)
         path = self.folder / f"{event_id}{KINDS[media_type]}"
         path.write_bytes(content)
@@ -89,7 +89,7 @@ class Clips:
         return self.folder / found.file, str(found.media_type)
 
     def remove(self, names: list[str]) -> None:
-        """Delete files whose events are forgotten."""
+        """Delete files whose events were deleted."""
         for name in names:
             (self.folder / name).unlink(missing_ok=True)
 

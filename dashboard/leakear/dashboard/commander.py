@@ -17,32 +17,32 @@ Answers = asyncio.Queue[CommandResult]
 Publish = Callable[[str, bytes], bool]
 
 
-class NoAnswer(InputDataError):  # noqa: N818 - it is an answer, not a failure
+class NoAnswer(InputDataError):  # noqa: N818 - it is an expected result, not a failure
     """The command could not be sent, or its answer did not come."""
 
 
 class Commander:
-    """Sends commands and waits for what comes back. `publish(topic, payload)` says whether there is a connection."""
+    """Sends commands and waits for answers. `publish(topic, payload)` returns False without a connection."""
 
     def __init__(self, publish: Publish) -> None:
         self._publish = publish
         self._waiting: dict[tuple[Key, str], Answers] = {}
 
     async def ask(self, key: Key, name: str, values: dict[str, Any], wait_s: float = ANSWER_S) -> CommandResult:
-        """One command, one answer; NoAnswer says why there is none."""
+        """Send a command and return its answer; NoAnswer gives the reason when there is none."""
         with self._sent(key, name, values) as answers:
             return await self._next(answers, wait_s)
 
     async def ask_all(
         self, key: Key, name: str, values: dict[str, Any], enough: Callable[[CommandResult], bool]
     ) -> None:
-        """One command, many answers, each given to `enough` until that says True."""
+        """Send a command and pass its answers to `enough` until that returns True."""
         with self._sent(key, name, values) as answers:
             while not enough(await self._next(answers, ANSWER_S)):
                 pass
 
     def answered(self, who: Identity, result: CommandResult) -> None:
-        """Hand an answer to whoever waits for it; answers to other people's requests are none of ours."""
+        """Pass an answer to the request that waits for it; ignore answers to requests of others."""
         queue = self._waiting.get(((who.site, who.node), result.id))
         if queue is not None:
             with suppress(asyncio.QueueFull):

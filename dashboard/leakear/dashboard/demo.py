@@ -10,8 +10,8 @@ from tempfile import TemporaryDirectory
 
 from leakear.dashboard import demo_fleet
 
-PLAY = """Five simulated nodes: after 15 s meter-pit-02 warns, after 30 s it reports a leak; after 50 s meter-pit-03
-loses its microphone; after 70 s pump-house-02 drops off the network. Ctrl-C ends it. The page:"""
+SCRIPT = """Five simulated nodes: after 15 s meter-pit-02 warns, after 30 s it reports a leak; after 50 s meter-pit-03
+loses its microphone; after 70 s pump-house-02 loses its network. Ctrl-C ends the demo. The page:"""
 
 
 def free_port() -> int:
@@ -25,13 +25,13 @@ def main() -> int:
     """Run until the dashboard ends."""
     from iotcore import Broker
 
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # so that the dashboard does not outlive the demonstration
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # so that the dashboard ends too
     port, stop = free_port(), threading.Event()
     broker = f"mqtt://127.0.0.1:{port}"
     with TemporaryDirectory(prefix="leakear-demo-") as folder, Broker(port=port, listen="127.0.0.1"):
         nodes = threading.Thread(target=demo_fleet.run, args=(broker, 1.0, stop))
         nodes.start()
-        print(PLAY, flush=True)
+        print(SCRIPT, flush=True)
         command = [
             sys.executable, "-m", "leakear.dashboard.cli", "--broker", broker, "--listen", "127.0.0.1:0",
             "--database", f"sqlite:///{Path(folder) / 'demo.sqlite'}", "--clips", str(Path(folder) / "clips"),

@@ -1,7 +1,7 @@
-"""Five simulated nodes for a demonstration: one develops a leak, one loses its microphone, one drops off the network.
+"""Five simulated nodes for a demonstration: one reports a leak, one loses its microphone, one loses its network.
 
-`python -m leakear.dashboard.demo_fleet --broker mqtt://127.0.0.1:1883`. The messages are a node's own classes; the
-sound behind them is invented.
+`python -m leakear.dashboard.demo_fleet --broker mqtt://127.0.0.1:1883`. The messages use the classes of a
+real node; levels and sound are made up.
 """
 
 import argparse
@@ -39,38 +39,38 @@ STEP_S = 1.0
 PART = 48 * 1024
 THRESHOLD = 0.5
 RATE = 8000
-"""Hz, of the invented clips"""
+"""Hz, of the made-up clips"""
 
 
 @dataclass(frozen=True)
-class Part:
-    """What one node of the play does, in seconds after the start."""
+class Script:
+    """What one node does, in seconds after the start."""
 
     node: str
     level: float
     """dBFS"""
     warning: float = math.inf
     leak: float = math.inf
-    deaf: float = math.inf
+    no_sound: float = math.inf
     gone: float = math.inf
 
 
-def play(pace: float) -> list[Part]:
-    """List the five nodes; `pace` 1 has everything happen within a minute and a half."""
+def scripts(pace: float) -> list[Script]:
+    """Return the scripts of the five nodes; with `pace` 1 they take a minute and a half."""
     return [
-        Part("meter-pit-01", -58.0),
-        Part("meter-pit-02", -62.0, warning=15 * pace, leak=30 * pace),
-        Part("meter-pit-03", -55.0, deaf=50 * pace),
-        Part("pump-house-01", -41.0),
-        Part("pump-house-02", -47.0, gone=70 * pace),
+        Script("meter-pit-01", -58.0),
+        Script("meter-pit-02", -62.0, warning=15 * pace, leak=30 * pace),
+        Script("meter-pit-03", -55.0, no_sound=50 * pace),
+        Script("pump-house-01", -41.0),
+        Script("pump-house-02", -47.0, gone=70 * pace),
     ]
 
 
 @dataclass
-class Actor:
-    """One node of the play."""
+class DemoNode:
+    """One simulated node."""
 
-    part: Part
+    script: Script
     site: str
     seq: int = 0
     state: str = "OK"
@@ -83,10 +83,10 @@ class Actor:
     level: float | None = None
 
     def __post_init__(self) -> None:
-        self.who = Identity(self.site, self.part.node)
+        self.who = Identity(self.site, self.script.node)
         self.began = time.monotonic()
-        self.random = random.Random(self.part.node)
-        self.client = mqtt.Client(CallbackAPIVersion.VERSION2, f"demo-{self.part.node}")
+        self.random = random.Random(self.script.node)
+        self.client = mqtt.Client(CallbackAPIVersion.VERSION2, f"demo-{self.script.node}")
         self.client.will_set(self.who.topic("availability"), "offline", 1, retain=True)
         self.client.on_connect, self.client.on_message = self._on_connect, self._on_message
 
@@ -96,21 +96,21 @@ class Actor:
         self.client.loop_start()
 
     def stop(self) -> None:
-        """Say goodbye as a node does that is switched off in good order."""
+        """Publish `offline` and disconnect, as a node does that is shut down."""
         self._send("availability", b"offline", retain=True)
         self.client.disconnect()
         self.client.loop_stop()
 
     def step(self) -> bool:
-        """One window; False once the node has dropped off."""
+        """Publish one window; False when the node has lost its network."""
         at = time.monotonic() - self.began
-        if at >= self.part.gone:
+        if at >= self.script.gone:
             self.client.loop_stop()
-            line = self.client.socket()
-            if line is not None:
-                line.close()  # no goodbye: the broker finds out and speaks the last will
+            connection = self.client.socket()
+            if connection is not None:
+                connection.close()  # without MQTT DISCONNECT: the broker publishes the last will
             return False
-        self._hear(at)
+        self._measure(at)
         self._decide(at)
         self._send("state", self._report().to_json(), retain=True)
         if int(at) % 10 == 0:
@@ -119,20 +119,20 @@ class Actor:
             self._send("spectrum", self._spectrum().to_json(), qos=0)
         return True
 
-    def _hear(self, at: float) -> None:
-        if at >= self.part.deaf:
+    def _measure(self, at: float) -> None:
+        if at >= self.script.no_sound:
             self.score = self.level = None
             return
         self.scored += 1
-        flowing = 1 / (1 + math.exp(-(at - self.part.warning) / 3)) if at > self.part.warning - 20 else 0.0
+        flowing = 1 / (1 + math.exp(-(at - self.script.warning) / 3)) if at > self.script.warning - 20 else 0.0
         quiet = 0.08 + 0.06 * math.sin(at / 17) + 0.03 * self.random.random()
         self.score = min(0.99, quiet + flowing * 0.85)
-        self.level = self.part.level + 9 * flowing + self.random.gauss(0, 0.8)
+        self.level = self.script.level + 9 * flowing + self.random.gauss(0, 0.8)
 
     def _decide(self, at: float) -> None:
-        part = self.part
-        state = "SENSOR_FAULT" if at >= part.deaf else "LEAK" if at >= part.leak else "OK"
-        state = "WARNING" if part.warning <= at < part.leak else state
+        script = self.script
+        state = "SENSOR_FAULT" if at >= script.no_sound else "LEAK" if at >= script.leak else "OK"
+        state = "WARNING" if script.warning <= at < script.leak else state
         if state == self.state:
             return
         before, self.state, self.since, self.seq = self.state, state, utc_now(), self.seq + 1
@@ -146,7 +146,7 @@ class Actor:
         }
         now = time.time()
         return Event(
-            id=uuid7(), seq=self.seq, site=self.site, node=self.part.node, kind="state", from_state=before,
+            id=uuid7(), seq=self.seq, site=self.site, node=self.script.node, kind="state", from_state=before,
             to_state=self.state, reason=reasons.get(self.state, "Quiet again."), window_start=utc_text(now - 10),
             window_end=utc_text(now), clock_synced=True, score=self.score, level_dbfs=self.level,
             on_fraction=0.97 if self.state == "LEAK" else None, faults=self._faults(), model=MODEL,
@@ -158,15 +158,15 @@ class Actor:
 
     def _report(self) -> State:
         return State(
-            site=self.site, node=self.part.node, state=self.state, since=self.since, score=self.score,
-            level_dbfs=self.level, noise_floor_dbfs=None if self.level is None else self.part.level - 6,
+            site=self.site, node=self.script.node, state=self.state, since=self.since, score=self.score,
+            level_dbfs=self.level, noise_floor_dbfs=None if self.level is None else self.script.level - 6,
             faults=self._faults(), threshold=self.threshold, muted_until=self.muted, model=MODEL, firmware="demo",
             window_end=utc_now(), window_s=10, step_s=STEP_S, clock_synced=True, seq=self.seq, queue_depth=0,
         )  # fmt: skip
 
     def _telemetry(self, at: float) -> Telemetry:
         return Telemetry(
-            time=utc_now(), uptime_s=at, level_dbfs=self.level, noise_floor_dbfs=self.part.level - 6,
+            time=utc_now(), uptime_s=at, level_dbfs=self.level, noise_floor_dbfs=self.script.level - 6,
             noise_floor_drift_db=0.3, score=self.score, windows_produced=self.scored, windows_scored=self.scored,
             windows_discarded=0, windows_dropped=0, overruns=0, reconnects=0, real_time_factor=0.02, queue_depth=0,
             queue_bytes=0, temperature_c=41.5, disk_free_bytes=11 << 30, rss_bytes=84 << 20,
@@ -217,7 +217,7 @@ class Actor:
 
 
 def _clip(noise: random.Random) -> bytes:
-    """Four seconds of hiss that swells, as a WAV file."""
+    """Return four seconds of hiss of rising level, as a WAV file."""
     out, low = io.BytesIO(), 0.0
     with wave.open(out, "wb") as sound:
         sound.setparams((1, 2, RATE, 0, "NONE", ""))
@@ -241,16 +241,15 @@ def _parts(event_id: str, content: bytes) -> list[dict[str, Any]]:
 
 
 def run(broker: str, pace: float, stop: threading.Event) -> None:
-    """Perform until `stop`."""
+    """Run the nodes until `stop` is set."""
     host, port = address(broker)
-    actors = [Actor(part, "harbour" if part.node.startswith("pump") else "old-town") for part in play(pace)]
-    for actor in actors:
-        actor.start(host, port)
-    playing = actors
+    nodes = [DemoNode(s, "harbour" if s.node.startswith("pump") else "old-town") for s in scripts(pace)]
+    for node in nodes:
+        node.start(host, port)
     while not stop.wait(STEP_S):
-        playing = [actor for actor in playing if actor.step()]
-    for actor in playing:
-        actor.stop()
+        nodes = [node for node in nodes if node.step()]
+    for node in nodes:
+        node.stop()
 
 
 def main() -> None:

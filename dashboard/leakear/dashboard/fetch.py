@@ -10,12 +10,12 @@ from leakear.edge.messages.reports import CommandResult
 
 
 async def fetch_clip(commander: Commander, clips: Clips, event: Row) -> None:
-    """Get the clip of an event into the folder of clips; InputDataError with the node's own words when it refuses."""
+    """Get the clip of an event into the folder of clips; InputDataError with the node's message when it refuses."""
     await _fetch(commander, clips, event, "audio")
     try:
         await _fetch(commander, clips, event, "picture")
     except InputDataError:
-        return  # the sound is what matters; the page draws its own picture of it
+        return  # the picture is optional: the page can draw one from the sound
 
 
 async def _fetch(commander: Commander, clips: Clips, event: Row, media: str) -> None:

@@ -1,7 +1,7 @@
-"""What is known of every node right now: pure, in memory, no clock and no network of its own.
+"""The present state of every node: in memory, without clock and network.
 
-Messages go in with the time of their arrival; rows for the page come out. A node that was never heard of before
-appears by itself. Presence is judged by what arrived, never by the retained `online` alone.
+Messages are added with the time of their arrival. A node is added by its first message. Whether it is online depends
+on when its last message arrived; a retained `online` alone does not count.
 """
 
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ from leakear.edge.messages.reports import Availability, Event, Identity, State, 
 
 ONLINE, STALE, OFFLINE = "online", "stale", "offline"
 UNKNOWN = "UNKNOWN"
-"""state of a node that has not told its state yet"""
+"""state of a node that has not reported one yet"""
 SPARK = 60
 """slots of a sparkline"""
 
@@ -25,10 +25,10 @@ Reports = Availability | State | Telemetry | Event
 
 @dataclass(slots=True)
 class Node:
-    """One node as the messages so far describe it."""
+    """One node, according to its messages."""
 
     index: int
-    """number on the wire to the page; never used twice"""
+    """number of the node in messages to the page; never used twice"""
     site: str
     name: str
     available: bool | None = None
@@ -46,10 +46,10 @@ class Node:
     malformed: int = 0
     """messages that could not be read"""
     complaint: str | None = None
-    """why the last of them could not"""
+    """the reason for the last of them"""
     sequence: Sequence = field(default_factory=Sequence)
-    believed: Event | None = None
-    """the last event that was news"""
+    last_event: Event | None = None
+    """the last event that was newer than the last report"""
     ring: Ring = field(default_factory=Ring)
     minute: Sums | None = None
 
@@ -60,11 +60,11 @@ class Node:
 
     @property
     def muted_until(self) -> float | None:
-        """POSIX seconds until which nobody wants to be woken by this node."""
+        """POSIX seconds until which this node's alerts are not notified."""
         return posix(self.report.muted_until) if self.report else None
 
     def head(self) -> dict[str, Any]:
-        """Give what changes rarely."""
+        """Return the values that change rarely."""
         report = self.report
         return {
             "i": self.index, "site": self.site, "node": self.name, "state": self.state, "since": self.since,
@@ -77,12 +77,12 @@ class Node:
         }  # fmt: skip
 
     def live(self) -> list[Any]:
-        """Give what changes with every message: index, last seen, score, level, floor, queue, window end."""
+        """Return values that change with every message: index, last seen, score, level, floor, queue, window end."""
         end = posix(self.report.window_end) if self.report else None
         return [self.index, self.last_seen, self.score, self.level, self.floor, self.queue, end]
 
     def details(self) -> dict[str, Any]:
-        """Give all the rest, for the page of this node."""
+        """Return all other values, for the page of this node."""
         report = self.report.to_dict() if self.report else None
         telemetry = self.telemetry.to_dict() if self.telemetry else None
         return {"report": report, "telemetry": telemetry, "gaps": self.sequence.gaps, "last_seq": self.sequence.last}
@@ -94,7 +94,7 @@ def posix(text: str | None) -> float | None:
 
 
 class Fleet:
-    """All nodes by site and name. `limit` bounds the memory a broken broker or a joker can take."""
+    """All nodes by site and name. `limit` bounds the memory."""
 
     def __init__(self, stale_after: float = 180.0, limit: int = 5000) -> None:
         self.stale_after = stale_after
@@ -113,11 +113,11 @@ class Fleet:
         return iter(self._nodes.values())
 
     def get(self, key: Key) -> Node | None:
-        """Return a node, or None when nothing came from it yet."""
+        """Return a node, or None when it has sent nothing yet."""
         return self._nodes.get(key)
 
     def node(self, key: Key) -> Node | None:
-        """Return a node, made at the first message; None beyond the limit."""
+        """Return a node, adding it when it is new; None beyond the limit."""
         found = self._nodes.get(key)
         if found is None:
             if len(self._nodes) >= self.limit:
@@ -128,11 +128,11 @@ class Fleet:
         return found
 
     def forget(self, key: Key) -> Node | None:
-        """Drop a node that was taken out of service."""
+        """Remove a node that was taken out of service."""
         return self._nodes.pop(key, None)
 
     def take(self, who: Identity, message: Reports, now: float, *, retained: bool = False) -> Node | None:
-        """Take in one message that arrived at POSIX second `now`; give back its node."""
+        """Apply one message that arrived at POSIX second `now`; return its node, None beyond the limit."""
         node = self.node((who.site, who.node))
         if node is None:
             return None
@@ -146,19 +146,19 @@ class Fleet:
             node.telemetry, node.queue = message, message.queue_depth
         else:
             self._event(node, message)
-        self.judge(node, now)
+        self.update_presence(node, now)
         return node
 
-    def complain(self, who: Identity, sentence: str) -> Node | None:
-        """Count a message that could not be read; it says nothing else about the node."""
+    def count_malformed(self, who: Identity, sentence: str) -> Node | None:
+        """Count a message that could not be read, with the reason."""
         node = self.node((who.site, who.node))
         if node is not None:
             node.malformed += 1
             node.complaint = sentence
         return node
 
-    def judge(self, node: Node, now: float) -> bool:
-        """Decide presence anew; True when it changed."""
+    def update_presence(self, node: Node, now: float) -> bool:
+        """Set whether a node is online, stale or offline; True when that changed."""
         before = node.presence
         if node.available is False:
             node.presence = OFFLINE
@@ -169,7 +169,7 @@ class Fleet:
         return node.presence != before
 
     def finished_minutes(self, now: float, *, all_of_them: bool = False) -> list[tuple[Key, Sums]]:
-        """Give the sums of the minutes that are over (or of all, at the end of the program), each once."""
+        """Return the sums of finished minutes (or of all, at the end of the program), each once."""
         current = int(now // 60) * 60
         for node in self:
             if node.minute is not None and (all_of_them or node.minute.start < current):
@@ -180,7 +180,7 @@ class Fleet:
 
     @staticmethod
     def _seen(node: Node, message: Reports, now: float, retained: bool) -> None:
-        """Note when; of a retained message only the time it states counts, and never the future."""
+        """Set when the node was last seen; for a retained message that is its own time, but not in the future."""
         if not retained:
             if message is not Availability.OFFLINE:
                 node.last_seen = now
@@ -190,7 +190,7 @@ class Fleet:
 
     def _state(self, node: Node, message: State, now: float, retained: bool) -> None:
         node.report, node.queue = message, message.queue_depth
-        if not _overtaken(message, node.believed):
+        if not _overtaken(message, node.last_event):
             node.state, node.since = message.state, parse_utc(message.since)
         values = (message.score, message.level_dbfs, message.noise_floor_dbfs)
         if retained:
@@ -199,11 +199,11 @@ class Fleet:
             self._measure(node, now, *values)
 
     def _event(self, node: Node, message: Event) -> None:
-        """Believe an event at once: the state confirms it a moment later. A late one must not overrule it."""
+        """Apply an event before the report that confirms it, unless the last report is newer."""
         if node.report is None or message.seq > node.report.seq:
             if node.state != message.to_state:
                 node.since = parse_utc(message.window_end)
-            node.state, node.believed = message.to_state, message
+            node.state, node.last_event = message.to_state, message
 
     def _measure(self, node: Node, now: float, score: float | None, level: float | None, floor: float | None) -> None:
         node.score, node.level, node.floor = score, level, floor
@@ -217,9 +217,9 @@ class Fleet:
 
 
 def _overtaken(report: State, event: Event | None) -> bool:
-    """Whether a report was sent before an event that came before it: they travel over connections of their own.
+    """Whether a report is older than an event that arrived before it: they use different connections.
 
-    A lower `seq` alone does not tell: a node that lost its outbox counts from the beginning, and is right.
+    A lower `seq` alone is not enough: a node that lost its outbox counts from the beginning.
     """
     if event is None or report.seq >= event.seq or report.window_end is None:
         return False

@@ -1,4 +1,4 @@
-"""Events and nodes that outlive the process: each event once, by its id, however often it was delivered."""
+"""Stores events and nodes in the database: each event once, by its id, even when it is delivered several times."""
 
 import json
 import secrets
@@ -16,13 +16,13 @@ from leakear.edge.messages.reports import Event, parse_utc, uuid7
 ALARMS = ("LEAK", "SENSOR_FAULT")
 """states a person must look at"""
 LOST, BACK = "lost", "back"
-"""kinds of event that the dashboard itself writes: a node fell silent, a node is heard again"""
+"""kinds of event that the dashboard itself writes: a node became silent, a node is back"""
 
 Row = dict[str, Any]
 
 
 def insert_new(engine: Engine, table: Table) -> Any:
-    """`INSERT … ON CONFLICT` of the dialect in use; SQLite and PostgreSQL spell it alike."""
+    """`INSERT … ON CONFLICT` of the dialect in use; SQLite and PostgreSQL have the same syntax."""
     return (postgresql if engine.dialect.name == "postgresql" else sqlite).insert(table)
 
 
@@ -41,18 +41,18 @@ def event_row(event: Event, received: float) -> Row:
 
 
 def happened(event: Event, received: float) -> float:
-    """POSIX seconds to sort and keep by: a node whose clock is wrong must not have its alarm filed under 1970."""
+    """Return the event's POSIX seconds, or those of its arrival when the node's clock was wrong."""
     return min(parse_utc(event.window_end), received) if event.clock_synced else received
 
 
 def is_alert(event: Event) -> bool:
-    """Whether a person should acknowledge it: the node enters an alarming state, or gave events up."""
+    """Whether a person should acknowledge it: the node enters a state in ALARMS, or has dropped events."""
     entered = event.to_state in ALARMS and event.to_state != event.from_state
     return (event.kind == "state" and entered) or event.kind == "dropped"
 
 
 def presence_row(node: Node, kind: str, reason: str, now: float) -> Row:
-    """Write down what only the dashboard can know: a node fell silent, or is heard again."""
+    """Return an event of the dashboard itself: a node became silent, or is back."""
     return {
         "id": uuid7(now), "site": node.site, "node": node.name, "seq": None, "kind": kind,
         "from_state": node.state, "to_state": node.state, "reason": reason, "window_start": None,
@@ -69,7 +69,7 @@ class History:
         self.engine = engine
 
     def client_id(self) -> str:
-        """Name of this dashboard at the broker: made once per database, for the session hangs on it."""
+        """Return this dashboard's client id, made once per database: its session at the broker depends on it."""
         with self.engine.begin() as connection:
             found = connection.scalar(select(about.c.value).where(about.c.name == "client_id"))
             if found is None:
@@ -77,10 +77,10 @@ class History:
                 connection.execute(insert(about).values(name="client_id", value=found))
             return str(found)
 
-    def record(self, rows: Sequence[Row], ways: Callable[[Row], Sequence[str]] = lambda _: ()) -> list[Row]:
-        """Store events; give back those that were new, in order. When it returns they are on the disk.
+    def record(self, rows: Sequence[Row], addresses: Callable[[Row], Sequence[str]] = lambda _: ()) -> list[Row]:
+        """Store events; return those that were new, in order. When it returns they are on the disk.
 
-        `ways` says by which addresses an event is to be told: noted in the same transaction, so that none is forgotten.
+        `addresses`: the addresses to notify of an event. They are stored in the same transaction, so that none is lost.
         """
         new = []
         with self.engine.begin() as connection:
@@ -88,13 +88,13 @@ class History:
                 statement = insert_new(self.engine, events).values(**row).on_conflict_do_nothing()
                 if connection.scalar(statement.returning(events.c.id)) is not None:
                     new.append(row)
-                    told = [{"event_id": row["id"], "way": way, "tries": 0} for way in ways(row)]
-                    if told:
-                        connection.execute(insert(notices), told)
+                    pending = [{"event_id": row["id"], "way": address, "tries": 0} for address in addresses(row)]
+                    if pending:
+                        connection.execute(insert(notices), pending)
         return new
 
     def save_nodes(self, changed: Iterable[Node], now: float) -> None:
-        """Keep what must be known after a restart: who exists, when last heard, which events are missing."""
+        """Store what is needed after a restart: the nodes, when they were last seen, which events are missing."""
         rows = [
             {"site": n.site, "node": n.name, "first_seen": now, "last_seen": n.last_seen,
              "last_seq": n.sequence.last, "gaps": json.dumps(n.sequence.gaps)}
@@ -107,7 +107,7 @@ class History:
                 connection.execute(statement.on_conflict_do_update(index_elements=["site", "node"], set_=kept), rows)
 
     def restore(self, fleet: Fleet) -> None:
-        """Make the nodes known that an earlier run has seen, also those that are silent now."""
+        """Add the nodes that an earlier run has seen."""
         with self.engine.connect() as connection:
             for row in connection.execute(select(nodes)):
                 node = fleet.node((row.site, row.node))
@@ -116,14 +116,14 @@ class History:
                     node.sequence.gaps = [(first, last) for first, last in json.loads(row.gaps)]
 
     def reported_lost(self) -> set[Key]:
-        """Nodes whose loss was written down, and not yet their return."""
+        """Return nodes with a LOST event and no BACK event after it."""
         kinds = select(events.c.site, events.c.node, events.c.kind).where(events.c.kind.in_([LOST, BACK]))
         with self.engine.connect() as connection:
             latest = {(r.site, r.node): r.kind for r in connection.execute(kinds.order_by(events.c.happened))}
         return {key for key, kind in latest.items() if kind == LOST}
 
     def forget_node(self, key: Key) -> None:
-        """Drop a node that was taken out of service; its events stay."""
+        """Delete a node that was taken out of service; its events stay."""
         with self.engine.begin() as connection:
             connection.execute(delete(nodes).where(nodes.c.site == key[0], nodes.c.node == key[1]))
 
@@ -155,15 +155,15 @@ class History:
             kept.setdefault(clip.event_id, []).append(clip.media_type)
         return [row | {"clips": sorted(kept.get(row["id"], []))} for row in rows]
 
-    def act(self, who: str, what: str, target: str, detail: str = "") -> None:
-        """Note who did what: commands, verdicts, log-ins."""
+    def record_action(self, who: str, what: str, target: str, detail: str = "") -> None:
+        """Store who did what: commands, verdicts, acknowledgements."""
         with self.engine.begin() as connection:
             connection.execute(
                 insert(actions).values(at=time.time(), who=who, what=what, target=target, detail=detail[:500])
             )
 
     def sweep(self, now: float, keep_events_s: float) -> list[str]:
-        """Forget what is too old; give back the file names of clips that nobody needs any more."""
+        """Delete what is too old; return the file names of clips to delete."""
         old = select(events.c.id).where(events.c.happened < now - keep_events_s)
         with self.engine.begin() as connection:
             files = list(connection.scalars(select(clips.c.file).where(clips.c.event_id.in_(old))))
@@ -184,7 +184,7 @@ class History:
             }
 
     def change_event(self, event_id: str, values: Mapping[str, Any]) -> Row | None:
-        """Change what people may add to an event; give it back, or None when there is none of this id."""
+        """Change the fields of an event that people edit; return it, or None when there is none of this id."""
         with self.engine.begin() as connection:
             connection.execute(update(events).where(events.c.id == event_id).values(**values))
             found = connection.execute(select(events).where(events.c.id == event_id)).mappings().first()
@@ -192,5 +192,5 @@ class History:
 
 
 def public(row: Mapping[Any, Any]) -> Row:
-    """One stored event as the page gets it."""
+    """Return a stored event in the form for the page."""
     return dict(row) | {"faults": json.loads(row["faults"])}

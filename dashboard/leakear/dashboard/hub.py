@@ -1,4 +1,4 @@
-"""The open pages: what changed goes to all of them, written once; a page that cannot keep up starts afresh."""
+"""The open pages: sends changes to all of them; a page that is too slow is disconnected and starts again."""
 
 import asyncio
 import json
@@ -21,12 +21,11 @@ class Page:
     """the node whose page it is"""
     listening: bool = False
     """whether it shows the live spectrum"""
-
-    stranger: bool = False
-    """whether it lost its log-in"""
+    logged_out: bool = False
+    """whether its user was logged out"""
 
     def end(self) -> None:
-        """Have the connection closed, whatever still waits."""
+        """Close the connection; drop the messages that still wait."""
         while not self.queue.empty():
             self.queue.get_nowait()
         self.queue.put_nowait(None)
@@ -41,7 +40,7 @@ class Page:
 
 
 class Hub:
-    """Broadcasts the fleet's changes."""
+    """Sends the fleet's changes to all pages."""
 
     def __init__(self, fleet: Fleet) -> None:
         self._fleet = fleet
@@ -49,19 +48,19 @@ class Hub:
         self._heads: dict[int, dict[str, Any]] = {}
         self._changed: set[Key] = set()
         self._gone: list[int] = []
-        self._line: dict[str, Any] = {}
+        self._connection: dict[str, Any] = {}
 
     def __len__(self) -> int:
         return len(self._pages)
 
     def join(self, page: Page, now: float) -> None:
-        """Add a page; it gets the whole fleet first."""
+        """Add a page and send it the whole fleet."""
         nodes = [self._snapshot(node, now) for node in self._fleet]
-        page.send(encode({"t": "fleet", "now": now, "slot": SLOT_S, "nodes": nodes, "line": self._line}))
+        page.send(encode({"t": "fleet", "now": now, "slot": SLOT_S, "nodes": nodes, "line": self._connection}))
         self._pages.add(page)
 
     def show(self, page: Page, node: Node) -> None:
-        """Send a page all that is known of the node it has just opened."""
+        """Send a page the details of the node that it has just opened."""
         page.send(encode({"t": "details", "i": node.index, **node.details()}))
 
     def leave(self, page: Page) -> None:
@@ -78,14 +77,14 @@ class Hub:
         self._heads.pop(node.index, None)
         self._changed.discard(node.key)
 
-    def flush(self, now: float, line: dict[str, Any]) -> None:
-        """Send what changed since the last flush."""
+    def flush(self, now: float, connection: dict[str, Any]) -> None:
+        """Send the changes since the last flush; `connection`: state of broker and history."""
         nodes = [node for key in self._changed if (node := self._fleet.get(key))]
         heads = [head for node in nodes if (head := self._new_head(node))]
         message: dict[str, Any] = {"t": "diff", "now": now, "live": [node.live() for node in nodes]}
-        extras = {"heads": heads, "gone": self._gone, "line": line if line != self._line else None}
+        extras = {"heads": heads, "gone": self._gone, "line": connection if connection != self._connection else None}
         message |= {name: value for name, value in extras.items() if value}
-        self._changed, self._gone, self._line = set(), [], line
+        self._changed, self._gone, self._connection = set(), [], connection
         if self._pages and len(message) > 2 and (nodes or len(message) > 3):
             self.broadcast(message)
         self._send_details(nodes)
@@ -98,7 +97,7 @@ class Hub:
                 self._disconnect(page)
 
     def listened(self) -> set[Key]:
-        """Nodes whose live spectrum somebody looks at."""
+        """Return the nodes whose live spectrum is open on a page."""
         return {page.watching for page in self._pages if page.listening and page.watching}
 
     def close(self) -> None:

@@ -1,7 +1,7 @@
 """English and Brazilian Portuguese: JSON files, read by the page (`static/js/i18n.js`) and by the notifications.
 
-Texts of the page stand under keys. Sentences that a node or the server says come in English, as they are stored and
-sent; `sentences.LANGUAGE.json` has what they mean in another language, `{name}` standing for whatever is there.
+Texts of the page have keys. Sentences of a node or the server are sent and stored in English;
+`sentences.LANGUAGE.json` has their translations, in which `{name}` stands for a value.
 """
 
 import json
@@ -17,12 +17,12 @@ def texts(language: str) -> dict[str, str]:
 
 
 def sentences(language: str) -> dict[str, str]:
-    """Read what English sentences mean in a language."""
+    """Read the translations of English sentences."""
     return {} if language == "en" else _read(f"sentences.{language}.json")
 
 
 def sentence(text: str, language: str) -> str:
-    """Say a node's or the server's sentence in a language; one that is not known stays as it is."""
+    """Translate a sentence of a node or the server; an unknown one stays in English."""
     known = texts(language)
     if f"fault.{text}" in known:
         return known[f"fault.{text}"]
@@ -44,7 +44,7 @@ def _filled(translation: str, values: tuple[str, ...], known: dict[str, str]) ->
 
 
 def _word(name: str, value: str, known: dict[str, str]) -> str:
-    """Say one value of a sentence: names of faults and states have words of their own."""
+    """Translate one value of a sentence: names of faults and states."""
     if name == "faults":
         return ", ".join(known.get(f"fault.{fault}", fault) for fault in value.split(", "))
     return known.get(f"state.{value}", value) if name == "state" else value

@@ -1,4 +1,4 @@
-"""Reads what the broker delivered: topic and payload to a message, and a plain complaint when that fails."""
+"""Parses what the broker delivered: topic and payload → a message, or the reason why it cannot be read."""
 
 from dataclasses import dataclass
 
@@ -26,7 +26,7 @@ Known = Availability | State | Event | Telemetry | Spectrum | CommandResult
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """A delivery that was understood."""
+    """A delivery that was parsed."""
 
     who: Identity
     message: Known
@@ -35,7 +35,7 @@ class Read:
 
 @dataclass(frozen=True, slots=True)
 class Unread:
-    """A delivery that was not; `who` is None when even the topic makes no sense."""
+    """A delivery that could not be parsed; `who` is None when its topic is invalid."""
 
     who: Identity | None
     why: str
@@ -43,7 +43,7 @@ class Unread:
 
 
 def read(item: Incoming) -> Read | Unread | None:
-    """Understand one delivery; None for an emptied retained topic, which says that there is nothing any more."""
+    """Parse one delivery; None for an empty payload, which deletes a retained message."""
     try:
         who, suffix = Identity.parse_topic(item.topic)
     except MessageError as error:
@@ -58,5 +58,5 @@ def read(item: Incoming) -> Read | Unread | None:
     except MessageError as error:
         return Unread(who, str(error), item)
     if isinstance(message, State | Event) and (message.site, message.node) != (who.site, who.node):
-        return Unread(who, f"{suffix} names {message.site}/{message.node}, which is not where it came from.", item)
+        return Unread(who, f"{suffix} names {message.site}/{message.node}, which does not match its topic.", item)
     return Read(who, message, item)

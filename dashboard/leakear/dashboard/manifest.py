@@ -1,4 +1,4 @@
-"""The loop from the field to the next model: judged alerts with their clips, as a folder that `leakear-train` takes."""
+"""Exports alerts that have a verdict, with their clips, in the format that `leakear-train` reads."""
 
 import csv
 import hashlib
@@ -22,7 +22,7 @@ EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
 def write_zip(alerts: Alerts, clips: Clips, out: IO[bytes]) -> int:
-    """Write manifest.csv and the clips it names into a ZIP archive; give back how many recordings it holds."""
+    """Write manifest.csv and the clips it names into a ZIP archive; return the number of recordings."""
     text = io.StringIO()
     table = csv.DictWriter(text, COLUMNS, lineterminator="\n")
     table.writeheader()
@@ -42,7 +42,7 @@ def write_zip(alerts: Alerts, clips: Clips, out: IO[bytes]) -> int:
 
 
 def manifest_line(row: Row, path: Path, content: bytes) -> dict[str, str | int | float]:
-    """One recording. `site` is the spot that was listened to: recordings of one spot share a fold."""
+    """Return the manifest row of a recording. `site` is site/node: recordings of one sensor share a fold."""
     label = LABELS[Verdict(row["verdict"])]
     spot = f"{row['site']}/{row['node']}"
     rate, seconds = measure(content)

@@ -1,4 +1,4 @@
-"""E-mail, webhooks and the hundred other ways to reach a person, through Apprise."""
+"""Sends alerts to people by e-mail, webhook and other services, with Apprise."""
 
 import asyncio
 import hashlib
@@ -12,100 +12,107 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from leakear.dashboard.history import Row
 from leakear.dashboard.i18n import sentence, texts
-from leakear.dashboard.notifications import Notices
+from leakear.dashboard.notifications import Notifications
 from leakear.edge.errors import ConfigError
 
 log = logging.getLogger(__name__)
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 5.0, 300.0
 """after a failure, doubled with each further one"""
 GIVE_UP_S = 86400.0
-"""age beyond which nobody is woken any more for an alert that could not be told; the log has it"""
+"""age beyond which an alert that could not be sent is given up; it stays in the log"""
 LOOK_S = 60.0
-"""at the latest it is looked for what waits"""
+"""interval at which pending notifications are looked up, seconds"""
 
 
 @dataclass(eq=False)
-class Way:
-    """One address."""
+class Address:
+    """One address to notify."""
 
     number: int
     """line of the file, for people: the address itself may hold a password"""
     name: str
-    """digest of the address: what waits in the database belongs to it"""
+    """digest of the address, used in the database"""
     sender: apprise.Apprise
     bell: asyncio.Event = field(default_factory=asyncio.Event)
     pause: float = 0.0
     """seconds until the next try; 0 while it works"""
     waiting: int = 0
-    """alerts that wait since it does not work"""
+    """alerts that wait while it does not work"""
 
 
 class Notifier:
-    """Tells each alert by each address. What fails is tried again for a day, over restarts too, and shown."""
+    """Sends each alert to each address. A failure is retried for a day, also after a restart, and shown on the page."""
 
-    def __init__(self, urls_file: Path | None, public_url: str | None, notices: Notices, language: str = "en") -> None:
+    def __init__(
+        self, urls_file: Path | None, public_url: str | None, notifications: Notifications, language: str = "en"
+    ) -> None:
         self._public_url = public_url
         self._language = language
-        self._notices = notices
-        self._ways = [_way(urls_file, number, url) for number, url in enumerate(_urls(urls_file), 1)]
+        self._notifications = notifications
+        self._addresses = [_address(urls_file, number, url) for number, url in enumerate(_urls(urls_file), 1)]
 
     @property
-    def ways(self) -> list[str]:
+    def addresses(self) -> list[str]:
         """Names of the addresses."""
-        return [way.name for way in self._ways]
+        return [address.name for address in self._addresses]
 
     @property
     def trouble(self) -> str | None:
         """One sentence while an address does not work."""
-        bad = next((way for way in self._ways if way.pause), None)
+        bad = next((address for address in self._addresses if address.pause), None)
         if bad is None:
             return None
-        return f"Notifications by address {bad.number} of --notify fail: {bad.waiting} alerts wait to be told."
+        return f"Notifications by address {bad.number} of --notify fail: {bad.waiting} alerts are waiting."
 
     def wake(self) -> None:
-        """Look at once: alerts were recorded."""
-        for way in self._ways:
-            way.bell.set()
+        """Send new alerts now."""
+        for address in self._addresses:
+            address.bell.set()
 
     async def run(self) -> None:
-        """Tell for ever, each address at its own pace."""
-        await asyncio.to_thread(self._notices.keep_only, self.ways)
+        """Send notifications until cancelled; addresses do not wait for each other."""
+        await asyncio.to_thread(self._notifications.keep_only, self.addresses)
         async with asyncio.TaskGroup() as group:
-            for way in self._ways:
-                group.create_task(self._serve(way))
+            for address in self._addresses:
+                group.create_task(self._serve(address))
 
-    async def _serve(self, way: Way) -> None:
+    async def _serve(self, address: Address) -> None:
         while True:
             try:
-                more = await self._one(way)
+                more = await self._one(address)
             except SQLAlchemyError:
-                log.exception("notices")
+                log.exception("the notifications in the database cannot be read or changed")
                 more = False
-            if way.pause:
-                await asyncio.sleep(way.pause)
+            if address.pause:
+                await asyncio.sleep(address.pause)
             elif not more:
-                await _rung(way.bell, LOOK_S)
+                await _wait(address.bell, LOOK_S)
 
-    async def _one(self, way: Way) -> bool:
-        """Tell one alert, if one waits."""
-        way.bell.clear()
-        row = await asyncio.to_thread(self._notices.next, way.name)
+    async def _one(self, address: Address) -> bool:
+        """Send one alert; False when none waits."""
+        address.bell.clear()
+        row = await asyncio.to_thread(self._notifications.next, address.name)
         if row is None:
-            way.pause = 0.0
+            address.pause = 0.0
             return False
         if time.time() - row["received"] > GIVE_UP_S:
-            log.error("address %d was not told of %s %s for a day: given up", way.number, row["site"], row["node"])
-            await asyncio.to_thread(self._notices.done, row["id"], way.name)
+            log.error(
+                "address %d: the alert of %s %s could not be sent for a day and is given up",
+                address.number,
+                row["site"],
+                row["node"],
+            )
+            await asyncio.to_thread(self._notifications.done, row["id"], address.name)
             return True
         title, body = wording(row, self._public_url, self._language)
-        if await asyncio.to_thread(way.sender.notify, body, title):
-            way.pause = 0.0
-            await asyncio.to_thread(self._notices.done, row["id"], way.name)
+        if await asyncio.to_thread(address.sender.notify, body, title):
+            address.pause = 0.0
+            await asyncio.to_thread(self._notifications.done, row["id"], address.name)
             return True
-        log.warning("address %d could not be told of %s %s", way.number, row["site"], row["node"])
-        way.pause = min(max(2 * way.pause, FIRST_PAUSE_S), LONGEST_PAUSE_S)
-        await asyncio.to_thread(self._notices.failed, row["id"], way.name)
-        way.waiting = await asyncio.to_thread(self._notices.waiting, way.name)
+        log.warning("address %d: the alert of %s %s could not be sent", address.number, row["site"], row["node"])
+        address.pause = min(max(2 * address.pause, FIRST_PAUSE_S), LONGEST_PAUSE_S)
+        await asyncio.to_thread(self._notifications.failed, row["id"], address.name)
+        address.waiting = await asyncio.to_thread(self._notifications.waiting, address.name)
         return True
 
 
@@ -123,22 +130,22 @@ def wording(row: Row, public_url: str | None, language: str) -> tuple[str, str]:
     return f"leakear: {catalogue[what]}: {row['site']} / {row['node']}", "\n".join(lines)
 
 
-async def _rung(bell: asyncio.Event, seconds: float) -> None:
+async def _wait(bell: asyncio.Event, seconds: float) -> None:
     try:
         await asyncio.wait_for(bell.wait(), seconds)
     except TimeoutError:
         return
 
 
-def _way(path: Path | None, number: int, url: str) -> Way:
+def _address(path: Path | None, number: int, url: str) -> Address:
     sender = apprise.Apprise()
     if not sender.add(url):
         raise ConfigError(f"{path}, address {number}: Apprise does not know this kind of URL.")
-    return Way(number, hashlib.sha256(url.encode()).hexdigest()[:16], sender)
+    return Address(number, hashlib.sha256(url.encode()).hexdigest()[:16], sender)
 
 
 def _urls(path: Path | None) -> list[str]:
-    """One Apprise URL a line; they hold secrets, so they stand in a file and not on the command line."""
+    """One Apprise URL a line; they contain secrets, so they are in a file and not on the command line."""
     if path is None:
         return []
     try:

@@ -1,4 +1,4 @@
-"""What may be configured, with the limits of each value; the command line fills it in."""
+"""The options of the dashboard, with the limits of each value."""
 
 import ssl
 from dataclasses import dataclass
@@ -13,20 +13,20 @@ DAY = 86400.0
 
 @dataclass(frozen=True)
 class ProxyOptions:
-    """A reverse proxy that has done the log-in."""
+    """A reverse proxy that logs users in."""
 
     user_header: str
     """header in which it names the user"""
     addresses: frozenset[str]
-    """only from these is the header believed"""
+    """the header is accepted only from these addresses"""
     role: Role = Role.VIEW
-    """role of everybody it lets through, unless `operators` names them"""
+    """role of its users, except those in `operators`"""
     operators: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
 class ServeOptions:
-    """How to run the dashboard."""
+    """Options of the server."""
 
     host: str = "127.0.0.1"
     port: int = 8080
@@ -74,8 +74,8 @@ def parse_listen(text: str) -> tuple[str, int]:
     return host.strip("[]"), int(port)
 
 
-def refuse_open_doors(options: ServeOptions, has_users: bool) -> None:
-    """Nobody may reach the page from another machine without a log-in."""
+def refuse_open_access(options: ServeOptions, has_users: bool) -> None:
+    """Raise ConfigError when the page could be used from another machine without a log-in."""
     if not options.loopback and not has_users and options.proxy is None:
         raise ConfigError(
             f"--listen {options.host}:{options.port} is reachable from other machines and there is no log-in: add a "
@@ -92,7 +92,7 @@ def readable(flag: str, path: Path) -> None:
 
 
 def load_pair(context: ssl.SSLContext, certificate: tuple[str, Path], key: tuple[str, Path | None]) -> None:
-    """Load a certificate and its key, each given as (option, file); a missing key stands in the certificate's file."""
+    """Load a certificate and its key, each given as (option, file); without a key, it is in the certificate's file."""
     readable(*certificate)
     if key[1]:
         readable(key[0], key[1])

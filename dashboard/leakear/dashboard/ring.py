@@ -1,4 +1,4 @@
-"""Fixed memory of a node's recent past: one slot per 10 seconds for an hour, and sums per minute for the database."""
+"""A node's last hour in slots of 10 seconds, and its sums per minute for the database."""
 
 import math
 from array import array
@@ -17,7 +17,7 @@ def _nans() -> "array[float]":
 
 @dataclass(slots=True)
 class Ring:
-    """Last hour of one node: highest score, last level and noise floor of each slot; NaN where nothing came."""
+    """Last hour of one node: highest score, last level and noise floor of each slot; NaN without a value."""
 
     head: int = -1
     """number of the newest slot: POSIX seconds // SLOT_S; -1 before the first"""
@@ -26,7 +26,7 @@ class Ring:
     floor: "array[float]" = field(default_factory=_nans)
 
     def add(self, at: float, score: float | None, level: float | None, floor: float | None) -> None:
-        """Note what arrived at POSIX second `at`; what is older than the newest slot goes into the newest."""
+        """Add values of POSIX second `at`; values older than the newest slot go into the newest."""
         slot = max(int(at // SLOT_S), self.head)
         self._clear_until(slot)
         i = slot % SLOTS
@@ -38,7 +38,7 @@ class Ring:
             self.floor[i] = floor
 
     def last(self, count: int, now: float) -> tuple[list[float | None], list[float | None], list[float | None]]:
-        """Score, level and floor of the `count` slots that end with the present one; None where nothing came."""
+        """Score, level and floor of the `count` slots that end with the present one; None without a value."""
         first = int(now // SLOT_S) - count + 1
         wanted = range(first, first + count)
         return self._pick(self.score, wanted), self._pick(self.level, wanted), self._pick(self.floor, wanted)
@@ -59,7 +59,7 @@ class Ring:
 
 @dataclass(slots=True)
 class Sums:
-    """One bucket of history: sums add up, so that two halves of a minute, or 60 minutes, merge without loss."""
+    """One bucket of history: counts, sums and extremes, so that buckets can be merged exactly."""
 
     start: int
     """POSIX seconds of its beginning"""
@@ -76,7 +76,7 @@ class Sums:
     """dB"""
 
     def add(self, score: float | None, level: float | None, floor: float | None) -> None:
-        """Take in one message."""
+        """Add the values of one message."""
         if score is not None:
             self.score_n += 1
             self.score_sum += score

@@ -1,4 +1,4 @@
-"""Score, level and noise floor over hours and years: sums per minute, rolled up per hour."""
+"""History of score, level and noise floor: sums per minute, and per hour."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -25,7 +25,7 @@ class Samples:
         self.engine = engine
 
     def add(self, buckets: Sequence[tuple[Key, Sums]], seconds: int = MINUTE) -> None:
-        """Store finished buckets; one that is there already (a restart within the minute) is added to."""
+        """Store finished buckets; add to a bucket that exists already (after a restart within the minute)."""
         rows = [{"site": k[0], "node": k[1], "seconds": seconds, **asdict(sums)} for k, sums in buckets]
         if not rows:
             return
@@ -39,7 +39,7 @@ class Samples:
             connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=kept), rows)
 
     def roll_up(self, now: float) -> None:
-        """Add up the hours that are over. Called hourly; an hour is made anew from its minutes, so twice is once."""
+        """Compute the sums of finished hours from their minutes; repeating it gives the same result."""
         over = int(now // HOUR) * HOUR
         done = self._last_hour()
         start = (func.floor(samples.c.start / float(HOUR)) * HOUR).label("hour")
@@ -60,7 +60,7 @@ class Samples:
                 connection.execute(insert(samples), rows)
 
     def sweep(self, now: float, keep_minutes_s: float, keep_hours_s: float) -> None:
-        """Forget what is too old. Minutes go only after their hour was added up."""
+        """Delete what is too old, after the sums of the hours were computed."""
         self.roll_up(now)
         with self.engine.begin() as connection:
             for seconds, keep in ((MINUTE, keep_minutes_s), (HOUR, keep_hours_s)):
@@ -68,10 +68,10 @@ class Samples:
                 connection.execute(delete(samples).where(*old))
 
     def series(self, key: Key, since: float, until: float) -> dict[str, Any]:
-        """Columns for a chart: bucket starts (POSIX seconds), means, extremes; minutes where they fit, else hours."""
+        """Columns for a chart: bucket starts (POSIX seconds), means, extremes; per hour beyond MAX_POINTS."""
         seconds = MINUTE if (until - since) / MINUTE <= MAX_POINTS else HOUR
         wanted = samples.c.seconds == seconds
-        if seconds == HOUR:  # the newest hours are not added up yet
+        if seconds == HOUR:  # the newest hours have no sums yet
             wanted |= (samples.c.seconds == MINUTE) & (samples.c.start >= self._last_hour() + HOUR)
         mine = (samples.c.site == key[0], samples.c.node == key[1], wanted)
         span = (samples.c.start >= since - seconds, samples.c.start <= until)
@@ -89,7 +89,7 @@ class Samples:
         }
 
     def refill(self, fleet: Fleet, now: float) -> None:
-        """Fill the rings of the last hour after a restart; a minute fills its six slots alike."""
+        """Fill the rings of the last hour after a restart; a minute fills six slots with the same values."""
         fresh = (samples.c.seconds == MINUTE, samples.c.start >= now - HOUR)
         with self.engine.connect() as connection:
             for row in connection.execute(select(samples).where(*fresh).order_by(samples.c.start)):
@@ -100,7 +100,7 @@ class Samples:
                         node.ring.add(at, *values)
 
     def _last_hour(self) -> int:
-        """Begin with the newest hour there is: it may have been added up before its last minutes were stored."""
+        """Return the start of the newest stored hour; it may lack minutes that were stored later."""
         with self.engine.connect() as connection:
             return connection.scalar(select(func.max(samples.c.start)).where(samples.c.seconds == HOUR)) or 0
 

@@ -14,7 +14,7 @@ from sqlalchemy import Engine
 
 from leakear.dashboard.broker_connection import BrokerOptions
 from leakear.dashboard.history import History
-from leakear.dashboard.options import ServeOptions, load_pair, refuse_open_doors
+from leakear.dashboard.options import ServeOptions, load_pair, refuse_open_access
 from leakear.dashboard.pages.app import build
 from leakear.dashboard.service import Service
 from leakear.edge.errors import ConfigError
@@ -30,7 +30,7 @@ def serve(options: ServeOptions, broker: BrokerOptions, engine: Engine) -> int:
 
 
 class _Server(uvicorn.Server):
-    """Leaves signals to us: uvicorn raises them again when it has ended, into what is still being saved."""
+    """uvicorn without its signal handling, which would raise the signal again while data is still being saved."""
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -38,7 +38,7 @@ class _Server(uvicorn.Server):
         yield
 
     def end_on_signals(self) -> None:
-        """Let SIGINT and SIGTERM end the server in good order."""
+        """Let SIGINT and SIGTERM shut the server down."""
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, self.handle_exit, number, None)
 
@@ -46,8 +46,8 @@ class _Server(uvicorn.Server):
 async def _serve(options: ServeOptions, broker: BrokerOptions, engine: Engine) -> int:
     named = replace(broker, client_id=History(engine).client_id())
     service = Service(options, named, engine)
-    refuse_open_doors(options, service.users.any())
-    line = _listen(options)
+    refuse_open_access(options, service.users.any())
+    listener = _listen(options)
     scheme = "https" if options.certificate else "http"
     host = f"[{options.host}]" if ":" in options.host else options.host
     config = uvicorn.Config(
@@ -56,15 +56,15 @@ async def _serve(options: ServeOptions, broker: BrokerOptions, engine: Engine) -
     )  # fmt: skip
     server = _Server(config)
     server.end_on_signals()
-    print(f"{scheme}://{host}:{line.getsockname()[1]}/", flush=True)
-    await _both(service, server, line)
+    print(f"{scheme}://{host}:{listener.getsockname()[1]}/", flush=True)
+    await _both(service, server, listener)
     return 0
 
 
-async def _both(service: Service, server: uvicorn.Server, line: socket.socket) -> None:
-    """Run service and pages. They end together: a page over a dead service would look like a calm fleet."""
+async def _both(service: Service, server: uvicorn.Server, listener: socket.socket) -> None:
+    """Run service and pages. They end together: a page without its service would show a fleet without alarms."""
     work = asyncio.create_task(service.run())
-    web = asyncio.create_task(server.serve([line]))
+    web = asyncio.create_task(server.serve([listener]))
     await asyncio.wait({work, web}, return_when=asyncio.FIRST_COMPLETED)
     server.should_exit = True
     work.cancel()
@@ -75,13 +75,13 @@ async def _both(service: Service, server: uvicorn.Server, line: socket.socket) -
 
 
 def _listen(options: ServeOptions) -> socket.socket:
-    """Bind before the server starts, so that port 0 works and a taken port is one plain sentence."""
+    """Bind before the server starts, so that port 0 works and a used port gives one sentence."""
     family = socket.AF_INET6 if ":" in options.host else socket.AF_INET
-    line = socket.socket(family)
-    line.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener = socket.socket(family)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        line.bind((options.host, options.port))
-        line.listen(128)  # whoever reads the address may ask at once
+        listener.bind((options.host, options.port))
+        listener.listen(128)  # clients may connect as soon as the address is printed
     except OSError as error:
         raise ConfigError(f"--listen {options.host}:{options.port} cannot be used: {error.strerror}.") from error
-    return line
+    return listener

@@ -1,4 +1,4 @@
-"""The dashboard without its pages: takes what the broker delivers, keeps it, and tells the open pages."""
+"""The dashboard without its pages: receives messages from the broker, stores them, and updates the open pages."""
 
 import asyncio
 import json
@@ -19,30 +19,30 @@ from leakear.dashboard.fleet import Fleet, Key, Node
 from leakear.dashboard.history import History, Row, event_row, presence_row, public
 from leakear.dashboard.hub import Hub, Page
 from leakear.dashboard.inbox import Read, Unread, read
-from leakear.dashboard.notifications import Notices
+from leakear.dashboard.notifications import Notifications
 from leakear.dashboard.notifier import Notifier
 from leakear.dashboard.options import ServeOptions
 from leakear.dashboard.ring import SLOT_S, SLOTS
 from leakear.dashboard.samples import Samples
-from leakear.dashboard.silent_nodes import Absence
+from leakear.dashboard.silent_nodes import SilentNodes
 from leakear.dashboard.subscriber import Incoming, Subscriber, waker
 from leakear.edge.messages.reports import CommandResult, Event, Identity, Spectrum, utc_text
 
 log = logging.getLogger(__name__)
 
 BATCH_S = 0.05
-"""pause that lets messages gather before the page is told"""
+"""pause in which messages are collected before the page is updated"""
 TICK_S = 0.5
 """between two updates of scores and levels on the page: 2 Hz"""
 MINUTE_S = 60.0
 SWEEP_S = 600.0
-ATTEND_S = 1.0
+VERSION_S = 1.0
 WATCH_S = 60.0
 """how long a node publishes spectra for one request; renewed at half of it"""
 
 
 class Service:
-    """Everything behind the pages. All but the blocking parts runs on one event loop, in which it must be made."""
+    """All parts but the pages. Must be made in the event loop in which it runs; blocking parts run in threads."""
 
     def __init__(self, options: ServeOptions, broker: BrokerOptions, engine: Engine) -> None:
         self.options = options
@@ -53,21 +53,21 @@ class Service:
         self.alerts = Alerts(engine, self.history)
         self.clips = Clips(engine, options.clips_folder, options.clips_mib << 20)
         self.users = Users(engine)
-        self.notifier = Notifier(options.notify_file, options.public_url, Notices(engine), options.language)
+        self.notifier = Notifier(options.notify_file, options.public_url, Notifications(engine), options.language)
         self._bell = asyncio.Event()
         self._subscriber = Subscriber(broker, waker(asyncio.get_running_loop(), self._bell))
         self.commander = Commander(self._publish)
-        self._absence = Absence(options.lost_after, ())
+        self._silent_nodes = SilentNodes(options.lost_after, ())
         self._unsaved: list[tuple[Row, Incoming | None]] = []
         self._trouble: str | None = None
         self._flushed = 0.0
         self._unread = 0
 
     async def run(self) -> None:
-        """Work until cancelled, then leave nothing unsaved. An exception means that nothing works any more."""
+        """Run until cancelled, then save everything. An exception means that the service cannot continue."""
         await asyncio.to_thread(self.history.restore, self.fleet)
         await asyncio.to_thread(self.samples.refill, self.fleet, time.time())
-        self._absence = Absence(self.options.lost_after, await asyncio.to_thread(self.history.reported_lost))
+        self._silent_nodes = SilentNodes(self.options.lost_after, await asyncio.to_thread(self.history.reported_lost))
         self._subscriber.start()
         try:
             async with asyncio.TaskGroup() as group:
@@ -79,8 +79,8 @@ class Service:
             self.samples.add(self.fleet.finished_minutes(time.time(), all_of_them=True))
             self.history.save_nodes(self.fleet, time.time())
 
-    def line(self) -> dict[str, Any]:
-        """State of the connection and the history, for the page's header."""
+    def connection_status(self) -> dict[str, Any]:
+        """Return the state of broker connection and history, for the page's header."""
         subscriber = self._subscriber
         return {
             "connected": subscriber.connected,
@@ -104,7 +104,7 @@ class Service:
         return {"start": start, "seconds": SLOT_S, "score": score, "level": level, "floor": floor}
 
     async def forget(self, key: Key, who: str) -> bool:
-        """Take a node out of service: its retained messages, its row; its events stay."""
+        """Take a node out of service: delete its retained messages and its row; its events stay."""
         node = self.fleet.forget(key)
         if node is None:
             return False
@@ -112,7 +112,7 @@ class Service:
             self._publish(Identity(*key).topic(suffix), b"", retain=True)
         self.hub.gone(node)
         await asyncio.to_thread(self.history.forget_node, key)
-        await asyncio.to_thread(self.history.act, who, "forget", "/".join(key))
+        await asyncio.to_thread(self.history.record_action, who, "forget", "/".join(key))
         return True
 
     def _publish(self, topic: str, payload: bytes, *, retain: bool = False) -> bool:
@@ -123,18 +123,18 @@ class Service:
             _every(TICK_S, self._tick),
             _every(MINUTE_S, self._minute),
             _every(SWEEP_S, self._sweep),
-            _every(ATTEND_S, self._attend),
+            _every(VERSION_S, self._switch_version),
             _every(WATCH_S / 2, self._renew_watches),
         ]
 
     async def _ingest(self) -> None:
-        """Take, show, store, acknowledge: in this order, so that a slow disk delays no alarm; reports come last."""
+        """Receive, show, store, acknowledge: in this order, so that a slow disk delays no alarm; reports come last."""
         while True:
             await self._bell.wait()
             self._bell.clear()
             urgent, reports = self._subscriber.take()
             if reports:
-                self._bell.set()  # there may be more
+                self._bell.set()  # there may be more reports
             now = time.time()
             self._show(urgent, now)
             if self._unsaved:
@@ -143,25 +143,25 @@ class Service:
             await asyncio.sleep(BATCH_S)
 
     def _show(self, items: list[Incoming], now: float) -> None:
-        """Take in some deliveries, and tell the pages at once where something alarming is among them."""
-        alarming = [self._one(item, now) for item in items]
-        if any(alarming):
+        """Apply deliveries; update the pages at once when a state changed."""
+        changed = [self._one(item, now) for item in items]
+        if any(changed):
             self._flush(now)
 
     def _one(self, item: Incoming, now: float) -> bool:
-        """Take in one delivery; True when the page should know at once."""
+        """Apply one delivery; True when the page should be updated at once."""
         found = read(item)
         if isinstance(found, Read):
-            return self._understood(found, now)
+            return self._apply(found, now)
         if isinstance(found, Unread):
             self._unread += 1
-            node = self.fleet.complain(found.who, found.why) if found.who else None
+            node = self.fleet.count_malformed(found.who, found.why) if found.who else None
             if node is not None:
                 self.hub.changed(node)
         self._subscriber.acknowledge([item])
         return False
 
-    def _understood(self, found: Read, now: float) -> bool:
+    def _apply(self, found: Read, now: float) -> bool:
         message = found.message
         if isinstance(message, CommandResult | Spectrum):
             self._subscriber.acknowledge([found.source])
@@ -184,34 +184,34 @@ class Service:
             self.hub.broadcast({"t": "spectrum", **message.to_dict()}, to=(who.site, who.node))
 
     async def _store(self, now: float) -> None:
-        """Commit what waits, then acknowledge it. A database in trouble loses nothing: the broker keeps it too."""
+        """Store the waiting events, then acknowledge them. When the database fails, the broker still has them."""
         batch, self._unsaved = self._unsaved, []
         try:
-            new = await asyncio.to_thread(self.history.record, [row for row, _ in batch], self._ways)
+            new = await asyncio.to_thread(self.history.record, [row for row, _ in batch], self._addresses)
             self._announce(new)
             await asyncio.to_thread(self.history.save_nodes, self._note_sequence(batch, new), now)
             self._trouble = None
         except SQLAlchemyError as error:
             self._unsaved = batch + self._unsaved
             self._trouble = f"The history cannot be written: {getattr(error, 'orig', error)}."
-            log.exception("history")
+            log.exception("the history cannot be written")
             return
         self._subscriber.acknowledge([item for _, item in batch if item is not None])
 
     def _announce(self, new: list[Row]) -> None:
-        """Tell of events as soon as they are in the log, before anybody can have changed them there."""
+        """Send new events to pages and notifier as soon as they are stored, before anyone can change them."""
         if new:
             self.hub.broadcast({"t": "events", "rows": [public(row) | FRESH for row in new]})
             self.notifier.wake()
 
-    def _ways(self, row: Row) -> list[str]:
-        """Tell every alert, unless somebody has muted its node."""
+    def _addresses(self, row: Row) -> list[str]:
+        """Return the addresses for an event: all for an alert, none when its node is muted."""
         node = self.fleet.get((row["site"], row["node"]))
         muted = (node.muted_until or 0.0) if node else 0.0
-        return self.notifier.ways if row["alert"] and muted < row["received"] else []
+        return self.notifier.addresses if row["alert"] and muted < row["received"] else []
 
     def _note_sequence(self, batch: list[tuple[Row, Incoming | None]], new: list[Row]) -> list[Node]:
-        """Count holes. A second delivery counts only where a crash had come before its number was kept."""
+        """Update gaps in `seq`. A repeated event counts only when its number was not saved because of a crash."""
         fresh = {row["id"] for row in new}
         changed = []
         for row, _ in batch:
@@ -224,14 +224,14 @@ class Service:
 
     def _flush(self, now: float) -> None:
         self._flushed = now
-        self.hub.flush(now, self.line())
+        self.hub.flush(now, self.connection_status())
 
     async def _tick(self) -> None:
         now = time.time()
         for node in self.fleet:
-            if self.fleet.judge(node, now):
+            if self.fleet.update_presence(node, now):
                 self.hub.changed(node)
-            found = self._absence.check(node, now)
+            found = self._silent_nodes.check(node, now)
             if found is not None:
                 self._unsaved.append((presence_row(node, *found, now), None))
         if self._unsaved:
@@ -243,8 +243,8 @@ class Service:
         await asyncio.to_thread(self.samples.add, self.fleet.finished_minutes(now))
         await asyncio.to_thread(self.history.save_nodes, list(self.fleet), now)
 
-    async def _attend(self) -> None:
-        await asyncio.to_thread(self._subscriber.attend)
+    async def _switch_version(self) -> None:
+        await asyncio.to_thread(self._subscriber.switch_version)
 
     async def _sweep(self) -> None:
         options, now = self.options, time.time()
@@ -257,21 +257,21 @@ class Service:
             self.watch(key, WATCH_S)
 
     def watch(self, key: Key, seconds: float) -> None:
-        """Ask a node for its spectra. The answer is the spectra."""
+        """Ask a node to publish its spectra for some seconds."""
         payload = {"id": f"watch-{utc_text(time.time())}", "seconds": seconds}
         self._publish(Identity(*key).topic("cmd/watch"), json.dumps(payload).encode())
 
 
 FRESH: Row = {"acknowledged": None, "acknowledged_by": None, "verdict": None, "verdict_by": None, "verdict_at": None,
          "material": "", "note": "", "clips": []}  # fmt: skip
-"""what people have not yet added to an event that has just come"""
+"""values of a new event that people have not edited yet"""
 
 
 async def _every(seconds: float, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    """Do something for ever; a database in trouble is logged and tried again next time."""
+    """Repeat `work`; a failure of the database is logged."""
     while True:
         await asyncio.sleep(seconds)
         try:
             await work()
         except SQLAlchemyError:
-            log.exception("history")
+            log.exception("the database failed; trying again later")

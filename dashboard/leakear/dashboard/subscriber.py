@@ -1,9 +1,9 @@
-"""What the broker sends. paho's threads only enqueue; the event loop takes what came, and acknowledges what is stored.
+"""Receives messages from the broker. paho's threads only enqueue them; the event loop takes and acknowledges them.
 
-Two lines, so that no event waits behind reports: over one connection a broker sends in order, and a thousand nodes
-report all the time. The session of the line for events is persistent: while the dashboard is down the broker keeps its
-events. An event is acknowledged only after the history has committed it, so a crash in between brings it again, and its
-id tells that it is the same.
+There are two connections, so that no event waits behind reports: on one connection a broker sends in order, and many
+nodes report all the time. The session of the events' connection is persistent: while the dashboard is down, the broker
+keeps its events. An event is acknowledged after it is stored; after a crash in between it is delivered again, and
+recognised by its id.
 """
 
 import asyncio
@@ -13,21 +13,21 @@ from dataclasses import dataclass, replace
 
 import paho.mqtt.client as paho
 
-from leakear.dashboard.broker_connection import BrokerOptions, Line
+from leakear.dashboard.broker_connection import BrokerConnection, BrokerOptions
 
 EVENTS = [("leakear/+/+/event", 1), ("leakear/+/+/cmd/+/result", 1)]
-"""what must not be lost or late"""
+"""messages that must not be lost or late"""
 REPORTS = [
     ("leakear/+/+/availability", 1),
     ("leakear/+/+/state", 0),
     ("leakear/+/+/telemetry", 0),
     ("leakear/+/+/spectrum", 0),
 ]
-"""what the next one replaces; the retained ones come anew with each connection"""
+"""messages that the next one replaces; retained ones are sent again with each connection"""
 WAITING = 20_000
-"""reports kept while the event loop is busy; the oldest go first"""
+"""reports kept while the event loop is busy; beyond it the oldest are dropped"""
 AT_ONCE = 500
-"""reports taken between two looks for events"""
+"""reports taken before events are looked for again"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +40,9 @@ class Incoming:
     mid: int = 0
     """packet id, to acknowledge it"""
     qos: int = 0
-    """0 where nothing is left to acknowledge"""
+    """0 when there is nothing to acknowledge"""
     session: int = 0
-    """connection on which it came: a packet id means nothing on the next one"""
+    """number of its connection: a packet id is valid only there"""
 
 
 class Subscriber:
@@ -50,47 +50,47 @@ class Subscriber:
 
     def __init__(self, options: BrokerOptions, wake: Callable[[], None]) -> None:
         self.dropped = 0
-        """reports given up because the event loop did not keep up"""
+        """reports dropped because the event loop was too slow"""
         self._urgent: deque[Incoming] = deque()
         self._reports: deque[Incoming] = deque(maxlen=WAITING)
         self._wake = wake
         other = replace(options, client_id=f"{options.client_id}-reports")
-        self._events = Line(options, EVENTS, self._event, wake, kept=True)
-        self._others = Line(other, REPORTS, self._report, wake, kept=False)
+        self._events = BrokerConnection(options, EVENTS, self._event, wake, persistent=True)
+        self._state_reports = BrokerConnection(other, REPORTS, self._report, wake, persistent=False)
 
     @property
     def connected(self) -> bool:
-        """And subscribed."""
-        return self._events.connected and self._others.connected
+        """Whether both connections are up and subscribed."""
+        return self._events.connected and self._state_reports.connected
 
     @property
     def trouble(self) -> str | None:
         """Why there is no connection, one sentence."""
-        return self._events.trouble or self._others.trouble
+        return self._events.trouble or self._state_reports.trouble
 
     def start(self) -> None:
-        """Connect in the background, and for ever again."""
+        """Connect in the background, and reconnect after every failure."""
         self._events.start()
-        self._others.start()
+        self._state_reports.start()
 
     def stop(self) -> None:
-        """Leave; the broker keeps the session."""
+        """Disconnect; the broker keeps the session."""
         self._events.stop()
-        self._others.stop()
+        self._state_reports.stop()
 
-    def attend(self) -> None:
-        """Try the other version where the broker hung up on this one. Blocking; called now and then."""
-        self._events.attend()
-        self._others.attend()
+    def switch_version(self) -> None:
+        """Try the other MQTT version when the broker refused this one. Blocking; called every second."""
+        self._events.switch_version()
+        self._state_reports.switch_version()
 
     def take(self) -> tuple[list[Incoming], list[Incoming]]:
-        """Events and answers that wait (all of them), and some reports."""
+        """Return all waiting events and answers, and some reports."""
         urgent = [self._urgent.popleft() for _ in range(len(self._urgent))]
         reports = [self._reports.popleft() for _ in range(min(AT_ONCE, len(self._reports)))]
         return urgent, reports
 
     def acknowledge(self, messages: list[Incoming]) -> None:
-        """Tell the broker that these are stored. Those of a lost connection come again by themselves."""
+        """Acknowledge stored messages. The broker sends those of a lost connection again."""
         for message in messages:
             if message.qos and message.session == self._events.session:
                 self._events.acknowledge(message.mid, message.qos)
@@ -111,7 +111,7 @@ class Subscriber:
 
 
 def waker(loop: asyncio.AbstractEventLoop, bell: asyncio.Event) -> Callable[[], None]:
-    """Make the `wake` of a Subscriber: rings once, however many messages come before the loop looks."""
+    """Make the `wake` of a Subscriber: sets the event once for any number of messages."""
 
     def wake() -> None:
         if not bell.is_set() and not loop.is_closed():

@@ -113,7 +113,7 @@ notices = Table(
     Column("way", String(16), primary_key=True),
     Column("tries", Integer, nullable=False),
 )  # fmt: skip
-"""who has still to be told of an alert, and by which address"""
+"""alerts that must still be sent, and the address of each"""
 
 users = Table(
     "users", META,
@@ -141,9 +141,9 @@ actions = Table(
 
 
 def open_database(url: str, *, make: bool = True) -> Engine:
-    """Connect, make missing tables, refuse those of another version; ConfigError says what to do.
+    """Connect, make missing tables, refuse tables of another version; ConfigError says what to do.
 
-    `make`: an SQLite file that is not there is made, not refused.
+    `make`: make a missing SQLite file instead of refusing it.
     """
     try:
         parsed = make_url(url)

@@ -15,21 +15,21 @@ def test_every_representation_keeps_the_level_of_noise() -> None:
         assert np.median(make(loud) - make(quiet)) == pytest.approx(20, abs=0.1), name
 
 
-def test_representations_differ_in_rows_as_they_say() -> None:
+def test_each_representation_has_its_number_of_rows() -> None:
     silence = np.zeros(220500, np.float32)
     rows = {name: len(make(silence)) for name, (_, make) in REPRESENTATIONS.items()}
     assert (rows["linear"], rows["grouped"], rows["mel"], rows["notebook-mel"]) == (2049, 512, 256, 128)
     assert 256 < rows["hybrid"] < 512
 
 
-def test_a_tone_stands_at_its_frequency_in_each() -> None:
+def test_a_tone_is_at_its_frequency_in_every_representation() -> None:
     tone = (0.5 * np.sin(2 * np.pi * 1000 * np.arange(220500) / 22050)).astype(np.float32)
     assert REPRESENTATIONS["linear"][1](tone).mean(axis=1).argmax() == round(1000 * 4096 / 22050)
     assert REPRESENTATIONS["hybrid"][1](tone).mean(axis=1).argmax() == round(1000 * 4096 / 22050)
     assert REPRESENTATIONS["grouped"][1](tone).mean(axis=1).argmax() == round(1000 * 4096 / 22050) // 4
 
 
-def test_referred_to_its_maximum_a_picture_forgets_the_level() -> None:
+def test_with_reference_max_the_level_has_no_effect() -> None:
     decibels = np.random.default_rng(0).uniform(-60, -30, (8, 32)).astype(np.float32)
     assert np.allclose(pooled(decibels, 8, "max"), pooled(decibels - 10, 8, "max"), atol=1e-6)
     assert not np.allclose(pooled(decibels, 8, "full-scale"), pooled(decibels - 10, 8, "full-scale"))

@@ -1,4 +1,4 @@
-"""The factory recipe on little material: what each fold may see, the run folder, the file it ends in."""
+"""`leakear-train factory` on a small data set: the folds, the run folder, and the model file."""
 
 import json
 from collections.abc import Iterator
@@ -15,18 +15,18 @@ from leakear.edge.errors import InputDataError, LeakearError
 from leakear.edge.model.tflite import Model
 from leakear.train import cli, runfolder
 from leakear.train.cli import factory
-from leakear.train.cli.factory import Material
+from leakear.train.cli.factory import TrainingData
 from leakear.train.data.simulated_windows import Plan
 from leakear.train.runfolder import CALIBRATION, HELDOUT, Examples
-from leakear.train.training.pooled_windows import Lessons
-from leakear.train.training.pretraining import Fitting
+from leakear.train.training.pooled_windows import PooledWindows
+from leakear.train.training.pretraining import FitOptions
 
-LITTLE = Fitting(pretrain_epochs=1, steps=2)
+SHORT = FitOptions(pretrain_epochs=1, steps=2)
 RATE = 4096
 
 
 @pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Eight recordings of four sites in two folds, the leaks louder, and one background sound."""
     folder = tmp_path_factory.mktemp("data")
     rows = ["path,label,site,fold"]
@@ -50,48 +50,48 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def little() -> Iterator[None]:
+def small() -> Iterator[None]:
     """A handful of simulated sites and steps instead of hundreds."""
     with pytest.MonkeyPatch.context() as patch:
         loud = (25.0, 30.0)
         patch.setattr(factory, "SIMULATED", Plan(500_000, sites=4, per_site=4, snr_db=loud, mixed=0.5))
         patch.setattr(factory, "HELD_SITES", Plan(900_000, sites=4, per_site=4, snr_db=loud, mixed=0.0))
-        patch.setattr(factory, "Fitting", lambda seed: replace(LITTLE, seed=seed))
+        patch.setattr(factory, "FitOptions", lambda seed: replace(SHORT, seed=seed))
         yield
 
 
 @pytest.fixture(scope="module")
-def material(data: Path, cache: Path) -> Material:
-    return factory.load(data / "hk-noise-loggers", data / "background", cache, seed=42)
+def data(folder: Path, cache: Path) -> TrainingData:
+    return factory.load(folder / "hk-noise-loggers", folder / "background", cache, seed=42)
 
 
-def test_no_fold_is_judged_by_a_network_that_saw_its_sites(material: Material) -> None:
-    teacher, shown = material.teacher, []
+def test_no_fold_is_scored_by_a_network_trained_on_its_sites(data: TrainingData) -> None:
+    pretrained, training_sites = data.pretrained, []
 
-    def fitted(real: Lessons) -> Any:
-        shown.append(set(real.sites.tolist()))
-        return teacher.fitted(real)
+    def fit(real: PooledWindows) -> Any:
+        training_sites.append(set(real.sites.tolist()))
+        return pretrained.fit(real)
 
-    folds = np.array([r.fold for r in material.real.recordings])
-    watched = replace(material, teacher=SimpleNamespace(fitted=fitted))
-    held = factory.held_out(watched, Lessons.of(material.real.windows), folds)
-    judged = [
-        set(material.real.windows.sites[material.real.rows(np.flatnonzero(folds == fold), copies=True)].tolist())
+    folds = np.array([r.fold for r in data.real.recordings])
+    spied = replace(data, pretrained=SimpleNamespace(fit=fit))
+    held = factory.held_out(spied, PooledWindows.of(data.real.windows), folds)
+    test_sites = [
+        set(data.real.windows.sites[data.real.rows(np.flatnonzero(folds == fold), copies=True)].tolist())
         for fold in (0, 1)
     ]
-    assert len(shown) == 2
-    assert all(not seen & judging for seen, judging in zip(shown, judged, strict=True))
-    np.testing.assert_array_equal(np.isfinite(held), material.real.copy == 0)
+    assert len(training_sites) == 2
+    assert all(not train & test for train, test in zip(training_sites, test_sites, strict=True))
+    np.testing.assert_array_equal(np.isfinite(held), data.real.copy == 0)
 
 
-def test_simulated_sites_that_judge_are_none_that_teach(material: Material) -> None:
-    assert not set(material.simulated.sites) & set(material.held.sites)
-    real = factory.SIMULATED
-    assert real.first_site + real.sites <= factory.HELD_SITES.first_site
+def test_simulated_sites_for_evaluation_are_not_trained_on(data: TrainingData) -> None:
+    assert not set(data.simulated.sites) & set(data.held.sites)
+    plan = factory.SIMULATED
+    assert plan.first_site + plan.sites <= factory.HELD_SITES.first_site
 
 
-def test_the_run_folder_is_whole_and_says_what_was_learnt_from(material: Material, tmp_path: Path) -> None:
-    run = factory.train(material, tmp_path / "run")
+def test_the_run_folder_is_complete_and_describes_its_data(data: TrainingData, tmp_path: Path) -> None:
+    run = factory.train(data, tmp_path / "run")
     assert runfolder.load_run(tmp_path / "run").info == run.info
     assert run.info.threshold == factory.THRESHOLD
     assert run.info.temperature > 0
@@ -101,7 +101,7 @@ def test_the_run_folder_is_whole_and_says_what_was_learnt_from(material: Materia
     assert run.info.data["files"]["train"] == {"NoLeak": 4, "Leak": 4}
     assert run.info.data["sites"] == 4
     assert any("CC BY 4.0" in line for line in run.info.attribution)
-    for name, simulated in ((CALIBRATION, material.simulated), (HELDOUT, material.held)):
+    for name, simulated in ((CALIBRATION, data.simulated), (HELDOUT, data.held)):
         kept = run.examples(name)
         assert (kept.labels == 1).sum() == (kept.labels == 0).sum()
         theirs = [codes for codes, file in zip(kept.codes, kept.files, strict=True) if file.startswith("simulated")]
@@ -112,9 +112,9 @@ def test_the_run_folder_is_whole_and_says_what_was_learnt_from(material: Materia
 
 
 @pytest.mark.slow
-def test_the_command_ends_in_a_model_that_runs_and_its_card(data: Path, cache: Path, tmp_path: Path) -> None:
+def test_the_command_writes_a_model_that_runs_and_its_card(folder: Path, cache: Path, tmp_path: Path) -> None:
     out = tmp_path / "factory.tflite"
-    words = ["factory", str(data), "-o", str(out), "--run", str(tmp_path / "run"), "--cache", str(cache)]
+    words = ["factory", str(folder), "-o", str(out), "--run", str(tmp_path / "run"), "--cache", str(cache)]
     assert cli.main(words) == 0
     model = Model.load(out)
     assert model.info.model_id.startswith("factory-")
@@ -125,31 +125,31 @@ def test_the_command_ends_in_a_model_that_runs_and_its_card(data: Path, cache: P
     assert f"{out.stat().st_size / 1024:.1f} KiB" in card
 
 
-def test_a_network_that_the_converter_refuses_leaves_no_model(
-    material: Material, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+def test_a_network_that_the_converter_refuses_writes_no_model(
+    data: TrainingData, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """Its examples bear each other's labels: the converter sees it, and is heard."""
+    """The labels of its examples are swapped, which the converter detects."""
 
-    def swapped(_: Material, output: Path) -> None:
-        plain(material, output)
+    def swapped(_: TrainingData, output: Path) -> None:
+        original(data, output)
         for name in (CALIBRATION, HELDOUT):
             with np.load(output / name) as arrays:
                 runfolder.save_examples(
                     output, name, Examples(arrays["codes"], 1 - arrays["labels"], tuple(arrays["files"]))
                 )
 
-    plain = factory._examples
+    original = factory._examples
     monkeypatch.setattr(factory, "_examples", swapped)
-    monkeypatch.setattr(factory, "load", lambda *_: material)
-    args = ["factory", str(data), "-o", str(tmp_path / "f.tflite"), "--run", str(tmp_path / "run")]
+    monkeypatch.setattr(factory, "load", lambda *_: data)
+    args = ["factory", str(folder), "-o", str(tmp_path / "f.tflite"), "--run", str(tmp_path / "run")]
     assert cli.main(args) == LeakearError.exit_code
-    said = capfd.readouterr().err
-    assert "its labels are swapped" in said
-    assert "the factory model was not written" in said
+    stderr = capfd.readouterr().err
+    assert "its labels are swapped" in stderr
+    assert "the factory model was not written" in stderr
     assert not (tmp_path / "f.tflite").exists()
     assert not (tmp_path / "MODEL_CARD.md").exists()
 
 
-def test_data_without_recordings_is_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_data_without_recordings_is_refused_in_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["factory", str(tmp_path), "-o", str(tmp_path / "f.tflite")]) == InputDataError.exit_code
     assert "holds no hk-noise-loggers/" in capsys.readouterr().err

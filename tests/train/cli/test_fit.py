@@ -39,7 +39,7 @@ def test_fit_makes_a_run_folder(folder: Path, tmp_path: Path, capsys: pytest.Cap
         (("--split", "file", "--background", "nowhere"), "nowhere"),
     ],
 )
-def test_what_cannot_work_gives_one_sentence_and_65(
+def test_unusable_input_gives_one_sentence_and_exit_code_65(
     folder: Path, capsys: pytest.CaptureFixture[str], words: tuple[str, ...], said: str
 ) -> None:
     assert fit(folder, *words) == 65
@@ -49,13 +49,13 @@ def test_what_cannot_work_gives_one_sentence_and_65(
     assert len(error.splitlines()) == 1
 
 
-def test_a_class_without_recordings_is_65(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_class_without_recordings_gives_exit_code_65(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "Leak").mkdir()
     assert fit(tmp_path) == 65
     assert "class NoLeak" in capsys.readouterr().err
 
 
-def test_wrong_usage_is_2_and_help_teaches(capsys: pytest.CaptureFixture[str]) -> None:
+def test_wrong_usage_gives_exit_code_2_and_help_has_examples(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as wrong:
         cli.main(["fit"])
     assert wrong.value.code == 2
@@ -67,7 +67,7 @@ def test_wrong_usage_is_2_and_help_teaches(capsys: pytest.CaptureFixture[str]) -
     assert "examples:" in text
 
 
-def test_every_command_explains_itself(capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_command_has_a_help_text(capsys: pytest.CaptureFixture[str]) -> None:
     for name in cli.COMMANDS:
         with pytest.raises(SystemExit) as helped:
             cli.main([name, "--help"])
@@ -75,7 +75,7 @@ def test_every_command_explains_itself(capsys: pytest.CaptureFixture[str]) -> No
         assert "--" in capsys.readouterr().out
 
 
-def test_fit_goes_on_where_it_was_killed(folder: Path, tmp_path: Path) -> None:
+def test_fit_continues_after_it_was_killed(folder: Path, tmp_path: Path) -> None:
     """A real process, really killed once its first epochs are on disk."""
     output = tmp_path / "run"
     words = ["fit", str(folder), "-o", str(output), "--cache", str(tmp_path / "cache"), "--site-pattern", r"(s\d+)-"]

@@ -11,18 +11,18 @@ import soundfile
 from leakear.edge.decision.state_machine import DecisionRule
 from leakear.edge.windows import WindowOptions
 from leakear.train.cli import evaluate, main
-from leakear.train.cli.simulate import Wanted, simulate
+from leakear.train.cli.simulate import SiteOptions, simulate
 from leakear.train.data import dataset
 from leakear.train.data.dataset import Recording
 from tests.support.level_scorer import SPEC, LevelScorer
 
 
 @pytest.fixture
-def wanted(tmp_path: Path) -> Wanted:
-    return Wanted(tmp_path / "sim", clips=2, seconds=2.0, folds=2, use=0.5, days=1, store=False)
+def wanted(tmp_path: Path) -> SiteOptions:
+    return SiteOptions(tmp_path / "sim", clips=2, seconds=2.0, folds=2, use=0.5, days=1, store=False)
 
 
-def test_clips_are_a_manifest_that_training_reads(wanted: Wanted) -> None:
+def test_training_reads_the_manifest_of_simulated_clips(wanted: SiteOptions) -> None:
     rows = simulate(wanted, range(3))
     recordings = dataset.load(wanted.out)
     assert len(rows) == len(recordings) == 6
@@ -36,13 +36,13 @@ def test_clips_are_a_manifest_that_training_reads(wanted: Wanted) -> None:
     assert any(event["kind"] == "leak" for event in truth["events"])
 
 
-def test_equal_seeds_give_equal_files_in_any_number_of_processes(wanted: Wanted, tmp_path: Path) -> None:
+def test_equal_seeds_give_equal_files_in_any_number_of_processes(wanted: SiteOptions, tmp_path: Path) -> None:
     one = simulate(wanted, range(2), jobs=1)
-    two = simulate(Wanted(tmp_path / "other", 2, 2.0, 2, 0.5, 0, store=False), range(2), jobs=2)
+    two = simulate(SiteOptions(tmp_path / "other", 2, 2.0, 2, 0.5, 0, store=False), range(2), jobs=2)
     assert one == two
 
 
-def test_the_command_line_makes_and_refuses(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_writes_clips_and_refuses_wrong_values(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["simulate", str(tmp_path / "s"), "--sites", "1", "--clips", "2", "--seconds", "1"]) == 0
     assert "2 clips of 1 sites" in capsys.readouterr().out
     with pytest.raises(SystemExit, match="2"):
@@ -56,7 +56,7 @@ def _recording(path: Path, dbfs: float) -> Recording:
     return Recording(path, "Leak", path.name)
 
 
-def test_a_recording_goes_round_until_time_decides(tmp_path: Path) -> None:
+def test_a_looped_recording_is_decided_over_time(tmp_path: Path) -> None:
     rule, window = DecisionRule(span_s=600, confirm_s=300, clear_s=300), WindowOptions(step_s=10)
     loud = evaluate.alerts_of(_recording(tmp_path / "loud.wav", -25), LevelScorer(), SPEC, rule, window, 20)
     quiet = evaluate.alerts_of(_recording(tmp_path / "quiet.wav", -70), LevelScorer(), SPEC, rule, window, 20)
@@ -68,7 +68,7 @@ def test_a_recording_goes_round_until_time_decides(tmp_path: Path) -> None:
     assert summary["leaks"] == 2
 
 
-def test_the_seam_of_a_recording_that_goes_round_is_faded(tmp_path: Path) -> None:
+def test_a_looped_recording_is_cross_faded(tmp_path: Path) -> None:
     path = tmp_path / "tone.wav"
     soundfile.write(path, 0.5 * np.sin(2 * np.pi * 100.3 * np.arange(22050 * 3) / 22050), 22050)
     samples = np.concatenate([b.samples for b in evaluate.repeated(path, SPEC, 10.0)])

@@ -24,7 +24,7 @@ from leakear.train import cli
         ("simulate OUT --use 2", "--use"),
     ],
 )
-def test_what_cannot_be_meant_is_wrong_usage(words: str, said: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_values_out_of_range_are_wrong_usage(words: str, said: str, capsys: pytest.CaptureFixture[str]) -> None:
     try:
         code: object = cli.main(words.split())
     except SystemExit as ended:
@@ -41,7 +41,7 @@ def test_what_cannot_be_meant_is_wrong_usage(words: str, said: str, capsys: pyte
         "nodedays --out /proc/x", "factory DATA -o /proc/x", "factory DATA -o taken --run /proc/x",
     ],
 )  # fmt: skip
-def test_what_cannot_be_written_is_refused_before_the_work(
+def test_an_unwritable_output_is_refused_before_the_work(
     words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)

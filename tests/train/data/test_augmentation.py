@@ -20,7 +20,7 @@ def peak_hz(samples: np.ndarray) -> float:
     return float(np.argmax(np.abs(np.fft.rfft(samples))) * RATE / len(samples))
 
 
-def test_the_notebooks_four_do_what_the_notebook_does() -> None:
+def test_the_notebooks_augmentations_equal_librosas() -> None:
     rng, quiet = np.random.default_rng(1), tone(400, amplitude=0.0)
     assert NOTEBOOK == ("noise", "stretch", "pitch", "roll")
     assert np.std(augmentation.add_noise(quiet, rng, SCENE)) == pytest.approx(0.005, rel=0.05)
@@ -44,7 +44,7 @@ def test_copies_are_reproducible_finite_and_different(name: str) -> None:
     assert len(first) != len(samples) or np.abs(first - samples).max() > 1e-3
 
 
-def test_mixing_keeps_the_signal_to_noise_ratio_whatever_the_level() -> None:
+def test_mixing_has_its_signal_to_noise_ratio_at_any_level() -> None:
     for level in (0.2, 0.0002):
         signal = level * np.random.default_rng(1).standard_normal(4 * RATE, dtype=np.float32)
         ratios = []
@@ -56,7 +56,7 @@ def test_mixing_keeps_the_signal_to_noise_ratio_whatever_the_level() -> None:
         assert max(ratios) - min(ratios) > 8
 
 
-def test_what_is_mixed_in_is_band_limited_as_the_recording_is(tmp_path: Path) -> None:
+def test_mixed_in_sound_has_the_recordings_bandwidth(tmp_path: Path) -> None:
     """Else a network would tell 4 kHz loggers from microphones by what lies above 2 kHz."""
     record(tmp_path / "rain.wav", leak=True, seconds=2, rate=22050)
     spec = SpectrogramSpec()
@@ -77,7 +77,7 @@ def test_running_water_is_never_mixed_in(tmp_path: Path) -> None:
         backgrounds(tmp_path / "none")
 
 
-def test_a_loop_has_no_seam() -> None:
+def test_a_loop_has_no_step() -> None:
     """A jump between the end and the beginning would be a click; cross-faded there is none."""
     rng = np.random.default_rng(2)
     walk = np.cumsum(rng.standard_normal(2000)).astype(np.float32)

@@ -29,7 +29,7 @@ def test_class_folders_follow_the_notebooks_prefix_rule(tmp_path: Path) -> None:
     }
 
 
-def test_the_manifest_beside_the_recordings_is_taken(hk: Path) -> None:
+def test_the_manifest_in_the_data_folder_is_used(hk: Path) -> None:
     found = dataset.load(hk)
     assert len(found) == 60
     assert sum(r.target for r in found) == 30
@@ -61,7 +61,7 @@ def test_an_unusable_manifest_is_refused_in_one_sentence(tmp_path: Path, lines: 
     assert said in str(refused.value)
 
 
-def test_files_that_are_gone_or_not_what_the_manifest_says_are_named(tmp_path: Path) -> None:
+def test_missing_and_changed_files_are_reported(tmp_path: Path) -> None:
     for name in ("a.wav", "b.wav", "c.wav"):
         record(tmp_path / name, leak=True, seed=ord(name[0]))
     digest = hashlib.sha256((tmp_path / "a.wav").read_bytes()).hexdigest()
@@ -87,7 +87,7 @@ def test_a_folder_without_recordings_is_refused(tmp_path: Path) -> None:
         dataset.load(tmp_path / "nowhere")
 
 
-def test_a_split_by_site_never_shows_a_site_to_both_sides(recordings: list[Recording]) -> None:
+def test_a_split_by_site_has_no_site_on_both_sides(recordings: list[Recording]) -> None:
     for seed in range(20):
         divided = split(recordings, "site", seed)
         assert not {r.site for r in divided.train} & {r.site for r in divided.validation}
@@ -96,7 +96,7 @@ def test_a_split_by_site_never_shows_a_site_to_both_sides(recordings: list[Recor
     assert split(recordings, "site", 3) == split(recordings, "site", 3)
 
 
-def test_a_file_known_under_two_names_stays_on_one_side(recordings: list[Recording]) -> None:
+def test_a_file_with_two_names_is_on_one_side(recordings: list[Recording]) -> None:
     twin = replace(recordings[0], name="copy.wav", site="elsewhere")
     for seed in range(20):
         divided = split([*recordings, twin], "site", seed)
@@ -111,7 +111,7 @@ def test_the_manifests_own_folds_can_be_held_out(recordings: list[Recording]) ->
         split(recordings, fold=7)
 
 
-def test_a_split_by_file_is_the_notebooks(hk: Path) -> None:
+def test_a_split_by_file_equals_the_notebooks(hk: Path) -> None:
     divided = split(dataset.load(hk), "file", 42)
     assert (len(divided.train), len(divided.validation)) == (48, 12)
     assert sum(r.target for r in divided.validation) == 6

@@ -25,7 +25,7 @@ def one(path: Path) -> Recording:
 
 
 @pytest.mark.parametrize(("seconds", "count"), [(0.4, 1), (1.0, 1), (2.0, 2), (2.1, 2), (2.5, 3), (5.0, 5)])
-def test_a_recording_gives_as_many_windows_as_it_holds(tmp_path: Path, seconds: float, count: int) -> None:
+def test_the_number_of_windows_follows_the_length(tmp_path: Path, seconds: float, count: int) -> None:
     path = record(tmp_path / "a.wav", leak=True, seconds=seconds)
     found = list(windows(path, SMALL))
     assert [len(window) for window in found] == [RATE] * count
@@ -57,7 +57,7 @@ def test_codes_are_the_int8_networks_resolution() -> None:
     np.testing.assert_array_equal(encode(decibels, SMALL), [0, 128, 255])
 
 
-def test_the_cache_holds_what_is_computed_and_a_second_run_reads_it(
+def test_a_second_run_reads_the_cache(
     recordings: list[Recording], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = features.build(recordings, RECIPE, tmp_path, jobs=1)
@@ -74,7 +74,9 @@ def test_the_cache_holds_what_is_computed_and_a_second_run_reads_it(
     np.testing.assert_array_equal(second.read(range(len(second))), first.read(range(len(first))))
 
 
-def test_an_interrupted_run_goes_on_and_damage_is_repaired(recordings: list[Recording], tmp_path: Path) -> None:
+def test_an_interrupted_run_continues_and_damaged_shards_are_recomputed(
+    recordings: list[Recording], tmp_path: Path
+) -> None:
     complete = features.build(recordings, RECIPE, tmp_path, jobs=1)
     expected = complete.read(range(len(complete)))
     complete.files[1].with_suffix(".json").unlink()  # was being written when the power went
@@ -89,7 +91,9 @@ def test_an_interrupted_run_goes_on_and_damage_is_repaired(recordings: list[Reco
     assert renewed == [1, 2, 3]
 
 
-def test_other_recordings_copies_or_spectrograms_are_another_cache(recordings: list[Recording], tmp_path: Path) -> None:
+def test_other_recordings_copies_or_spectrograms_use_another_cache_folder(
+    recordings: list[Recording], tmp_path: Path
+) -> None:
     sets = [
         features.build(recordings[:4], RECIPE, tmp_path, jobs=1),
         features.build(recordings[:4], dataclasses.replace(RECIPE, seed=2), tmp_path, jobs=1),
@@ -99,7 +103,7 @@ def test_other_recordings_copies_or_spectrograms_are_another_cache(recordings: l
     assert len({found.files[0].parent for found in sets}) == 4
 
 
-def test_processes_compute_what_one_process_computes(recordings: list[Recording], tmp_path: Path) -> None:
+def test_several_processes_give_the_same_features_as_one(recordings: list[Recording], tmp_path: Path) -> None:
     alone = features.build(recordings, RECIPE, tmp_path / "a", jobs=1)
     together = features.build(recordings, RECIPE, tmp_path / "b", jobs=2)
     np.testing.assert_array_equal(together.read(range(len(together))), alone.read(range(len(alone))))
@@ -119,7 +123,7 @@ if __name__ == "__main__":
 """
 
 
-def test_a_killed_run_leaves_no_process_behind(folder: Path, tmp_path: Path) -> None:
+def test_a_killed_run_leaves_no_worker_process(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "build.py").write_text(BUILD)
     command = [sys.executable, "build.py", str(folder), str(tmp_path / "cache")]
     process = subprocess.Popen(command, cwd=tmp_path)
@@ -146,7 +150,7 @@ def wait_until(holds: Callable[[], bool]) -> None:
         time.sleep(0.1)
 
 
-def test_unreadable_recordings_are_named_and_the_rest_goes_on(recordings: list[Recording], tmp_path: Path) -> None:
+def test_unreadable_recordings_are_reported_and_skipped(recordings: list[Recording], tmp_path: Path) -> None:
     whole = recordings[3].path.read_bytes()
     recordings[3].path.write_bytes(whole[: len(whole) // 2])
     recordings[7].path.write_bytes(b"no sound at all")
@@ -157,7 +161,7 @@ def test_unreadable_recordings_are_named_and_the_rest_goes_on(recordings: list[R
     assert not {3, 7} & set(found.recording.tolist())
 
 
-def test_damage_half_way_leaves_nothing_of_a_recording(recordings: list[Recording], tmp_path: Path) -> None:
+def test_a_recording_damaged_half_way_gives_no_windows(recordings: list[Recording], tmp_path: Path) -> None:
     """A NaN in the third second: the two windows before it must not count, nor shift the next recording's rows."""
     import soundfile
 
@@ -172,7 +176,7 @@ def test_damage_half_way_leaves_nothing_of_a_recording(recordings: list[Recordin
     np.testing.assert_array_equal(found.read([row])[0], next(iter(clips(recordings[1], recipe))).codes)
 
 
-def test_one_side_of_a_split_is_chosen_without_copies(recordings: list[Recording], tmp_path: Path) -> None:
+def test_rows_of_some_recordings_can_be_taken_without_copies(recordings: list[Recording], tmp_path: Path) -> None:
     everything = features.build(recordings, RECIPE, tmp_path, jobs=1)
     held = everything.of(recordings[:3], copies=False)
     assert len(held) == 9
@@ -181,7 +185,7 @@ def test_one_side_of_a_split_is_chosen_without_copies(recordings: list[Recording
     assert len(everything.of(recordings[3:])) == 21 * 9
 
 
-def test_shards_are_plain_bytes_anyone_can_map(recordings: list[Recording], tmp_path: Path) -> None:
+def test_shards_are_plain_bytes_for_memmap(recordings: list[Recording], tmp_path: Path) -> None:
     found = features.build(recordings, RECIPE, tmp_path, jobs=1)
     index = json.loads(found.files[0].with_suffix(".json").read_text())
     mapped = np.memmap(found.files[0], np.uint8, "r", shape=(len(index["rows"]), *SMALL.shape))

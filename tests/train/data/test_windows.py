@@ -1,4 +1,4 @@
-"""Windows in memory: recordings with their changed copies, and simulated ones from the cache."""
+"""Windows in memory: of recordings with their changed copies, and simulated ones from the cache."""
 
 import os
 import signal
@@ -15,7 +15,7 @@ from leakear.edge.spectrogram import SpectrogramSpec
 from leakear.train import simulator
 from leakear.train.data import dataset, real_windows, simulated_windows
 from leakear.train.data.clips import Recipe
-from leakear.train.data.real_windows import Real
+from leakear.train.data.real_windows import RealWindows
 from leakear.train.data.simulated_windows import Plan
 from leakear.train.simulator import RATE
 from tests.support.sounds import SMALL
@@ -25,13 +25,13 @@ PLAN = Plan(first_site=7, sites=2, per_site=4, mixed=1.0)
 
 
 @pytest.fixture
-def real(folder: Path, tmp_path: Path) -> Real:
+def real(folder: Path, tmp_path: Path) -> RealWindows:
     found, _ = dataset.fingerprint(dataset.load(folder, site_pattern=r"(s\d+)-"))
     recipe = Recipe(SMALL, copies=2, augmentations=("shift", "shift+tilt"))
     return real_windows.read(found, recipe, tmp_path / "cache", jobs=1)
 
 
-def test_originals_and_copies_are_told_apart_and_judges_get_originals(real: Real) -> None:
+def test_rows_can_be_taken_with_or_without_changed_copies(real: RealWindows) -> None:
     assert len(real.windows) == 24 * 3 * 3
     files = np.array([2, 5])
     everything, originals = real.rows(files, copies=True), real.rows(files, copies=False)
@@ -43,13 +43,13 @@ def test_originals_and_copies_are_told_apart_and_judges_get_originals(real: Real
     assert set(taken.targets) == set(real.targets[files])
 
 
-def test_a_site_keeps_its_number_over_all_its_files_and_copies(real: Real) -> None:
+def test_all_files_and_copies_of_a_site_have_its_number(real: RealWindows) -> None:
     assert len(set(real.windows.sites)) == 12
     for site in set(real.windows.sites):
         assert len({real.groups[file] for file in real.file[real.windows.sites == site]}) == 1
 
 
-def test_a_file_scores_the_mean_of_its_windows_and_nothing_without_one(real: Real) -> None:
+def test_a_files_score_is_the_mean_of_its_windows_or_nan(real: RealWindows) -> None:
     rows = real.rows(np.array([0, 3]), copies=False)
     scores = np.arange(len(rows), dtype=float)
     found = real.by_file(rows, scores)
@@ -70,7 +70,7 @@ def kept(cache: Path) -> list[Path]:
     return sorted(cache.glob("simulated-*.npy"))
 
 
-def test_half_of_the_simulated_windows_leaks_and_equal_plans_are_made_once(tmp_path: Path) -> None:
+def test_equal_plans_are_computed_once_and_half_are_leaks(tmp_path: Path) -> None:
     rain = noise(tmp_path, 1)
     first = simulated_windows.windows(PLAN, SPEC, [rain], tmp_path / "a", jobs=1)
     assert first.codes.shape == (8, *SPEC.shape)
@@ -84,8 +84,9 @@ def test_half_of_the_simulated_windows_leaks_and_equal_plans_are_made_once(tmp_p
     np.testing.assert_array_equal(again.codes, first.codes)
 
 
-def test_what_the_windows_depend_on_makes_them_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Stale sound would be learnt from in silence: plan, background and the simulator's own text are in the key."""
+def test_a_change_of_plan_background_or_simulator_code_makes_new_windows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     made: list[Path] = []
     monkeypatch.setattr(simulated_windows, "_write", lambda path, *_: (made.append(path), np.save(path, np.zeros(1))))
     rain = noise(tmp_path, 1)
@@ -105,7 +106,7 @@ def test_what_the_windows_depend_on_makes_them_anew(tmp_path: Path, monkeypatch:
     assert len(set(made)) == len(made) == 4
 
 
-def test_background_stays_under_a_leak_and_may_drown_what_is_none(tmp_path: Path) -> None:
+def test_background_is_quieter_than_a_leak_and_may_be_louder_than_other_windows(tmp_path: Path) -> None:
     rain = noise(tmp_path, 1)
     quiet = np.full(10 * RATE, 0.001, np.float32) * np.random.default_rng(0).standard_normal(10 * RATE)
     for seed in range(8):
@@ -119,7 +120,7 @@ def test_background_stays_under_a_leak_and_may_drown_what_is_none(tmp_path: Path
     assert loudest > 5 * quiet.std()
 
 
-def test_a_killed_simulation_leaves_no_process_behind(tmp_path: Path) -> None:
+def test_a_killed_simulation_leaves_no_worker_process(tmp_path: Path) -> None:
     words = ["simulate", str(tmp_path / "out"), "--sites", "200", "--clips", "40", "--jobs", "2"]
     process = subprocess.Popen([sys.executable, "-c", f"from leakear.train.cli import main; main({words})"])
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
@@ -144,5 +145,5 @@ def alive(process: Path) -> bool:
 def wait_until(holds: Callable[[], bool]) -> None:
     deadline = time.monotonic() + 60
     while not holds():
-        assert time.monotonic() < deadline, f"waited in vain, load {os.getloadavg()[0]:.1f}"
+        assert time.monotonic() < deadline, f"not within 60 s, load {os.getloadavg()[0]:.1f}"
         time.sleep(0.1)

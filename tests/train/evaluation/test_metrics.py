@@ -9,16 +9,16 @@ GROUPS = [f"s{n // 3}" for n in range(60)]
 TARGETS = np.array([n // 3 % 2 for n in range(60)], np.uint8)
 
 
-def test_auc_is_scikit_learns_ties_included() -> None:
+def test_auc_equals_scikit_learns_with_ties() -> None:
     scores = np.round(RNG.standard_normal(60) + TARGETS, 1)
     assert metrics.auc(scores, TARGETS) == pytest.approx(roc_auc_score(TARGETS, scores))
 
 
-def test_auc_of_one_class_is_no_number() -> None:
+def test_auc_of_one_class_is_nan() -> None:
     assert np.isnan(metrics.auc(np.arange(3.0), np.ones(3, np.uint8)))
 
 
-def test_the_interval_knows_that_recordings_of_a_site_are_not_independent() -> None:
+def test_the_interval_by_site_is_wider_than_by_recording() -> None:
     site_effect = np.repeat(RNG.standard_normal(20), 3)
     scores = TARGETS + site_effect
     by_site = metrics.estimate(metrics.auc, scores, TARGETS, GROUPS, 400)
@@ -27,13 +27,13 @@ def test_the_interval_knows_that_recordings_of_a_site_are_not_independent() -> N
     assert by_site.high - by_site.low > 1.2 * (by_file.high - by_file.low)
 
 
-def test_a_paired_difference_of_equals_is_exactly_nothing() -> None:
+def test_the_difference_of_equal_rankings_is_zero() -> None:
     scores = RNG.standard_normal(60)
     found = metrics.difference(metrics.auc, scores, 2 * scores, TARGETS, GROUPS, 50)
     assert (found.value, found.low, found.high) == (0, 0, 0)
 
 
-def test_each_draw_keeps_both_classes_and_whole_sites() -> None:
+def test_each_draw_has_both_classes_and_whole_sites() -> None:
     for rows in metrics.draws(GROUPS, TARGETS, 20, 0):
         assert len(rows) == 60
         assert TARGETS[rows].sum() == 30
@@ -41,13 +41,13 @@ def test_each_draw_keeps_both_classes_and_whole_sites() -> None:
                    for count in [np.bincount(rows, minlength=60)[::3]])  # fmt: skip
 
 
-def test_det_ends_at_both_corners_and_takes_ties_together() -> None:
+def test_det_passes_tied_scores_together() -> None:
     alarms, misses = metrics.det(np.array([3.0, 2, 2, 1]), np.array([1, 1, 0, 0], np.uint8))
     assert list(zip(alarms, misses, strict=True)) == [(0, 0.5), (0.5, 0), (1, 0)]
     assert metrics.miss_rate_at(np.array([3.0, 2, 2, 1]), np.array([1, 1, 0, 0], np.uint8), 0.1) == 0.5
 
 
-def test_labels_are_dealt_anew_to_whole_sites() -> None:
+def test_labels_are_permuted_among_whole_sites() -> None:
     dealt = metrics.shuffled(GROUPS, TARGETS, np.random.default_rng(0))
     assert (dealt.reshape(-1, 3) == dealt[::3, None]).all()
     assert dealt.sum() == TARGETS.sum()

@@ -1,11 +1,12 @@
 import keras
 import numpy as np
 
-from leakear.train.networks import compact, presets
+from leakear.train import networks
+from leakear.train.networks import compact
 from leakear.train.networks.compact import LEVEL_SPEC, statistics
 from leakear.train.training import pooled_windows, pretraining
-from leakear.train.training.pooled_windows import Lessons
-from leakear.train.training.pretraining import Fitting
+from leakear.train.training.pooled_windows import PooledWindows
+from leakear.train.training.pretraining import FitOptions
 
 ROWS, FRAMES = LEVEL_SPEC.shape
 
@@ -13,7 +14,7 @@ ROWS, FRAMES = LEVEL_SPEC.shape
 def window(
     level_db: float, *, hz: tuple[float, float] = (20, 1800), seconds: tuple[float, float] = (0, 10)
 ) -> np.ndarray:
-    """Codes of a window that is silent but for a patch of this level."""
+    """Return codes of a window that is silent except in one band and time, which has this level."""
     codes = np.zeros((ROWS, FRAMES), np.uint8)
     rows = (LEVEL_SPEC.frequencies >= hz[0]) & (LEVEL_SPEC.frequencies <= hz[1])
     frames = slice(*(round(t * FRAMES / 10) for t in seconds))
@@ -25,15 +26,15 @@ def logit(model: keras.Model, codes: np.ndarray) -> float:
     return float(model(codes[None, ..., None].astype(np.float32) / 255)[0, 0])
 
 
-def test_untrained_it_is_the_level_of_the_quietest_moment() -> None:
+def test_the_untrained_network_is_the_lowest_level_over_time() -> None:
     model = statistics(LEVEL_SPEC.shape)
     assert abs(logit(model, window(-50))) < 0.1
     assert abs(logit(model, window(-30)) - 5) < 0.1, "2.5 units for 10 dB"
     steady = logit(model, window(-40))
     pause = window(-40)
     pause[:, 200:260] = 0
-    assert logit(model, pause) < steady - 5, "a second of silence: nothing flows all the time"
-    assert logit(model, window(-20, seconds=(4, 4.3))) < -7, "a knock is over soon"
+    assert logit(model, pause) < steady - 5, "a second of silence means no continuous flow"
+    assert logit(model, window(-20, seconds=(4, 4.3))) < -7, "a knock is short"
 
 
 def test_rumble_and_tones_count_less_than_flow() -> None:
@@ -44,16 +45,16 @@ def test_rumble_and_tones_count_less_than_flow() -> None:
     assert logit(model, tone) < logit(model, window(-50, hz=(700, 1200)))
 
 
-def test_moments_are_what_the_network_averages() -> None:
+def test_pooled_frames_give_the_same_logit_as_the_whole_network() -> None:
     model = statistics(LEVEL_SPEC.shape)
     codes = np.random.default_rng(0).integers(0, 256, (3, ROWS, FRAMES), np.uint8)
     whole = model(codes[..., None].astype(np.float32) / 255).numpy()[:, 0]
-    assert np.abs(pretraining.logits(model, pooled_windows.moments(codes)) - whole).max() < 0.02
+    assert np.abs(pretraining.logits(model, pooled_windows.pool(codes)) - whole).max() < 0.02
 
 
-def test_every_family_holds_the_budgets_of_a_node() -> None:
+def test_every_compact_network_meets_the_budgets_of_a_node() -> None:
     for name in ("compact", "strided", "pooled"):
-        model = presets.build(presets.preset(name))
+        model = networks.find(name).network()
         assert model.count_params() < 100_000, name  # 150 KiB as int8 with its graph
         assert _operations(model) < 8.35e9 / 500, name
 
@@ -69,35 +70,37 @@ def _operations(model: keras.Model) -> float:
     return float(total)
 
 
-def _lessons(seed: int, count: int, sites: int) -> Lessons:
-    """Leaks are loud between 700 and 1200 Hz, everything else is quiet noise."""
+def _windows(seed: int, count: int, sites: int) -> PooledWindows:
+    """Return windows of quiet noise in which leaks are loud between 700 and 1200 Hz."""
     rng = np.random.default_rng(seed)
     targets = np.arange(count, dtype=np.uint8) % 2
     levels = rng.normal(0.25, 0.03, (count, ROWS, FRAMES // compact.STEP))
     loud = (LEVEL_SPEC.frequencies > 700) & (LEVEL_SPEC.frequencies < 1200)
     levels[:, loud] += 0.3 * targets[:, None, None]
-    return Lessons(levels.astype(np.float16), targets, np.arange(count) % sites)
+    return PooledWindows(levels.astype(np.float16), targets, np.arange(count) % sites)
 
 
 def test_the_branch_learns_from_simulated_sites_and_shrinks_on_recordings() -> None:
-    fitting = Fitting(pretrain_epochs=12, steps=30, batch=16, shrinkage=50.0)
-    simulated, real = _lessons(0, 96, 12), _lessons(1, 24, 6)
+    options = FitOptions(pretrain_epochs=12, steps=30, batch=16, shrinkage=50.0)
+    simulated, real = _windows(0, 96, 12), _windows(1, 24, 6)
     model = statistics(LEVEL_SPEC.shape)
-    before = pretraining.logits(model, real.moments)
-    pretraining.pretrain(model, simulated, fitting, LEVEL_SPEC)
+    before = pretraining.logits(model, real.frames)
+    pretraining.pretrain(model, simulated, options, LEVEL_SPEC)
     assert _loss(model, simulated) < 0.5 * _loss(statistics(LEVEL_SPEC.shape), simulated)
-    away = np.abs(pretraining.logits(model, real.moments) - before).mean()
-    learner = pretraining._Learner(model, fitting.shrinkage, frozen=True)
-    learner.learn(pretraining.mixed(real, simulated, fitting, LEVEL_SPEC), fitting.steps, fitting.learning_rate, "")
-    assert np.abs(pretraining.logits(model, real.moments) - before).mean() < away, "recordings pull it to its statistic"
+    away = np.abs(pretraining.logits(model, real.frames) - before).mean()
+    learner = pretraining._Learner(model, options.shrinkage, frozen=True)
+    learner.learn(pretraining.mixed(real, simulated, options, LEVEL_SPEC), options.steps, options.learning_rate, "")
+    assert np.abs(pretraining.logits(model, real.frames) - before).mean() < away, (
+        "fitting to recordings shrinks the branch"
+    )
 
 
-def _loss(model: keras.Model, taught: Lessons) -> float:
-    logits = pretraining.logits(model, taught.moments)
-    return float(np.mean(np.logaddexp(0, logits) - logits * taught.targets))
+def _loss(model: keras.Model, windows: PooledWindows) -> float:
+    logits = pretraining.logits(model, windows.frames)
+    return float(np.mean(np.logaddexp(0, logits) - logits * windows.targets))
 
 
-def test_every_site_counts_alike_however_many_recordings_it_gave() -> None:
+def test_every_site_has_equal_weight_for_any_number_of_recordings() -> None:
     targets = np.array([0] * 15 + [1] * 3, np.uint8)
     sites = np.array([0] * 14 + [1] + [2, 3, 4])
     weights = pooled_windows.site_weights(targets, sites)

@@ -23,14 +23,14 @@ def test_equal_arguments_give_equal_days() -> None:
     assert Day(SITE, 2, leak=True).truth() != first.truth()
 
 
-def test_a_day_is_one_unbroken_stream() -> None:
+def test_a_day_is_a_stream_without_gaps() -> None:
     for number, block in enumerate(islice(Day(SITE, 1, leak=False).blocks(hours=(10.0, 11.0), utc=7.0), 20)):
         assert block.start == number * HOP
         assert block.samples.shape == (HOP,)
         assert block.utc - 7.0 == pytest.approx(36000 + number * HOP / RATE, abs=1.5)
 
 
-def test_sound_that_no_window_covers_is_not_made_and_the_rest_is_the_same() -> None:
+def test_sound_between_windows_is_zeros_and_the_rest_is_equal() -> None:
     whole = list(islice(Day(SITE, 1, leak=True).blocks(), 60))
     sparse = list(islice(Day(SITE, 1, leak=True).blocks(step_s=30.0), 60))
     full = np.concatenate([b.samples for b in whole])
@@ -42,7 +42,7 @@ def test_sound_that_no_window_covers_is_not_made_and_the_rest_is_the_same() -> N
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_the_truth_is_complete(seed: int) -> None:
+def test_the_description_of_a_day_is_complete(seed: int) -> None:
     day = Day(Site.draw(seed), seed, leak=True)
     truth = json.loads(json.dumps(day.truth()))
     assert all(0 <= e["start_s"] <= e["end_s"] <= DAY_S for e in truth["events"])
@@ -58,7 +58,7 @@ def test_the_truth_is_complete(seed: int) -> None:
     assert not any(e.kind == "leak" for e in Day(Site.draw(seed), seed, leak=False).events)
 
 
-def test_a_leak_is_heard_above_what_is_there() -> None:
+def test_a_leak_raises_the_level_in_its_band() -> None:
     day = Day(SITE, 1, leak=True, snr_db=25.0)
     leak = day.leak
     assert isinstance(leak, Event)
@@ -69,6 +69,6 @@ def test_a_leak_is_heard_above_what_is_there() -> None:
     assert after > 1.3 * before
 
 
-def test_pressure_is_lowest_when_people_draw() -> None:
+def test_pressure_is_lowest_at_the_busiest_hours() -> None:
     assert pressure(12 * 3600, 0.3) == 1.0
     assert pressure(2 * 3600, 0.3) == pytest.approx(0.7, abs=0.01)

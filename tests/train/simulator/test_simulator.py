@@ -29,14 +29,14 @@ def test_needs_neither_tensorflow_nor_scipy_signal() -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_a_jet_has_the_speed_and_corner_of_the_textbook() -> None:
+def test_a_jet_has_the_speed_and_corner_frequency_of_theory() -> None:
     jet = Jet(pressure_bar=3, hole_mm=2, slope=2)
     assert jet.speed == pytest.approx(24.5, abs=0.1)
     assert jet.corner_hz == pytest.approx(2450, abs=10)
     assert level_change_db(0.5) == pytest.approx(-9.03, abs=0.01)
 
 
-def test_a_pipe_damps_high_frequencies_with_distance_and_keeps_within_hearing() -> None:
+def test_a_pipe_damps_high_frequencies_with_distance() -> None:
     for seed in range(50):
         pipe = Pipe.draw(np.random.default_rng(seed))
         near, far = (Pipe(pipe.material, pipe.loss, x, ()).gain(frequencies()) for x in (1.0, 20.0))
@@ -44,7 +44,7 @@ def test_a_pipe_damps_high_frequencies_with_distance_and_keeps_within_hearing() 
         assert 4 * np.pi * 200 * pipe.loss * pipe.distance_m <= 1.001
 
 
-def test_noise_has_the_spectrum_asked_for_and_no_seam() -> None:
+def test_noise_has_the_given_spectrum_and_no_step() -> None:
     shape = scaled((1 / (1 + (frequencies() / 500) ** 2)).astype(np.float32), power(-30))
     stream = NoiseStream(5)
     samples = np.concatenate([stream.render(k, shape) for k in range(60)])
@@ -56,7 +56,7 @@ def test_noise_has_the_spectrum_asked_for_and_no_seam() -> None:
     assert 10 * np.log10(low / high) == pytest.approx(10 * np.log10((1 + 64) / 1.25), abs=1.5)
 
 
-def test_tones_join_without_a_step_and_keep_their_pitch() -> None:
+def test_stretches_of_a_tone_join_without_a_step() -> None:
     tones = Tones(hz=430.0, amplitudes=(0.1, 0.05), wander_hz=0.2, period_s=7.0, phase=1.0)
     samples = np.concatenate([tones.render(k) for k in range(4)])
     assert np.abs(np.diff(samples)).max() < 2 * np.pi * 430 / RATE * 0.25
@@ -64,7 +64,7 @@ def test_tones_join_without_a_step_and_keep_their_pitch() -> None:
     assert spectrum.argmax() * RATE / samples.size == pytest.approx(430, abs=0.6)
 
 
-def test_any_stretch_can_be_asked_for_and_equals_the_stream() -> None:
+def test_stretches_are_equal_in_any_order() -> None:
     scene = replace(draw_scene(QUIET, np.random.default_rng(1), "Leak"), rain_dbfs=-40.0)
     stream = Renderer(QUIET, 9)
     streamed = [stream.render(k, scene) for k in range(5)]
@@ -99,7 +99,7 @@ def test_a_leak_has_its_signal_to_noise_ratio_in_the_sensors_band(snr_db: float)
         assert heard == pytest.approx(min(snr_db, room), abs=1.2)  # a leak swells by up to 1 dB
 
 
-def test_disturbances_are_as_likely_with_a_leak_as_without() -> None:
+def test_other_sounds_are_equally_likely_with_and_without_a_leak() -> None:
     scenes = {
         label: [draw_scene(QUIET, np.random.default_rng(k), label) for k in range(50)] for label in ("Leak", "NoLeak")
     }
@@ -107,7 +107,7 @@ def test_disturbances_are_as_likely_with_a_leak_as_without() -> None:
         assert replace(with_leak, leak_db=None) == without
 
 
-def test_a_loggers_band_ends_for_every_sound() -> None:
+def test_a_loggers_band_limits_every_sound() -> None:
     """Energy above a sensor's band would tell where a sound came from."""
     site = next(s for s in map(Site.draw, range(100)) if s.sensor.kind == "logger")
     site = replace(site, sensor=replace(site.sensor, emi_per_hour=0.0))
@@ -117,7 +117,7 @@ def test_a_loggers_band_ends_for_every_sound() -> None:
         assert 10 * np.log10(spectrum[hz > 4000].sum() / spectrum[hz < 2000].sum()) < -50
 
 
-def test_every_machine_sounds_at_its_level() -> None:
+def test_every_machine_has_its_level() -> None:
     for k, kind in enumerate(KINDS):
         machine = Machine.draw(np.random.default_rng(k), kind, -30.0, 50.0)
         noise = float(machine.noise(frequencies()).sum())

@@ -19,7 +19,7 @@ from leakear.train import session
 from leakear.train.data import dataset
 from leakear.train.data.clips import Recipe
 from leakear.train.training.distributed import join
-from leakear.train.networks.presets import Preset
+from leakear.train.networks.preset import Preset
 from leakear.train.data.split import split
 
 def network(shape):

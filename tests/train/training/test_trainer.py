@@ -44,7 +44,7 @@ def losses(history: list[dict[str, float]]) -> np.ndarray:
     return np.array([[entry["loss"], entry["val_loss"]] for entry in history])
 
 
-def test_it_learns_and_the_seed_decides(both: tuple[FeatureSet, FeatureSet]) -> None:
+def test_training_learns_and_equal_seeds_give_equal_networks(both: tuple[FeatureSet, FeatureSet]) -> None:
     runs = [train(network, *both, dataclasses.replace(SCHEDULE, seed=s), join(), quiet=True) for s in (5, 5, 6)]
     first, again, other = (losses(run.history) for run in runs)
     assert first[-1, 0] < first[0, 0]
@@ -54,9 +54,7 @@ def test_it_learns_and_the_seed_decides(both: tuple[FeatureSet, FeatureSet]) -> 
     assert ((logits > 0) == both[1].targets).mean() > 0.9, "positive means Leak"
 
 
-def test_an_interrupted_training_goes_on_as_if_nothing_had_happened(
-    both: tuple[FeatureSet, FeatureSet], tmp_path: Path
-) -> None:
+def test_a_continued_training_equals_an_uninterrupted_one(both: tuple[FeatureSet, FeatureSet], tmp_path: Path) -> None:
     whole = train(network, *both, SCHEDULE, join(), quiet=True)
 
     def fail(epoch: int, _entry: object) -> None:
@@ -85,7 +83,9 @@ def test_a_checkpoint_of_another_run_is_refused(both: tuple[FeatureSet, FeatureS
         train(network, *both, short, join(), folder=tmp_path, signature="a", quiet=True)
 
 
-def test_patience_ends_it_and_brings_the_best_epoch_back(both: tuple[FeatureSet, FeatureSet], tmp_path: Path) -> None:
+def test_patience_ends_training_and_restores_the_best_epoch(
+    both: tuple[FeatureSet, FeatureSet], tmp_path: Path
+) -> None:
     wild = Schedule(epochs=12, batch_size=8, learning_rate=0.3, patience=2, seed=1)
     done = train(network, *both, wild, join(), folder=tmp_path, signature="a", quiet=True)
     judged = [entry["val_loss"] for entry in done.history]
@@ -98,7 +98,7 @@ def test_patience_ends_it_and_brings_the_best_epoch_back(both: tuple[FeatureSet,
     np.testing.assert_allclose(predict(resumed.model, both[1]), logits, rtol=1e-4, atol=1e-4)
 
 
-def test_batches_show_every_window_once_in_another_order_each_epoch() -> None:
+def test_each_epoch_has_every_window_once_in_another_order() -> None:
     first, second = (batches.order(103, 16, 1, epoch) for epoch in (0, 1))
     for epoch in (first, second):
         assert sorted(np.concatenate(epoch).tolist()) == list(range(103))
@@ -120,7 +120,7 @@ def test_workers_share_each_batch(both: tuple[FeatureSet, FeatureSet]) -> None:
         assert sum(half[1].sum() for half in halves) == targets.sum()
 
 
-def test_balance_lets_both_classes_count_alike() -> None:
+def test_balance_gives_both_classes_equal_weight() -> None:
     targets = np.array([0, 0, 0, 1], np.uint8)
     weights = batches.class_weights(targets, balance=True)[targets]
     assert weights[targets == 0].sum() == pytest.approx(weights[targets == 1].sum())
@@ -145,6 +145,6 @@ def test_a_batch_that_cannot_be_shared_is_refused(both: tuple[FeatureSet, Featur
         train(network, *both, SCHEDULE, Cluster(Three(), 0, 3), quiet=True)
 
 
-def test_commands_load_no_tensorflow_before_they_need_it() -> None:
+def test_the_command_line_loads_no_tensorflow_at_start() -> None:
     code = "import sys; from leakear.train import cli, fit; sys.exit('tensorflow' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,4 +1,4 @@
-"""Helper processes of a long computation: started afresh, and gone when whoever started them was killed."""
+"""A pool of worker processes for long computations, which end when their parent process is killed."""
 
 import os
 from concurrent.futures import ProcessPoolExecutor
@@ -9,13 +9,13 @@ from threading import Thread
 def processes(count: int) -> ProcessPoolExecutor:
     """Return a pool of `count` processes.
 
-    They are spawned: a forked copy of a process that has started TensorFlow's threads hangs.
+    They are spawned: a forked copy of a process in which TensorFlow has started threads hangs.
     """
     return ProcessPoolExecutor(count, get_context("spawn"), _die_with_parent)
 
 
 def _die_with_parent() -> None:
-    """End this helper when the process that started it was killed: it would wait for work for ever."""
+    """End this worker when its parent was killed: otherwise it would wait for work for ever."""
     parent = parent_process()
     assert parent is not None
 

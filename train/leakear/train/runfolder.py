@@ -1,10 +1,10 @@
-"""A run folder: what `leakear-train fit` leaves behind and what the converter and the reports read.
+"""A run folder: what `leakear-train fit` writes and what the converter and the reports read.
 
     RUN/model.keras        Keras network: float32 (n, rows, frames, 1) in [0, 1] → logit (n, 1), positive = Leak
     RUN/run.json           the keys of `RunInfo` below
-    RUN/calibration.npz    `Examples` of training windows, as many Leak as NoLeak: the representative set of int8
-    RUN/heldout.npz        `Examples` of validation windows: float against int8 is judged on these
-    RUN/split.json         which recording stands on which side, with site and fold
+    RUN/calibration.npz    `Examples` of training windows, equally many Leak and NoLeak: calibrates int8
+    RUN/heldout.npz        `Examples` of validation windows: int8 is compared with float on these
+    RUN/split.json         which recordings trained and which validated, with site and fold
     RUN/scores.csv         one line a validation window: file, site, label, logit, probability
     RUN/history.csv        one line an epoch
     RUN/history.png, confusion.png, roc.png, reliability.png, classification_report.txt, report.html
@@ -36,7 +36,7 @@ CALIBRATION, HELDOUT = "calibration.npz", "heldout.npz"
 
 @dataclass(frozen=True)
 class RunInfo:
-    """What `run.json` says about a trained network."""
+    """The contents of `run.json`: a trained network and its figures."""
 
     name: str
     created: str
@@ -65,7 +65,7 @@ class RunInfo:
 
     @classmethod
     def from_json(cls, values: dict[str, Any], source: str = "run.json") -> Self:
-        """Read the JSON object of `run.json`; InputDataError where it is not one of ours."""
+        """Read the JSON object of `run.json`; InputDataError when it is not a valid one."""
         if values.get("schema") != SCHEMA:
             raise InputDataError(f"{source} has schema {values.get('schema')!r}, not {SCHEMA}: train again")
         names = {f.name for f in dataclasses.fields(cls)}
@@ -113,12 +113,14 @@ class Run:
 
 
 def load_run(path: Path) -> Run:
-    """Read a run folder; InputDataError with one sentence where it is none."""
+    """Read a run folder; InputDataError when it is not one."""
     file = path / "run.json"
     try:
         values = json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise InputDataError(f"{path} is no finished run, it lacks run.json: finish `leakear-train fit`") from error
+        raise InputDataError(
+            f"{path} is not a finished run: run.json is missing; finish `leakear-train fit`"
+        ) from error
     except (OSError, ValueError) as error:
         raise InputDataError(f"{file} cannot be read: {error}") from error
     run = Run(path, RunInfo.from_json(values, str(file)))

@@ -1,4 +1,7 @@
-"""One training from recordings to run folder: `run` is what `fit` and the factory model's recipe call."""
+"""One training, from recordings to the run folder: `run` is what `leakear-train fit` calls.
+
+It is not in `training/` because it also writes the report, and `evaluation` stands above `training`.
+"""
 
 import hashlib
 import json
@@ -21,7 +24,7 @@ from leakear.train.data.features import FeatureSet
 from leakear.train.data.split import Split
 from leakear.train.evaluation import run_report, scoring
 from leakear.train.evaluation.scoring import Scores
-from leakear.train.networks.presets import Preset
+from leakear.train.networks.preset import Preset
 from leakear.train.runfolder import CALIBRATION, HELDOUT, LABELS, Examples, Run, RunInfo
 from leakear.train.training import checkpoint
 from leakear.train.training.distributed import Cluster
@@ -34,12 +37,12 @@ log = logging.getLogger(__name__)
 _EXAMPLES = 100
 """Windows of each class kept in calibration.npz and heldout.npz at most."""
 _EXAMPLE_BYTES = 128 << 20
-"""Of one of these files at most, before compression: the reference's windows take 0.9 MB each."""
+"""Largest size of one of these files before compression; a window of the reference network takes 0.9 MB."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """What to train, on what."""
+    """What to train and on which recordings."""
 
     preset: Preset
     recipe: Recipe
@@ -51,7 +54,7 @@ class Job:
 
     @property
     def schedule(self) -> Schedule:
-        """How long and how fast to learn."""
+        """Number of epochs, batches and learning rate."""
         chosen = self.preset
         return Schedule(
             epochs=chosen.epochs,
@@ -66,7 +69,7 @@ class Job:
 
     @property
     def signature(self) -> str:
-        """Digest of everything that a resumed training must have in common with the interrupted one."""
+        """Digest of everything that must be equal before an interrupted training may be continued."""
         facts = {
             "preset": self.preset.name,
             "recipe": asdict(self.recipe),
@@ -80,16 +83,16 @@ class Job:
 def run(
     job: Job, output: Path, cluster: Cluster, *, cache: Path, jobs: int | None = None, quiet: bool = False
 ) -> Run | None:
-    """Train and write the run folder; an interrupted run of the same job goes on, a finished one is returned.
+    """Train and write the run folder; an interrupted run of the same job continues, a finished one is returned.
 
-    Returns None on workers other than the first: they compute, the first one writes.
+    Returns None on workers other than the first: they only compute, the first one writes.
     """
     output.mkdir(parents=True, exist_ok=True)
     if cluster.chief and (done := _finished(output, job.signature)):
         return done
     training = features.build(job.split.train, job.recipe, cache, jobs=jobs)
-    judges = job.split.validation
-    validation = features.build(judges, job.recipe.plain, cache, jobs=jobs) if judges else None
+    held_out = job.split.validation
+    validation = features.build(held_out, job.recipe.plain, cache, jobs=jobs) if held_out else None
     for side in filter(None, (training, validation)):
         _require_usable(side)
     board = Board(output / "tensorboard") if cluster.chief else None
@@ -108,13 +111,13 @@ def run(
         cluster.meet()
         return None
     trained.model.save(output / "model.keras")
-    judged = training.select(training.copy == 0) if validation is None else validation
-    scores = _score(trained, judged, calibrated=validation is not None)
+    validated = training.select(training.copy == 0) if validation is None else validation
+    scores = _score(trained, validated, calibrated=validation is not None)
     runfolder.save_examples(output, CALIBRATION, _examples(training, job.recipe.seed))
-    runfolder.save_examples(output, HELDOUT, _examples(judged, job.recipe.seed))
+    runfolder.save_examples(output, HELDOUT, _examples(validated, job.recipe.seed))
     info = _info(job, output.name, trained, scores, training, validation)
     (output / "split.json").write_text(json.dumps(job.split.to_json(), indent=1), encoding="utf-8")
-    run_report.write(output, info, trained.history, scores, judged)
+    run_report.write(output, info, trained.history, scores, validated)
     runfolder.save_info(output, info)
     for name in (checkpoint.FILE, BEST):
         (output / name).unlink(missing_ok=True)
@@ -122,8 +125,8 @@ def run(
     return runfolder.load_run(output)
 
 
-def forget(output: Path) -> None:
-    """Remove what makes `run` go on with, or return, an earlier training; other files are left alone."""
+def clear(output: Path) -> None:
+    """Remove the files from which `run` would continue, or return, an earlier training; other files stay."""
     for name in (checkpoint.FILE, BEST, "run.json"):
         (output / name).unlink(missing_ok=True)
     shutil.rmtree(output / "tensorboard", ignore_errors=True)
@@ -147,12 +150,12 @@ def _require_usable(side: FeatureSet) -> None:
     dataset.require_classes(side.readable, "one side of the split")
 
 
-def _score(trained: Trained, judged: FeatureSet, *, calibrated: bool) -> Scores:
-    """Score the held-out windows; their files also set the temperature.
+def _score(trained: Trained, validated: FeatureSet, *, calibrated: bool) -> Scores:
+    """Score the held-out windows; the temperature is fitted to their files and is at least 1.
 
-    It only ever softens: a few files that happen to be told apart would call for infinite certainty.
+    Below 1 it would make the network more certain: a few files that are classified without error would make it so.
     """
-    scores = Scores.of(judged, predict(trained.model, judged, quiet=False))
+    scores = Scores.of(validated, predict(trained.model, validated, quiet=False))
     if not calibrated:
         return scores
     files = scores.files()
@@ -160,7 +163,7 @@ def _score(trained: Trained, judged: FeatureSet, *, calibrated: bool) -> Scores:
 
 
 def _examples(side: FeatureSet, seed: int) -> Examples:
-    """Draw as many Leak as NoLeak windows, at most _EXAMPLES of each and _EXAMPLE_BYTES together."""
+    """Draw equally many Leak and NoLeak windows, at most _EXAMPLES of each and _EXAMPLE_BYTES together."""
     rows, frames = side.recipe.spec.shape
     targets = side.targets
     each = min(_EXAMPLES, _EXAMPLE_BYTES // (2 * rows * frames), int(np.bincount(targets, minlength=2).min()))

@@ -1,4 +1,4 @@
-"""Keeps what C++ libraries write to standard error from burying what a person should read."""
+"""Hides messages that C++ libraries write to standard error."""
 
 import importlib
 import os
@@ -10,8 +10,8 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def hushed() -> Iterator[None]:
-    """Hold back what C++ libraries write to standard error while they are loaded; told after all where that fails."""
+def silenced() -> Iterator[None]:
+    """Hold back everything written to standard error inside the block; write it after all when the block fails."""
     with tempfile.TemporaryFile() as held:
         sys.stderr.flush()
         ours = os.dup(2)
@@ -28,8 +28,8 @@ def hushed() -> Iterator[None]:
 
 
 @contextmanager
-def without(noise: bytes) -> Iterator[None]:
-    """Leave out the lines on standard error that begin so; all others pass at once."""
+def without_lines(prefix: bytes) -> Iterator[None]:
+    """Drop the lines on standard error that begin with `prefix`; all others are written at once."""
     sys.stderr.flush()
     ours = os.dup(2)
     source, sink = os.pipe()
@@ -39,7 +39,7 @@ def without(noise: bytes) -> Iterator[None]:
     def copy() -> None:
         with os.fdopen(source, "rb") as lines:
             for line in lines:
-                if not line.startswith(noise):
+                if not line.startswith(prefix):
                     os.write(ours, line)
 
     thread = threading.Thread(target=copy, daemon=True)
@@ -54,7 +54,7 @@ def without(noise: bytes) -> Iterator[None]:
 
 
 def load_tensorflow() -> None:
-    """Import TensorFlow without its greetings."""
+    """Import TensorFlow without its start-up messages."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    with hushed():
+    with silenced():
         importlib.import_module("tensorflow")

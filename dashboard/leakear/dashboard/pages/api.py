@@ -1,4 +1,4 @@
-"""The page's data: history, alerts, commands, clips. Who may do what is decided here, not in the page."""
+"""The page's data: history, alerts, commands, clips. Permissions are checked here, not in the page."""
 
 import asyncio
 import json
@@ -23,15 +23,15 @@ from leakear.edge.messages.requests import REQUESTS
 
 LONGEST_S = 3 * 366 * 86400.0
 COMMANDS = ("identify", "status", "set", "calibrate", "selftest")
-"""what the page may ask of a node; `clip` and `watch` have ways of their own, a model is no matter for a browser"""
+"""commands that the page may send; `clip` and `watch` have their own addresses, a model is not sent by a browser"""
 BODY = 16 * 1024
 """bytes of a request at most"""
 
 Handler = Callable[[Request], Awaitable[Response]]
 
 
-class Refused(InputDataError):  # noqa: N818 - it is an answer, not a failure
-    """A request that is understood and not carried out."""
+class Refused(InputDataError):  # noqa: N818 - it is an expected result, not a failure
+    """A valid request that is not carried out."""
 
     def __init__(self, status: int, sentence: str) -> None:
         super().__init__(sentence)
@@ -45,7 +45,7 @@ class Api:
         self._service = service
 
     def routes(self) -> list[Route]:
-        """All addresses."""
+        """Return the routes."""
         return [
             _route("/api/me", self.me),
             _route("/api/nodes/{site}/{node}/history", self.history),
@@ -60,14 +60,14 @@ class Api:
         ]
 
     async def me(self, request: Request) -> Response:
-        """Who is logged in, and how many alerts are open."""
+        """Return the user, and the number of open alerts."""
         user = _user(request)
         counts = await asyncio.to_thread(self._service.history.counts)
         about = {"name": user.name, "role": user.role, "local": user is LOCAL}
-        return JSONResponse({**about, "counts": counts, "line": self._service.line()})
+        return JSONResponse({**about, "counts": counts, "line": self._service.connection_status()})
 
     async def history(self, request: Request) -> Response:
-        """Chart columns and events of a node; `seconds` back from now."""
+        """Return chart columns and events of a node for the last `seconds`."""
         key, now = _key(request), time.time()
         since = now - min(max(_number(request.query_params.get("seconds", "3600")), 60.0), LONGEST_S)
         series = await asyncio.to_thread(self._service.samples.series, key, since, now)
@@ -79,13 +79,13 @@ class Api:
         )
 
     async def command(self, request: Request) -> Response:
-        """Send a command, give the node's answer."""
+        """Send a command and return the node's answer."""
         user, key, name = _operator(request), _key(request), request.path_params["name"]
         if name not in COMMANDS:
             raise Refused(404, f"There is no command {name!a}.")
         values = await _body(request)
-        REQUESTS[name].from_json({**values, "id": "check"})  # a wrong value is refused before it travels
-        await asyncio.to_thread(self._service.history.act, user.name, name, "/".join(key), str(values))
+        REQUESTS[name].from_json({**values, "id": "check"})  # refuse a wrong value before sending it
+        await asyncio.to_thread(self._service.history.record_action, user.name, name, "/".join(key), str(values))
         answer = await self._service.commander.ask(key, name, values)
         return JSONResponse({"ok": answer.ok, "error": answer.error, "result": answer.result})
 
@@ -97,7 +97,7 @@ class Api:
         return JSONResponse({"ok": True})
 
     async def alerts(self, request: Request) -> Response:
-        """One page of the log."""
+        """Return one page of the log."""
         query = request.query_params
         which, search = query.get("filter", "open"), query.get("search", "")[:100]
         rows = await asyncio.to_thread(self._service.alerts.page, which, search, query.get("before"))
@@ -110,15 +110,15 @@ class Api:
         return self._changed(row)
 
     async def verdict(self, request: Request) -> Response:
-        """Write down what was found on site."""
+        """Store what was found on site."""
         user, body = _operator(request), await _body(request)
-        words = [str(body.get(name, "")) for name in ("verdict", "note", "material")]
+        values = [str(body.get(name, "")) for name in ("verdict", "note", "material")]
         event_id = request.path_params["id"]
-        row = await asyncio.to_thread(self._service.alerts.judge, event_id, user.name, *words)
+        row = await asyncio.to_thread(self._service.alerts.judge, event_id, user.name, *values)
         return self._changed(row)
 
     async def clip(self, request: Request) -> Response:
-        """Sound or picture of an event, if it was fetched."""
+        """Return sound or picture of an event that was fetched."""
         family = request.query_params.get("family", "audio")
         found = await asyncio.to_thread(self._service.clips.path, request.path_params["id"], family)
         if family not in ("audio", "image") or found is None:
@@ -131,12 +131,12 @@ class Api:
         row = await asyncio.to_thread(self._service.alerts.get, request.path_params["id"])
         if row is None:
             raise Refused(404, "This alert is not known.")
-        await asyncio.to_thread(self._service.history.act, user.name, "clip", row["id"])
+        await asyncio.to_thread(self._service.history.record_action, user.name, "clip", row["id"])
         await fetch_clip(self._service.commander, self._service.clips, row)
         return self._changed(await asyncio.to_thread(self._service.alerts.get, row["id"]))
 
     async def export(self, request: Request) -> Response:
-        """Judged alerts with their clips, for leakear-train."""
+        """Return alerts that have a verdict, with their clips, for leakear-train."""
         _operator(request)
         out = tempfile.NamedTemporaryFile(suffix=".zip")  # noqa: SIM115 - closed when it was sent
         count = await asyncio.to_thread(write_zip, self._service.alerts, self._service.clips, out)
@@ -154,7 +154,7 @@ class Api:
 
 
 def _route(path: str, handler: Handler, method: str = "GET") -> Route:
-    """Build an address whose errors are answered with their sentence."""
+    """Return a route whose errors become JSON answers with a sentence."""
 
     async def answered(request: Request) -> Response:
         try:
@@ -175,7 +175,7 @@ def _user(request: Request) -> User:
 def _operator(request: Request) -> User:
     user = _user(request)
     if not user.operates:
-        raise Refused(403, "Your role may look, not operate.")
+        raise Refused(403, "Your role may view, not operate.")
     return user
 
 
@@ -191,7 +191,7 @@ def _number(text: str) -> float:
 
 
 async def _body(request: Request) -> dict[str, Any]:
-    """JSON object of a request; small, whatever its header says."""
+    """Return the JSON object of a request; its real size is limited to BODY."""
     content = b""
     async for chunk in request.stream():
         content += chunk

@@ -1,4 +1,4 @@
-"""The web application: one page for all addresses, its files, its data, its live line."""
+"""The web application: one page for all addresses, its files, its data, and its WebSocket."""
 
 from importlib.resources import files
 from pathlib import Path
@@ -21,10 +21,10 @@ STATIC = Path(str(files("leakear.dashboard").joinpath("static")))
 
 
 class Assets(StaticFiles):
-    """The page's files; the browser asks each time whether they changed, so an update shows at once."""
+    """The page's files. The browser must ask each time whether they changed, so that an update is visible at once."""
 
     async def get_response(self, path: str, scope: Scope) -> Response:
-        """Serve a file with that advice."""
+        """Serve a file with `cache-control: no-cache`."""
         answer = await super().get_response(path, scope)
         answer.headers["cache-control"] = "no-cache"
         return answer

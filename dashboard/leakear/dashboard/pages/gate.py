@@ -1,8 +1,8 @@
-"""Stands before every page: whose request it is, whether another site sent it, and which headers go out.
+"""Checks every request: its user, its origin; adds the security headers.
 
-A log-in cookie alone never authorises a change: the request must also come from our own pages (Origin), and be JSON,
-which a foreign form cannot send. Without users only this machine gets in, and only under a loopback name, so that a
-web site that points its own name at 127.0.0.1 gets nothing.
+A log-in cookie alone does not authorise a change: the request must also come from our own pages (Origin) and be JSON,
+which a form of another site cannot send. Without users, only this machine has access, and only with a loopback host
+name, so that a web site that points its own name at 127.0.0.1 (DNS rebinding) has none.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ from leakear.dashboard.options import ServeOptions
 
 COOKIE = "leakear_session"
 OPEN = ("/static/", "/api/login", "/favicon.ico")
-"""paths that need no log-in: the page's code holds no secret"""
+"""paths without log-in: the page's code contains no secret"""
 SAFE = ("GET", "HEAD")
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; media-src 'self' blob:; "
@@ -45,14 +45,14 @@ class Gate:
         self._options = options
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let through, or answer in the place of the page."""
+        """Pass the request on, or refuse it."""
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
         connection = HTTPConnection(scope)
         user = await self.user(connection)
         scope.setdefault("state", {}).update(user=user, user_now=lambda: self.user(connection))
-        refusal = self._foreign(scope, connection.headers) or self._strange(scope, user)
+        refusal = self._cross_site(scope, connection.headers) or self._unauthenticated(scope, user)
         if refusal is None:
             await self._app(scope, receive, _with_headers(send) if scope["type"] == "http" else send)
         elif scope["type"] == "websocket":
@@ -63,7 +63,7 @@ class Gate:
             await answer(scope, receive, _with_headers(send))
 
     async def user(self, connection: HTTPConnection) -> User | None:
-        """Who asks: by the proxy's header, by session, or the local person of a dashboard without users."""
+        """Return the user: by proxy header, by session, or LOCAL on a dashboard without users; None without log-in."""
         proxy = self._options.proxy
         if proxy is not None and _peer(connection) in proxy.addresses:
             name = connection.headers.get(proxy.user_header, "").strip()
@@ -79,8 +79,8 @@ class Gate:
             return LOCAL
         return None
 
-    def _foreign(self, scope: Scope, headers: Headers) -> tuple[int, str] | None:
-        """Refuse what another web site's page may have sent."""
+    def _cross_site(self, scope: Scope, headers: Headers) -> tuple[int, str] | None:
+        """Refuse a change that a page of another web site may have sent."""
         if scope["type"] == "http" and scope["method"] in SAFE:
             return None
         origin = headers.get("origin")
@@ -99,8 +99,8 @@ class Gate:
         return own
 
     @staticmethod
-    def _strange(scope: Scope, user: User | None) -> tuple[int, str] | None:
-        """Refuse data to those who are not logged in; the page itself is allowed: it shows the log-in."""
+    def _unauthenticated(scope: Scope, user: User | None) -> tuple[int, str] | None:
+        """Refuse data without log-in; the page itself is allowed, because it shows the log-in."""
         path: str = scope["path"]
         if user is not None or path.startswith(OPEN):
             return None
@@ -114,7 +114,7 @@ def _peer(connection: HTTPConnection) -> str:
 
 
 def _loopback_name(headers: Mapping[str, str]) -> bool:
-    """Whether the browser was told a name that can only mean this machine."""
+    """Whether the request's host name can only mean this machine."""
     name = urlsplit(f"//{headers.get('host', '')}").hostname or ""
     try:
         return name == "localhost" or ip_address(name).is_loopback

@@ -1,4 +1,4 @@
-"""The live line of a page: a WebSocket that carries the fleet's changes."""
+"""The WebSocket of a page: sends the fleet's changes."""
 
 import asyncio
 import json
@@ -12,17 +12,17 @@ from leakear.dashboard.hub import Page
 from leakear.dashboard.service import WATCH_S, Service
 
 RECHECK_S = 5.0
-"""between two looks whether who watches may still do so"""
+"""seconds between two checks that the user is still logged in"""
 
 
 class Live:
-    """Endpoint of the live line."""
+    """Endpoint of the WebSocket."""
 
     def __init__(self, service: Service) -> None:
         self._service = service
 
     async def serve(self, socket: WebSocket) -> None:
-        """Serve one page until it goes away or falls behind."""
+        """Serve one page until it is closed or too slow."""
         await socket.accept()
         page = Page()
         self._service.join(page)
@@ -39,28 +39,28 @@ class Live:
         with suppress(WebSocketDisconnect, RuntimeError):
             while (text := await page.queue.get()) is not None:
                 await socket.send_text(text)
-            await socket.close(4401 if page.stranger else 1013)
+            await socket.close(4401 if page.logged_out else 1013)
 
     async def _recheck(self, socket: WebSocket, page: Page) -> None:
-        """End the line of whom was logged out or removed meanwhile."""
-        while await socket.state.user_now() is not None:  # noqa: ASYNC110 - nothing tells of a change by the CLI
+        """Close the WebSocket when its user was logged out or removed."""
+        while await socket.state.user_now() is not None:  # noqa: ASYNC110 - changes by the CLI cause no event
             await asyncio.sleep(RECHECK_S)
-        page.stranger = True
+        page.logged_out = True
         page.end()
 
     async def _read(self, socket: WebSocket, page: Page) -> None:
         try:
             while True:
-                self._wish(page, json.loads(await socket.receive_text()))
+                self._request(page, json.loads(await socket.receive_text()))
         except (WebSocketDisconnect, ValueError, RuntimeError):
             page.end()
 
-    def _wish(self, page: Page, wish: Any) -> None:
-        """Note what the page looks at: `{"watch": [site, node] | null, "spectrum": bool}`."""
-        if not isinstance(wish, dict):
+    def _request(self, page: Page, request: Any) -> None:
+        """Store what the page shows: `{"watch": [site, node] | null, "spectrum": bool}`."""
+        if not isinstance(request, dict):
             return
         self._stop_listening(page)
-        page.watching, page.listening = _key(wish.get("watch")), wish.get("spectrum") is True
+        page.watching, page.listening = _key(request.get("watch")), request.get("spectrum") is True
         node = self._service.fleet.get(page.watching) if page.watching else None
         if node is not None:
             self._service.hub.show(page, node)
@@ -68,7 +68,7 @@ class Live:
                 self._service.watch(node.key, WATCH_S)
 
     def _stop_listening(self, page: Page) -> None:
-        """Let a node rest when the last one who listened is gone."""
+        """Let a node stop publishing spectra when no page shows them any more."""
         key, listened = page.watching, page.listening
         page.listening = False
         if key is not None and listened and key not in self._service.hub.listened():

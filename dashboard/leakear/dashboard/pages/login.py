@@ -16,7 +16,7 @@ BODY = 4096
 
 
 class Login:
-    """Handlers of the log-in; `https` says that people reach the page over TLS."""
+    """Handlers of the log-in; `https`: the page is reached over TLS."""
 
     def __init__(self, users: Users, *, https: bool) -> None:
         self._users = users
@@ -24,14 +24,14 @@ class Login:
         self._throttle = Throttle()
 
     def routes(self) -> list[Route]:
-        """All addresses."""
+        """Return the routes."""
         return [
             Route("/api/login", self.enter, methods=["POST"]),
             Route("/api/logout", self.leave, methods=["POST"]),
         ]
 
     async def enter(self, request: Request) -> Response:
-        """Trade a name and a password for a session cookie."""
+        """Check name and password and set a session cookie."""
         name, password = await _credentials(request)
         who, now = f"{name} {request.client.host if request.client else ''}", time.monotonic()
         wait = self._throttle.wait(who, now)
@@ -59,7 +59,7 @@ class Login:
 
 
 async def _credentials(request: Request) -> tuple[str, str]:
-    """Name and password, or two empty texts, which no account has."""
+    """Return name and password, or two empty strings, which no account has."""
     content = b""
     async for chunk in request.stream():
         content += chunk

@@ -1,4 +1,4 @@
-"""`leakear-train`: the workstation's command line. Each subcommand is a module, imported only when it is called."""
+"""`leakear-train`: the command line of training. Each subcommand is a module, imported only when it is called."""
 
 import logging
 import os
@@ -16,10 +16,13 @@ COMMANDS = MappingProxyType(
             "leakear.train.cli.compare",
             "the reference notebook's experiment: linear or mel, its network or ours",
         ),
-        "simulate": ("leakear.train.cli.simulate", "make the sound of leaks and of everything that is none"),
+        "simulate": ("leakear.train.cli.simulate", "make labelled sound of simulated leaks and of other sources"),
         "nodedays": ("leakear.train.cli.nodedays", "false alarms and delays over simulated days of a node"),
-        "factory": ("leakear.train.cli.factory", "the recipe of the model that every node starts with"),
-        "evaluate": ("leakear.train.cli.evaluate", "alerts of a model file over recordings"),
+        "factory": (
+            "leakear.train.cli.factory",
+            "train and convert the factory model, which nodes have at installation",
+        ),
+        "evaluate": ("leakear.train.cli.evaluate", "alerts of a model file on recordings"),
     }
 )
 """Subcommand → module and one line."""
@@ -28,7 +31,7 @@ _EPILOG = """\
 examples:
   leakear-train fit recordings/                      class folders, or recordings/manifest.csv with sites
   leakear-train fit recordings/ --split file --preset reference --batch-size 8
-                                                     the reference notebook, as far as memory goes
+                                                     the reference notebook, with a batch that fits in memory
   leakear-train crossval recordings/ --preset compact
   leakear-train simulate clips/ --sites 200 && leakear-train fit clips/
   leakear-convert runs/compact-site-42 -o model.tflite
@@ -37,15 +40,15 @@ examples:
 
 PROGRAM = Program(
     "leakear-train",
-    "Train leak detectors on recordings and on simulated sound, and say honestly how good they are.",
+    "Train leak detectors on recordings and simulated sound, and evaluate them.",
     COMMANDS,
     _EPILOG,
-    interrupted="interrupted; the same command goes on where this one stopped",
+    interrupted="interrupted; the same command continues where this one stopped",
 )
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one subcommand; errors become one sentence on standard error and their exit code."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow's start-up chatter
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow's start-up messages
     logging.basicConfig(format="leakear-train: %(message)s", level=logging.INFO)
     return PROGRAM.run(sys.argv[1:] if argv is None else argv)

@@ -1,4 +1,4 @@
-"""`leakear-train compare`: the reference notebook's experiment, and an answer to its question."""
+"""`leakear-train compare`: the reference notebook's experiment: linear frequency lines against mel bands."""
 
 import argparse
 import json
@@ -22,17 +22,20 @@ from leakear.train.data.representations import REPRESENTATIONS, pooled
 from leakear.train.data.split import split
 from leakear.train.evaluation import metrics
 from leakear.train.evaluation.metrics import Floats, Rows
-from leakear.train.networks import compact, presets
+from leakear.train.networks.compact import strided
+from leakear.train.networks.reference import reference
 
 HELP = """\
-"Is the distinguishing feature in the fine frequency detail?" Linear lines against mel bands, the notebook's network,
-ours and a logistic regression, split as the notebook splits (by file, 12 files judge) and by site.
+The reference notebook asks: "Is the distinguishing feature in the fine frequency detail?" This compares linear lines
+with mel bands, using the notebook's network, ours, and a logistic regression. Recordings are split by site, and by file
+as in the notebook (12 files held out).
 
   leakear-train compare recordings/ --network logistic            all representations, seconds each
-  leakear-train compare recordings/ --network notebook --epochs 75 --pool 1 --seeds 1    the notebook; wants a GPU
-  leakear-train compare recordings/ --network notebook --epochs 8 --pool 8               what a CPU does in its time
+  leakear-train compare recordings/ --network notebook --epochs 75 --pool 1 --seeds 1    as in the notebook; needs a GPU
+  leakear-train compare recordings/ --network notebook --epochs 8 --pool 8               small enough for a CPU
 
---pool averages frames before the network; --max-hz crops it (the Hong Kong recordings hold nothing above 2048 Hz).
+--pool averages frames before the network. --max-hz removes higher frequencies (the Hong Kong recordings have none
+above 2048 Hz).
 """
 NETWORKS = ("logistic", "notebook", "strided")
 
@@ -56,13 +59,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--representation", action="append", choices=REPRESENTATIONS, help="default: all")
     parser.add_argument("--network", action="append", choices=NETWORKS, help="default: logistic")
     parser.add_argument("--split", action="append", choices=("file", "site"), help="default: both")
-    parser.add_argument("--seeds", type=whole(1), default=10, metavar="N", help="splits drawn, from seed 42 on")
-    parser.add_argument("--epochs", type=whole(1), default=75, help="of networks (the notebook's: 75)")
+    parser.add_argument(
+        "--seeds", type=whole(1), default=10, metavar="N", help="number of splits, with seeds from 42 up"
+    )
+    parser.add_argument("--epochs", type=whole(1), default=75, help="training epochs of networks (the notebook's: 75)")
     parser.add_argument("--pool", type=whole(1), default=8, metavar="FRAMES", help="frames averaged into one (1: none)")
     parser.add_argument(
         "--max-hz", type=number(0, above=True), default=11025.0, help="highest frequency the network sees"
     )
-    parser.add_argument("--reference", choices=("max", "full-scale"), default="max", help="max is the notebook's")
+    parser.add_argument(
+        "--reference",
+        choices=("max", "full-scale"),
+        default="max",
+        help="0 dB of the spectrogram (max: the notebook's)",
+    )
     parser.add_argument("-o", "--output", type=Path, default=Path("runs/compare"), help="folder for the table")
 
 
@@ -81,16 +91,16 @@ def main(args: argparse.Namespace) -> int:
 
 
 def compare(recordings: list[Recording], args: argparse.Namespace) -> Iterator[Result]:
-    """Train and judge every combination."""
+    """Train and evaluate every combination."""
     targets = np.array([r.target for r in recordings], np.uint8)
     for name in args.representation or REPRESENTATIONS:
         pictures = _pictures(recordings, name, args)
         for network in args.network or ("logistic",):
             for way in args.split or ("file", "site"):
-                yield _judge(name, network, way, pictures, targets, recordings, args)
+                yield _evaluate(name, network, way, pictures, targets, recordings, args)
 
 
-def _judge(
+def _evaluate(
     name: str,
     network: str,
     way: str,
@@ -111,7 +121,7 @@ def _judge(
 
 
 def _pictures(recordings: list[Recording], name: str, args: argparse.Namespace) -> npt.NDArray[np.float32]:
-    """Return the first window of each recording, (files, rows, moments), in [0, 1]."""
+    """Return the first window of each recording, (files, rows, pooled frames), in [0, 1]."""
     make = REPRESENTATIONS[name][1]
     made = []
     for recording in tqdm(recordings, f"{name} pictures", leave=False, disable=None):
@@ -135,7 +145,7 @@ def _rows(name: str, max_hz: float) -> int:
         hz["hybrid"] = np.concatenate([lines[:256], hz["mel"][hz["mel"] > lines[256]]])
     rows = int(np.searchsorted(hz[name], max_hz, side="right"))
     if not rows:
-        raise InputDataError(f"--max-hz {max_hz:g} leaves no row of {name}: give more")
+        raise InputDataError(f"--max-hz {max_hz:g} leaves no row of {name}: give a higher frequency")
     return rows
 
 
@@ -155,7 +165,7 @@ def _fit(
     import keras
 
     keras.utils.set_random_seed(seed)
-    build = presets.reference if network == "notebook" else compact.strided
+    build = reference if network == "notebook" else strided
     shape: Any = pictures.shape[1:]
     model = build(shape)
     model.compile("adam", keras.losses.BinaryCrossentropy(from_logits=True))
@@ -165,20 +175,20 @@ def _fit(
 
 
 def _logistic(pictures: npt.NDArray[np.float32], targets: metrics.Targets, train: Rows, test: Rows) -> Floats:
-    """Mean and 10th percentile over time of every row into a ridge logistic regression."""
+    """Return logits of a ridge logistic regression on mean and 10th percentile over time of every row."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
     features = np.concatenate([pictures.mean(axis=2), np.percentile(pictures, 10, axis=2)], axis=1)
-    # the penalty falls with the number of rows, or more rows would alone mean a freer fit
+    # the penalty grows with the number of rows: otherwise more rows alone would mean a freer fit
     curve = make_pipeline(StandardScaler(), LogisticRegression(C=1 / features.shape[1], max_iter=2000))
     curve.fit(features[train], targets[train])
     return np.asarray(curve.decision_function(features[test]))
 
 
 def markdown(results: list[Result], args: argparse.Namespace) -> str:
-    """Return the table."""
+    """Return the table of all results as Markdown."""
     lines = [
         f"{args.seeds} splits each, from seed 42 on, reference {args.reference}. Mean (smallest to largest).",
         f"Networks: {args.epochs} epochs, {args.pool} frames averaged into one, up to {args.max_hz:g} Hz.",

@@ -1,4 +1,4 @@
-"""`leakear-train crossval`: every network and baseline under one protocol, with intervals."""
+"""`leakear-train crossval`: cross-validates networks and baselines by site, with confidence intervals."""
 
 import argparse
 import logging
@@ -12,70 +12,84 @@ from tqdm import tqdm
 from leakear.edge import files
 from leakear.edge.command_line import number, whole
 from leakear.edge.errors import InputDataError
-from leakear.train import stderr_filter
+from leakear.train import networks, stderr_filter
 from leakear.train.data import augmentation, dataset, real_windows, simulated_windows
 from leakear.train.data.clips import Recipe
 from leakear.train.data.features import default_cache
 from leakear.train.data.simulated_windows import Plan
 from leakear.train.evaluation import baselines, cross_validation, crossval_report, detectors
 from leakear.train.evaluation.baselines import BASELINES, Detector, Table
-from leakear.train.evaluation.crossval_report import Line, Study
+from leakear.train.evaluation.crossval_report import Result, Study
 from leakear.train.evaluation.metrics import Rows
-from leakear.train.networks import compact, presets
-from leakear.train.training.pooled_windows import Lessons
-from leakear.train.training.pretraining import Fitting, Teacher
+from leakear.train.networks import compact
+from leakear.train.training.pooled_windows import PooledWindows
+from leakear.train.training.pretraining import FitOptions, PretrainedFit
 
 HELP = """\
-Cross-validate by site: no site stands on both sides, each recording is judged by what other sites taught. Prints one
-table and writes it with pictures: OUT/crossval.md, crossval.json, roc.png, det.png, reliability.png.
+Cross-validate by site: each recording is scored by a detector that was trained without recordings of its site. Prints
+one table and writes it with pictures: OUT/crossval.md, crossval.json, roc.png, det.png, reliability.png.
 
   leakear-train crossval recordings/ --background noises/       the network and every baseline, the manifest's folds
-  leakear-train crossval recordings/ --draws 10                 and ten other draws of the folds
-  leakear-train crossval recordings/ --baseline dbmin --seed 7  one baseline, folds drawn with seed 7
-  leakear-train crossval recordings/ --permute 20               labels dealt anew to sites: must give about 0.5
+  leakear-train crossval recordings/ --draws 10                 and ten other random divisions into folds
+  leakear-train crossval recordings/ --baseline dbmin --seed 7  one baseline, random folds of seed 7
+  leakear-train crossval recordings/ --permute 20               labels permuted among sites: the AUC must be about 0.5
 
 Networks: compact (the factory's recipe, pre-trained on simulated sites), prior (its built-in statistic, untrained),
 any other preset (trained on the recordings alone, --epochs). Baselines: dbmin, rms, bands, rich, trees.
 """
 SIMULATED = Plan(first_site=500_000, sites=800)
-"""Sites that pre-train; no site of a simulated evaluation is among them."""
+"""Simulated sites for pre-training; simulated evaluations use other sites."""
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Contestants:
-    """Detectors by name, with what they are."""
+class Candidates:
+    """The detectors to evaluate, and the windows to evaluate them on."""
 
     detectors: dict[str, tuple[str, Detector]]
+    """name → (description, detector)"""
     table: Table
 
     def __iter__(self) -> Iterator[tuple[str, str, Detector]]:
-        return ((name, words, detector) for name, (words, detector) in self.detectors.items())
+        return ((name, description, detector) for name, (description, detector) in self.detectors.items())
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("data", type=Path, metavar="DATA", help="folder with recordings and their sites")
     parser.add_argument("--manifest", type=Path, help="CSV beside or instead of DATA/manifest.csv")
-    parser.add_argument("--preset", action="append", choices=("prior", *presets.presets()), help="repeat for several")
+    parser.add_argument("--preset", action="append", choices=("prior", *networks.PRESETS), help="repeat for several")
     parser.add_argument("--baseline", action="append", choices=tuple(BASELINES), help="repeat for several")
     parser.add_argument("--folds", default="fold", metavar="COLUMN", help="column of the manifest that holds folds")
-    parser.add_argument("--seed", type=int, metavar="N", help="draw the folds by site instead, with this seed")
     parser.add_argument(
-        "--draws", type=whole(0), default=0, metavar="K", help="other draws of the folds to average over"
+        "--seed", type=int, metavar="N", help="divide the sites into random folds instead, with this seed"
+    )
+    parser.add_argument(
+        "--draws",
+        type=whole(0),
+        default=0,
+        metavar="K",
+        help="number of other random divisions into folds to average over",
     )
     parser.add_argument("--without-level", action="store_true", help="bring every window to the same level first")
     parser.add_argument("--leave-out", action="append", default=[], metavar="SITE", help="recordings to leave out")
     parser.add_argument(
-        "--permute", type=whole(0), default=0, metavar="K", help="deal labels anew to sites K times instead"
+        "--permute",
+        type=whole(0),
+        default=0,
+        metavar="K",
+        help="evaluate on labels permuted among sites instead, K times",
     )
-    parser.add_argument("--background", type=Path, metavar="DIR", help="sounds that training windows are mixed with")
+    parser.add_argument("--background", type=Path, metavar="DIR", help="sounds to mix into training windows")
     parser.add_argument(
-        "--shrinkage", type=number(0), default=Fitting().shrinkage, help="of compact toward its statistic"
+        "--shrinkage",
+        type=number(0),
+        default=FitOptions().shrinkage,
+        help="how strongly compact is kept near its statistic",
     )
     parser.add_argument("--epochs", type=whole(1), default=20, help="of presets trained on the recordings alone")
     parser.add_argument(
-        "--bootstrap", type=whole(0), default=2000, metavar="N", help="draws of sites for the intervals"
+        "--bootstrap", type=whole(0), default=2000, metavar="N", help="bootstrap samples for the intervals"
     )
     parser.add_argument(
         "-o", "--output", type=Path, default=Path("runs/crossval"), help="folder for table and pictures"
@@ -86,7 +100,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> int:
     """Cross-validate and print the table."""
     files.folder(args.output, "-o")
-    found = contestants(args)
+    found = candidates(args)
     study = permutations(found, args) if args.permute else compare(found, args)
     crossval_report.write(args.output, study)
     print(crossval_report.markdown(study))
@@ -94,40 +108,40 @@ def main(args: argparse.Namespace) -> int:
     return 0
 
 
-def contestants(args: argparse.Namespace) -> Contestants:
-    """Read the recordings and make what is to be judged."""
+def candidates(args: argparse.Namespace) -> Candidates:
+    """Read the recordings and make the detectors to evaluate."""
     everything = args.preset is None and args.baseline is None
     names = list(args.preset or (["compact", "prior"] if everything else []))
     base = list(args.baseline or (BASELINES if everything else []))
     table = _table(args, with_copies=any(name != "prior" for name in names))
     made = {name: _network(name, args) for name in names}
-    return Contestants(made | {name: BASELINES[name] for name in base}, table)
+    return Candidates(made | {name: BASELINES[name] for name in base}, table)
 
 
-def compare(found: Contestants, args: argparse.Namespace) -> Study:
-    """Judge everything on the fixed folds, and on other draws of them."""
+def compare(found: Candidates, args: argparse.Namespace) -> Study:
+    """Evaluate all detectors on the chosen folds and on the other random divisions."""
     table = found.table
     folds = _folds(table, args)
     first = 0 if args.seed is None else args.seed + 1
     others = [cross_validation.drawn_folds(table.real, first + number) for number in range(args.draws)]
-    lines = []
-    for name, words, detector in tqdm(found, "detectors", len(found.detectors), disable=None):
+    results = []
+    for name, description, detector in tqdm(found, "detectors", len(found.detectors), disable=None):
         outcome = cross_validation.run(detector, table, folds)
         drawn = [cross_validation.run(detector, table, other) for other in others]
-        lines.append(Line(name, words, outcome, tuple(drawn)))
-        log.info("%s judged", name)
-    return Study(_title(args), tuple(lines), args.bootstrap)
+        results.append(Result(name, description, outcome, tuple(drawn)))
+        log.info("%s evaluated", name)
+    return Study(_title(args), tuple(results), args.bootstrap)
 
 
-def permutations(found: Contestants, args: argparse.Namespace) -> Study:
-    """Judge everything on labels that mean nothing."""
+def permutations(found: Candidates, args: argparse.Namespace) -> Study:
+    """Evaluate all detectors on permuted labels."""
     tables = [cross_validation.permuted(found.table, seed) for seed in range(args.permute)]
     folds = [cross_validation.drawn_folds(table.real, seed) for seed, table in enumerate(tables)]
-    lines = []
-    for name, words, detector in found:
+    results = []
+    for name, description, detector in found:
         drawn = [cross_validation.run(detector, table, fold) for table, fold in zip(tables, folds, strict=True)]
-        lines.append(Line(name, words, drawn[0], tuple(drawn)))
-    return Study(f"{args.permute} permutations of the labels by site", tuple(lines), 0)
+        results.append(Result(name, description, drawn[0], tuple(drawn)))
+    return Study(f"{args.permute} permutations of the labels by site", tuple(results), 0)
 
 
 def _table(args: argparse.Namespace, *, with_copies: bool) -> Table:
@@ -139,9 +153,9 @@ def _table(args: argparse.Namespace, *, with_copies: bool) -> Table:
     found, skipped = dataset.fingerprint(loaded)
     for name, reason in skipped:
         log.warning("left out: %s: %s", name, reason)
-    siteless = next((r.name for r in found if r.site is None), None)
-    if siteless:
-        raise InputDataError(f"{siteless} has no site: a manifest with a site column is needed to keep sites apart")
+    without_site = next((r.name for r in found if r.site is None), None)
+    if without_site:
+        raise InputDataError(f"{without_site} has no site: a manifest with a site column is needed to keep sites apart")
     table = baselines.table(real_windows.read(found, recipe, _cache(args)), spec)
     table = cross_validation.without(table, args.leave_out) if args.leave_out else table
     return baselines.without_level(table) if args.without_level else table
@@ -150,16 +164,16 @@ def _table(args: argparse.Namespace, *, with_copies: bool) -> Table:
 def _network(name: str, args: argparse.Namespace) -> tuple[str, Detector]:
     stderr_filter.load_tensorflow()
     if name == "prior":
-        return "the network's built-in statistic, untrained", detectors.prior(presets.preset("compact"))
-    preset = presets.preset(name)
+        return "the network's built-in statistic, untrained", detectors.prior(networks.find("compact"))
+    preset = networks.find(name)
     if preset.spec != compact.LEVEL_SPEC:
-        raise InputDataError(f"preset {name} hears another spectrogram: `leakear-train compare` judges that one")
+        raise InputDataError(f"preset {name} uses another spectrogram: evaluate it with `leakear-train compare`")
     if name != "compact":
-        return f"{preset.help}; {args.epochs} epochs", detectors.scratch(preset, args.epochs, Fitting().seed)
+        return f"{preset.help}; {args.epochs} epochs", detectors.scratch(preset, args.epochs, FitOptions().seed)
     noises = augmentation.backgrounds(args.background) if args.background else ()
     windows = simulated_windows.windows(SIMULATED, preset.spec, noises, _cache(args))
-    teacher = Teacher(Lessons.of(windows), Fitting(shrinkage=args.shrinkage), _cache(args))
-    return f"the factory model's recipe, shrinkage {args.shrinkage:g}", detectors.taught(teacher)
+    fit = PretrainedFit(PooledWindows.of(windows), FitOptions(shrinkage=args.shrinkage), _cache(args))
+    return f"the factory model's recipe, shrinkage {args.shrinkage:g}", detectors.pretrained(fit)
 
 
 def _folds(table: Table, args: argparse.Namespace) -> Rows:
@@ -169,7 +183,7 @@ def _folds(table: Table, args: argparse.Namespace) -> Rows:
 
 
 def _title(args: argparse.Namespace) -> str:
-    parts = [f"folds drawn with seed {args.seed}" if args.seed is not None else f"folds of column {args.folds}"]
+    parts = [f"random folds of seed {args.seed}" if args.seed is not None else f"folds of column {args.folds}"]
     parts += ["level taken away"] if args.without_level else []
     parts += [f"without site {site}" for site in args.leave_out]
     return ", ".join(parts)

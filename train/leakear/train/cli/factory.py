@@ -1,8 +1,8 @@
-"""The recipe of the factory model: what `make model` runs.
+"""`leakear-train factory`: trains and converts the factory model; `make model` runs it.
 
-Pre-trained on simulated sites, fitted to all recordings with shrinkage toward the level statistic. Its figures come
-from the same recipe with each fold of sites held out in turn; they also set the temperature. The run folder goes
-through `leakear-convert`, and MODEL_CARD.md is written beside the model file.
+The network is pre-trained on simulated sites and fitted to all recordings with shrinkage toward the level statistic.
+Its figures come from cross-validation with the same method; they also set the temperature. The run folder is converted
+with `leakear-convert`, and MODEL_CARD.md is written beside the model file.
 """
 
 import argparse
@@ -20,32 +20,31 @@ import numpy.typing as npt
 
 from leakear.edge import files
 from leakear.edge.errors import InputDataError, LeakearError
-from leakear.train import runfolder, stderr_filter
+from leakear.train import networks, runfolder, stderr_filter
 from leakear.train.cli.crossval import SIMULATED
 from leakear.train.data import augmentation, dataset, real_windows, simulated_windows
 from leakear.train.data.clips import Recipe
 from leakear.train.data.features import default_cache
-from leakear.train.data.real_windows import Real
+from leakear.train.data.real_windows import RealWindows
 from leakear.train.data.simulated_windows import Plan, Windows
 from leakear.train.data.split import split
 from leakear.train.evaluation import model_card, scoring
-from leakear.train.networks import presets
 from leakear.train.runfolder import CALIBRATION, HELDOUT, Examples, Run, RunInfo
 from leakear.train.training import pretraining
-from leakear.train.training.pooled_windows import Lessons
-from leakear.train.training.pretraining import Fitting, Teacher
+from leakear.train.training.pooled_windows import PooledWindows
+from leakear.train.training.pretraining import FitOptions, PretrainedFit
 
 HELP = """\
-Train, judge and convert the factory model.
+Train, evaluate and convert the factory model.
 
   leakear-train factory ../shared/data -o edge/leakear/edge/model/factory.tflite
 
-DATA holds hk-noise-loggers/ (manifest with sites and folds) and background/ (sounds that are no leak).
+DATA holds hk-noise-loggers/ (manifest with sites and folds) and background/ (sounds without a leak).
 """
 HELD_SITES = Plan(first_site=900_000, sites=120)
-"""Simulated sites that judge; simulated days use others again."""
+"""Simulated sites for evaluation; node-days use others."""
 THRESHOLD = 0.8
-"""P(leak), chosen on simulated days of tuning sites (docs/decisions/0051): what balances windows alarms too often"""
+"""P(leak), chosen on node-days of tuning sites (docs/decisions/0051); the best one for windows alarms too often."""
 ATTRIBUTION = (
     "Water-pipe noise-logger recordings: Tijani et al. 2022, Mendeley Data, doi 10.17632/hkn8mxcjyz.1, CC BY 4.0",
     "ESC-10: Piczak 2015, doi 10.7910/DVN/YDEPUT, CC BY 3.0",
@@ -55,14 +54,14 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Material:
-    """Everything the recipe learns from."""
+class TrainingData:
+    """Recordings, simulated windows and the pre-trained network."""
 
-    real: Real
+    real: RealWindows
     simulated: Windows
     held: Windows
-    """Simulated sites that judge."""
-    teacher: Teacher
+    """Simulated sites for evaluation."""
+    pretrained: PretrainedFit
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -71,19 +70,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="OUT.tflite", help="model file to write")
     parser.add_argument("--run", type=Path, default=Path("runs/factory"), help="run folder (default: runs/factory)")
     parser.add_argument("--cache", type=Path, metavar="DIR", help="where computed windows are kept")
-    parser.add_argument("--seed", type=int, default=42, help="of everything random (42)")
+    parser.add_argument("--seed", type=int, default=42, help="random seed (default: 42)")
 
 
 def main(args: argparse.Namespace) -> int:
-    """Train, judge, convert, and write the card."""
+    """Train, evaluate and convert the model, and write its card."""
     files.file(args.output, "-o")
     files.folder(args.run, "--run")
     folder = args.data / "hk-noise-loggers"
     if not folder.is_dir():
         raise InputDataError(f"{args.data} holds no hk-noise-loggers/: see docs/DATA_CARD.md for where it comes from")
     stderr_filter.load_tensorflow()
-    material = load(folder, args.data / "background", args.cache or default_cache(), args.seed)
-    run = train(material, args.run)
+    data = load(folder, args.data / "background", args.cache or default_cache(), args.seed)
+    run = train(data, args.run)
     convert = [sys.executable, "-m", "leakear.convert.cli", str(run.path), "-o", str(args.output), "--name", "factory"]
     if subprocess.run(convert, check=False).returncode:
         raise LeakearError(f"leakear-convert refused {run.path}; the factory model was not written")
@@ -91,50 +90,51 @@ def main(args: argparse.Namespace) -> int:
     return 0
 
 
-def load(folder: Path, background: Path, cache: Path, seed: int) -> Material:
-    """Read recordings and make simulated windows."""
-    preset = presets.preset("compact")
+def load(folder: Path, background: Path, cache: Path, seed: int) -> TrainingData:
+    """Read the recordings and make the simulated windows."""
+    preset = networks.find("compact")
     noises = augmentation.backgrounds(background)
     recipe = Recipe(preset.spec, "all", 4, real_windows.COPIES, noises, seed)
     found, _ = dataset.fingerprint(dataset.load(folder))
     real = real_windows.read(found, recipe, cache)
     simulation, held = (simulated_windows.windows(plan, preset.spec, noises, cache) for plan in (SIMULATED, HELD_SITES))
-    return Material(real, simulation, held, Teacher(Lessons.of(simulation), Fitting(seed=seed), cache))
+    pretrained = PretrainedFit(PooledWindows.of(simulation), FitOptions(seed=seed), cache)
+    return TrainingData(real, simulation, held, pretrained)
 
 
-def train(material: Material, output: Path) -> Run:
+def train(data: TrainingData, output: Path) -> Run:
     """Train and write the run folder."""
     output.mkdir(parents=True, exist_ok=True)
-    folds = np.array([-1 if r.fold is None else r.fold for r in material.real.recordings])
-    lessons = Lessons.of(material.real.windows)
-    held = held_out(material, lessons, folds)
-    network = material.teacher.fitted(lessons)
+    folds = np.array([-1 if r.fold is None else r.fold for r in data.real.recordings])
+    windows = PooledWindows.of(data.real.windows)
+    held = held_out(data, windows, folds)
+    network = data.pretrained.fit(windows)
     network.save(output / "model.keras")
-    theirs = pretraining.logits(network, Lessons.of(material.held).moments)
-    scores = _judged(material.real, held, theirs, material.held.targets)
-    _examples(material, output)
-    everything = split(material.real.recordings, "none", material.teacher.fitting.seed)
+    theirs = pretraining.logits(network, PooledWindows.of(data.held).frames)
+    scores = _evaluate(data.real, held, theirs, data.held.targets)
+    _examples(data, output)
+    everything = split(data.real.recordings, "none", data.pretrained.options.seed)
     (output / "split.json").write_text(json.dumps(everything.to_json(), indent=1), encoding="utf-8")
-    runfolder.save_info(output, _info(material, output.name, network, scores))
+    runfolder.save_info(output, _info(data, output.name, network, scores))
     return runfolder.load_run(output)
 
 
-def held_out(material: Material, lessons: Lessons, folds: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
-    """Return the logit of every original window, (rows,), each from a network that never saw its fold."""
-    real = material.real
+def held_out(data: TrainingData, windows: PooledWindows, folds: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+    """Return the logit of every original window, (rows,), each from a network trained without its fold."""
+    real = data.real
     found = np.full(len(real.file), np.nan)
     for fold in np.unique(folds):
-        network = material.teacher.fitted(lessons.take(real.rows(np.flatnonzero(folds != fold), copies=True)))
+        network = data.pretrained.fit(windows.take(real.rows(np.flatnonzero(folds != fold), copies=True)))
         rows = real.rows(np.flatnonzero(folds == fold), copies=False)
-        found[rows] = pretraining.logits(network, lessons.moments[rows])
-        log.info("fold %s of the recordings judged", fold)
+        found[rows] = pretraining.logits(network, windows.frames[rows])
+        log.info("fold %s of the recordings evaluated", fold)
     return found
 
 
-def _judged(
-    real: Real, held: npt.NDArray[np.float64], theirs: npt.NDArray[np.float64], targets: npt.NDArray[np.uint8]
+def _evaluate(
+    real: RealWindows, held: npt.NDArray[np.float64], theirs: npt.NDArray[np.float64], targets: npt.NDArray[np.uint8]
 ) -> dict[str, Any]:
-    """Temperature and figures from held-out windows, recordings and simulated ones counting alike."""
+    """Return temperature and figures from held-out windows; recordings and simulated windows have equal weight."""
     rows = np.flatnonzero(np.isfinite(held))
     ours = real.windows.targets[rows]
     some = np.random.default_rng(0).permutation(len(theirs))[: len(rows)]
@@ -160,11 +160,11 @@ def _figures(logits: npt.NDArray[np.float64], targets: npt.NDArray[np.uint8], te
     }
 
 
-def _examples(material: Material, output: Path) -> None:
-    """Write what int8 is calibrated on, and what it is compared with float on: both classes and both sources alike."""
-    rng = np.random.default_rng(material.teacher.fitting.seed)
-    real = material.real.take(material.real.rows(np.arange(len(material.real.recordings)), copies=False))
-    for name, other in ((CALIBRATION, material.simulated), (HELDOUT, material.held)):
+def _examples(data: TrainingData, output: Path) -> None:
+    """Write the windows for calibrating int8 and for comparing it with float, equally many of each source and class."""
+    rng = np.random.default_rng(data.pretrained.options.seed)
+    real = data.real.take(data.real.rows(np.arange(len(data.real.recordings)), copies=False))
+    for name, other in ((CALIBRATION, data.simulated), (HELDOUT, data.held)):
         parts = [(part, label, _draw(part, label, rng)) for part in (real, other) for label in (0, 1)]
         codes = np.concatenate([part.codes[rows] for part, _, rows in parts])
         targets = np.concatenate([part.targets[rows] for part, _, rows in parts])
@@ -179,25 +179,25 @@ def _draw(windows: Windows, label: int, rng: np.random.Generator, count: int = 6
     return np.sort(rng.choice(rows, min(count, len(rows)), replace=False))
 
 
-def _info(material: Material, name: str, network: Any, scores: dict[str, Any]) -> RunInfo:
-    real, fitting = material.real, material.teacher.fitting
+def _info(data: TrainingData, name: str, network: Any, scores: dict[str, Any]) -> RunInfo:
+    real, options = data.real, data.pretrained.options
     return RunInfo(
         name=name,
         created=datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
         preset="compact",
-        spectrogram=presets.preset("compact").spec,
+        spectrogram=networks.find("compact").spec,
         temperature=scores.pop("temperature"),
         threshold=THRESHOLD,
-        seed=fitting.seed,
+        seed=options.seed,
         split={"by": "manifest's folds, grouped by site, for the figures; the shipped weights saw every recording"},
         data={
             "sha256": dataset.digest(real.recordings),
             "files": {"train": {k: int((real.targets == v).sum()) for v, k in enumerate(runfolder.LABELS)}},
             "sites": len(set(real.groups)),
-            "simulated": {"sites": SIMULATED.sites, "windows": len(material.simulated)},
+            "simulated": {"sites": SIMULATED.sites, "windows": len(data.simulated)},
         },
         metrics=scores,
-        training={"parameters": int(network.count_params()), **vars(fitting)},
+        training={"parameters": int(network.count_params()), **vars(options)},
         licences=("CC BY 4.0 (recordings)", "CC BY 3.0, CC BY 4.0 (backgrounds)", "Apache-2.0 (model)"),
         attribution=ATTRIBUTION,
     )

@@ -1,4 +1,4 @@
-"""`leakear-train fit`: recordings in, a run folder out."""
+"""`leakear-train fit`: trains a network on recordings and writes a run folder."""
 
 import argparse
 import dataclasses
@@ -9,13 +9,12 @@ from typing import Any
 
 from leakear.edge import files
 from leakear.edge.command_line import number, whole
-from leakear.train import session, stderr_filter
+from leakear.train import networks, session, stderr_filter
 from leakear.train.data import augmentation, dataset
 from leakear.train.data.clips import Recipe
 from leakear.train.data.features import default_cache
 from leakear.train.data.split import WAYS, split
-from leakear.train.networks import presets
-from leakear.train.networks.presets import Preset
+from leakear.train.networks import Preset
 from leakear.train.runfolder import Run
 from leakear.train.training.distributed import join, task
 
@@ -23,15 +22,15 @@ log = logging.getLogger(__name__)
 
 HELP = """\
 Train a network on labelled recordings. DATA holds class folders (a name that begins with NoLeak is NoLeak, any other
-is Leak) or a manifest.csv with the columns path, label and, for an honest split, site. An interrupted run goes on
-where it stopped. A recording that cannot be read is named and left out.
+is Leak) or a manifest.csv with the columns path, label and, to validate on other sites, site. An interrupted run
+continues where it stopped. A recording that cannot be read is named and left out.
 
-  leakear-train fit recordings/ --background noises/           our network, other sites judge
+  leakear-train fit recordings/ --background noises/           our network, validated on other sites
   leakear-train fit recordings/ --split file --windows first --preset reference --batch-size 8
                                                                the reference notebook, within 11 GiB
   TF_CONFIG='{"cluster": …}' leakear-train fit recordings/     the same command on every machine of TF_CONFIG
 
---batch-size is that of all machines together.
+--batch-size counts the windows of all machines together.
 """
 
 
@@ -40,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("data", type=Path, metavar="DATA", help="folder with the recordings")
     parser.add_argument("-o", "--output", type=Path, metavar="RUN", help="run folder (default: runs/PRESET-SPLIT-SEED)")
     parser.add_argument(
-        "--preset", choices=tuple(presets.presets()), default="compact", help="network and spectrogram (compact)"
+        "--preset", choices=tuple(networks.PRESETS), default="compact", help="network and spectrogram (compact)"
     )
     _data_arguments(parser.add_argument_group("recordings"))
     _learning_arguments(parser.add_argument_group("learning"))
@@ -51,26 +50,36 @@ def _data_arguments(group: Any) -> None:
     group.add_argument(
         "--site-pattern", type=_pattern, metavar="REGEX", help="read the site from a name: its first group"
     )
-    group.add_argument("--split", choices=WAYS, default="site", help="who judges: other sites, other files, nobody")
+    group.add_argument(
+        "--split", choices=WAYS, default="site", help="validate on other sites, on other files, or not at all"
+    )
     group.add_argument("--fold", type=int, metavar="N", help="hold out the manifest's fold N")
     group.add_argument("--fold-column", default="fold", help="column of the manifest that holds folds")
-    group.add_argument("--background", type=Path, metavar="DIR", help="sounds that copies are mixed with")
+    group.add_argument("--background", type=Path, metavar="DIR", help="sounds to mix into the changed copies")
     group.add_argument("--copies", type=whole(0), metavar="N", help="changed copies of a training window (preset's)")
-    group.add_argument("--windows", choices=("all", "first"), help="windows of a file (first: the notebook's rule)")
+    group.add_argument(
+        "--windows", choices=("all", "first"), help="which windows of a file to use (first: the notebook's rule)"
+    )
     group.add_argument("--cache", type=Path, metavar="DIR", help="where computed features are kept")
     group.add_argument("--jobs", type=whole(1), metavar="N", help="processes that compute features (one a core)")
-    group.add_argument("--attribution", action="append", default=[], metavar="TEXT", help="credit that travels along")
+    group.add_argument(
+        "--attribution",
+        action="append",
+        default=[],
+        metavar="TEXT",
+        help="credit to keep with the model; repeat for several",
+    )
 
 
 def _learning_arguments(group: Any) -> None:
     group.add_argument("--epochs", type=whole(1), help="passes over the training windows (preset's)")
-    group.add_argument("--batch-size", type=whole(1), help="windows of a step (preset's)")
+    group.add_argument("--batch-size", type=whole(1), help="windows in one training step (preset's)")
     group.add_argument("--learning-rate", type=number(0, above=True), help="of Adam (preset's)")
     group.add_argument(
         "--patience", type=whole(0), help="epochs without improvement before it ends; 0 never (preset's)"
     )
     group.add_argument("--seed", type=int, default=42, help="of split, copies and weights (default: 42)")
-    group.add_argument("--fresh", action="store_true", help="forget what was trained in RUN and begin anew")
+    group.add_argument("--fresh", action="store_true", help="delete what was trained in RUN and start again")
 
 
 def _pattern(text: str) -> str:
@@ -92,7 +101,7 @@ def main(args: argparse.Namespace) -> int:
     recordings, unreadable = dataset.fingerprint(recordings)
     dataset.require_classes(recordings, str(args.data))
     if args.fresh and worker == 0:
-        session.forget(output)
+        session.clear(output)
     job = session.Job(
         preset=preset,
         recipe=_recipe(preset, args),
@@ -103,7 +112,7 @@ def main(args: argparse.Namespace) -> int:
     stderr_filter.load_tensorflow()
     run = session.run(job, output, join(), cache=args.cache or default_cache(), jobs=args.jobs)
     if run:
-        _tell(run)
+        _print_summary(run)
     return 0
 
 
@@ -111,7 +120,7 @@ def _preset(args: argparse.Namespace) -> Preset:
     """Return the preset with what the command line changed."""
     names = ("copies", "windows", "epochs", "batch_size", "learning_rate", "patience")
     changed = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
-    return dataclasses.replace(presets.preset(args.preset), **changed)
+    return dataclasses.replace(networks.find(args.preset), **changed)
 
 
 def _recipe(preset: Preset, args: argparse.Namespace) -> Recipe:
@@ -119,7 +128,7 @@ def _recipe(preset: Preset, args: argparse.Namespace) -> Recipe:
     return Recipe(preset.spec, preset.windows, preset.copies, preset.augmentations, backgrounds, args.seed)
 
 
-def _tell(run: Run) -> None:
+def _print_summary(run: Run) -> None:
     for name, reason in ((entry["path"], entry["reason"]) for entry in run.info.data["skipped"]):
         print(f"left out: {name}: {reason}")
     if run.info.data["skipped"]:

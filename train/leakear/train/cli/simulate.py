@@ -1,4 +1,4 @@
-"""`leakear-train simulate OUT`: labelled clips of simulated sites, and the truth of simulated days."""
+"""`leakear-train simulate OUT`: writes labelled clips of simulated sites, and simulated days with their events."""
 
 from __future__ import annotations
 
@@ -25,30 +25,31 @@ HELP = """\
 Make labelled clips of simulated leaks and non-leaks, in the manifest format that every other command reads.
 
   leakear-train simulate sim --sites 200 --clips 20
-  leakear-train simulate sim --sites 4 --clips 0 --days 2 --store   whole days too, with their truth
+  leakear-train simulate sim --sites 4 --clips 0 --days 2 --store   whole days too, with their events
 
-Equal seeds give equal files. A score on simulated sound is not field accuracy. Ingredients: docs/SIMULATOR.md
+Equal seeds give equal files. Accuracy on simulated sound is not field accuracy. The model of the sound:
+docs/SIMULATOR.md
 """
 COLUMNS = ("path", "label", "material", "site", "date", "sample_rate", "seconds", "sha256", "fold", "sensor")
 
 
 @dataclass(frozen=True)
-class Wanted:
+class SiteOptions:
     """What to make at each site."""
 
     out: Path
     clips: int
-    """Clips a site, leaks and non-leaks in turn."""
+    """Clips per site, alternating Leak and NoLeak."""
     seconds: float
     """Length of a clip."""
     folds: int
-    """Sites are dealt to this many folds."""
+    """Number of folds; each site is in one."""
     use: float
     """Share of the non-leaks in which a tap runs; in one window that sounds like a leak."""
     days: int
-    """Days a site."""
+    """Days per site."""
     store: bool
-    """Keep the days' sound as FLAC, 1 to 2 GB each; without it only the truth is written."""
+    """Keep the days' sound as FLAC, 1 to 2 GB each; otherwise only the events are written, as JSON."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -56,7 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("out", type=Path, help="folder to write: Leak/, NoLeak/, days/, manifest.csv")
     parser.add_argument("--sites", type=whole(1), default=20, help="how many sites (default: 20)")
     parser.add_argument("--seed", type=whole(0), default=0, help="number of the first site (default: 0)")
-    parser.add_argument("--clips", type=whole(0), default=20, help="clips a site, half of them leaks (default: 20)")
+    parser.add_argument("--clips", type=whole(0), default=20, help="clips per site, half of them leaks (default: 20)")
     parser.add_argument(
         "--seconds", type=number(0, 3600, above=True), default=10.0, help="length of a clip (default: 10)"
     )
@@ -64,40 +65,42 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--use", type=number(0, 1), default=0.0, help="share of NoLeak clips with a running tap (default: 0)"
     )
-    parser.add_argument("--days", type=whole(0), default=0, help="days a site, as truth in JSON (default: 0)")
+    parser.add_argument(
+        "--days", type=whole(0), default=0, help="days per site, with their events in JSON (default: 0)"
+    )
     parser.add_argument("--store", action="store_true", help="write the sound of the days too, as FLAC")
     parser.add_argument("--jobs", type=whole(1), default=1, help="processes (default: 1)")
 
 
 def main(args: argparse.Namespace) -> int:
     """Run the command."""
-    wanted = Wanted(args.out, args.clips, args.seconds, args.folds, args.use, args.days, args.store)
-    files.folder(wanted.out, "OUT")
-    rows = simulate(wanted, range(args.seed, args.seed + args.sites), args.jobs)
+    options = SiteOptions(args.out, args.clips, args.seconds, args.folds, args.use, args.days, args.store)
+    files.folder(options.out, "OUT")
+    rows = simulate(options, range(args.seed, args.seed + args.sites), args.jobs)
     print(f"{len(rows)} clips of {args.sites} sites, {args.sites * args.days} days -> {args.out}")
     return 0
 
 
-def simulate(wanted: Wanted, seeds: Iterable[int], jobs: int = 1) -> list[dict[str, Any]]:
-    """Make everything and write the manifest; return its rows."""
+def simulate(options: SiteOptions, seeds: Iterable[int], jobs: int = 1) -> list[dict[str, Any]]:
+    """Make all clips and days and write the manifest; return its rows."""
     seeds = list(seeds)
-    wanted.out.mkdir(parents=True, exist_ok=True)
-    make = partial(make_site, wanted)
+    options.out.mkdir(parents=True, exist_ok=True)
+    make = partial(make_site, options)
     rows = [row for site in _mapped(make, seeds, jobs) for row in site]
-    if wanted.clips:
-        with (wanted.out / "manifest.csv").open("w", newline="", encoding="utf-8") as file:
+    if options.clips:
+        with (options.out / "manifest.csv").open("w", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
             writer.writeheader()
             writer.writerows(rows)
     return rows
 
 
-def make_site(wanted: Wanted, seed: int) -> list[dict[str, Any]]:
+def make_site(options: SiteOptions, seed: int) -> list[dict[str, Any]]:
     """Make the clips and days of one site; return its rows of the manifest."""
     site = Site.draw(seed)
-    for day in range(wanted.days):
-        _write_day(wanted, Day(site, day, leak=day % 2 == 0))
-    return [_write_clip(wanted, site, number) for number in range(wanted.clips)]
+    for day in range(options.days):
+        _write_day(options, Day(site, day, leak=day % 2 == 0))
+    return [_write_clip(options, site, number) for number in range(options.clips)]
 
 
 def _mapped(make: Any, seeds: list[int], jobs: int) -> Iterable[list[dict[str, Any]]]:
@@ -109,22 +112,22 @@ def _mapped(make: Any, seeds: list[int], jobs: int) -> Iterable[list[dict[str, A
         yield from bar(pool.map(make, seeds))
 
 
-def _write_clip(wanted: Wanted, site: Site, number: int) -> dict[str, Any]:
+def _write_clip(options: SiteOptions, site: Site, number: int) -> dict[str, Any]:
     label = "Leak" if number % 2 == 0 else "NoLeak"
-    tap = label == "NoLeak" and np.random.default_rng([site.seed, number]).random() < wanted.use
-    samples = clip(site, cast("Label", "Use" if tap else label), number, wanted.seconds)
-    path = wanted.out / label / f"{site.name}-{number:04d}.wav"
+    tap = label == "NoLeak" and np.random.default_rng([site.seed, number]).random() < options.use
+    samples = clip(site, cast("Label", "Use" if tap else label), number, options.seconds)
+    path = options.out / label / f"{site.name}-{number:04d}.wav"
     _write(path, samples, site.sensor.bits)
     return {
-        "path": str(path.relative_to(wanted.out)),
+        "path": str(path.relative_to(options.out)),
         "label": label,
         "material": "Metal" if site.pipe.material == "metal" else "NonMetal",
         "site": site.name,
         "date": "simulated",
         "sample_rate": RATE,
-        "seconds": wanted.seconds,
+        "seconds": options.seconds,
         "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
-        "fold": site.seed % wanted.folds,
+        "fold": site.seed % options.folds,
         "sensor": site.sensor.kind,
     }
 
@@ -136,12 +139,12 @@ def _write(path: Path, samples: Array, bits: int) -> None:
     soundfile.write(path, samples, RATE, subtype="PCM_24" if bits > 16 else "PCM_16")
 
 
-def _write_day(wanted: Wanted, day: Day) -> None:
-    folder = wanted.out / "days"
+def _write_day(options: SiteOptions, day: Day) -> None:
+    folder = options.out / "days"
     folder.mkdir(exist_ok=True)
     stem = f"{day.site.name}-{day.seed}"
     (folder / f"{stem}.json").write_text(json.dumps(day.truth(), indent=1) + "\n", encoding="utf-8")
-    if wanted.store:
+    if options.store:
         import soundfile
 
         subtype = "PCM_24" if day.site.sensor.bits > 16 else "PCM_16"

@@ -1,1 +1,1 @@
-"""Data: recordings and simulated sound become labelled windows, split by site."""
+"""Recordings and simulated sound as labelled windows, split by site."""

@@ -1,8 +1,8 @@
 """Changed copies of a recording, for training only.
 
-`noise`, `stretch`, `pitch` and `roll` are the reference notebook's four, with its numbers. The others keep what makes
-a leak a leak: sound mixed in at a stated signal-to-noise ratio (the notebook's absolute noise is a hiss on a quiet
-clip), a shift without a seam, another gain, another sensor.
+`noise`, `stretch`, `pitch` and `roll` are the reference notebook's four, with its numbers. The others keep a leak
+recognisable: `mix` adds sound at a given signal-to-noise ratio (the notebook adds noise of fixed level, which hides a
+quiet clip), `shift` rotates without a step, `gain` changes the level and `tilt` the sensor's response.
 """
 
 from collections.abc import Callable, Mapping
@@ -22,30 +22,30 @@ from leakear.train.data.dataset import SOUND_SUFFIXES
 Rng: TypeAlias = np.random.Generator
 
 NOTEBOOK = ("noise", "stretch", "pitch", "roll")
-"""The reference notebook's choices; each copy takes one of them."""
+"""The reference notebook's augmentations; each copy gets one of them."""
 SNR_DB = (0.0, 25.0)
 """Signal over added sound, dB: uniform between these."""
 GAIN_DB = (-6.0, 6.0)
 TILT_DB = (-6.0, 6.0)
 """Sensor response from the lowest to the highest frequency of the band, dB."""
 FLOW_LIKE = ("running_tap", "doing_the_dishes")
-"""Backgrounds that are running water: mixed into a NoLeak recording they would make its label a lie."""
+"""Background files of running water: mixed into a NoLeak recording they would make its label wrong."""
 _FADE_S = 0.05
 """Cross-fade where sound is looped, seconds."""
 
 
 @dataclass(frozen=True)
 class Scene:
-    """What an augmentation may know about the recording it changes."""
+    """The recording's properties that an augmentation uses."""
 
     spec: SpectrogramSpec
     source_rate: int
-    """The recording's own sample rate, Hz: nothing above half of it may be added, or the model learns the source."""
+    """The recording's own sample rate, Hz. Added sound is limited to half of it: else the model learns the source."""
     backgrounds: tuple[Path, ...] = ()
 
 
 def backgrounds(folder: Path) -> tuple[Path, ...]:
-    """List the sound files under a folder that may be mixed in; InputDataError where there are none."""
+    """List the sound files under a folder that may be mixed in; InputDataError when there are none."""
     found = tuple(
         path
         for path in sorted(folder.rglob("*"))
@@ -57,7 +57,7 @@ def backgrounds(folder: Path) -> tuple[Path, ...]:
 
 
 def loop(samples: Samples, length: int, start: int, fade: int) -> Samples:
-    """Repeat samples, shape (n,), to shape (length,) from `start` on, each end cross-faded into the beginning."""
+    """Repeat samples (n,) to (length,) from sample `start`; `fade` samples of each end overlap the beginning."""
     fade = min(fade, len(samples) // 2)
     phase = np.linspace(0, np.pi / 2, fade, dtype=np.float32)
     body = samples[fade:].copy()
@@ -67,7 +67,7 @@ def loop(samples: Samples, length: int, start: int, fade: int) -> Samples:
 
 
 def add_noise(samples: Samples, rng: Rng, _scene: Scene) -> Samples:
-    """Add the notebook's white noise of σ = 0.005, whatever the level (−46 dBFS)."""
+    """Add the notebook's white noise of σ = 0.005 (−46 dBFS), independent of the clip's level."""
     return samples + np.float32(0.005) * rng.standard_normal(len(samples), dtype=np.float32)
 
 
@@ -88,22 +88,22 @@ def pitch_shift(samples: Samples, _rng: Rng, scene: Scene) -> Samples:
 
 
 def roll(samples: Samples, rng: Rng, _scene: Scene) -> Samples:
-    """Rotate by up to ±20 %, with a seam where the end meets the beginning (the notebook's)."""
+    """Rotate by up to ±20 %, with a step where the end meets the beginning (the notebook's)."""
     return np.roll(samples, int(len(samples) * 0.2 * rng.uniform(-1, 1)))
 
 
 def shift(samples: Samples, rng: Rng, scene: Scene) -> Samples:
-    """Rotate by any amount without a seam."""
+    """Rotate by any amount, cross-faded where the end meets the beginning."""
     return loop(samples, len(samples), int(rng.integers(len(samples))), round(_FADE_S * scene.spec.sample_rate))
 
 
 def gain(samples: Samples, rng: Rng, _scene: Scene) -> Samples:
-    """Amplify or attenuate; what exceeds full scale clips, as a converter would."""
+    """Amplify or attenuate; samples beyond full scale are clipped."""
     return np.clip(samples * np.float32(10 ** (rng.uniform(*GAIN_DB) / 20)), -1, 1)
 
 
 def tilt(samples: Samples, rng: Rng, scene: Scene) -> Samples:
-    """Hear through another sensor: a response that rises or falls evenly over the recording's band."""
+    """Apply another sensor's response, which rises or falls linearly in dB over the recording's band."""
     import scipy.fft
 
     spectrum = scipy.fft.rfft(samples)

@@ -1,6 +1,6 @@
-"""Which windows a network sees, in which order, on which worker: a pure function of the seed and the epoch.
+"""The windows of each training batch and their order, for each worker: a pure function of the seed and the epoch.
 
-So an interrupted run that goes on, and a run spread over workers, see the same batches as one that runs through.
+So an interrupted run that continues, and a run on several workers, use the same batches as an uninterrupted one.
 """
 
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ def order(count: int, batch_size: int, seed: int, epoch: int, replicas: int = 1)
 
 
 def class_weights(targets: npt.NDArray[np.uint8], *, balance: bool) -> npt.NDArray[np.float32]:
-    """Return the weight of NoLeak and of Leak, shape (2,); balanced ones make both count alike."""
+    """Return the weight of NoLeak and of Leak, shape (2,); balanced ones give both classes equal total weight."""
     if not balance:
         return np.ones(2, np.float32)
     counts = np.bincount(targets, minlength=2)
@@ -36,7 +36,7 @@ def stream(
 ) -> Iterator[tuple[Codes, npt.NDArray[np.float32], npt.NDArray[np.float32]]]:
     """Yield (codes (k, rows, frames), targets (k, 1), weights (k, 1)), batch by batch, for each replica of this worker.
 
-    The weights already hold 1 / (size of the whole batch), so that losses and gradients of all replicas just add up.
+    The weights already hold 1 / (size of the whole batch), so that losses and gradients of all replicas can be summed.
     """
     targets = features.targets
     for batch in batches:

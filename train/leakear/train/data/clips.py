@@ -1,6 +1,6 @@
-"""Recording → labelled windows, originals and changed copies, as the codes the int8 network will see.
+"""Recording → labelled windows, originals and changed copies, as codes 0 to 255 like the int8 network's input.
 
-`windows="all"`: every window of the recording, so that a file of 20 s gives two. `windows="first"`: the reference
+`windows="all"`: every window of the recording; a file of 20 s gives two. `windows="first"`: the reference
 notebook's rule, the first window of the whole (changed) file, short ones padded with zeros.
 """
 
@@ -22,9 +22,9 @@ Codes: TypeAlias = npt.NDArray[np.uint8]
 """Spectrogram, shape (rows, frames); the network's input is code / 255."""
 
 _WHOLE_S = 60.0
-"""Seconds read at most where the first window of a whole file is wanted."""
+"""Longest part of a file that is read when only its first window is used, seconds."""
 _TAIL = 0.25
-"""A rest of at least this part of a window gives one more window, aligned with the end."""
+"""A remainder of at least this part of a window gives one more window, which ends with the file."""
 
 
 @dataclass(frozen=True)
@@ -36,14 +36,14 @@ class Recipe:
     copies: int = 0
     """Changed copies of each window."""
     augmentations: tuple[str, ...] = ()
-    """Each copy takes one of these, at random: a name, or several joined by `+`, applied one after the other."""
+    """Each copy gets one of these at random: a name, or several joined by `+` and applied in this order."""
     backgrounds: tuple[Path, ...] = ()
     """Sound files for `mix`."""
     seed: int = 42
 
     @property
     def plain(self) -> "Recipe":
-        """The same without copies: for recordings that judge."""
+        """The same without copies: for validation recordings."""
         return replace(self, copies=0, augmentations=(), backgrounds=())
 
 
@@ -79,7 +79,7 @@ def clips(recording: Recording, recipe: Recipe) -> Iterator[Clip]:
 def windows(path: Path, spec: SpectrogramSpec) -> Iterator[Samples]:
     """Yield the windows of a sound file, each of shape (window_samples,), reading only as far as needed.
 
-    A rest gives a window aligned with the end; a file shorter than a window is looped without a seam.
+    A remainder gives a window that ends with the file. A file shorter than a window is looped with cross-fades.
     """
     length = spec.window_samples
     recent = pending = np.zeros(0, np.float32)
@@ -100,7 +100,7 @@ def _source_rate(path: Path) -> int:
     try:
         return int(soundfile.info(path).samplerate)
     except (soundfile.SoundFileError, OSError):
-        return 0  # unreadable: `blocks` says why, in one sentence
+        return 0  # unreadable: `read_blocks` raises InputDataError with the reason
 
 
 def _whole(path: Path, spec: SpectrogramSpec) -> Iterator[Samples]:

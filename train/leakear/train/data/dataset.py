@@ -1,22 +1,20 @@
-"""Recordings: what there is to learn from, where it was made, and who may see it.
+"""Labelled recordings: from a manifest (`data.manifest`), or from class folders by the reference notebook's rule.
 
-Two sources. A manifest (CSV: path, label; optional site, fold, material, sha256) says everything; without one, class
-folders do, by the reference notebook's rule: a folder whose name begins with `NoLeak` is NoLeak, any other is Leak.
+The notebook's rule: a folder whose name begins with `NoLeak` is NoLeak, any other is Leak.
 """
 
-import csv
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from leakear.edge.errors import InputDataError
+from leakear.train.data.manifest import MANIFEST, read
 from leakear.train.runfolder import LABELS
 
 SOUND_SUFFIXES = (".wav", ".flac", ".ogg")
-MANIFEST = "manifest.csv"
 
 
 @dataclass(frozen=True)
@@ -27,14 +25,14 @@ class Recording:
     label: str
     """`NoLeak` or `Leak`."""
     name: str
-    """Path relative to the data folder: how reports and run folders call it."""
+    """Path relative to the data folder: its name in reports and run folders."""
     site: str | None = None
-    """Where it was made; recordings of one site never stand on both sides of a split by site."""
+    """Where it was made; a split by site keeps all recordings of one site on one side."""
     fold: int | None = None
     material: str | None = None
     """Pipe material."""
     sha256: str = ""
-    """Of the file: as the manifest says, or as `fingerprint` has read it."""
+    """Of the file, from the manifest or from `fingerprint`; empty before."""
 
     @property
     def target(self) -> int:
@@ -48,7 +46,7 @@ def load(
     """List the recordings of a data folder, sorted by name.
 
     `manifest` defaults to `DATA/manifest.csv` where that exists. `site_pattern` is a regular expression whose first
-    group, found in a recording's name, is its site. InputDataError where there is nothing usable.
+    group, found in a recording's name, is its site. InputDataError when there is no usable recording.
     """
     if not data.is_dir():
         raise InputDataError(f"{data} is not a folder: give the folder that holds the class folders or {MANIFEST}")
@@ -62,12 +60,12 @@ def load(
 
 
 def class_of_folder(name: str) -> str:
-    """Apply the notebook's rule."""
+    """Return the label of a class folder by the notebook's rule."""
     return LABELS[0] if name.startswith(LABELS[0]) else LABELS[1]
 
 
 def require_classes(recordings: Iterable[Recording], source: str) -> None:
-    """Raise InputDataError unless both classes are there."""
+    """Raise InputDataError unless both classes are present; `source` names the place in the message."""
     counts = Counter(r.label for r in recordings)
     for label in LABELS:
         if not counts[label]:
@@ -79,7 +77,7 @@ def require_classes(recordings: Iterable[Recording], source: str) -> None:
 def groups(recordings: Sequence[Recording]) -> list[str]:
     """Return each recording's site, sites that share a byte-identical file joined into one.
 
-    Without this a file known under two names could stand on both sides. A recording without a site stands alone.
+    Else one file with two names could be on both sides of a split. A recording without a site is a group of its own.
     """
     parent: dict[str, str] = {}
 
@@ -101,7 +99,7 @@ def groups(recordings: Sequence[Recording]) -> list[str]:
 def fingerprint(recordings: Iterable[Recording]) -> tuple[list[Recording], list[tuple[str, str]]]:
     """Read every file once for its sha256; return the usable recordings and (name, reason) of the others.
 
-    A file that is not the one whose sha256 the manifest gives is not usable.
+    A file whose sha256 differs from the manifest's is not usable.
     """
     good, bad = [], []
     for r in recordings:
@@ -145,23 +143,7 @@ def _from_folders(data: Path) -> list[Recording]:
 
 
 def _from_manifest(data: Path, manifest: Path, fold_column: str) -> list[Recording]:
-    try:
-        with manifest.open(newline="", encoding="utf-8-sig") as file:
-            rows = list(csv.DictReader(file))
-    except OSError as error:
-        raise InputDataError(f"{manifest} cannot be read: {error.strerror}") from error
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise InputDataError(f"{manifest} cannot be read as CSV: {error}") from error
-    return [_row(data, f"{manifest} line {number}", row, fold_column) for number, row in enumerate(rows, 2)]
-
-
-def _row(data: Path, where: str, row: Mapping[str, str], fold_column: str) -> Recording:
-    if not row.get("path") or row.get("label") not in LABELS:
-        raise InputDataError(f"{where}: needs columns `path` and `label` (Leak or NoLeak), has {dict(row)}")
-    fold = row.get(fold_column) or None
-    try:
-        number = None if fold is None else int(fold)
-    except ValueError as error:
-        raise InputDataError(f"{where}: {fold_column} {fold!r} is not a whole number") from error
-    name, site, material = row["path"], row.get("site") or None, row.get("material") or None
-    return Recording(data / name, row["label"], name, site, number, material, row.get("sha256") or "")
+    return [
+        Recording(data / row.path, row.label, row.path, row.site, row.fold, row.material, row.sha256)
+        for row in read(manifest, fold_column)
+    ]

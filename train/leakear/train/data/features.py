@@ -3,9 +3,9 @@
     CACHE/KEY/shard-00000.u8    uint8 (n, rows, frames), plain bytes: `numpy.memmap(path, "uint8", "r", shape=…)`
     CACHE/KEY/shard-00000.json  its sha256, one entry a window, and the recordings that could not be read
 
-KEY is a digest of everything that determines the content: recordings, spectrogram, copies, seed. A shard counts once
-its JSON stands beside it, so an interrupted run goes on where it stopped and a second run starts at once. Rows are
-read, not mapped: mapped pages would count as this process's memory.
+KEY is a digest of everything that determines the content: recordings, spectrogram, copies, seed. A shard is complete
+when its JSON exists, so an interrupted run continues where it stopped and a second run starts at once. Rows are read,
+not mapped: mapped pages would count as this process's memory.
 """
 
 import hashlib
@@ -30,10 +30,10 @@ from leakear.train.processes import processes
 log = logging.getLogger(__name__)
 
 VERSION = 1
-"""Raised when the same recordings would give other features."""
+"""Increased when the same recordings would give other features."""
 _SHARD_BYTES = 64 << 20
 _MIN_SHARDS = 32
-"""A small set is still cut into this many shards, so that every core has work and little is lost when interrupted."""
+"""A small set is also divided into this many shards, so that every core has work and an interruption costs little."""
 
 
 @dataclass(frozen=True)
@@ -59,9 +59,9 @@ class FeatureSet:
     files: tuple[Path, ...]
     """The shards."""
     shard: npt.NDArray[np.int32]
-    """(n,) which file holds a row."""
+    """(n,) index into `files` of each row."""
     offset: npt.NDArray[np.int32]
-    """(n,) which place it has there."""
+    """(n,) position of each row in its file."""
     recording: npt.NDArray[np.int32]
     """(n,) index into `recordings`."""
     window: npt.NDArray[np.int32]
@@ -89,12 +89,12 @@ class FeatureSet:
         return [r for r in self.recordings if r.name not in bad]
 
     def select(self, chosen: npt.NDArray[Any]) -> "FeatureSet":
-        """Keep some rows (a mask or row numbers), such as one side of a split; nothing is copied on disk."""
+        """Return a set of some rows (a mask or row numbers); nothing is copied on disk."""
         parts = {name: getattr(self, name)[chosen] for name in ("shard", "offset", "recording", "window", "copy")}
         return FeatureSet(self.recipe, self.recordings, self.skipped, self.files, **parts)
 
     def of(self, recordings: Sequence[Recording], *, copies: bool = True) -> "FeatureSet":
-        """Keep the rows of these recordings; `copies=False` leaves the changed copies out."""
+        """Return the rows of these recordings; `copies=False` leaves the changed copies out."""
         wanted = {r.name for r in recordings}
         known = np.array([r.name in wanted for r in self.recordings], bool)
         return self.select(known[self.recording] & (copies | (self.copy == 0)))
@@ -117,9 +117,9 @@ def default_cache() -> Path:
 
 
 def build(recordings: Sequence[Recording], recipe: Recipe, cache: Path, *, jobs: int | None = None) -> FeatureSet:
-    """Compute what the cache lacks, in `jobs` processes (default: one a core), and open the set.
+    """Compute the shards that are not in the cache, in `jobs` processes (default: one per core), and open the set.
 
-    Recordings need their sha256 (`dataset.fingerprint`). Those that cannot be read are named in `skipped`.
+    Recordings need their sha256 (`dataset.fingerprint`). Those that cannot be read are listed in `skipped`.
     """
     folder = cache / _key(recordings, recipe)
     folder.mkdir(parents=True, exist_ok=True)
@@ -143,7 +143,7 @@ def _key(recordings: Sequence[Recording], recipe: Recipe) -> str:
 
 
 def _plan(count: int, recipe: Recipe) -> Iterator[range]:
-    """Cut recordings into shards; the plan depends on nothing but the set, so that it can be resumed anywhere."""
+    """Divide recordings into shards; this depends only on the set, so that another process can continue it."""
     rows, frames = recipe.spec.shape
     fitting = _SHARD_BYTES // (2 * rows * frames * (1 + recipe.copies))
     size = max(1, min(fitting, -(-count // _MIN_SHARDS)))
@@ -175,7 +175,7 @@ def _write(folder: Path, number: int, recordings: Sequence[tuple[int, Recording]
                     file.write(clip.codes.tobytes())
                     checksum.update(clip.codes.tobytes())
                     rows.append((index, clip.window, clip.copy, clip.augmentation))
-            except InputDataError as error:  # damaged half way: nothing of it counts
+            except InputDataError as error:  # damaged half way: drop all of its windows
                 file.truncate(begun)
                 file.seek(begun)
                 del rows[written:]
@@ -193,7 +193,7 @@ def _path(folder: Path, number: int) -> Path:
 
 
 def _open(folder: Path, number: int, recipe: Recipe) -> Shard | None:
-    """Return a finished shard whose checksum comes out; None where it must be computed (again)."""
+    """Return a complete shard with a correct checksum; None when it must be computed (again)."""
     path = _path(folder, number)
     index = path.with_suffix(".json")
     if not index.is_file() or not path.is_file():
@@ -207,7 +207,7 @@ def _open(folder: Path, number: int, recipe: Recipe) -> Shard | None:
         found, shard = "", Shard(path, "damaged", (), ())
     rows, frames = recipe.spec.shape
     if found != shard.sha256 or path.stat().st_size != len(shard.rows) * rows * frames:
-        log.warning("%s is damaged: computed again", path)
+        log.warning("%s is damaged and is computed again", path)
         return None
     return shard
 

@@ -1,4 +1,4 @@
-"""Labelled windows of real recordings in memory, for sets small enough to cross-validate over and over."""
+"""Labelled windows of real recordings in memory, for sets that are small enough."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,22 +13,22 @@ from leakear.train.data.dataset import Recording
 from leakear.train.data.simulated_windows import Windows
 
 COPIES = ("shift", "shift+tilt", "shift+mix", "shift+mix+tilt")
-"""How a training window is changed; its level stays, for that is a cue."""
+"""Changes of a training window; its level stays, because it is a feature."""
 
 
 @dataclass(frozen=True)
-class Real:
+class RealWindows:
     """Windows of recordings, originals and changed copies."""
 
     windows: Windows
-    """`sites` are numbers of groups: sites, joined where they share a byte-identical file."""
+    """`sites` numbers the groups: sites, merged when they share a byte-identical file."""
     file: npt.NDArray[np.int64]
     """(n,) index into `recordings`"""
     copy: npt.NDArray[np.int64]
     """(n,) 0 for the recording itself"""
     recordings: tuple[Recording, ...]
     groups: tuple[str, ...]
-    """(files,) the group of each recording"""
+    """(files,) name of each recording's group"""
 
     @property
     def targets(self) -> npt.NDArray[np.uint8]:
@@ -40,7 +40,7 @@ class Real:
         return np.flatnonzero(np.isin(self.file, files) & (copies | (self.copy == 0)))
 
     def take(self, rows: npt.NDArray[np.int64]) -> Windows:
-        """Return some rows as windows of their own."""
+        """Return the windows of these rows."""
         whole = self.windows
         return Windows(whole.codes[rows], whole.targets[rows], whole.sites[rows])
 
@@ -52,11 +52,13 @@ class Real:
             return np.asarray(sums / counts, np.float64)
 
 
-def read(recordings: Sequence[Recording], recipe: Recipe, cache: Path, jobs: int = 2) -> Real:
+def read(recordings: Sequence[Recording], recipe: Recipe, cache: Path, jobs: int = 2) -> RealWindows:
     """Compute the windows, or read them from the cache; recordings need their sha256 and a site."""
     found = features.build(recordings, recipe, cache, jobs=jobs)
     names = dataset.groups(found.recordings)
     numbers = {name: number for number, name in enumerate(sorted(set(names)))}
     sites = np.array([numbers[name] for name in names], np.int64)[found.recording]
     windows = Windows(found.read(np.arange(len(found))), found.targets, sites)
-    return Real(windows, found.recording.astype(np.int64), found.copy.astype(np.int64), found.recordings, tuple(names))
+    return RealWindows(
+        windows, found.recording.astype(np.int64), found.copy.astype(np.int64), found.recordings, tuple(names)
+    )

@@ -1,6 +1,6 @@
-"""Pictures of sound to compare: linear lines, grouped lines, mel bands, and a hybrid, all from one window.
+"""Representations of one window to compare: linear lines, grouped lines, mel bands, and a hybrid of both.
 
-The question is the notebook's: does the fine frequency detail of 2049 linear lines carry what coarser bands lose?
+The reference notebook assumes that 2049 linear lines hold detail which coarser bands lose.
 """
 
 from collections.abc import Callable, Mapping
@@ -14,10 +14,10 @@ from leakear.edge.spec import Decibels, Samples, SpectrogramSpec
 from leakear.edge.spectrogram import spectrogram
 
 LOWEST_DB = -120.0
-"""Of full scale; nothing quieter is told apart."""
+"""Lowest level, dB of full scale."""
 _GROUP = 4
 _LINES_KEPT = 256
-"""Lines of the hybrid that stay fine: up to 1378 Hz."""
+"""Number of linear lines in the hybrid: up to 1378 Hz."""
 
 
 def linear(sound: Samples) -> Decibels:
@@ -37,13 +37,13 @@ def mel(sound: Samples) -> Decibels:
 
 
 def notebook_mel(sound: Samples) -> Decibels:
-    """128 mel bands with n_fft 2048: what the notebook compares with."""
+    """128 mel bands with n_fft 2048: the notebook's comparison."""
     spec = SpectrogramSpec("full-scale", n_fft=2048)
     return _decibels(_filters(2048, 128) @ 10 ** (spectrogram(sound, spec) / 10))
 
 
 def hybrid(sound: Samples) -> Decibels:
-    """256 fine lines up to 1378 Hz, mel bands above."""
+    """256 linear lines up to 1378 Hz, mel bands above."""
     above = mel(sound)[_first_mel_above() :]
     return np.concatenate([linear(sound)[:_LINES_KEPT], above])
 
@@ -60,7 +60,7 @@ REPRESENTATIONS: Mapping[str, tuple[str, Callable[[Samples], Decibels]]] = Mappi
 
 
 def pooled(decibels: Decibels, frames: int, reference: str) -> Decibels:
-    """Average each `frames` frames, scale to [0, 1]; reference "max" forgets the level, as the notebook does."""
+    """Average each `frames` frames, scale to [0, 1]; reference "max" removes the level, as the notebook does."""
     count = decibels.shape[1] // frames
     mean = decibels[:, : count * frames].reshape(len(decibels), count, frames).mean(axis=2)
     if reference == "max":
@@ -74,7 +74,7 @@ def _decibels(power: Any) -> Decibels:
 
 @cache
 def _filters(n_fft: int, bands: int) -> Any:
-    """Mel filters whose weights sum to 1, (bands, lines), so that a level stays a level."""
+    """Mel filters (bands, lines) whose weights sum to 1, so that a band's value is a mean power."""
     import librosa
 
     weights = librosa.filters.mel(sr=22050, n_fft=n_fft, n_mels=bands, norm=None)

@@ -1,7 +1,7 @@
-"""Simulated windows for training, as the codes a network sees: kept in the cache, made again from seeds when absent.
+"""Simulated windows for training, as codes 0 to 255: read from the cache, or made from their seeds.
 
-Half of them leaks. A part is mixed with real background sound, at levels that must not tell the label: leaks stay
-audible above it, and what has no leak gets the same sounds at any level.
+Half of them have a leak. Some are mixed with real background sound. Leaks stay audible above it; windows without a leak
+get the same sounds at any level, so that the background does not tell the label.
 """
 
 import hashlib
@@ -26,7 +26,7 @@ from leakear.train.processes import processes
 from leakear.train.simulator import RATE, Site, clip
 
 VERSION = 4
-"""Raised when what lies outside the simulator and this file would give other windows."""
+"""Increased when code outside the simulator and this file would give other windows."""
 
 
 @dataclass(frozen=True)
@@ -34,14 +34,14 @@ class Plan:
     """Which simulated windows to make."""
 
     first_site: int
-    """Number of the first site; sites of other numbers stay unseen."""
+    """Number of the first site."""
     sites: int = 500
     per_site: int = 6
-    """Windows a site, leaks and non-leaks in turn."""
+    """Windows per site, alternating NoLeak and Leak."""
     snr_db: tuple[float, float] = (3.0, 30.0)
-    """Of leaks in their own band over stationary sound; less is not audible in one window."""
+    """Range of a leak's level over stationary sound, in its own band; below it is not audible in one window."""
     mixed: float = 0.35
-    """Share that is mixed with real background."""
+    """Fraction that is mixed with real background."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Windows:
     targets: npt.NDArray[np.uint8]
     """(n,) 1 = Leak"""
     sites: npt.NDArray[np.int64]
-    """(n,) whoever shares a number stands on the same side of a split"""
+    """(n,) number of the site; a split keeps a site on one side"""
 
     def __len__(self) -> int:
         return len(self.targets)
@@ -73,7 +73,7 @@ def windows(plan: Plan, spec: SpectrogramSpec, backgrounds: Sequence[Path], cach
 
 
 def _code() -> str:
-    """Return a digest of everything that makes the windows: equal arguments then give equal windows."""
+    """Return a digest of the code that makes the windows."""
     folder = Path(simulator.__file__).parent
     files = [*sorted(folder.glob("*.py")), Path(__file__)]
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
@@ -110,7 +110,7 @@ def _site(plan: Plan, number: int, spec: SpectrogramSpec, backgrounds: tuple[Pat
 def _mix(
     sound: Samples, backgrounds: tuple[Path, ...], rng: np.random.Generator, spec: SpectrogramSpec, *, leak: bool
 ) -> Samples:
-    """Add background at −25 to 0 dB of a leak's window, at −10 to 30 dB of another's."""
+    """Add background at −25 to 0 dB relative to a leak's window, at −10 to 30 dB relative to another."""
     other = _background(backgrounds[rng.integers(len(backgrounds))], spec)
     other = loop(other, len(sound), int(rng.integers(len(other))), round(0.05 * RATE))
     ratio = rng.uniform(-25, 0) if leak else rng.uniform(-10, 30)

@@ -1,7 +1,8 @@
-"""Who trains and who judges.
+"""Divides recordings into training and validation.
 
-By site (the default): no site stands on both sides, which is what a stranger's site will be. By file: the reference
-notebook's split (stratified 80/20, seed 42), kept to reproduce its figures; it flatters. None: everything trains.
+By site (the default): no site is on both sides, so validation shows the accuracy at new sites. By file: the reference
+notebook's split (stratified 80/20, seed 42), kept to reproduce its figures; they are too good. None: all recordings
+train.
 """
 
 from collections.abc import Sequence
@@ -15,12 +16,12 @@ from leakear.train.data.dataset import Recording, groups, require_classes
 
 WAYS = ("site", "file", "none")
 _PARTS = 5
-"""One fifth of the recordings judges."""
+"""One fifth of the recordings is for validation."""
 
 
 @dataclass(frozen=True)
 class Split:
-    """Recordings that train and recordings that judge."""
+    """Training and validation recordings."""
 
     by: str
     seed: int
@@ -39,7 +40,7 @@ class Split:
         return {"by": self.by, "seed": self.seed, "fold": self.fold, "files": files}
 
     def summary(self) -> dict[str, Any]:
-        """Return what `run.json` says about the split."""
+        """Return the JSON object `split` of `run.json`."""
         return {
             "by": self.by,
             "seed": self.seed,
@@ -52,7 +53,7 @@ class Split:
 
 
 def split(recordings: Sequence[Recording], by: str = "site", seed: int = 42, fold: int | None = None) -> Split:
-    """Divide recordings. `fold` takes the manifest's own fold of that number as validation, instead of drawing one."""
+    """Divide recordings. `fold`: number of the manifest's fold to validate on, instead of a random one."""
     if by == "none":
         return Split(by, seed, None, tuple(recordings), ())
     if by == "file":
@@ -97,11 +98,11 @@ def _by_fold(recordings: Sequence[Recording], fold: int) -> list[bool]:
 def _by_site(recordings: Sequence[Recording], seed: int) -> list[bool]:
     from sklearn.model_selection import StratifiedGroupKFold
 
-    nameless = next((r.name for r in recordings if r.site is None), None)
-    if nameless:
+    without_site = next((r.name for r in recordings if r.site is None), None)
+    if without_site:
         raise InputDataError(
-            f"a split by site needs each recording's site, {nameless} has none: give --manifest with a site column, "
-            "--site-pattern, or --split file"
+            f"a split by site needs the site of every recording, {without_site} has none: "
+            "give --manifest with a site column, --site-pattern, or --split file"
         )
     labels = np.array([r.target for r in recordings])
     sites = np.array(groups(recordings))

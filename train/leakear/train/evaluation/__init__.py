@@ -1,1 +1,1 @@
-"""Evaluation: cross-validation, baselines, figures with intervals, reports."""
+"""Cross-validation, baselines, figures with confidence intervals, and reports."""

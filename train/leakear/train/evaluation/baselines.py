@@ -1,7 +1,6 @@
-"""What a network has to beat: levels that need no training, and scikit-learn on spectra, under the same protocol.
+"""Baselines for networks: untrained levels, and scikit-learn classifiers on spectra.
 
-A detector takes windows and which recordings train; it gives every window a score. Its probabilities come from what it
-was fitted to, never from the recordings it judges.
+A detector is a function: it is trained on some recordings and returns scores of the windows of others.
 """
 
 from collections.abc import Callable, Mapping
@@ -14,27 +13,27 @@ import numpy as np
 
 from leakear.edge.spec import SpectrogramSpec
 from leakear.train.data import clips
-from leakear.train.data.real_windows import Real
+from leakear.train.data.real_windows import RealWindows
 from leakear.train.evaluation.metrics import Floats, Rows
 from leakear.train.training.pooled_windows import site_weights
 
 T = TypeVar("T")
 LEVEL_S = 0.125
-"""Seconds over which a logger takes one level."""
+"""Length of one level measurement of a noise logger, seconds."""
 SCALE_DB = 20.0
-"""RMS, in dB under full scale, that every window is brought to where level is taken away."""
+"""Level to which `without_level` brings every window, dB under full scale (RMS)."""
 
 
 @dataclass(frozen=True)
 class Table:
-    """Everything detectors may look at."""
+    """Windows and their levels: the input of all detectors."""
 
-    real: Real
+    real: RealWindows
     spec: SpectrogramSpec
     dbmin: Floats
-    """(n,) dBFS; NaN for changed copies: only recordings themselves are judged by it."""
+    """(n,) 5th percentile of the level, dBFS; NaN for changed copies"""
     rms: Floats
-    """(n,) dBFS"""
+    """(n,) RMS level, dBFS; NaN for changed copies"""
 
     def decibels(self, rows: Rows) -> Floats:
         """Return spectrograms, shape (k, rows, frames), dB."""
@@ -43,36 +42,36 @@ class Table:
 
 
 @dataclass(frozen=True)
-class Judged:
-    """What a detector says of rows."""
+class Scores:
+    """A detector's results for k windows."""
 
     scores: Floats
-    """(k,) higher is more like a leak; for ranking"""
+    """(k,) higher means more likely a leak; for ranking"""
     logits: Floats
-    """(k,) above 0 it says Leak"""
+    """(k,) above 0 means Leak"""
 
 
-Detector: TypeAlias = Callable[[Table, Rows, Rows], Judged]
-"""(everything, files that train, files that are judged) → scores of the judged files' original windows."""
+Detector: TypeAlias = Callable[[Table, Rows, Rows], Scores]
+"""(table, training files, test files) → scores of the test files' original windows."""
 
 
-class Remembered(Generic[T]):
-    """What is the same for all folds of one table, worked out once."""
+class ComputedOnce(Generic[T]):
+    """A value that is the same for all folds of one table, computed once."""
 
     def __init__(self, compute: Callable[[Table], T]) -> None:
         self._compute = compute
         self._last: tuple[Any, T] | None = None
 
     def __call__(self, whole: Table) -> T:
-        """Return it for this table's windows."""
+        """Return the value for this table."""
         codes = whole.real.windows.codes
         if self._last is None or self._last[0] is not codes:
             self._last = codes, self._compute(whole)
         return self._last[1]
 
 
-def table(real: Real, spec: SpectrogramSpec) -> Table:
-    """Take the levels of every recording."""
+def table(real: RealWindows, spec: SpectrogramSpec) -> Table:
+    """Compute the levels of every recording's windows."""
     dbmin, rms = np.full((2, len(real.file)), np.nan)
     for number, recording in enumerate(real.recordings):
         rows = real.rows(np.array([number]), copies=False)
@@ -84,7 +83,7 @@ def table(real: Real, spec: SpectrogramSpec) -> Table:
 
 
 def without_level(whole: Table) -> Table:
-    """Bring every window to the same RMS in the band: a gain that nobody calibrated then says nothing."""
+    """Bring every window to the same RMS level in the band, so that detectors cannot use the level."""
     rows = np.arange(len(whole.real.file))
     found = [whole.decibels(rows[at : at + 64]) for at in range(0, len(rows), 64)]
     shift = np.concatenate([-SCALE_DB - 10 * np.log10(_power(part).mean(axis=1)) for part in found])
@@ -95,7 +94,7 @@ def without_level(whole: Table) -> Table:
 
 
 def _levels(sound: Any, spec: SpectrogramSpec) -> Floats:
-    """Levels of 125 ms within the band, dBFS."""
+    """Return the level of each LEVEL_S within the band, dBFS."""
     import scipy.fft
 
     low, high = spec.band_hz or (0.0, spec.sample_rate / 2)
@@ -113,12 +112,12 @@ def _power(decibels: Floats) -> Floats:
 
 
 def log_bands(decibels: Floats, count: int = 40) -> Floats:
-    """Average over bands even on a logarithmic scale and over time, (k, count); narrow low bands repeat a row."""
+    """Average over logarithmic bands and over time, (k, count); bands narrower than a row use one row."""
     return np.asarray(np.stack([part.mean(axis=(1, 2)) for part in _bands(decibels, count)], axis=1))
 
 
 def rich(decibels: Floats) -> Floats:
-    """10/50/90th percentiles over time of 16 log bands, level, how steady it is, and how peaked its spectrum."""
+    """Return 10/50/90th percentiles over time of 16 log bands, level, its range, and spectral peak over mean."""
     bands = np.stack([part.mean(axis=1) for part in _bands(decibels, 16)], axis=1)
     spectra = np.percentile(bands, [10, 50, 90], axis=2)
     level = 10 * np.log10(_power(decibels))
@@ -134,21 +133,21 @@ def _bands(decibels: Floats, count: int) -> list[Floats]:
 
 
 def level_detector(column: str) -> Detector:
-    """Return a detector that ranks by a level as it is; only its threshold is fitted."""
+    """Return a detector that uses a level of the table as its score; only its threshold is fitted."""
 
-    def judge(whole: Table, train: Rows, test: Rows) -> Judged:
+    def score_files(whole: Table, train: Rows, test: Rows) -> Scores:
         level: Floats = getattr(whole, column)
         return untrained(level, whole, train, test)
 
-    return judge
+    return score_files
 
 
-def untrained(score: Floats, whole: Table, train: Rows, test: Rows) -> Judged:
-    """Rank by a score (n,) as it is; a logistic curve on the training files sets the threshold."""
+def untrained(score: Floats, whole: Table, train: Rows, test: Rows) -> Scores:
+    """Use score (n,) unchanged; logistic regression on the training files sets the threshold."""
     ours, theirs = (whole.real.rows(files, copies=False) for files in (train, test))
     curve = _logistic(1.0)
     curve.fit(score[ours, None], whole.real.windows.targets[ours], clf__sample_weight=_weights(whole, ours))
-    return Judged(score[theirs], curve.decision_function(score[theirs, None]))
+    return Scores(score[theirs], curve.decision_function(score[theirs, None]))
 
 
 def sklearn_detector(features: Callable[[Floats], Floats], make: Callable[[], Any]) -> Detector:
@@ -158,9 +157,9 @@ def sklearn_detector(features: Callable[[Floats], Floats], make: Callable[[], An
         rows = whole.real.rows(np.arange(len(whole.real.recordings)), copies=False)
         return {int(row): features(whole.decibels(np.array([row])))[0] for row in rows}
 
-    known = Remembered(compute)
+    known = ComputedOnce(compute)
 
-    def judge(whole: Table, train: Rows, test: Rows) -> Judged:
+    def score_files(whole: Table, train: Rows, test: Rows) -> Scores:
         ours, theirs = (whole.real.rows(files, copies=False) for files in (train, test))
         found = known(whole)
         fitted = make()
@@ -168,9 +167,9 @@ def sklearn_detector(features: Callable[[Floats], Floats], make: Callable[[], An
         fitted.fit(np.stack([found[row] for row in ours]), targets, clf__sample_weight=_weights(whole, ours))
         chance = np.clip(fitted.predict_proba(np.stack([found[row] for row in theirs]))[:, 1], 1e-6, 1 - 1e-6)
         logit = np.log(chance / (1 - chance))
-        return Judged(logit, logit)
+        return Scores(logit, logit)
 
-    return judge
+    return score_files
 
 
 def _weights(whole: Table, rows: Rows) -> Floats:
@@ -203,4 +202,4 @@ BASELINES: Mapping[str, tuple[str, Detector]] = MappingProxyType(
         "trees": ("extra trees, richer statistics", sklearn_detector(rich, _trees)),
     }
 )
-"""name → (what it is, detector)"""
+"""name → (description, detector)"""

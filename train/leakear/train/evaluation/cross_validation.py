@@ -1,4 +1,4 @@
-"""The protocol of cross-validation: folds of whole sites, every detector judged where it has not learnt."""
+"""Cross-validation by site: every recording is scored by a detector trained without recordings of its site."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from leakear.edge.errors import InputDataError
-from leakear.train.data.real_windows import Real
+from leakear.train.data.real_windows import RealWindows
 from leakear.train.evaluation import metrics
 from leakear.train.evaluation.baselines import Detector, Table
 from leakear.train.evaluation.metrics import Floats, Rows, Targets
@@ -17,7 +17,7 @@ PARTS = 5
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a detector said of every recording, each time from folds that did not hold it."""
+    """A detector's scores of all recordings, each from training on the other folds."""
 
     targets: Targets
     """(files,)"""
@@ -46,14 +46,14 @@ class Outcome:
 
 
 def run(detector: Detector, whole: Table, folds: Rows) -> Outcome:
-    """Judge each fold, shape of `folds` (files,), by what the others taught."""
+    """Score each fold with a detector trained on the others; `folds`: fold of each file, (files,)."""
     real = whole.real
     scores, logits = np.full((2, len(real.file)), np.nan)
     for fold in np.unique(folds):
         test = np.flatnonzero(folds == fold)
-        judged = detector(whole, np.flatnonzero(folds != fold), test)
+        found = detector(whole, np.flatnonzero(folds != fold), test)
         rows = real.rows(test, copies=False)
-        scores[rows], logits[rows] = judged.scores, judged.logits
+        scores[rows], logits[rows] = found.scores, found.logits
     rows = real.rows(np.arange(len(folds)), copies=False)
     return Outcome(
         real.targets,
@@ -66,21 +66,25 @@ def run(detector: Detector, whole: Table, folds: Rows) -> Outcome:
     )
 
 
-def fixed_folds(real: Real, column: str) -> Rows:
-    """Return the manifest's folds, (files,); InputDataError where a group would stand on both sides."""
+def fixed_folds(real: RealWindows, column: str) -> Rows:
+    """Return the manifest's folds, (files,); InputDataError when a group is in several folds."""
     folds = [recording.fold for recording in real.recordings]
     missing = next((r.name for r in real.recordings if r.fold is None), None)
     if missing:
-        raise InputDataError(f"{missing} has no fold: give --folds COLUMN of the manifest, or --seed N to draw folds")
+        raise InputDataError(
+            f"{missing} has no fold: give --folds COLUMN of the manifest, or --seed N for random folds"
+        )
     seen: dict[str, int | None] = {}
     for group, fold in zip(real.groups, folds, strict=True):
         if seen.setdefault(group, fold) != fold:
-            raise InputDataError(f"site {group} stands in several folds of column {column}: give it one, or --seed N")
+            raise InputDataError(
+                f"site {group} is in several folds of column {column}: give it one fold, or use --seed N"
+            )
     return np.array(folds, np.int64)
 
 
-def drawn_folds(real: Real, seed: int, parts: int = PARTS) -> Rows:
-    """Draw folds of whole groups, both classes in each where there are enough sites, (files,)."""
+def drawn_folds(real: RealWindows, seed: int, parts: int = PARTS) -> Rows:
+    """Divide groups into random folds that each have both classes; return the fold of each file, (files,)."""
     from sklearn.model_selection import StratifiedGroupKFold
 
     groups, targets = np.array(real.groups), real.targets
@@ -98,11 +102,13 @@ def drawn_folds(real: Real, seed: int, parts: int = PARTS) -> Rows:
             folds[held] = number
         if all(len(set(targets[folds == number].tolist())) == len(LABELS) for number in range(parts)):
             return folds
-    raise InputDataError(f"no draw of {parts} folds by site has both classes in each: give --folds COLUMN instead")
+    raise InputDataError(
+        f"no random division into {parts} folds by site has both classes in each: give --folds COLUMN instead"
+    )
 
 
 def permuted(whole: Table, seed: int) -> Table:
-    """Deal the labels anew to whole groups: what is then found is chance, or a protocol that leaks."""
+    """Permute the labels among groups. A detector that is better than chance on them has seen its test data."""
     real = whole.real
     targets = metrics.shuffled(real.groups, real.targets, np.random.default_rng(seed))
     recordings = tuple(replace(r, label=LABELS[t]) for r, t in zip(real.recordings, targets, strict=True))
@@ -111,12 +117,12 @@ def permuted(whole: Table, seed: int) -> Table:
 
 
 def without(whole: Table, sites: Sequence[str]) -> Table:
-    """Leave recordings of these sites out."""
+    """Return the table without the recordings of these sites."""
     real = whole.real
     kept = [n for n, r in enumerate(real.recordings) if r.site not in sites]
     rows = np.flatnonzero(np.isin(real.file, kept))
     place = {old: new for new, old in enumerate(kept)}
-    smaller = Real(
+    smaller = RealWindows(
         real.take(rows),
         np.array([place[file] for file in real.file[rows]], np.int64),
         real.copy[rows],

@@ -1,4 +1,4 @@
-"""Table and pictures of a cross-validation."""
+"""Writes the table and the pictures of a cross-validation."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -11,8 +11,8 @@ from leakear.train.evaluation import metrics
 from leakear.train.evaluation.cross_validation import Outcome
 from leakear.train.evaluation.metrics import Estimate, Floats
 
-_RIVAL = "dbmin"
-"""Every detector's difference in AUC is taken against this one, where it was judged too."""
+_BASELINE = "dbmin"
+"""The table shows each detector's AUC minus that of this one, when both were evaluated."""
 _COLUMNS = (
     "detector",
     "AUC, files",
@@ -27,36 +27,36 @@ _COLUMNS = (
 
 
 @dataclass(frozen=True)
-class Line:
-    """One detector."""
+class Result:
+    """One detector's scores."""
 
     name: str
-    words: str
+    description: str
     outcome: Outcome
     drawn: tuple[Outcome, ...]
-    """On other draws of the folds."""
+    """Scores with other random divisions into folds."""
 
 
 @dataclass(frozen=True)
 class Study:
-    """Detectors judged alike."""
+    """Detectors that were evaluated on the same folds."""
 
     title: str
-    lines: tuple[Line, ...]
+    results: tuple[Result, ...]
     bootstrap: int
-    """Draws of sites for intervals; 0: only the mean over `drawn` is meant."""
+    """Bootstrap samples for the intervals; 0: report only the mean over `drawn`."""
 
 
-def figures(line: Line, study: Study) -> dict[str, Any]:
-    """Return the figures of one line."""
-    found: dict[str, Any] = {"name": line.name, "what": line.words, "files": len(line.outcome.targets)}
-    if line.drawn:
+def figures(result: Result, study: Study) -> dict[str, Any]:
+    """Return the figures of one detector."""
+    found: dict[str, Any] = {"name": result.name, "what": result.description, "files": len(result.outcome.targets)}
+    if result.drawn:
         for key, figure in (("auc", metrics.auc), ("balanced_accuracy", metrics.balanced_accuracy)):
-            values = [_of_files(figure, outcome) for outcome in line.drawn]
+            values = [_of_files(figure, outcome) for outcome in result.drawn]
             found[f"{key}_draws"] = {"count": len(values), "mean": float(np.mean(values)), "values": values}
     if not study.bootstrap:
         return found
-    return found | {key: asdict(value) for key, value in _estimates(line, study).items()}
+    return found | {key: asdict(value) for key, value in _estimates(result, study).items()}
 
 
 def _of_files(figure: metrics.Figure, outcome: Outcome) -> float:
@@ -64,9 +64,11 @@ def _of_files(figure: metrics.Figure, outcome: Outcome) -> float:
     return figure(scores, outcome.targets)
 
 
-def _estimates(line: Line, study: Study) -> dict[str, Estimate]:
-    o, n = line.outcome, study.bootstrap
-    rival = next((other.outcome for other in study.lines if other.name == _RIVAL and line.name != _RIVAL), None)
+def _estimates(result: Result, study: Study) -> dict[str, Estimate]:
+    o, n = result.outcome, study.bootstrap
+    baseline = next(
+        (other.outcome for other in study.results if other.name == _BASELINE and result.name != _BASELINE), None
+    )
     found = {
         "auc": metrics.estimate(metrics.auc, o.scores, o.targets, o.groups, n),
         "auc_windows": metrics.estimate(metrics.auc, o.window_scores, o.window_targets, o.window_groups, n),
@@ -74,8 +76,8 @@ def _estimates(line: Line, study: Study) -> dict[str, Estimate]:
         "calibration_error": metrics.estimate(metrics.calibration_error, o.probabilities, o.targets, o.groups, n),
         "misses_at_10": metrics.estimate(_misses_at_10, o.scores, o.targets, o.groups, n),
     }
-    if rival is not None:
-        found["over_dbmin"] = metrics.difference(metrics.auc, o.scores, rival.scores, o.targets, o.groups, n)
+    if baseline is not None:
+        found["over_dbmin"] = metrics.difference(metrics.auc, o.scores, baseline.scores, o.targets, o.groups, n)
     return found
 
 
@@ -84,9 +86,9 @@ def _misses_at_10(scores: Floats, targets: metrics.Targets) -> float:
 
 
 def markdown(study: Study) -> str:
-    """Return the table."""
-    rows = [_row(figures(line, study)) for line in study.lines]
-    files, sites = len(study.lines[0].outcome.targets), len(set(study.lines[0].outcome.groups))
+    """Return the table as Markdown."""
+    rows = [_row(figures(result, study)) for result in study.results]
+    files, sites = len(study.results[0].outcome.targets), len(set(study.results[0].outcome.groups))
     note = f"{files} recordings of {sites} groups of sites; 95 % intervals from {study.bootstrap} draws of sites."
     header = f"| {' | '.join(_COLUMNS)} |"
     return "\n".join([f"### {study.title}", "", note, "", header, "|---" * len(_COLUMNS) + "|", *rows, ""])
@@ -110,7 +112,7 @@ def write(output: Path, study: Study) -> None:
     """Write crossval.md, crossval.json and the pictures."""
     output.mkdir(parents=True, exist_ok=True)
     (output / "crossval.md").write_text(markdown(study) + "\n", encoding="utf-8")
-    lines = [figures(line, study) | {"files_scores": _per_file(line.outcome)} for line in study.lines]
+    lines = [figures(result, study) | {"files_scores": _per_file(result.outcome)} for result in study.results]
     text = json.dumps({"title": study.title, "lines": lines}, indent=1)
     (output / "crossval.json").write_text(text + "\n", encoding="utf-8")
     for name, draw in (("roc", _roc), ("det", _det), ("reliability", _reliability)):
@@ -132,33 +134,33 @@ def _picture(path: Path, study: Study, draw: Any) -> None:
     figure = Figure(figsize=(6, 5), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
-    for line in study.lines:
-        draw(axes, line)
+    for result in study.results:
+        draw(axes, result)
     axes.set_title(study.title, fontsize=10)
     axes.legend(fontsize=8)
     figure.savefig(path, dpi=110)
 
 
-def _roc(axes: Any, line: Line) -> None:
-    alarms, misses = metrics.det(line.outcome.scores, line.outcome.targets)
-    axes.step(np.append(0, alarms), np.append(0, 1 - misses), where="post", label=line.name)
+def _roc(axes: Any, result: Result) -> None:
+    alarms, misses = metrics.det(result.outcome.scores, result.outcome.targets)
+    axes.step(np.append(0, alarms), np.append(0, 1 - misses), where="post", label=result.name)
     axes.set(xlabel="false alarm rate (recordings)", ylabel="detection rate", xlim=(0, 1), ylim=(0, 1.02))
 
 
-def _det(axes: Any, line: Line) -> None:
+def _det(axes: Any, result: Result) -> None:
     from scipy.stats import norm
 
-    alarms, misses = metrics.det(line.outcome.scores, line.outcome.targets)
-    axes.plot(*(norm.ppf(np.clip(rate, 0.01, 0.99)) for rate in (alarms, misses)), marker=".", label=line.name)
+    alarms, misses = metrics.det(result.outcome.scores, result.outcome.targets)
+    axes.plot(*(norm.ppf(np.clip(rate, 0.01, 0.99)) for rate in (alarms, misses)), marker=".", label=result.name)
     ticks = [0.02, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8]
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_ticks(norm.ppf(ticks), [f"{tick:.0%}" for tick in ticks])
     axes.set(xlabel="false alarm rate (recordings)", ylabel="miss rate")
 
 
-def _reliability(axes: Any, line: Line) -> None:
-    order = np.array_split(np.argsort(line.outcome.probabilities), 6)
-    said = [line.outcome.probabilities[part].mean() for part in order]
-    axes.plot(said, [line.outcome.targets[part].mean() for part in order], marker="o", label=line.name)
+def _reliability(axes: Any, result: Result) -> None:
+    order = np.array_split(np.argsort(result.outcome.probabilities), 6)
+    said = [result.outcome.probabilities[part].mean() for part in order]
+    axes.plot(said, [result.outcome.targets[part].mean() for part in order], marker="o", label=result.name)
     axes.plot([0, 1], [0, 1], color="0.8", zorder=0)
     axes.set(xlabel="mean P(Leak) of a sixth of the recordings", ylabel="share of leaks", xlim=(0, 1), ylim=(0, 1))

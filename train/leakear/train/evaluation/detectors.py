@@ -4,54 +4,53 @@ from typing import Any
 
 import numpy as np
 
-from leakear.train.evaluation.baselines import Detector, Judged, Remembered, Table, untrained
+from leakear.train.evaluation.baselines import ComputedOnce, Detector, Scores, Table, untrained
 from leakear.train.evaluation.metrics import Floats, Rows
-from leakear.train.networks import presets
-from leakear.train.networks.presets import Preset
+from leakear.train.networks import Preset
 from leakear.train.training import pretraining
-from leakear.train.training.pooled_windows import Lessons, moments, site_weights
-from leakear.train.training.pretraining import Teacher
+from leakear.train.training.pooled_windows import PooledWindows, pool, site_weights
+from leakear.train.training.pretraining import PretrainedFit
 
 
-def taught(teacher: Teacher) -> Detector:
-    """Return the factory model's recipe: pre-trained on simulated sites, fitted with shrinkage."""
-    known = Remembered(lambda whole: moments(whole.real.windows.codes))
+def pretrained(fit: PretrainedFit) -> Detector:
+    """Return the factory model's method: pre-trained on simulated sites, then fitted with shrinkage."""
+    known = ComputedOnce(lambda whole: pool(whole.real.windows.codes))
 
-    def judge(whole: Table, train: Rows, test: Rows) -> Judged:
-        lessons = Lessons(known(whole), whole.real.windows.targets, whole.real.windows.sites)
-        network = teacher.fitted(lessons.take(whole.real.rows(train, copies=True)))
-        logits = pretraining.logits(network, lessons.moments[whole.real.rows(test, copies=False)])
-        return Judged(logits, logits)
+    def score_files(whole: Table, train: Rows, test: Rows) -> Scores:
+        windows = PooledWindows(known(whole), whole.real.windows.targets, whole.real.windows.sites)
+        network = fit.fit(windows.take(whole.real.rows(train, copies=True)))
+        logits = pretraining.logits(network, windows.frames[whole.real.rows(test, copies=False)])
+        return Scores(logits, logits)
 
-    return judge
+    return score_files
 
 
 def prior(preset: Preset) -> Detector:
-    """Return the network before any training: its built-in statistic, of which only the threshold is fitted."""
-    network = presets.build(preset)
+    """Return the untrained network, which equals its built-in statistic; only the threshold is fitted."""
+    network = preset.network()
 
     def compute(whole: Table) -> Floats:
         rows = whole.real.rows(np.arange(len(whole.real.recordings)), copies=False)
         score = np.full(len(whole.real.file), np.nan)
-        score[rows] = pretraining.logits(network, moments(whole.real.windows.codes[rows]))
+        score[rows] = pretraining.logits(network, pool(whole.real.windows.codes[rows]))
         return score
 
-    known = Remembered(compute)
+    known = ComputedOnce(compute)
 
-    def judge(whole: Table, train: Rows, test: Rows) -> Judged:
+    def score_files(whole: Table, train: Rows, test: Rows) -> Scores:
         return untrained(known(whole), whole, train, test)
 
-    return judge
+    return score_files
 
 
 def scratch(preset: Preset, epochs: int, seed: int) -> Detector:
-    """Return a network trained on the recordings alone, for a number of epochs that nobody chose by looking."""
+    """Return a network trained on the recordings alone, for a fixed number of epochs."""
 
-    def judge(whole: Table, train: Rows, test: Rows) -> Judged:
+    def score_files(whole: Table, train: Rows, test: Rows) -> Scores:
         import keras
 
         keras.utils.set_random_seed(seed)
-        network = presets.build(preset)
+        network = preset.network()
         network.compile(keras.optimizers.Adam(preset.learning_rate), keras.losses.BinaryCrossentropy(from_logits=True))
         ours, theirs = whole.real.rows(train, copies=True), whole.real.rows(test, copies=False)
         targets = whole.real.windows.targets[ours]
@@ -59,9 +58,9 @@ def scratch(preset: Preset, epochs: int, seed: int) -> Detector:
         wanted = targets[:, None].astype(np.float32)
         network.fit(_inputs(whole, ours), wanted, preset.batch_size, epochs, sample_weight=weights, verbose=0)
         logits = network.predict(_inputs(whole, theirs), verbose=0)[:, 0].astype(np.float64)
-        return Judged(logits, logits)
+        return Scores(logits, logits)
 
-    return judge
+    return score_files
 
 
 def _inputs(whole: Table, rows: Rows) -> Any:

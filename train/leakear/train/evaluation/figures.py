@@ -1,4 +1,4 @@
-"""Pictures of a run. Each function draws one figure and returns it; nothing is shown on a screen."""
+"""Pictures of a run. Each function draws one figure and returns it."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -38,9 +38,9 @@ def history(entries: Sequence[dict[str, float]]) -> Figure:
 def confusion(scores: Scores, threshold: float) -> Figure:
     """Draw the confusion matrix of files."""
     part = scores.files()
-    said = (part.probabilities >= threshold).astype(int)
+    predicted = (part.probabilities >= threshold).astype(int)
     counts = np.zeros((2, 2), int)
-    np.add.at(counts, (part.targets, said), 1)
+    np.add.at(counts, (part.targets, predicted), 1)
     figure = Figure((4, 3.6), layout="constrained")
     axes = figure.subplots()
     axes.imshow(counts, cmap="Blues", vmin=0)
@@ -87,7 +87,7 @@ def roc_det(scores: Scores) -> Figure:
 
 
 def reliability(scores: Scores, bins: int = 10) -> Figure:
-    """Draw how often a stated probability comes true, before and after calibration."""
+    """Draw the share of leaks against the predicted probability, before and after calibration."""
     figure = Figure((9, 3.6), layout="constrained")
     diagram, counts = figure.subplots(1, 2)
     part = scores.files()
@@ -95,11 +95,13 @@ def reliability(scores: Scores, bins: int = 10) -> Figure:
     for probabilities, label, colour in ((raw, "as trained", "grey"), (part.probabilities, "calibrated", _LEAK)):
         diagram.plot(*_bins(probabilities, part.targets, bins), marker="o", color=colour, label=label)
     diagram.plot([0, 1], [0, 1], color="grey", linewidth=0.7, linestyle=":")
-    diagram.set(xlabel="stated P(Leak)", ylabel="share of leaks", title=f"files, temperature {scores.temperature:.2f}")
+    diagram.set(
+        xlabel="predicted P(Leak)", ylabel="share of leaks", title=f"files, temperature {scores.temperature:.2f}"
+    )
     diagram.legend()
     edges = np.linspace(0, 1, bins + 1)
     counts.hist([part.probabilities[part.targets == t] for t in (0, 1)], edges, label=LABELS, color=[_NOLEAK, _LEAK])
-    counts.set(xlabel="stated P(Leak)", ylabel="files")
+    counts.set(xlabel="predicted P(Leak)", ylabel="files")
     counts.legend()
     return figure
 

@@ -1,7 +1,7 @@
-"""Figures with intervals: areas, balanced accuracy, calibration, DET points, bootstrapped over sites.
+"""Accuracy figures with 95 % intervals from a bootstrap over sites.
 
-Recordings of one site are not independent, so whole sites are drawn with replacement, leak sites and others apart
-(no site of the Hong Kong set holds both). A difference of two detectors is taken on the same draws.
+Recordings of one site are not independent, so whole sites are drawn with replacement, sites with and without a leak
+separately (no site of the Hong Kong set has both). The difference of two detectors is computed on the same draws.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -31,7 +31,7 @@ class Estimate:
 
 
 def auc(scores: Floats, targets: Targets) -> float:
-    """Return the chance that a leak scores above a non-leak, ties counting half; NaN where a class is absent."""
+    """Return the probability that a leak scores above a non-leak; a tie counts half. NaN when a class is absent."""
     from scipy.stats import rankdata
 
     leaks = int(targets.sum())
@@ -43,7 +43,7 @@ def auc(scores: Floats, targets: Targets) -> float:
 
 
 def balanced_accuracy(probabilities: Floats, targets: Targets) -> float:
-    """Return the mean of the two classes' shares judged right at P = 0.5."""
+    """Return the mean of the two classes' accuracies at P = 0.5."""
     right = (probabilities > 0.5) == (targets == 1)
     return float(np.mean([right[targets == target].mean() for target in (0, 1)]))
 
@@ -56,7 +56,7 @@ def calibration_error(probabilities: Floats, targets: Targets) -> float:
 
 
 def det(scores: Floats, targets: Targets) -> tuple[Floats, Floats]:
-    """Return (false alarm rate, miss rate) at every threshold, from the strictest to the loosest."""
+    """Return (false alarm rate, miss rate) at every threshold, from the highest to the lowest."""
     order = np.argsort(-scores, kind="stable")
     leaks = np.cumsum(targets[order] == 1)
     others = np.cumsum(targets[order] == 0)
@@ -98,21 +98,21 @@ def difference(
     count: int = 2000,
     seed: int = 0,
 ) -> Estimate:
-    """Return how much better `ours` is, paired: both are judged on the same draws of sites."""
+    """Return figure(ours) − figure(theirs); both are computed on the same draws of sites."""
 
     def gap(rows: Rows) -> float:
         return figure(ours[rows], targets[rows]) - figure(theirs[rows], targets[rows])
 
-    everything = np.arange(len(targets))
-    return Estimate(gap(everything), *_limits([gap(rows) for rows in draws(groups, targets, count, seed)]))
+    rows = np.arange(len(targets))
+    return Estimate(gap(rows), *_limits([gap(rows) for rows in draws(groups, targets, count, seed)]))
 
 
 def shuffled(groups: Sequence[str], targets: Targets, rng: np.random.Generator) -> Targets:
-    """Return labels dealt anew to whole sites: as many leak sites as before, nothing else kept."""
+    """Return labels permuted among sites: the number of leak sites stays the same."""
     names = sorted(set(groups))
     first = {name: int(targets[list(groups).index(name)]) for name in names}
-    dealt = dict(zip(names, rng.permutation([first[name] for name in names]), strict=True))
-    return np.array([dealt[name] for name in groups], np.uint8)
+    permuted = dict(zip(names, rng.permutation([first[name] for name in names]), strict=True))
+    return np.array([permuted[name] for name in groups], np.uint8)
 
 
 def _limits(found: Sequence[float]) -> tuple[float, float]:

@@ -1,4 +1,4 @@
-"""MODEL_CARD.md of the factory model: what it was taught on, how it was judged, and how good it is."""
+"""MODEL_CARD.md of the factory model: training data, evaluation and figures."""
 
 from pathlib import Path
 from typing import Any
@@ -11,28 +11,28 @@ _TEXT = """\
 `{file}`, {size:.1f} KiB, made {created} by `make model`; do not edit this card, it is written with the model.
 
 One 10-second window in, one logit out; P(Leak) = sigmoid(logit / {temperature:.2f}), Leak from P = {threshold:.2f}.
-It hears flow-like noise. A running tap is flow too: the node's decision over time tells use from leak.
+It detects flow-like noise. A running tap sounds the same: the node's decision over time separates use from leak.
 
 ## What it is
 {parameters} parameters, int8. Spectrogram: {spectrogram}.
-Two logits are added: the level of the quietest moment in the loudest band (172 Hz wide, averaged over edges
-from 20 to 700 Hz), and a convolutional branch that learnt from simulated sites
-and was shrunk toward zero on recordings.
+Two logits are added: that of the lowest level over time in the loudest band (172 Hz wide, averaged over lower edges
+from 20 to 700 Hz), and that of a convolutional branch, which was trained on simulated sites
+and shrunk toward zero on recordings.
 
-## What it was taught on
+## Training data
 - {leak} Leak and {noleak} NoLeak recordings of {sites} groups of sites (contact noise loggers, 4096 Hz, Hong Kong).
-- {simulated_windows} simulated windows of {simulated_sites} sites, mixed in part with real background sound.
+- {simulated_windows} simulated windows of {simulated_sites} sites, some of them mixed with real background sound.
 
 ## How good it is
-Recordings: each judged by a network fitted without its fold of sites (the manifest's five folds). The recordings'
-gain is uncalibrated, and leaks may have been found because loggers alarmed on level: a level cue flatters itself here.
-Its design was chosen with these recordings in sight; `docs/RESULTS.md` says what that is worth.
-Simulated figures are not field accuracy.
+Each recording was scored by a network fitted without its fold of sites (the manifest's five folds). The recordings'
+gain is not calibrated, and leaks may have been found because loggers alarmed on level: figures that depend on level are
+too good here. The design was chosen with these recordings; `docs/RESULTS.md` shows the effect.
+Figures on simulated windows are not field accuracy.
 
 The threshold was chosen on simulated node-days, for few false alarms (docs/decisions/0051); balanced accuracy
 is at P = 0.5.
 
-| judged on | count | AUC | balanced accuracy | calibration error |
+| evaluated on | count | AUC | balanced accuracy | calibration error |
 |---|---|---|---|---|
 {rows}
 

@@ -1,4 +1,4 @@
-"""What people look at after a training: pictures, tables and one self-contained HTML page."""
+"""Writes the report of a training: pictures, tables and one self-contained HTML page."""
 
 import base64
 import html
@@ -17,7 +17,7 @@ from leakear.train.evaluation.scoring import Scores
 from leakear.train.runfolder import RunInfo
 
 _EXAMPLES = 3
-"""Windows shown of each kind of hit and miss."""
+"""Number of windows shown for each kind of hit and miss."""
 _STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem; color: #222 }
 h1 { margin-bottom: 0 } h2 { margin-top: 2.2rem; border-bottom: 1px solid #ddd }
@@ -29,7 +29,9 @@ pre { background: #f6f6f6; padding: .8rem; overflow-x: auto }
 """
 
 
-def write(folder: Path, info: RunInfo, history: Sequence[dict[str, float]], scores: Scores, judged: FeatureSet) -> None:
+def write(
+    folder: Path, info: RunInfo, history: Sequence[dict[str, float]], scores: Scores, validation: FeatureSet
+) -> None:
     """Write every picture and table of a run folder, and report.html, which needs no other file."""
     drawn = {
         "history": figures.history(history),
@@ -56,9 +58,9 @@ def write(folder: Path, info: RunInfo, history: Sequence[dict[str, float]], scor
         ),
         _section("Classification report", f"<pre>{html.escape(table)}</pre>"),
         _section("Sites", _sites(scores, info.threshold)),
-        *(_section(title, body) for title, body in _examples(info, scores, judged)),
+        *(_section(title, body) for title, body in _examples(info, scores, validation)),
         _section("Recordings left out", _skipped(info)),
-        _section("Everything", f"<pre>{html.escape(json.dumps(info.to_json(), indent=1, ensure_ascii=False))}</pre>"),
+        _section("All values", f"<pre>{html.escape(json.dumps(info.to_json(), indent=1, ensure_ascii=False))}</pre>"),
     ]
     (folder / "report.html").write_text("\n".join(parts) + "\n", encoding="utf-8")
 
@@ -72,9 +74,9 @@ def _head(info: RunInfo) -> str:
 def _headline(info: RunInfo) -> str:
     split = info.split
     how = {
-        "site": f"no site of the {split['validation_files']} recordings that judged was trained on",
-        "file": "files were drawn at random: sites stand on both sides, which flatters",
-        "none": "everything trained and nothing was held out: the figures below say nothing about other sites",
+        "site": f"the sites of the {split['validation_files']} validation recordings were not used in training",
+        "file": "files were drawn at random: sites are on both sides, so the figures are too good",
+        "none": "nothing was held out: the figures below do not show the accuracy at other sites",
     }[split["by"]]
     rows = [
         (unit, str(m["count"]), *(f"{m[key]:.3f}" if key in m else "–" for key in _SHOWN))
@@ -83,10 +85,10 @@ def _headline(info: RunInfo) -> str:
     ]
     notes = f'<p class="note">Preset {html.escape(info.preset)}, {info.created}; split by {split["by"]}: {how}.'
     if info.training.get("patience"):
-        notes += f" Epoch {info.training['epoch_kept']} was chosen on the very recordings that judged."
+        notes += f" Epoch {info.training['epoch_kept']} was chosen on the same validation recordings."
     if info.temperature != 1:
         notes += f" The temperature, {info.temperature:.2f}, was fitted to them too."
-    notes += " So few files cannot rank two networks: <code>leakear-train crossval</code> gives intervals."
+    notes += " These are too few files to compare two networks: <code>leakear-train crossval</code> gives intervals."
     return notes + "</p>" + _table(("unit", "held out", *_SHOWN.values()), rows)
 
 
@@ -103,29 +105,29 @@ def _sites(scores: Scores, threshold: float) -> str:
         (line["site"], line["label"], str(line["files"]), str(line["right"]), f"{line['probability']:.3f}")
         for line in scoring.sites(scores, threshold)
     ]
-    return _table(("site", "label", "files", "judged right", "mean P(Leak)"), rows)
+    return _table(("site", "label", "files", "correct", "mean P(Leak)"), rows)
 
 
-def _examples(info: RunInfo, scores: Scores, judged: FeatureSet) -> Iterator[tuple[str, str]]:
-    """Yield (title, pictures) of the surest hits and the worst misses of each class."""
-    said = scores.probabilities >= info.threshold
+def _examples(info: RunInfo, scores: Scores, validation: FeatureSet) -> Iterator[tuple[str, str]]:
+    """Yield (title, pictures) of the clearest hits and the worst misses of each class."""
+    alarm = scores.probabilities >= info.threshold
     kinds = (
-        ("Leaks heard", (scores.targets == 1) & said, -1),
-        ("Leaks missed", (scores.targets == 1) & ~said, 1),
-        ("Quiet sites left alone", (scores.targets == 0) & ~said, 1),
-        ("False alarms", (scores.targets == 0) & said, -1),
+        ("Leaks found", (scores.targets == 1) & alarm, -1),
+        ("Leaks missed", (scores.targets == 1) & ~alarm, 1),
+        ("No leak, no alarm", (scores.targets == 0) & ~alarm, 1),
+        ("False alarms", (scores.targets == 0) & alarm, -1),
     )
     for title, mask, sign in kinds:
         rows = np.flatnonzero(mask)
         shown = rows[np.argsort(sign * scores.logits[rows], kind="stable")][:_EXAMPLES]
-        pictures = "".join(_example(info, scores, judged, int(row)) for row in shown)
+        pictures = "".join(_example(info, scores, validation, int(row)) for row in shown)
         yield f"{title}: {len(rows)} windows", f'<div class="row">{pictures}</div>' if pictures else "<p>none</p>"
 
 
-def _example(info: RunInfo, scores: Scores, judged: FeatureSet, row: int) -> str:
+def _example(info: RunInfo, scores: Scores, validation: FeatureSet, row: int) -> str:
     name = html.escape(scores.recordings[row].name)
     caption = f"{name}, window {scores.windows[row] + 1}: P(Leak) = {scores.probabilities[row]:.3f}"
-    picture = _image(figures.example(judged.read([row])[0], info.spectrogram))
+    picture = _image(figures.example(validation.read([row])[0], info.spectrogram))
     return f"<figure>{picture}<figcaption>{caption}</figcaption></figure>"
 
 

@@ -1,4 +1,4 @@
-"""How good a network is on recordings it has not seen: windows and whole files, per site, calibrated."""
+"""Figures of a network on held-out recordings: per window, per file and per site, and the calibration temperature."""
 
 import csv
 from collections import defaultdict
@@ -17,12 +17,12 @@ from leakear.train.runfolder import LABELS
 Floats: TypeAlias = npt.NDArray[np.float64]
 Targets: TypeAlias = npt.NDArray[np.uint8]
 TEMPERATURES = (0.25, 8.0)
-"""Limits of the calibration temperature: few recordings would otherwise give absurd ones."""
+"""Limits of the calibration temperature: with few recordings the fit may give extreme values."""
 
 
 @dataclass(frozen=True)
 class Scores:
-    """Logits of windows and what they were made from."""
+    """Logits of windows, with their labels and recordings."""
 
     logits: Floats
     """(n,)"""
@@ -31,12 +31,12 @@ class Scores:
     recordings: tuple[Recording, ...]
     """(n,) the recording of each window"""
     windows: npt.NDArray[np.int32]
-    """(n,) its number in the recording"""
+    """(n,) number of the window in its recording"""
     temperature: float = 1.0
 
     @classmethod
     def of(cls, features: FeatureSet, logits: npt.NDArray[np.float32], temperature: float = 1.0) -> "Scores":
-        """Join logits with the windows they belong to."""
+        """Combine logits with the labels and recordings of their windows."""
         recordings = tuple(features.recordings[index] for index in features.recording)
         return cls(logits.astype(np.float64), features.targets, recordings, features.window, temperature)
 
@@ -47,7 +47,7 @@ class Scores:
         return scaled
 
     def files(self) -> "Scores":
-        """Average the logits of each recording's windows: the recording is the unit."""
+        """Return scores of recordings: the mean logit of each recording's windows."""
         rows = defaultdict(list)
         for index, recording in enumerate(self.recordings):
             rows[recording.name].append(index)
@@ -62,7 +62,7 @@ class Scores:
 
 
 def calibrate(logits: Floats, targets: Targets) -> float:
-    """Return the temperature that makes sigmoid(logit / temperature) most likely, within TEMPERATURES."""
+    """Return the temperature that maximises the likelihood of sigmoid(logit / temperature), within TEMPERATURES."""
     from scipy.optimize import minimize_scalar
 
     def loss(log_temperature: float) -> float:
@@ -80,7 +80,7 @@ def calibration_error(probabilities: Floats, targets: Targets, bins: int = 10) -
 
 
 def metrics(scores: Scores, threshold: float = 0.5) -> dict[str, Any]:
-    """Return figures for windows and for files; AUC is absent where only one class is there."""
+    """Return figures for windows and for files; AUC is absent when there is only one class."""
     from sklearn.metrics import roc_auc_score
 
     found: dict[str, Any] = {}
@@ -104,14 +104,14 @@ def classification_report(scores: Scores, threshold: float = 0.5) -> str:
 
     parts = []
     for unit, part in (("windows", scores), ("files", scores.files())):
-        said = (part.probabilities >= threshold).astype(int)
-        text = table(part.targets, said, labels=[0, 1], target_names=list(LABELS), zero_division=0)
+        predicted = (part.probabilities >= threshold).astype(int)
+        text = table(part.targets, predicted, labels=[0, 1], target_names=list(LABELS), zero_division=0)
         parts.append(f"{len(part.targets)} {unit} held out, Leak from P = {threshold:.2f}\n\n{text}")
     return "\n".join(parts)
 
 
 def sites(scores: Scores, threshold: float = 0.5) -> list[dict[str, Any]]:
-    """Return one line a site: files, how many judged right, mean P(Leak)."""
+    """Return one entry per site: files, correctly classified files, mean P(Leak)."""
     part = scores.files()
     rows = defaultdict(list)
     for index, recording in enumerate(part.recordings):
@@ -130,7 +130,7 @@ def sites(scores: Scores, threshold: float = 0.5) -> list[dict[str, Any]]:
 
 
 def write_csv(path: Path, scores: Scores) -> None:
-    """Write one line a window."""
+    """Write one line per window."""
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(["file", "site", "label", "window", "logit", "probability"])

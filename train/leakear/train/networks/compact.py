@@ -1,7 +1,8 @@
-"""Networks small enough for a node: DESIGN.md's budgets are 1/500 of the reference's operations and 150 KiB.
+"""Networks small enough for a node: at most 1/500 of the reference network's operations, and 150 KiB.
 
-Three families. `strided` keeps frequency and averages time last; `pooled` pools time first; `statistics` holds, beside
-a convolutional branch, the statistic that loggers live by: the level of the quietest moment, here of the loudest band.
+`strided` keeps frequency and averages time last. `pooled` pools time first. `statistics` adds two logits: that of the
+statistic which noise loggers use (the lowest level over time, here of the loudest band) and that of a convolutional
+branch.
 """
 
 from typing import Any
@@ -9,20 +10,20 @@ from typing import Any
 import numpy as np
 
 from leakear.edge.spec import SpectrogramSpec
-from leakear.train.networks.presets import Preset
+from leakear.train.networks.preset import Preset
 
 LOGGER_BAND_HZ = (20.0, 1800.0)
-"""What a 4096 Hz noise logger hears, without its DC offset and its anti-aliasing filter."""
+"""Pass band of a 4096 Hz noise logger, without its DC offset and its anti-aliasing filter, Hz."""
 LEVEL_SPEC = SpectrogramSpec("full-scale", band_hz=LOGGER_BAND_HZ)
-"""Levels are kept: they are the loggers' main cue."""
+"""Absolute level is kept: it is a noise logger's main feature."""
 EDGES_HZ = (20.0, 100.0, 200.0, 300.0, 400.0, 500.0, 600.0, 700.0)
-"""Where flow noise may begin: traffic and pumps lie below, friction noise above (trade manuals: 300 Hz to 3 kHz)."""
+"""Lower limits of flow noise, Hz: traffic and pumps lie below, friction noise above (trade manuals: 0.3 to 3 kHz)."""
 SLOPE, MIDDLE_DB, LOWEST_DB = 2.5, -50.0, -80.0
-"""Untrained: 2.5 units of logit for 10 dB, zero at −50 dB; what is quieter than −80 dB counts as −80."""
+"""Before training: logit 0 at −50 dB, 2.5 more for each 10 dB; levels under −80 dB count as −80."""
 BAND_ROWS, STEP = 16, 8
-"""A band: 16 rows (86 Hz), one every 8 rows. A moment: 8 frames, the length of one transform (0.19 s)."""
-MOMENTS = "moments"
-"""Name of the layer that averages frames to moments: everything trainable lies behind it."""
+"""A band is 16 rows (86 Hz), one every 8 rows. A pooled frame is the mean of 8 frames, one transform long (0.19 s)."""
+POOLING_LAYER = "moments"
+"""Name of the layer that averages frames into pooled frames: all trainable layers come after it."""
 
 
 def strided(shape: tuple[int, int]) -> Any:
@@ -58,34 +59,34 @@ def statistics(shape: tuple[int, int]) -> Any:
     """Build the sum of two logits: a statistic that needs no training (`prior`) and a convolutional `branch`.
 
     The prior: mean level in dB of bands 172 Hz × 0.37 s, its minimum over time, its maximum over the bands from some
-    edge on, averaged over EDGES_HZ so that no edge had to be chosen. Averaging decibels makes a tone count little and
-    a broadband flow much. Minima are −max(−x): int8 runtimes have no other. The branch starts at zero, so the
-    untrained network is the statistic. Time is averaged first over the length of one transform, which loses nothing.
+    edge up, averaged over EDGES_HZ so that no single edge had to be chosen. Averaging decibels gives a tone little
+    weight and broadband flow much. Minima are computed as −max(−x): int8 runtimes have no minimum over time. The branch
+    starts at zero, so the untrained network equals the statistic. Time is first averaged over one transform's length.
     """
     import keras
     from keras import layers
 
     inputs = keras.Input((*shape, 1))
-    moments = layers.Conv2D(1, (1, STEP), strides=(1, STEP), name=MOMENTS, **_mean(STEP))(inputs)
-    levels = layers.Conv2D(1, (BAND_ROWS, 1), strides=(STEP, 1), name="level", **_mean(BAND_ROWS))(moments)
+    pooled_frames = layers.Conv2D(1, (1, STEP), strides=(1, STEP), name=POOLING_LAYER, **_mean(STEP))(inputs)
+    levels = layers.Conv2D(1, (BAND_ROWS, 1), strides=(STEP, 1), name="level", **_mean(BAND_ROWS))(pooled_frames)
     levels = layers.AveragePooling2D((3, 2), strides=1, name="smooth")(levels)
     quietest = layers.MaxPooling2D((1, levels.shape[2]), name="quietest")(_flipped(levels, "flip"))
     prior = layers.Dense(1, name="prior")(_loudest(quietest))
-    branch = _branch(moments, levels, quietest)
+    branch = _branch(pooled_frames, levels, quietest)
     model = keras.Model(inputs, layers.Add(name="logit")([prior, branch]), name="statistics")
     model.get_layer("prior").set_weights([np.full((1, 1), SLOPE), np.array([SLOPE * (LOWEST_DB - MIDDLE_DB) / 10])])
     return model
 
 
 def _mean(count: int) -> dict[str, Any]:
-    """Options of a convolution that only averages."""
+    """Return the options of a convolution that only averages."""
     import keras
 
     return {"kernel_initializer": keras.initializers.Constant(1 / count), "use_bias": False, "trainable": False}
 
 
 def _loudest(quietest: Any) -> Any:
-    """Level of the loudest band, averaged over EDGES_HZ: (dB − LOWEST_DB) / 10 within 0 to 6, shape (n, 1)."""
+    """Return the loudest band's level, averaged over EDGES_HZ: (dB − LOWEST_DB) / 10 within 0 to 6, shape (n, 1)."""
     from keras import layers
 
     bands = quietest.shape[1]
@@ -115,16 +116,16 @@ def _flipped(x: Any, name: str) -> Any:
     return layers.DepthwiseConv2D(1, use_bias=False, depthwise_initializer=minus, trainable=False, name=name)(x)
 
 
-def _branch(moments: Any, levels: Any, quietest: Any) -> Any:
-    """Hear the shape of the spectrum and its changes: coarse in two dimensions, fine along frequency alone."""
+def _branch(pooled_frames: Any, levels: Any, quietest: Any) -> Any:
+    """Build the branch: coarse convolutions over frequency and time, fine ones over frequency, and dense layers."""
     from keras import layers
 
-    x = layers.Conv2D(16, (BAND_ROWS, 3), strides=(STEP, 2), use_bias=False, name="stem")(moments)
+    x = layers.Conv2D(16, (BAND_ROWS, 3), strides=(STEP, 2), use_bias=False, name="stem")(pooled_frames)
     for filters in (24, 32):
         x = _separable(_activated(x), filters, (2, 2))
     x = _activated(x)
     coarse = layers.AveragePooling2D((1, x.shape[2]))(x)
-    x = layers.Concatenate()([_over_time(moments, kind) for kind in ("Average", "Max")])
+    x = layers.Concatenate()([_over_time(pooled_frames, kind) for kind in ("Average", "Max")])
     for filters in (16, 24, 32):
         x = _activated(layers.Conv2D(filters, (7, 1), strides=(3, 1), padding="same", use_bias=False)(x))
     bands = layers.Concatenate()([quietest, _over_time(levels, "Average"), _over_time(levels, "Max")])
@@ -140,7 +141,7 @@ def _over_time(x: Any, kind: str) -> Any:
 
 
 def _activated(x: Any) -> Any:
-    """Normalise and clip. Momentum 0.9: at 0.99 and 25 steps an epoch validation stays at chance."""
+    """Normalise, then ReLU6. Momentum 0.9: with 0.99 and 25 steps an epoch, validation stays at chance level."""
     from keras import layers
 
     return layers.ReLU(6)(layers.BatchNormalization(momentum=0.9, synchronized=True)(x))
@@ -156,8 +157,8 @@ def _separable(x: Any, filters: int, strides: tuple[int, int]) -> Any:
 _AUGMENTATIONS = ("shift+mix", "stretch+mix", "pitch+gain", "shift+gain+tilt", "shift+mix+tilt")
 
 
-def _preset(name: str, words: str, build: Any) -> Preset:
-    return Preset(name, words, LEVEL_SPEC, build, _AUGMENTATIONS, epochs=40, batch_size=16, patience=12)
+def _preset(name: str, description: str, build: Any) -> Preset:
+    return Preset(name, description, LEVEL_SPEC, build, _AUGMENTATIONS, epochs=40, batch_size=16, patience=12)
 
 
 PRESETS = (

@@ -1,7 +1,7 @@
-"""A physically motivated simulator of leaks, water use and everything else that a sensor hears.
+"""A physical simulator of leaks, water use and other sound at a sensor.
 
-`Site.draw(seed)` draws a place, `clip` a labelled recording there, `day` whole days. NumPy and scipy.fft only.
-Ingredients, ranges and sources: docs/SIMULATOR.md. A score on simulated sound is not field accuracy.
+`Site.draw(seed)` draws a site, `clip` makes a labelled recording there, `day.Day` a whole day. It needs only NumPy and
+scipy.fft. Models, ranges and sources: docs/SIMULATOR.md. Accuracy on simulated sound is not field accuracy.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ __all__ = ["RATE", "Array", "Label", "Renderer", "Scene", "Shorts", "Site", "cli
 def clip(site: Site, label: Label, seed: int, seconds: float = 10.0, snr_db: float | None = None) -> Array:
     """Make samples (seconds × 22050,) float32 in full scale ±1 of one random moment at a site.
 
-    `Leak`: the site's leak, `snr_db` over the stationary sounds in the sensor's band (drawn, −10 to 30 dB, by
-    default), and what else happens to sound. `NoLeak`: the same without it. `Use`: a tap instead.
+    `Leak`: the site's leak, `snr_db` over the stationary sounds in the sensor's band (by default random, −10 to 30 dB),
+    together with other random sounds. `NoLeak`: the same without the leak. `Use`: a running tap instead of the leak.
     """
     rng = np.random.default_rng([site.seed, seed, 0xC11B])
     scene = draw_scene(site, rng, label, snr_db)

@@ -1,4 +1,4 @@
-"""The surroundings: traffic, room or soil noise, rain, wind, and short sounds that come and go."""
+"""Background sound of a site: traffic, room or soil noise, rain, wind, and short sounds."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ SHORTS: tuple[Short, ...] = get_args(Short)
 
 @dataclass(frozen=True)
 class Ambient:
-    """The steady part of a site's surroundings, at night."""
+    """The continuous background sound of a site at night."""
 
     level_dbfs: float
     """Level at the sensor."""
     traffic_hz: float
     """Hertz above which distant traffic falls as f^-2."""
     room_db: float
-    """Decibels of the wide room noise against traffic."""
+    """Decibels of the broadband room noise relative to traffic."""
     room_slope: float
     """The room's noise falls as f^-slope from 50 Hz."""
     day_db: float
     """Decibels by which the middle of the day is louder than the night."""
     unsteady_db: float
-    """Decibels, standard deviation of the surroundings' coming and going; a leak is steady, they are not."""
+    """Standard deviation of the background level over time, dB; a leak is steady."""
     rings: bool
-    """Whether the surroundings reach the sensor through the pipe's resonances."""
+    """Whether the background reaches the sensor through the pipe's resonances."""
 
     @classmethod
     def draw(cls, rng: np.random.Generator, night_dbfs: float) -> Ambient:
-        """Draw surroundings of this level in a quiet night."""
+        """Draw background sound of this level at night."""
         return cls(
             level_dbfs=night_dbfs,
             traffic_hz=loguniform(rng, 30, 200),
@@ -47,23 +47,23 @@ class Ambient:
         )
 
     def noise(self, f: Array, ringing: Array, response: Array) -> Array:
-        """Mean-square power per bin at night, as the sensor gives it."""
+        """Return mean-square power per bin at night, after the sensor's response."""
         traffic = scaled(np.asarray(1 / (1 + (f / self.traffic_hz) ** 2), np.float32), 1.0)
         room = scaled(np.asarray(1 / (1 + (f / 50) ** self.room_slope), np.float32), ratio(self.room_db))
         shape = (traffic + room) * response * (ringing if self.rings else 1)
         return scaled(np.asarray(shape, np.float32), power(self.level_dbfs))
 
     def rise_db(self, hour: float) -> float:
-        """Decibels over the night at this hour: a smooth day between 05:00 and 23:00."""
+        """Return decibels over the night level at this hour: half a sine from 05:00 to 23:00."""
         return float(self.day_db * max(0.0, np.sin(np.pi * (hour - 5) / 18)))
 
 
 _SWINGS_S = np.array([3.1, 5.3, 8.9, 17.0, 41.0, 97.0, 290.0])
-"""Seconds of the swings of the surroundings' level."""
+"""Periods of the background level's variation, seconds."""
 
 
 def unrest(seconds: float, phases: npt.NDArray[np.float64]) -> float:
-    """Level of the surroundings at this moment against their mean, in standard deviations; phases (7,) in radians."""
+    """Return the background level at this time minus its mean, in standard deviations; phases (7,) in radians."""
     swings = np.sin(2 * np.pi * seconds / _SWINGS_S + phases)
     return float(swings.sum() * np.sqrt(2 / _SWINGS_S.size))
 
@@ -101,7 +101,7 @@ def _drop(peak: float, rng: np.random.Generator) -> Array:
 
 
 def _syllable(peak: float, rng: np.random.Generator) -> Array:
-    """Harmonics of a voice under two formants, swelling and fading."""
+    """Make harmonics of a voice with two formants, fading in and out."""
     t = np.arange(int(rng.uniform(0.08, 0.3) * RATE)) / RATE
     pitch = rng.uniform(90, 260) * (1 + rng.uniform(-0.2, 0.2) * t / t[-1])
     formants = rng.uniform(300, 900), rng.uniform(900, 2600)

@@ -1,4 +1,4 @@
-"""A node-day: a site's events as an endless-looking stream of blocks, never held in memory, with its truth."""
+"""A node-day: one day of sound at a site as a stream of blocks, with the list of events in it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from leakear.train.simulator.timeline import DAY_S, START_HOUR, Event
 from leakear.train.simulator.units import HOP, RATE, Array, dbfs
 
 DAY_TO_DAY_DB = 1.5
-"""Decibels, standard deviation of the surroundings' level from day to day: no two nights are alike."""
+"""Standard deviation of the background level from day to day, dB."""
 
 
 class Day:
@@ -32,7 +32,7 @@ class Day:
         rng = np.random.default_rng([site.seed, seed, 0xDA1])
         self.events = timeline.draw_events(site, rng, leak=leak, snr_db=snr_db)
         self._renderer = Renderer(site, int(rng.integers(2**40)))
-        self._mood_db = float(np.random.default_rng([site.seed, seed, 0xDA7]).normal(0, DAY_TO_DAY_DB))
+        self._day_level_db = float(np.random.default_rng([site.seed, seed, 0xDA7]).normal(0, DAY_TO_DAY_DB))
         self._active: dict[int, list[Event]] = defaultdict(list)
         for event in self.events:
             for index in range(int(event.start_s * RATE / HOP), int(event.end_s * RATE / HOP) + 1):
@@ -40,19 +40,19 @@ class Day:
 
     @property
     def leak(self) -> Event | None:
-        """The leak of this day."""
+        """The leak of this day; None without one."""
         return next((event for event in self.events if event.kind == "leak"), None)
 
     @property
     def stretches(self) -> int:
-        """How many stretches make the day."""
+        """Number of stretches in the day."""
         return -(-round(DAY_S * RATE) // HOP)
 
     def scene(self, index: int) -> Scene:
-        """Say what is to be heard in stretch `index`."""
+        """Return the sounds of stretch `index`."""
         seconds = index * HOP / RATE
         rise = self.site.ambient.rise_db((START_HOUR + seconds / 3600) % 24)
-        scene = Scene(ambient_db=rise + self._mood_db)
+        scene = Scene(ambient_db=rise + self._day_level_db)
         for event in self._active.get(index, ()):
             scene = _with(scene, event, seconds)
         return scene
@@ -77,8 +77,8 @@ class Day:
     ) -> Iterator[Block]:
         """Stream the day, or `hours` of it after its beginning. `utc`: POSIX seconds of the day's beginning.
 
-        Where a node listens to `window_s` of every `step_s` seconds, the sound in between is never judged and is
-        given as zeros instead of being made. `heard_s`: seconds that the node has listened before.
+        When a node takes a window of `window_s` every `step_s` seconds, the sound between windows is not used and is
+        returned as zeros instead of being computed. `heard_s`: seconds of sound that the node got before.
         """
         silence = np.zeros(HOP, np.float32)
         first, last = (round(hour * 3600 * RATE / HOP) for hour in hours)
@@ -90,7 +90,7 @@ class Day:
             yield Block((index - first) * HOP, samples, utc + start, start)
 
     def truth(self) -> dict[str, Any]:
-        """Describe the day for people and for scoring: the site, the leak's own band, all events."""
+        """Return a description of the day as JSON: the site, the leak's own band, all events."""
         spectra, leak = self._renderer.spectra, self.leak
         where = own_band(spectra.leak)
         return {
@@ -111,7 +111,7 @@ class Day:
         }
 
     def _thump(self, event: Event) -> Array:
-        """Make the water hammer of a tap that opens, samples (HOP,)."""
+        """Make the pressure shock of a tap that opens, samples (HOP,)."""
         fixture = event.detail["fixture"]
         rms = float(np.sqrt(self._renderer.spectra.fixtures[fixture].sum()))
         t = np.arange(HOP) / RATE
@@ -120,7 +120,7 @@ class Day:
 
 
 def _with(scene: Scene, event: Event, seconds: float) -> Scene:
-    """Add an event to a scene."""
+    """Return the scene with an event added."""
     return replace(scene, **_CHANGES[event.kind](scene, event.detail, seconds))
 
 

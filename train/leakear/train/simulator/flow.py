@@ -1,4 +1,4 @@
-"""Water that flows: leaks and taps, the same physics. Only time tells them apart."""
+"""Flow noise of leaks and taps. Both have the same physics and differ only in duration."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from leakear.train.simulator.units import Array, loguniform
 
 @dataclass(frozen=True)
 class Flow:
-    """One outlet, legitimate or not."""
+    """One outlet: a leak or a tap."""
 
     jet: Jet
     """Its hole."""
     distance_m: float
     """Metres of pipe to the sensor."""
     whistle: Tones | None
-    """A tone on top, with amplitudes relative to the noise's RMS; one outlet in ten has one."""
+    """An added tone with amplitudes relative to the noise's RMS; one outlet in ten has one."""
     swell_db: float
-    """Decibels, amplitude of a slow swelling."""
+    """Amplitude of a slow level variation, dB."""
     swell_s: float
-    """Seconds of one swell."""
+    """Period of the variation, seconds."""
     bubbles_per_s: float
-    """Clicks of air a second."""
+    """Clicks of air bubbles per second."""
 
     @classmethod
     def draw(cls, rng: np.random.Generator, pipe: Pipe, hole_mm: tuple[float, float] = (0.7, 8.0)) -> Flow:
@@ -47,7 +47,7 @@ class Flow:
         return np.asarray(self.jet.shape(f) * pipe.at(self.distance_m).gain(f), np.float32)
 
     def swell(self, seconds: float) -> float:
-        """Decibels of the slow swelling at this time."""
+        """Return the slow level variation at this time, dB."""
         return float(self.swell_db * np.sin(2 * np.pi * seconds / self.swell_s))
 
 

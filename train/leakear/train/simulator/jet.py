@@ -1,4 +1,4 @@
-"""The leak itself: water through a hole is a turbulent jet, broadband up to a corner set by speed and size."""
+"""Sound of water through a hole: a turbulent jet, broadband up to a corner frequency set by speed and hole size."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Jet:
 
     @classmethod
     def draw(cls, rng: np.random.Generator, *, hole_mm: tuple[float, float] = (0.7, 8.0)) -> Jet:
-        """Draw a leak's hole; taps and valves give wider limits."""
+        """Draw an orifice; taps and valves use larger limits than leaks."""
         return cls(loguniform(rng, 1, 8), loguniform(rng, *hole_mm), float(rng.uniform(1, 3)))
 
     @property
@@ -46,5 +46,5 @@ class Jet:
 
 
 def level_change_db(pressure_ratio: float) -> float:
-    """Decibels by which a jet changes with pressure: power goes with speed^6, speed with the root of pressure."""
+    """Return the level change of a jet with pressure, dB: power ∝ speed⁶, speed ∝ √pressure."""
     return float(30 * np.log10(max(pressure_ratio, 1e-3)))

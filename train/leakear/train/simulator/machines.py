@@ -1,7 +1,4 @@
-"""Stationary sounds that are not leaks: the hard negatives.
-
-Hum, blades, compressors and valves, each with broadband noise of its own.
-"""
+"""Machines: steady sounds that are not leaks, such as hum, fan blades, compressors and valves, with broadband noise."""
 
 from __future__ import annotations
 
@@ -20,12 +17,11 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 
 @dataclass(frozen=True)
 class Machine:
-    """One machine, as it sounds where the sensor is."""
+    """One machine, with its levels at the sensor."""
 
     kind: Kind
-    """What it is."""
     tones: tuple[Tones, ...]
-    """Shaft, blades, mains."""
+    """Tones of shaft, blades and mains."""
     noise_dbfs: float
     """Level of its broadband noise."""
     noise_hz: tuple[float, float]
@@ -33,11 +29,11 @@ class Machine:
     noise_slope: float
     """See `noise_hz`."""
     on_s: float
-    """Seconds of one run; 86400 for a machine that is never off."""
+    """Seconds of one run; 86400 for a machine that always runs."""
     off_s: float
     """Seconds between runs."""
     flutter_hz: float
-    """Hertz at which the noise swells and fades; 0 for steady noise."""
+    """Frequency of the noise's amplitude modulation, Hz; 0 for steady noise."""
 
     def noise(self, f: Array) -> Array:
         """Mean-square power per bin of the broadband part."""

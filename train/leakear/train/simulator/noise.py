@@ -1,7 +1,7 @@
-"""Gaussian noise of a given spectrum, in stretches that join without a seam and can be made in any order.
+"""Gaussian noise of a given spectrum, in cross-faded stretches that can be made in any order.
 
-Independent Gaussian sounds add by power, so that leak, background, machines and sensor noise of one moment are
-one inverse transform: a day costs about a minute of one core.
+Independent Gaussian sounds add by power, so leak, background, machines and sensor noise of one stretch need only one
+inverse transform: a day takes about a minute on one core.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class NoiseStream:
         self._tail = np.zeros(FADE, np.float32)
 
     def render(self, index: int, power: Array) -> Array:
-        """Make samples (HOP,) of stretch `index`. After a jump the stretch before is made again, with this power."""
+        """Make samples (HOP,) of stretch `index`. After a jump the previous stretch is made again, with this power."""
         if index != self._next:
             self._tail = self._make(index - 1, power)[HOP:] * FALL
         whole = self._make(index, power)

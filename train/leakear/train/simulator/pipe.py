@@ -1,4 +1,4 @@
-"""What lies between the hole and the sensor: a wall that damps high frequencies, and resonances of the pipework."""
+"""The path from the hole to the sensor: damping of high frequencies, and resonances of the pipework."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from leakear.train.simulator.units import Array, loguniform
 
 Material = Literal["metal", "plastic"]
 AUDIBLE_HZ = 200.0
-"""A sensor is mounted within hearing of its pipe: the drawn distance leaves this much before damping reaches 1/e."""
+"""The distance is drawn so that damping stays under 1/e up to this frequency."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Pipe:
     """A path along one pipe."""
 
     material: Material
-    """What the wall is made of."""
+    """Material of the wall."""
     loss: float
     """Seconds per metre, β of exp(−4πfβx): how fast sound fades with frequency and distance."""
     distance_m: float
@@ -57,7 +57,7 @@ class Pipe:
         return cls("plastic" if plastic else "metal", loss, loguniform(rng, 0.3, max(furthest, 0.6)), modes)
 
     def at(self, distance_m: float) -> Pipe:
-        """Return the same pipe, heard from another place."""
+        """Return the same pipe with another distance."""
         return Pipe(self.material, self.loss, distance_m, self.resonances)
 
     def ringing(self, f: Array) -> Array:

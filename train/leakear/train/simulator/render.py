@@ -1,4 +1,4 @@
-"""From a site and a scene to samples."""
+"""Renders the samples of a scene at a site."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from leakear.train.simulator.tones import Tones
 from leakear.train.simulator.units import BLOCK, HOP, RATE, Array, dbfs, frequencies, power, ratio, scaled
 
 LOUDEST_DBFS = -12.0
-"""Level of the loudest flow: an installer leaves this room, and the loudest real leak recordings have it."""
+"""Level of the loudest flow: the installer's gain setting leaves this headroom, and the loudest real leaks have it."""
 
 
 class Spectra:
-    """A site's sounds as mean-square power per bin, each worked out once when first needed."""
+    """A site's sounds as mean-square power per bin, each computed once."""
 
     def __init__(self, site: Site) -> None:
         self.site = site
@@ -77,7 +77,7 @@ class Spectra:
         return Tones(tones.hz, heard, tones.wander_hz, tones.period_s, tones.phase)
 
     def _stationary(self) -> Array:
-        """Everything that never stops: surroundings at night, self-noise, machines that are never off."""
+        """Sum all sounds that never stop: night background, self-noise, machines that always run."""
         total = self.self_noise + self.ambient
         for machine, noise, tones in zip(self.site.machines, self.machines, self.tones, strict=True):
             if machine.on_s < 86400:
@@ -90,12 +90,12 @@ class Spectra:
 
 
 def headroom_db(noise: Array) -> float:
-    """Decibels by which a sound may be raised before it would overdrive the sensor."""
+    """Return the decibels by which a sound may be raised before it is louder than LOUDEST_DBFS."""
     return LOUDEST_DBFS - dbfs(float(noise.sum()))
 
 
 class Renderer:
-    """Samples of one site, stretch by stretch. Streams keep no history: any stretch can be asked for."""
+    """Makes samples of one site, stretch by stretch, in any order."""
 
     def __init__(self, site: Site, seed: int) -> None:
         self.site = site
@@ -138,7 +138,7 @@ class Renderer:
         return np.asarray(total, np.float32)
 
     def _flows(self, scene: Scene) -> list[tuple[Flow, Array, float]]:
-        """List the outlets that flow: what they are, their power at 0 dB, and decibels on top."""
+        """List the open outlets: outlet, power per bin at 0 dB, and its level in dB."""
         flows = [(self.site.fixtures[k], self.spectra.fixtures[k], db) for k, db in scene.uses]
         if scene.leak_db is not None:
             level = min(scene.leak_db, headroom_db(self.spectra.leak))
@@ -150,7 +150,7 @@ class Renderer:
         return sorted(always | set(scene.machines))
 
     def _waves(self, index: int, scene: Scene) -> list[Array]:
-        """Tones of machines and whistles, and noise that flutters."""
+        """Make tones of machines and whistles, and modulated noise."""
         waves = []
         for k in self._running(scene):
             waves += [tone.render(index) for tone in self.spectra.tones[k]]

@@ -1,4 +1,4 @@
-"""What can be heard at one moment: the inputs of the renderer, and random moments for labelled clips."""
+"""The sounds present at one time: the input of the renderer, and random scenes for labelled clips."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from leakear.train.simulator.site import Site
 from leakear.train.simulator.units import loguniform
 
 Label = Literal["Leak", "NoLeak", "Use"]
-"""`Use` is flowing water that is not a leak: in one window it sounds like one."""
+"""`Use` is water use: in one window it sounds like a leak."""
 SNR_DB = (-10.0, 30.0)
 """Decibels over all stationary sound, in the sensor's pass band: the range of audible leaks."""
 
 
 @dataclass(frozen=True)
 class Shorts:
-    """A kind of short sounds that keeps coming."""
+    """Short sounds of one kind that repeat."""
 
     kind: Short
-    """What makes them."""
+    """Their kind."""
     per_s: float
     """How many a second, on average."""
     peak: float
@@ -31,14 +31,14 @@ class Shorts:
 
 @dataclass(frozen=True)
 class Scene:
-    """One moment. Fields that are None or empty are silent."""
+    """The sounds at one time. Fields that are None or empty are silent."""
 
     ambient_db: float = 0.0
     """Decibels over the site's nightly surroundings."""
     leak_db: float | None = None
     """Decibels of the leak over the stationary sounds of the night, in the sensor's pass band."""
     machines: tuple[int, ...] = ()
-    """Indices of the site's machines that run besides those never off."""
+    """Indices of the site's running machines; those that always run need not be listed."""
     uses: tuple[tuple[int, float], ...] = ()
     """(fixture, decibels against its full flow)."""
     rain_dbfs: float | None = None
@@ -52,7 +52,7 @@ class Scene:
 
 
 def draw_scene(site: Site, rng: np.random.Generator, label: Label, snr_db: float | None = None) -> Scene:
-    """Draw a moment. Disturbances are as likely with a leak as without: they must not give the label away."""
+    """Draw a scene. Other sounds are equally likely with and without a leak, so that they do not tell the label."""
     leak = rng.uniform(*SNR_DB) if snr_db is None else snr_db
     fixture = int(rng.integers(len(site.fixtures)))
     level = site.ambient.level_dbfs

@@ -1,4 +1,4 @@
-"""The ear: a contact logger, a piezo contact microphone or an air microphone, with everything that is wrong with it."""
+"""The sensor: a contact logger, a piezo contact microphone or an air microphone, with its noise and faults."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from leakear.train.simulator.units import HOP, RATE, Array, dbfs, loguniform, po
 
 Kind = Literal["logger", "contact", "microphone"]
 TILT_HZ = 1000.0
-"""Hertz about which a sensor's tilt turns."""
+"""Frequency at which a sensor's tilt is 0 dB, Hz."""
 AGC_RANGE_DB = 20.0
-"""Decibels over which an automatic gain moves at most."""
+"""Largest change by the automatic gain, dB."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Sensor:
     agc: bool
     """An automatic gain that pulls the level towards −20 dBFS and cannot be switched off."""
     emi_per_hour: float
-    """Clicks of electric interference an hour."""
+    """Clicks of electric interference per hour."""
     bits: int
     """Bits of the converter."""
 
@@ -62,7 +62,7 @@ class Sensor:
             dc=float(rng.normal(0, 0.004)) if rng.random() < 0.5 else 0.0,
             agc=bool(rng.random() < 0.05),
             emi_per_hour=loguniform(rng, 0.5, 60),
-            bits=24 if noise < -70 else 16,  # a converter whose steps drown its own noise would be a poor buy
+            bits=24 if noise < -70 else 16,  # 16 bits would be coarser than the sensor's own noise
         )
 
     def response(self, f: Array) -> Array:
@@ -74,7 +74,7 @@ class Sensor:
         return np.asarray(low * high * tilt, np.float32)
 
     def band(self, f: Array) -> npt.NDArray[np.bool_]:
-        """Tell which bins lie in the pass band: signal-to-noise ratios are stated in it."""
+        """Return a mask of the bins in the pass band, in which signal-to-noise ratios are defined."""
         return np.asarray((f >= self.low_hz) & (f <= self.high_hz))
 
     def self_noise(self, f: Array) -> Array:

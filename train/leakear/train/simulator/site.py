@@ -1,4 +1,4 @@
-"""A site: everything that stays the same where one sensor hangs. Train on some sites, test on others."""
+"""A site: everything that does not change at one sensor's place."""
 
 from __future__ import annotations
 
@@ -13,29 +13,28 @@ from leakear.train.simulator.pipe import Pipe
 from leakear.train.simulator.sensor import Sensor
 
 NIGHT_DBFS = (-33.0, 4.5)
-"""Level of a quiet night, mean and standard deviation: the gain is set at installation, as it is in noise loggers."""
+"""Night level in dBFS, mean and standard deviation: the gain is set at installation, as in noise loggers."""
 FIXTURE_MM = (1.5, 10.0)
 """Millimetres: the openings of taps, showers and cisterns' valves."""
 
 
 @dataclass(frozen=True)
 class Site:
-    """One place, drawn once."""
+    """One sensor's place."""
 
     seed: int
-    """What it was drawn from."""
+    """Seed of the random values."""
     mains_hz: float
     """Hertz of the electric grid."""
     sensor: Sensor
-    """The ear."""
     pipe: Pipe
-    """The wall it hangs on."""
+    """The pipe on which the sensor is mounted."""
     ambient: Ambient
-    """Surroundings."""
+    """Background sound."""
     machines: tuple[Machine, ...]
-    """Stationary sounds near it, none to three."""
+    """Zero to three machines nearby."""
     leak: Flow
-    """The hole that opens when there is a leak."""
+    """The leak's outlet."""
     fixtures: tuple[Flow, ...]
     """Taps and showers."""
     fixture_db: tuple[float, ...]

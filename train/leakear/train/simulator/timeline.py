@@ -1,4 +1,4 @@
-"""What happens at a site in a day, drawn as a list of events: the truth against which a detector is measured."""
+"""Events of a day at a site, drawn at random: the ground truth for evaluating a detector."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from leakear.train.simulator.units import loguniform
 DAY_S = 86400.0
 """Seconds of a node-day."""
 START_HOUR = 12.0
-"""Local hour at which a node-day begins: noon, so that its night is whole."""
+"""Local hour at which a node-day begins: noon, so that it contains a whole night."""
 LONGEST_USE_S = 1500.0
 """Seconds of the longest legitimate use of water."""
 ONSET_S = (900.0, 14 * 3600.0)
@@ -23,12 +23,12 @@ ONSET_S = (900.0, 14 * 3600.0)
 LOUDEST_WEATHER_DBFS = -22.0
 """Level of the heaviest rain and the strongest wind."""
 _BUSY = np.array([1, 0.5, 0.3, 0.2, 0.3, 1.5, 5, 7, 5, 3, 2.5, 2.5, 3, 2.5, 2, 2, 3, 4.5, 6, 6, 5, 4, 3, 2])
-"""How busy a household is, by hour of the day."""
+"""Relative activity of a household by hour of the day."""
 
 
 @dataclass(frozen=True)
 class Event:
-    """Something that begins and ends."""
+    """A sound with a start and an end."""
 
     kind: str
     """leak, use, short, rain, wind, vehicle, dropout, or machine."""
@@ -37,10 +37,10 @@ class Event:
     end_s: float
     """Seconds after the day began."""
     detail: dict[str, Any] = field(default_factory=dict)
-    """What the kind needs: snr_db, fixture, flow_db, machine, name, level_dbfs, db, per_s, peak."""
+    """Values that depend on the kind: snr_db, fixture, flow_db, machine, name, level_dbfs, db, per_s, peak."""
 
     def to_json(self) -> dict[str, Any]:
-        """As it stands in a truth file."""
+        """Return the JSON object of a truth file."""
         flat = asdict(self)
         detail = flat.pop("detail")
         return {key: round(v, 3) if isinstance(v, float) else v for key, v in (flat | detail).items()}
@@ -62,14 +62,14 @@ def draw_events(site: Site, rng: np.random.Generator, *, leak: bool, snr_db: flo
 
 
 def pressure(seconds: float, dip: float) -> float:
-    """Pressure against the night's, 1 − dip at the busiest hours: the grid's pressure falls when people draw."""
+    """Return pressure relative to the night's, 1 − dip at the busiest hours: it falls when people use water."""
     hour = (START_HOUR + seconds / 3600) % 24
     day = max(0.0, float(np.sin(np.pi * (hour - 5) / 18)))
     return 1 - dip * day
 
 
 def _leak(rng: np.random.Generator, snr_db: float | None) -> Event:
-    """Draw a leak that stays to the end of the day, or, one in five, is mended after six hours or more."""
+    """Draw a leak that stays to the end of the day, or, one in five, is repaired after six hours or more."""
     onset = float(rng.uniform(*ONSET_S))
     end = float(rng.uniform(onset + 6 * 3600, DAY_S)) if rng.random() < 0.2 else DAY_S
     level = float(rng.uniform(*SNR_DB)) if snr_db is None else snr_db
@@ -77,13 +77,13 @@ def _leak(rng: np.random.Generator, snr_db: float | None) -> Event:
 
 
 def _busy_time(rng: np.random.Generator) -> float:
-    """Draw a moment, seconds after noon, as busy hours have it."""
+    """Draw a time, seconds after noon, more often in busy hours."""
     hour = rng.choice(24, p=_BUSY / _BUSY.sum()) + rng.random()
     return float((hour - START_HOUR) % 24 * 3600)
 
 
 def _uses(site: Site, rng: np.random.Generator) -> list[Event]:
-    """Draw 10 to 60 uses: mostly under a minute, one to five of 5 to 25 minutes, the flow changed in the midst of some.
+    """Draw 10 to 60 uses: mostly under a minute, one to five of 5 to 25 minutes, some with changes of flow.
 
     The outlet and its valve thump stay the same; only how far it is opened differs.
     """
@@ -97,7 +97,7 @@ def _uses(site: Site, rng: np.random.Generator) -> list[Event]:
 
 
 def _flow_steps(rng: np.random.Generator, start: float, end: float, fixture: int) -> list[Event]:
-    """Cut one use into one to three openings of the tap."""
+    """Divide one use into one to three parts with different flow."""
     cuts = np.sort(rng.uniform(start, end, rng.integers(0, 3)))
     edges = [start, *cuts.tolist(), end]
     return [
@@ -109,7 +109,7 @@ def _flow_steps(rng: np.random.Generator, start: float, end: float, fixture: int
 
 
 def _machines(site: Site, rng: np.random.Generator) -> list[Event]:
-    """Draw the runs of each machine that is not always on; each run and pause within a fifth of its usual length."""
+    """Draw the runs of each machine that does not always run; each run and pause differs by up to a fifth."""
     events = []
     for k, machine in enumerate(site.machines):
         t = 0.0 if machine.on_s >= DAY_S else float(rng.uniform(-machine.on_s, machine.off_s))
@@ -157,9 +157,9 @@ def _weather(site: Site, rng: np.random.Generator) -> list[Event]:
 
 
 def _rain(rng: np.random.Generator, start: float, end: float, level_dbfs: float) -> list[Event]:
-    """Cut rain into stretches of 3 to 20 minutes, each of its own strength: some rains are steady, most are not."""
+    """Divide rain into parts of 3 to 20 minutes, each with its own level."""
     spread_db, events = float(rng.uniform(1, 5)), []
-    mean_dbfs = min(level_dbfs, LOUDEST_WEATHER_DBFS - 2 * spread_db)  # always at the limit it would be steady
+    mean_dbfs = min(level_dbfs, LOUDEST_WEATHER_DBFS - 2 * spread_db)  # else the limit below would make it steady
     while start < end:
         till = min(start + float(rng.uniform(180, 1200)), end)
         level = min(mean_dbfs + float(rng.normal(0, spread_db)), LOUDEST_WEATHER_DBFS)

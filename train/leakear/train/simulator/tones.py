@@ -1,4 +1,4 @@
-"""Sounds with a pitch: motors, transformers, whistles. One period in a table, read at a wandering rate."""
+"""Tones of motors, transformers and whistles: one period in a table, read at a varying rate."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from leakear.train.simulator.units import HOP, RATE, Array
 
 TABLE = 8192
-"""Points of one period: nearest-point reading errs by −70 dB and less."""
+"""Points of one period: the error of nearest-point reading is under −70 dB."""
 
 
 @dataclass(frozen=True)
@@ -22,11 +22,11 @@ class Tones:
     amplitudes: tuple[float, ...]
     """Full-scale amplitude of harmonic 1, 2, …"""
     wander_hz: float
-    """Hertz, the amplitude of the fundamental's slow wander."""
+    """Amplitude of the fundamental's slow frequency variation, Hz."""
     period_s: float
-    """Seconds of one swing of the wander."""
+    """Period of the variation, seconds."""
     phase: float
-    """Radians at the start of the day, of tone and wander."""
+    """Phase of tone and variation at the start of the day, radians."""
 
     @cached_property
     def table(self) -> Array:

@@ -1,4 +1,4 @@
-"""The grid on which the simulator works, and conversions between levels and powers."""
+"""Block sizes of the simulator, and conversions between levels and powers."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ BLOCK = 32768
 FADE = 2048
 """Samples over which neighbouring stretches are cross-faded at constant power."""
 HOP = BLOCK - FADE
-"""Samples by which stretches advance (1.39 s): the grid on which a scene changes."""
+"""Samples by which stretches advance (1.39 s): the time resolution of scenes."""
 
 
 def frequencies() -> Array:
-    """Hertz of each bin of a stretch; the constant's bin is moved off zero so that power laws stay finite."""
+    """Return the frequency of each bin, Hz; bin 0 gets a value above 0 so that power laws stay finite."""
     f = np.fft.rfftfreq(BLOCK, 1 / RATE).astype(np.float32)
     f[0] = f[1] / 2
     return f
@@ -41,7 +41,7 @@ def ratio(db: float) -> float:
 
 
 def scaled(shape: Array, mean_square: float) -> Array:
-    """Power per bin with the form of `shape` and this sum; the first bin carries nothing (no DC from noise)."""
+    """Power per bin with the form of `shape` and this sum; the first bin is 0 (noise has no DC)."""
     out = shape.astype(np.float32)
     out[0] = 0.0
     return np.asarray(out * np.float32(mean_square / max(float(out.sum()), 1e-30)), np.float32)

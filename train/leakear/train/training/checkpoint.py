@@ -1,4 +1,4 @@
-"""What an interrupted training needs to go on as if nothing had happened: one file, written in one step."""
+"""The checkpoint from which an interrupted training continues with the same result: one file, replaced atomically."""
 
 import json
 import zipfile
@@ -30,9 +30,9 @@ def _add(archive: zipfile.ZipFile, name: str, array: npt.NDArray[Any]) -> None:
 
 
 def restore(folder: Path, variables: Sequence[Any], signature: str) -> dict[str, Any] | None:
-    """Load the variables and return the state; None where there is no checkpoint.
+    """Load the variables and return the state; None when there is no checkpoint.
 
-    InputDataError where the checkpoint is of another run than `signature` says, or is damaged.
+    InputDataError when the checkpoint belongs to a run of another `signature`, or is damaged.
     """
     path = folder / FILE
     if not path.is_file():
@@ -43,12 +43,12 @@ def restore(folder: Path, variables: Sequence[Any], signature: str) -> dict[str,
             if state["signature"] != signature:
                 raise InputDataError(
                     f"{folder} holds an interrupted run of other recordings or options: "
-                    "give another --output, or --fresh to begin anew there"
+                    "give another --output, or --fresh to start again there"
                 )
             for number, variable in enumerate(variables):
                 variable.assign(arrays[f"v{number}"])
     except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
         if isinstance(error, InputDataError):
             raise
-        raise InputDataError(f"{path} is damaged ({error}): give --fresh to begin anew") from error
+        raise InputDataError(f"{path} is damaged ({error}): give --fresh to start again") from error
     return state

@@ -1,7 +1,8 @@
-"""Training on several machines through TensorFlow's own engine.
+"""Training on several machines with tf.distribute.
 
-Each machine runs the same `leakear-train fit` command with TF_CONFIG in its environment, which names all workers and
-says which one this is. Worker 0 writes the run folder; the others compute. Without TF_CONFIG this process trains alone.
+Each machine runs the same `leakear-train fit` command with TF_CONFIG in its environment, which lists all workers and
+the number of this one. Worker 0 writes the run folder; the others only compute. Without TF_CONFIG this process trains
+alone.
 """
 
 import json
@@ -16,7 +17,7 @@ _HELP = 'it looks like {"cluster": {"worker": ["host:port", …]}, "task": {"typ
 
 @dataclass(frozen=True)
 class Cluster:
-    """Who computes together."""
+    """The workers that train together."""
 
     strategy: Any
     """tf.distribute.Strategy"""
@@ -35,12 +36,12 @@ class Cluster:
 
     @property
     def local(self) -> range:
-        """Numbers of this process's copies."""
+        """Numbers of the replicas that this process computes."""
         each = self.replicas // self.workers
         return range(self.index * each, (self.index + 1) * each)
 
     def meet(self) -> None:
-        """Wait until every worker is here: one that leaves early counts as crashed with the others."""
+        """Wait until every worker has called this: a worker that exits earlier makes the others fail."""
         if self.workers == 1:
             return
         import tensorflow as tf
@@ -68,7 +69,7 @@ def task() -> tuple[int, int]:
 
 
 def join() -> Cluster:
-    """Join the workers of TF_CONFIG. Call it before anything else touches TensorFlow; waits until all are there."""
+    """Join the workers of TF_CONFIG. Call it before anything else touches TensorFlow; waits until all have started."""
     index, workers = task()
     import tensorflow as tf
 

@@ -1,9 +1,9 @@
-"""Fitting the `statistics` network to few recordings: pre-trained on simulated sites, shrunk toward its prior.
+"""Fits the `statistics` network to few recordings: pre-training on simulated sites, then shrinkage toward the prior.
 
-Sixty recordings cannot train a convolutional network from nothing: alone they make it worse than one untrained
-statistic. So the branch learns from simulated sites first. On recordings it may then depart from the prior only as far
-as `shrinkage` lets it: its mean squared logit on recordings is a part of the loss. Simulated windows stay in every
-batch, so that what they taught is kept.
+Sixty recordings are too few to train a convolutional network: trained on them alone it is worse than the untrained
+statistic. So the branch is first trained on simulated sites. When it is then fitted to recordings, its mean squared
+logit on recordings is part of the loss, weighted with `shrinkage`, which keeps the sum close to the prior. Half of each
+batch is simulated windows, so that the network keeps what it learnt from them.
 """
 
 import hashlib
@@ -19,12 +19,13 @@ import numpy.typing as npt
 from tqdm import tqdm
 
 from leakear.edge.spec import SpectrogramSpec
-from leakear.train.networks import presets
-from leakear.train.networks.compact import MOMENTS
-from leakear.train.training.pooled_windows import Inputs, Lessons, Moments, by_site, change
+from leakear.train import networks
+from leakear.train.networks import compact
+from leakear.train.training import pooled_windows
+from leakear.train.training.pooled_windows import Inputs, PooledFrames, PooledWindows, by_site, change
 
 VERSION = 1
-"""Raised when the same windows and options would pre-train otherwise."""
+"""Increased when the same windows and options would give other pre-trained weights."""
 Logits: TypeAlias = npt.NDArray[np.float64]
 """(n,) positive = Leak"""
 Batch: TypeAlias = tuple[Inputs, npt.NDArray[np.float32], npt.NDArray[np.float32]]
@@ -32,13 +33,13 @@ Batch: TypeAlias = tuple[Inputs, npt.NDArray[np.float32], npt.NDArray[np.float32
 
 
 @dataclass(frozen=True)
-class Fitting:
-    """How long and how freely to learn."""
+class FitOptions:
+    """Duration and limits of pre-training and fitting."""
 
     pretrain_epochs: int = 12
     """Passes over the simulated windows."""
     steps: int = 120
-    """Batches of recordings and simulated windows, half each."""
+    """Batches in fitting; each is half recordings, half simulated windows."""
     batch: int = 32
     learning_rate: float = 1e-3
     shrinkage: float = 5.0
@@ -51,116 +52,116 @@ class Fitting:
 
 
 @dataclass(frozen=True)
-class Teacher:
-    """Pre-trains once, then fits as many networks as there are folds."""
+class PretrainedFit:
+    """Pre-trains once, then fits one network for each set of recordings (such as the folds of a cross-validation)."""
 
-    simulated: Lessons
-    fitting: Fitting
+    simulated: PooledWindows
+    options: FitOptions
     cache: Path
     """Folder where pre-trained weights are kept."""
     preset: str = "compact"
 
     @property
     def spec(self) -> SpectrogramSpec:
-        """Return what the network hears."""
-        return presets.preset(self.preset).spec
+        """Spectrogram of the network."""
+        return networks.find(self.preset).spec
 
     @cached_property
     def pretrained(self) -> list[Any]:
-        """Weights after simulated windows alone, from the cache where the same have been made before."""
+        """Weights after pre-training, read from the cache when the same weights were computed before."""
         file = self.cache / f"pretrained-{self._key()}.npz"
         if file.is_file():
             with np.load(file) as kept:
                 return [kept[name] for name in kept.files]
         model = self._fresh()
-        pretrain(model, self.simulated, self.fitting, self.spec)
+        pretrain(model, self.simulated, self.options, self.spec)
         weights = list(model.get_weights())
         np.savez(file, *weights)
         return weights
 
     def _key(self) -> str:
-        """Digest of all that pre-training depends on: the windows, this code, the options."""
-        facts = hashlib.sha256(self.simulated.moments.tobytes())
-        for name in ("lessons.py", "networks_compact.py"):
-            facts.update(Path(__file__).with_name(name).read_bytes())
-        options = replace(self.fitting, steps=0, shrinkage=0.0)
+        """Return a digest of all that pre-training depends on: the windows, the code and the options."""
+        facts = hashlib.sha256(self.simulated.frames.tobytes())
+        for module in (compact, pooled_windows):
+            facts.update(Path(str(module.__file__)).read_bytes())
+        options = replace(self.options, steps=0, shrinkage=0.0)
         facts.update(f"{VERSION} {options} {self.preset} {self.simulated.targets.tobytes().hex()}".encode())
         return facts.hexdigest()[:24]
 
-    def fitted(self, real: Lessons) -> Any:
-        """Return a network fitted to these recordings; the prior stays as it is."""
+    def fit(self, real: PooledWindows) -> Any:
+        """Return a keras.Model fitted to these recordings; the prior is not changed."""
         import keras
 
         learner = self._learner
         learner.model.set_weights(self.pretrained)
-        keras.utils.set_random_seed(self.fitting.seed)
-        fitting = self.fitting
-        learner.learn(mixed(real, self.simulated, fitting, self.spec), fitting.steps, fitting.learning_rate, "fitting")
+        keras.utils.set_random_seed(self.options.seed)
+        options = self.options
+        learner.learn(mixed(real, self.simulated, options, self.spec), options.steps, options.learning_rate, "fitting")
         network = self._fresh()
         network.set_weights(learner.model.get_weights())
         return network
 
     @cached_property
     def _learner(self) -> "_Learner":
-        """Compiled once for all folds."""
-        return _Learner(self._fresh(), self.fitting.shrinkage, frozen=True)
+        """Compiled once for all calls of `fit`."""
+        return _Learner(self._fresh(), self.options.shrinkage, frozen=True)
 
     def _fresh(self) -> Any:
         import keras
 
-        keras.utils.set_random_seed(self.fitting.seed)
-        return presets.build(presets.preset(self.preset))
+        keras.utils.set_random_seed(self.options.seed)
+        return networks.find(self.preset).network()
 
 
-def pretrain(model: Any, simulated: Lessons, fitting: Fitting, spec: SpectrogramSpec) -> None:
-    """Teach the branch on simulated windows."""
-    rng = np.random.default_rng([fitting.seed, 1])
-    parts = max(len(simulated) // fitting.batch, 1)
+def pretrain(model: Any, simulated: PooledWindows, options: FitOptions, spec: SpectrogramSpec) -> None:
+    """Train the branch on simulated windows."""
+    rng = np.random.default_rng([options.seed, 1])
+    parts = max(len(simulated) // options.batch, 1)
 
     def batches() -> Iterator[Batch]:
-        for _ in range(fitting.pretrain_epochs):
+        for _ in range(options.pretrain_epochs):
             for rows in np.array_split(rng.permutation(len(simulated)), parts):
-                x = change(simulated.moments[rows], rng, fitting.gain_db[1], fitting.response_db, spec)
+                x = change(simulated.frames[rows], rng, options.gain_db[1], options.response_db, spec)
                 yield x, simulated.targets[rows].astype(np.float32), np.zeros(len(rows), np.float32)
 
     learner = _Learner(model, 0.0, frozen=False)
-    learner.learn(batches(), fitting.pretrain_epochs * parts, 2 * fitting.learning_rate, "pre-training")
+    learner.learn(batches(), options.pretrain_epochs * parts, 2 * options.learning_rate, "pre-training")
 
 
-def mixed(real: Lessons, simulated: Lessons, fitting: Fitting, spec: SpectrogramSpec) -> Iterator[Batch]:
+def mixed(real: PooledWindows, simulated: PooledWindows, options: FitOptions, spec: SpectrogramSpec) -> Iterator[Batch]:
     """Yield batches of recordings and simulated windows, half each."""
-    rng = np.random.default_rng([fitting.seed, 2])
-    half = fitting.batch // 2
+    rng = np.random.default_rng([options.seed, 2])
+    half = options.batch // 2
     draw = by_site(real, rng)
-    for _ in range(fitting.steps):
+    for _ in range(options.steps):
         ours, theirs = draw(half), rng.choice(len(simulated), half)
         x = [
-            change(part.moments[rows], rng, gain, fitting.response_db, spec)
-            for part, rows, gain in zip((real, simulated), (ours, theirs), fitting.gain_db, strict=True)
+            change(part.frames[rows], rng, gain, options.response_db, spec)
+            for part, rows, gain in zip((real, simulated), (ours, theirs), options.gain_db, strict=True)
         ]
         targets = np.concatenate([real.targets[ours], simulated.targets[theirs]]).astype(np.float32)
         yield np.concatenate(x), targets, np.repeat(np.array([1, 0], np.float32), half)
 
 
-def logits(model: Any, found: Moments) -> Logits:
+def logits(model: Any, found: PooledFrames) -> Logits:
     """Return the network's logits, shape (n,)."""
-    behind = _behind(model)
+    trainable = _trainable_part(model)
     parts = [found[start : start + 64, ..., None].astype(np.float32) for start in range(0, len(found), 64)]
-    return np.concatenate([behind(part, training=False)[0].numpy()[:, 0] for part in parts]).astype(np.float64)
+    return np.concatenate([trainable(part, training=False)[0].numpy()[:, 0] for part in parts]).astype(np.float64)
 
 
-def _behind(model: Any) -> Any:
-    """Return what lies behind the layer MOMENTS: moments → (logit, the branch's part of it)."""
+def _trainable_part(model: Any) -> Any:
+    """Return the layers after POOLING_LAYER as a model: pooled frames → (logit, the branch's logit)."""
     import keras
 
-    return keras.Model(model.get_layer(MOMENTS).output, [model.output, model.get_layer("branch").output])
+    return keras.Model(model.get_layer(compact.POOLING_LAYER).output, [model.output, model.get_layer("branch").output])
 
 
 class _Learner:
-    """A network and one compiled step of learning: everything but the prior is trained.
+    """A network and one compiled training step: everything but the prior is trained.
 
-    `frozen` keeps the normalisation that pre-training found: batches of two sources have no common one, and what is
-    shrunk is then what the finished network will say.
+    `frozen` uses the batch normalisation found in pre-training: recordings and simulated windows have no common one,
+    and the loss then sees the same logits as the finished network gives.
     """
 
     def __init__(self, model: Any, shrinkage: float, *, frozen: bool) -> None:
@@ -171,7 +172,7 @@ class _Learner:
         self.model = model
         self._optimizer = optimizer = keras.optimizers.Adam()
         optimizer.build(model.trainable_variables)
-        both = _behind(model)
+        both = _trainable_part(model)
 
         @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
         def step(x: Any, targets: Any, real: Any) -> None:
@@ -186,7 +187,7 @@ class _Learner:
         self._step = step
 
     def learn(self, batches: Iterator[Batch], steps: int, rate: float, title: str) -> None:
-        """Learn from the batches, from a fresh optimiser, the learning rate falling along a cosine."""
+        """Train on the batches with a reset optimiser; the learning rate falls from `rate` to zero along a cosine."""
         for variable in self._optimizer.variables:
             variable.assign(variable * 0)
         for number, batch in enumerate(tqdm(batches, title, steps, unit="batch", leave=False, disable=None)):

@@ -1,4 +1,4 @@
-"""What a training has learnt so far, and what it keeps of it on disk."""
+"""Progress of a training: losses of each epoch and the best weights, in memory and on disk."""
 
 import csv
 import math
@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 BEST = "best.weights.h5"
-"""Where `patience` keeps the best weights until the run is finished."""
+"""File of the best weights until the run is finished; written when `patience` is above 0."""
 
 
 @dataclass
 class Progress:
-    """What has been learnt so far."""
+    """Losses so far."""
 
     history: list[dict[str, float]] = field(default_factory=list)
     """One entry an epoch."""
@@ -32,11 +32,11 @@ class Trained:
     """keras.Model with the weights of `epoch`."""
     history: list[dict[str, float]]
     epoch: int
-    """Whose weights are kept: the last, or the best one on validation where `patience` says so; the first is 0."""
+    """Epoch whose weights are kept, from 0: the last one, or with `patience` the one with the best validation loss."""
 
 
 class Best:
-    """Keeps the weights of the epoch that validated best, where `patience` asks for it."""
+    """Keeps the weights of the epoch with the lowest validation loss when `patience` is above 0."""
 
     def __init__(self, patience: int, folder: Path | None) -> None:
         self._patience = patience
@@ -44,7 +44,7 @@ class Best:
         self._weights: list[Any] = []
 
     def update(self, model: Any, progress: Progress) -> None:
-        """Compare the epoch that has just ended."""
+        """Compare the epoch that has just ended with the best one."""
         loss = progress.history[-1].get("val_loss", math.inf)
         if loss >= progress.best_loss:
             return
@@ -55,7 +55,7 @@ class Best:
                 model.save_weights(self._file)
 
     def finish(self, model: Any, progress: Progress) -> Trained:
-        """Put the best weights back."""
+        """Restore the best weights and return the outcome."""
         if not self._patience or progress.best_epoch < 0:
             return Trained(model, progress.history, len(progress.history) - 1)
         if self._weights:

@@ -31,19 +31,19 @@ _PREDICT_BATCH = 16
 
 @dataclass(frozen=True)
 class Schedule:
-    """How long and how fast to learn."""
+    """Number of epochs, batches and learning rate."""
 
     epochs: int
     batch_size: int = 32
     learning_rate: float = 1e-3
     cosine: bool = False
-    """Let the learning rate fall to nothing over the epochs."""
+    """Let the learning rate fall to zero over the epochs."""
     patience: int = 0
     """Epochs without a better validation loss before training ends; 0 never ends early."""
     mixup: float = 0.0
-    """α of the Beta distribution with which windows of a batch are blended; 0 leaves them alone."""
+    """α of the Beta distribution with which windows of a batch are blended; 0 does not blend."""
     balance: bool = False
-    """Weigh the classes so that both count alike."""
+    """Weight the classes so that both count equally."""
     seed: int = 42
 
     def rate(self, epoch: int) -> float:
@@ -65,8 +65,8 @@ def train(
 ) -> Trained:
     """Train the network that `build` makes.
 
-    With a `folder`, the state is kept there after each epoch, and an interrupted training of the same `signature`
-    goes on.
+    With a `folder`, the state is written there after each epoch, and an interrupted training of the same `signature`
+    continues from it.
     """
     if schedule.batch_size % cluster.replicas or len(training) < cluster.replicas:
         raise InputDataError(
@@ -82,7 +82,7 @@ def train(
         epoch = len(progress.history)
         entry = learner.epoch(training, weights, epoch, quiet=quiet or not cluster.chief)
         if validation is not None:
-            entry |= _judge(_predict(learner.forward, validation), validation.targets)
+            entry |= _validate(_predict(learner.forward, validation), validation.targets)
         progress.history.append(entry)
         best.update(learner.model, progress)
         if cluster.chief and not quiet:
@@ -113,7 +113,7 @@ def _predict(forward: Any, features: FeatureSet, *, quiet: bool = True) -> Logit
 
 
 class _Learner:
-    """A network, its optimiser and one step of both."""
+    """A network, its optimiser and the compiled training step."""
 
     def __init__(self, build: Callable[[], Any], schedule: Schedule, cluster: Cluster) -> None:
         import keras
@@ -129,13 +129,13 @@ class _Learner:
 
     @property
     def variables(self) -> list[Any]:
-        """Everything that changes while learning, random states included."""
+        """Everything that training changes, random states included."""
         return [*self.model.variables, *self.optimizer.variables]
 
     def epoch(
         self, features: FeatureSet, weights: npt.NDArray[np.float32], epoch: int, *, quiet: bool
     ) -> dict[str, float]:
-        """Learn from every window once."""
+        """Train on every window once; return the figures of the epoch."""
         started, schedule, cluster = time.monotonic(), self.schedule, self.cluster
         plan = batches.order(len(features), schedule.batch_size, schedule.seed, epoch, cluster.replicas)
         blends = np.random.default_rng([schedule.seed, epoch, 1])
@@ -161,7 +161,7 @@ class _Learner:
     def _distribute(
         self, features: FeatureSet, plan: list[npt.NDArray[np.int64]], weights: npt.NDArray[np.float32]
     ) -> Any:
-        """Return the batches as TensorFlow's engine wants them."""
+        """Return the batches as a distributed tf.data.Dataset."""
         import tensorflow as tf
 
         shape = features.recipe.spec.shape
@@ -201,13 +201,13 @@ class _Learner:
 
 
 def _inputs(codes: Any) -> Any:
-    """Return what a network sees, float32 (n, rows, frames, 1) in [0, 1], from codes (n, rows, frames)."""
+    """Return the input of a network, float32 (n, rows, frames, 1) in [0, 1], from codes (n, rows, frames)."""
     import tensorflow as tf
 
     return tf.cast(codes, tf.float32)[..., None] / 255.0
 
 
-def _judge(logits: Logits, targets: npt.NDArray[np.uint8]) -> dict[str, float]:
+def _validate(logits: Logits, targets: npt.NDArray[np.uint8]) -> dict[str, float]:
     losses = np.logaddexp(0, logits) - logits * targets
     return {"val_loss": float(losses.mean()), "val_accuracy": float(((logits > 0) == targets).mean())}
 
