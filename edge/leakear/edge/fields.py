@@ -133,7 +133,7 @@ def _number(kind: Any, value: Any, rule: Rule, where: str) -> int | float:
     if isinstance(value, bool) or not isinstance(value, int | float) or (kind is int and not whole):
         _refuse(where, f"must be a {'whole number' if kind is int else 'number'}, not {shown(value)}")
     if abs(value) > MAX_INTEGER if isinstance(value, int) or kind is int else not math.isfinite(value):
-        _refuse(where, "is beyond the numbers that can be kept")
+        _refuse(where, "is beyond the numbers a message may hold")
     if (rule.minimum is not None and value < rule.minimum) or (rule.maximum is not None and value > rule.maximum):
         low, high = rule.minimum, rule.maximum
         _refuse(where, f"is {shown(value)}; allowed is {low} to {'any' if high is None else high}")
