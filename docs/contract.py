@@ -17,9 +17,10 @@ from typing import Any, Union, get_args, get_origin
 import jsonschema
 import yaml
 
+from leakear.edge.fields import MAX_INTEGER, Rule
 from leakear.edge.messages import requests as rq
 from leakear.edge.messages import results as rs
-from leakear.edge.messages.codec import MAX_INTEGER, Rule, slots
+from leakear.edge.messages.codec import slots
 from leakear.edge.messages.reports import (
     NAME,
     Availability,

@@ -9,7 +9,8 @@ from leakear.edge import cli
 from leakear.edge.errors import ConfigError
 from leakear.edge.model import bundle
 from leakear.edge.model.tflite import FACTORY
-from leakear.edge.settings import SECTIONS, Settings, annotated, shown
+from leakear.edge.settings import SECTIONS, Settings
+from leakear.edge.settings_file import annotated, shown
 
 
 def write(tmp_path: Path, text: str) -> Path:

@@ -1,7 +1,9 @@
-"""Whether a result can be written where it is wanted: asked first, for hours of work must not end in a refusal."""
+"""Writing files: whole or not at all, and asked first where hours of work would end in a refusal."""
 
 import os
+import stat
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 from leakear.edge.errors import LeakearError
@@ -37,3 +39,40 @@ def refusal(folder: Path) -> OSError | None:
             return None
     except OSError as error:
         return error
+
+
+def write_whole(path: Path, data: bytes, *, mode: int = 0o644, like: Path | None = None) -> None:
+    """Replace a file's content in one step that survives a power cut: the old content or the new one, never a mixture.
+
+    A symbolic link stays one: its target is replaced. An existing file keeps its mode and owner; a new one gets them
+    from `like`, else `mode` (less the umask). Raises OSError, with the file untouched.
+    """
+    target = path.resolve()
+    descriptor, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            _take_rights(file.fileno(), target if target.exists() else like, mode)
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).replace(target)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def _take_rights(descriptor: int, model: Path | None, mode: int) -> None:
+    """Give an open file the owner and mode of `model`; without one, `mode` less the umask."""
+    if model is None:
+        os.fchmod(descriptor, mode & ~_umask())
+        return
+    there = model.stat()
+    with suppress(PermissionError):  # only root may give a file away
+        os.fchown(descriptor, there.st_uid, there.st_gid)
+    os.fchmod(descriptor, stat.S_IMODE(there.st_mode))
+
+
+def _umask() -> int:
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask

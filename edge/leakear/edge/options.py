@@ -7,23 +7,14 @@ example from the very same fields, so the documentation cannot drift from the co
 
 import os
 from collections.abc import Collection
-from dataclasses import MISSING, dataclass, field
-from dataclasses import Field as DataclassField
+from dataclasses import MISSING, Field, field
 from pathlib import Path
 from typing import Any
 
+from leakear.edge.fields import KEY, Rule, rule_of
 
-@dataclass(frozen=True, slots=True)
-class Described:
-    """What is known of an option beside its name, type and default."""
-
-    doc: str
-    """unit and effect, one sentence"""
-    minimum: float | None = None
-    maximum: float | None = None
-    choices: tuple[str, ...] | None = None
-    secret: bool = False
-    """masked by `config show`"""
+LONGEST_TEXT = 4096
+"""Characters of a configured text: a path may be long."""
 
 
 def option(
@@ -36,21 +27,21 @@ def option(
     secret: bool = False,
 ) -> Any:
     """Declare a field that a site may configure. A list default is copied for each instance."""
-    described = Described(doc, minimum, maximum, tuple(choices) if choices else None, secret)
-    metadata = {"option": described}
+    allowed = tuple(choices) if choices else None
+    rule = Rule(doc, minimum=minimum, maximum=maximum, choices=allowed, secret=secret, max_length=LONGEST_TEXT)
     if isinstance(default, list | dict):
-        return field(default_factory=default.copy, metadata=metadata)
-    return field(default=default, metadata=metadata)
+        return field(default_factory=default.copy, metadata={KEY: rule})
+    return field(default=default, metadata={KEY: rule})
 
 
-def describe(declared: "DataclassField[Any]") -> Described:
+def describe(declared: "Field[Any]") -> Rule:
     """Return what `option` recorded about a dataclass field."""
-    described = declared.metadata["option"]
-    assert isinstance(described, Described)
-    return described
+    rule = rule_of(declared)
+    assert rule is not None
+    return rule
 
 
-def default_of(declared: "DataclassField[Any]") -> Any:
+def default_of(declared: "Field[Any]") -> Any:
     """Return the value a field has when the file does not name it."""
     return declared.default if declared.default_factory is MISSING else declared.default_factory()
 

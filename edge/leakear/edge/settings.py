@@ -1,4 +1,4 @@
-"""The configuration of one node: one TOML file whose keys, limits and words come from the modules that own them.
+"""The configuration of one node: sections whose keys, limits and words come from the modules that own them.
 
 Unknown keys, wrong types and impossible values are refused with the file, the key and the remedy; nothing is guessed.
 An environment variable `LEAKEAR_SECTION_KEY` overrides a key of the file (`LEAKEAR_MQTT_HOST=broker.local`).
@@ -8,28 +8,29 @@ import os
 import socket
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import Field, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar, get_type_hints
 
 from leakear.edge.audio.capture import CaptureOptions
 from leakear.edge.decision.state_machine import DecisionRule
 from leakear.edge.errors import ConfigError
 from leakear.edge.evidence.recorder import EvidenceOptions
+from leakear.edge.fields import Invalid, check, rule_of
 from leakear.edge.health.monitor import HealthOptions
 from leakear.edge.messages.reports import Identity
-from leakear.edge.model import bundle
-from leakear.edge.model.tflite import FACTORY, ModelOptions
+from leakear.edge.model.tflite import ModelOptions
 from leakear.edge.mqtt.dispatcher import CommandOptions
 from leakear.edge.mqtt.homeassistant import HomeassistantOptions
 from leakear.edge.mqtt.link import MqttOptions
-from leakear.edge.options import default_of, describe, option
+from leakear.edge.options import option
 from leakear.edge.options import path as path_of
 from leakear.edge.outbox.queue import OutboxOptions
 from leakear.edge.windows import WindowOptions
 
 ENVIRONMENT = "LEAKEAR"
 SYSTEM_FILE = Path("/etc/leakear/leakear.toml")
+"""Where the installer puts the configuration."""
 T = TypeVar("T")
 
 
@@ -175,98 +176,19 @@ def _built(owner: type[T], values: Mapping[str, Any], where: str) -> T:
 
 def _checked(owner: type[Any], body: Mapping[str, Any], where: str) -> dict[str, Any]:
     """Check names, types and limits of one section."""
-    known = {declared.name: declared for declared in fields(owner) if "option" in declared.metadata}
+    known = {declared.name: rule for declared in fields(owner) if (rule := rule_of(declared)) is not None}
     hints = get_type_hints(owner)
     checked = {}
     for key, value in body.items():
         if key not in known:
             raise ConfigError(f"{where} {key}: unknown key; known: {', '.join(known)}")
-        checked[key] = _checked_value(known[key], hints[key], value, f"{where} {key}")
+        try:
+            checked[key] = check(hints[key], value, known[key])
+        except Invalid as error:
+            raise ConfigError(f"{where} {key} {error.why.strip()} ({known[key].doc})") from None
     return checked
 
 
-def _checked_value(declared: "Field[Any]", hint: Any, value: Any, where: str) -> Any:
-    described = describe(declared)
-    typed = _typed(hint, value)
-    if typed is None:
-        raise ConfigError(f"{where} = {value!r}: must be {_type_name(hint)} ({described.doc})")
-    if described.choices and typed not in described.choices:
-        raise ConfigError(f"{where} = {value!r}: must be one of {', '.join(described.choices)}")
-    if isinstance(typed, int | float) and not isinstance(typed, bool):
-        low, high = described.minimum, described.maximum
-        if not ((low is None or typed >= low) and (high is None or typed <= high)):
-            raise ConfigError(f"{where} = {value!r}: must lie within {low} to {high} ({described.doc})")
-    return typed
-
-
-def _typed(hint: Any, value: Any) -> Any:
-    """Return the value as the hint's type, or None when it is another type."""
-    if hint is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    if get_origin(hint) is tuple:
-        inner = get_args(hint)[0]
-        items = [_typed(inner, item) for item in value] if isinstance(value, list | tuple) else [None]
-        return None if None in items else tuple(items)
-    wanted = hint if isinstance(hint, type) else object
-    return value if isinstance(value, wanted) and (wanted is bool) == isinstance(value, bool) else None
-
-
-def _type_name(hint: Any) -> str:
-    names = {str: "a text in quotes", int: "a whole number", float: "a number", bool: "true or false"}
-    return names.get(hint, "a list")
-
-
-def toml(value: Any) -> str:
-    """Write one value as TOML."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, list | tuple):
-        return f"[{', '.join(toml(item) for item in value)}]"
-    if isinstance(value, str):
-        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
-    return repr(value)
-
-
-def annotated() -> Iterator[str]:
-    """Yield the lines of the example configuration: every key with its default, unit, limits and effect."""
-    yield "# leakear node configuration. Every key is shown with its default; a # before a key leaves it at that. What"
-    yield "# the model file says of [decision] goes before its defaults: shown is what the factory model says."
-    yield f"# An environment variable {ENVIRONMENT}_SECTION_KEY overrides a key. Check: leakear-edge config check FILE"
-    models = bundle.read(FACTORY).info.decision
-    for name, owner in SECTIONS.items():
-        yield ""
-        yield f"[{name}]  # {(owner.__doc__ or '').splitlines()[0].removeprefix(f'[{name}]:').strip()}"
-        for declared in fields(owner):
-            if "option" in declared.metadata:
-                yield from _annotated_key(declared, models if name == "decision" else {})
-
-
-def _annotated_key(declared: "Field[Any]", models: Mapping[str, Any]) -> Iterator[str]:
-    described = describe(declared)
-    limits = "" if described.minimum is None else f" ({_plain(described.minimum)} to {_plain(described.maximum)})"
-    limits = f" ({' | '.join(described.choices)})" if described.choices else limits
-    yield f"# {described.doc}{limits}{'; from the model' if declared.name in models else ''}"
-    yield f"#{declared.name} = {toml(models.get(declared.name, default_of(declared)))}"
-
-
-def _plain(limit: float | None) -> str:
-    """Write a limit as a person would: bytes in full."""
-    return "any" if limit is None else str(int(limit)) if float(limit).is_integer() else f"{limit:g}"
-
-
-def shown(settings: Settings) -> Iterator[str]:
-    """Yield the lines of the configuration in force, secrets masked."""
-    for name, owner in SECTIONS.items():
-        yield f"[{name}]"
-        section = getattr(settings, name)
-        for declared in fields(owner):
-            if "option" not in declared.metadata:
-                continue
-            if name == "decision":
-                unset = f"# {declared.name}: from the model"
-                yield f"{declared.name} = {toml(section[declared.name])}" if declared.name in section else unset
-            else:
-                value = getattr(section, declared.name)
-                masked = describe(declared).secret and value
-                yield f'{declared.name} = "***"' if masked else f"{declared.name} = {toml(value)}"
-        yield ""
+def configuration_file(named: Path | None) -> Path | None:
+    """Return the file that a command reads: the one named, else the system's where it exists, else None."""
+    return named or (SYSTEM_FILE if SYSTEM_FILE.exists() else None)

@@ -10,11 +10,12 @@ import pytest
 import soundfile
 
 from leakear.edge.cli import main
-from leakear.edge.cli.calibrate import apply, with_keys
+from leakear.edge.cli.calibrate import apply
 from leakear.edge.decision.calibration import BLOCK_S, Baseline, CalibrationRefused, Proposal, gamma_tenth, propose
 from leakear.edge.errors import ConfigError
 from leakear.edge.model.tflite import sigmoid
 from leakear.edge.settings import Settings
+from leakear.edge.settings_file import with_keys
 from tests.support.places import TINY
 
 

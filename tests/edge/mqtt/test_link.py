@@ -125,7 +125,7 @@ def test_a_flood_of_commands_is_bounded(broker: Broker, linked: Link) -> None:
             flood.client.publish("leakear/site/n1/cmd/set", bytes(100), 1 if index % 100 == 0 else 0)
         flood.publish("leakear/site/n1/cmd/model", bytes(10**6))  # too large for MQTT 5's MaximumPacketSize
         flood.publish("leakear/site/n1/cmd/model", bytes(2**17 + 100))  # small enough for that, too large for us
-        pump(linked, lambda: linked.refused_messages > 0)
+        pump(linked, lambda: linked._inbox.refused > 0)
         while "status" not in got:  # the flood is still coming in: what finds no room is refused
             flood.publish("leakear/site/n1/cmd/status", b"{}")
             until = time.monotonic() + 0.5

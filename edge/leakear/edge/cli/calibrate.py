@@ -4,7 +4,7 @@ import argparse
 import re
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from leakear.edge import files
@@ -18,7 +18,8 @@ from leakear.edge.errors import AudioError, ConfigError
 from leakear.edge.messages.reports import utc_text
 from leakear.edge.model.tflite import Model
 from leakear.edge.pipeline import Pipeline
-from leakear.edge.settings import SYSTEM_FILE, Settings
+from leakear.edge.settings import Settings, configuration_file
+from leakear.edge.settings_file import set_keys
 
 HELP = """\
 Learn scores and levels of quiet hours and propose a threshold for a false-alarm budget. Nothing changes until
@@ -50,7 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> int:
     """Learn, propose, and apply when asked to."""
-    path = args.config or (SYSTEM_FILE if SYSTEM_FILE.exists() else None)
+    path = configuration_file(args.config)
     if path is None:
         raise ConfigError("calibrate writes beside a configuration: name it with --config")
     if args.accept_floor:
@@ -61,7 +62,7 @@ def main(args: argparse.Namespace) -> int:
     if not (args.apply and args.hours is None and args.files is None):
         files.file(proposal_file, "the proposal")
         proposal = _learn(args, Settings.load(path))
-        proposal_file.write_text(as_toml(proposal), encoding="utf-8")
+        files.write_whole(proposal_file, as_toml(proposal).encode())
         print(f"{as_toml(proposal)}\nwritten to {proposal_file}")
     if not args.apply:
         print(f"To use it: leakear-edge calibrate --config {path} --apply")
@@ -72,8 +73,7 @@ def main(args: argparse.Namespace) -> int:
 
 
 def _learn(args: argparse.Namespace, settings: Settings) -> Proposal:
-    options = settings.model
-    model = Model.load(options.file, options.runtime, options.threads, options.public_key or None)
+    model = Model.configured(settings.model)
     rule = rule_from(model.info.decision, settings.decision)
     pipeline = Pipeline.of(model, rule, settings.window, settings.health)
     baseline = Baseline(pipeline.step_s)
@@ -147,37 +147,9 @@ def apply(config: Path, proposal_file: Path) -> None:
         proposal = proposal_file.read_text(encoding="utf-8")
     except OSError as error:
         raise ConfigError(f"{proposal_file}: no proposal here; make one with --hours or --from") from error
-    _change(config, "decision", dict(re.findall(r"^(threshold|level_gate_dbfs) = (\S+)$", proposal, re.MULTILINE)))
+    set_keys(config, "decision", dict(re.findall(r"^(threshold|level_gate_dbfs) = (\S+)$", proposal, re.MULTILINE)))
 
 
 def accept_floor(config: Path, when: str) -> None:
     """Note in a configuration that a person has looked at the sensor. Raises ConfigError when it is unusable."""
-    _change(config, "health", {"accepted": f'"{when}"'})
-
-
-def _change(config: Path, section: str, values: Mapping[str, str]) -> None:
-    """Set keys, keep the old file as .bak, and touch nothing when the result would be unusable."""
-    old = config.read_text(encoding="utf-8")
-    new = with_keys(old, section, values)
-    candidate = config.with_name(f".{config.name}.new")
-    candidate.write_text(new, encoding="utf-8")
-    try:
-        Settings.load(candidate)
-        config.with_name(f"{config.name}.bak").write_text(old, encoding="utf-8")
-        candidate.replace(config)
-    finally:
-        candidate.unlink(missing_ok=True)
-
-
-def with_keys(text: str, section: str, values: Mapping[str, str]) -> str:
-    """Set keys of a section in TOML text; everything else, comments included, stays as it is."""
-    lines = text.splitlines()
-    heads = [number for number, line in enumerate(lines) if line.strip().startswith("[")]
-    start = next((number for number in heads if re.match(rf"\s*\[{section}\]", lines[number])), None)
-    if start is None:
-        lines += ["", f"[{section}]"]
-        start = len(lines) - 1
-    end = next((number for number in heads if number > start), len(lines))
-    body = [line for line in lines[start + 1 : end] if re.split(r"\s*=", line.strip())[0] not in values]
-    keys = [f"{key} = {value}" for key, value in values.items()]
-    return "\n".join([*lines[: start + 1], *keys, *body, *lines[end:]]) + "\n"
+    set_keys(config, "health", {"accepted": f'"{when}"'})

@@ -9,10 +9,13 @@ from pathlib import Path
 
 from leakear.edge.audio.microphone import SoundDeviceSource, Source
 from leakear.edge.cli import findings
-from leakear.edge.cli.findings import FAULT, OK, WARNING, Finding
+from leakear.edge.clock import Clock
 from leakear.edge.command_line import number
 from leakear.edge.errors import ConfigError
-from leakear.edge.settings import SYSTEM_FILE, Settings
+from leakear.edge.model.tflite import Model
+from leakear.edge.node import checks
+from leakear.edge.node.checks import FAULT, OK, WARNING, Finding
+from leakear.edge.settings import Settings, configuration_file
 from leakear.edge.spec import SpectrogramSpec
 
 HELP = """\
@@ -38,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> int:
     """Look, print, return the exit code."""
     found = []
-    for finding in look(args.config or (SYSTEM_FILE if SYSTEM_FILE.exists() else None), args.seconds):
+    for finding in look(configuration_file(args.config), args.seconds):
         found.append(finding)
         if not args.json:
             print(_line(finding), flush=True)
@@ -59,14 +62,15 @@ def look(config: Path | None, seconds: float, source: Source | None = None) -> I
         )
         return
     yield Finding("configuration", OK, str(config or "defaults"))
-    finding, model = findings.model(settings)
+    finding, model = checks.model(lambda: Model.configured(settings.model))
     yield finding
     yield from findings.sound(
         settings, model.info.spec if model else SpectrogramSpec(), source or SoundDeviceSource(), seconds
     )
     yield findings.broker(settings)
-    yield findings.clock()
-    yield from findings.disk(settings)
+    yield checks.clock(synced=Clock().synced)
+    yield from checks.disk(settings.node.directory)
+    yield from findings.sound_permissions()
 
 
 def _faulty(found: list[Finding]) -> set[str]:

@@ -11,7 +11,8 @@ from leakear.edge.errors import ConfigError
 from leakear.edge.model.tflite import Model
 from leakear.edge.mqtt import tls
 from leakear.edge.mqtt.credentials import login
-from leakear.edge.settings import SYSTEM_FILE, Settings, annotated, shown
+from leakear.edge.settings import SYSTEM_FILE, Settings, configuration_file
+from leakear.edge.settings_file import annotated, shown
 from leakear.edge.windows import step_samples
 
 HELP = """\
@@ -37,7 +38,7 @@ def main(args: argparse.Namespace) -> int:
     if args.action == "example":
         example(args.file)
         return 0
-    file = args.file or (SYSTEM_FILE if SYSTEM_FILE.exists() else None)
+    file = configuration_file(args.file)
     settings = Settings.load(file)
     if args.action == "show":
         print("\n".join(shown(settings)))
@@ -61,8 +62,7 @@ def example(file: Path | None) -> None:
 def check(settings: Settings, file: Path | None) -> int:
     """Check what one file alone cannot tell: other files, and the rule that results. Raises ConfigError."""
     identity = settings.node.identity
-    options = settings.model
-    model = Model.load(options.file, options.runtime, options.threads, options.public_key or None)
+    model = Model.configured(settings.model)
     rule = rule_from(model.info.decision, settings.decision)
     step_s = step_samples(model.info.spec, settings.window.step_s) / model.info.spec.sample_rate
     rule.check_step(step_s)

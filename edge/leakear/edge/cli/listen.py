@@ -19,7 +19,7 @@ from leakear.edge.fourier import rfft
 from leakear.edge.health.monitor import HealthOptions
 from leakear.edge.model.tflite import Model
 from leakear.edge.pipeline import NO_SCORE, Pipeline, Result
-from leakear.edge.settings import SYSTEM_FILE, Settings
+from leakear.edge.settings import Settings, configuration_file
 from leakear.edge.spec import SpectrogramSpec
 from leakear.edge.windows import WindowOptions
 
@@ -52,10 +52,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> int:
     """Show lines until interrupted."""
-    settings = Settings.load(args.config or (SYSTEM_FILE if SYSTEM_FILE.exists() else None))
+    settings = Settings.load(configuration_file(args.config))
     audio = settings.audio if args.device is None else replace(settings.audio, device=args.device)
-    options = settings.model
-    model = Model.load(options.file, options.runtime, options.threads, options.public_key or None)
+    model = Model.configured(settings.model)
     meter = Meter(model, settings.health)
     with Capture(audio, model.info.spec) as capture:
         show(meter.lines(capture, args.seconds), terminal=sys.stdout.isatty())

@@ -6,58 +6,22 @@ here, once, and every refusal is one sentence that names the key. `docs/schemas/
 
 import json
 import math
-import re
-import types
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, field, fields, is_dataclass
-from datetime import datetime
+from dataclasses import MISSING, dataclass, field, fields
 from functools import cache
-from typing import (
-    Any,
-    ClassVar,
-    NoReturn,
-    Self,
-    TypeVar,
-    Union,
-    dataclass_transform,
-    get_args,
-    get_origin,
-    get_type_hints,
-)
+from typing import Any, ClassVar, NoReturn, Self, TypeVar, cast, dataclass_transform, get_type_hints
 
 from leakear.edge.errors import InputDataError
+from leakear.edge.fields import KEY, Invalid, Rule, check, check_time, rule_of, shown, type_name
 
 MAX_PAYLOAD = 256 * 1024
 """Bytes; a larger payload is refused before it is parsed."""
-MAX_INTEGER = 2**53 - 1
-"""The largest whole number that every JSON reader keeps exact."""
-UTC_TIME = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z"
-"""Form of every time on the wire."""
-UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
-"""Characters no message needs and that break logs, databases or encoders further on."""
 
 T = TypeVar("T")
 
 
 class MessageError(InputDataError):
     """A payload that is not the message it should be; the sentence names the key."""
-
-
-@dataclass(frozen=True)
-class Rule:
-    """What one key may hold beyond its type."""
-
-    doc: str
-    name: str | None = None
-    """The key on the wire where Python's own name must differ (`from`)."""
-    minimum: float | None = None
-    maximum: float | None = None
-    choices: tuple[str, ...] | None = None
-    pattern: str | None = None
-    max_length: int = 200
-    """Characters of a text."""
-    items: tuple[int, int] = (0, 64)
-    """Fewest and most items of a list."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +37,7 @@ class Slot:
 
 def wire(doc: str, *, default: Any = MISSING, **rule: Any) -> Any:
     """Declare a field of a message: its meaning with its unit, then the limits of `Rule`."""
-    return field(default=default, metadata={"wire": Rule(doc, **rule)})
+    return field(default=default, metadata={KEY: Rule(doc, **rule)})
 
 
 @dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(wire, field))
@@ -90,10 +54,8 @@ def slots(cls: type) -> tuple[Slot, ...]:
 @cache
 def _slots(cls: type) -> tuple[Slot, ...]:
     hints = get_type_hints(cls)
-    return tuple(
-        Slot(f.name, f.metadata["wire"].name or f.name, hints[f.name], f.metadata["wire"], f.default is MISSING)
-        for f in fields(cls)
-    )
+    declared = [(f, rule) for f in fields(cls) if (rule := rule_of(f)) is not None]
+    return tuple(Slot(f.name, rule.name or f.name, hints[f.name], rule, f.default is MISSING) for f, rule in declared)
 
 
 class Message:
@@ -134,91 +96,45 @@ def parse_object(payload: bytes | str, what: str = "message", limit: int = MAX_P
     except ValueError as error:
         _refuse(what, f"is not UTF-8 JSON ({error})")
     if not isinstance(data, dict):
-        _refuse(what, f"must be a JSON object, not {_name(data)}")
+        _refuse(what, f"must be a JSON object, not {type_name(data)}")
     return data
 
 
 def parse_utc(text: str) -> float:
     """POSIX seconds of a time as the wire writes it; MessageError for anything else."""
-    if re.fullmatch(UTC_TIME, text) is None:
-        raise MessageError(f"{_show(text)} is not a UTC time such as 2026-11-22T14:43:23.120Z.")
     try:
-        return datetime.fromisoformat(text).timestamp()
-    except ValueError as error:
-        raise MessageError(f"{text} is not a time of the calendar ({error}).") from error
+        return check_time(text)
+    except Invalid as error:
+        raise MessageError(f"{error}.") from error
 
 
 def _build(cls: type[T], data: Mapping[str, Any], path: str) -> T:
+    """Build a message from an object already parsed. Raises MessageError."""
+    try:
+        return cast("T", _instance(cls, dict(data), path))
+    except Invalid as error:
+        raise MessageError(f"{error}.") from None
+
+
+def _instance(cls: type, data: dict[str, Any], path: str) -> Any:
+    """Build a message, or a message within one. Raises Invalid."""
     schema = getattr(cls, "SCHEMA", None)
     if schema is not None and (type(data.get("schema")) is not int or data["schema"] != schema):
-        _refuse(f"{path}.schema", f"is {_show(data.get('schema'))}; this version reads schema {schema}")
+        raise Invalid(f"{path}.schema", f"is {shown(data.get('schema'))}; this version reads schema {schema}")
     table = slots(cls)
     if getattr(cls, "CLOSED", False):
         unknown = set(data) - {s.key for s in table}
         if unknown:
             known = ", ".join(s.key for s in table)
-            _refuse(path, f"has the unknown key {_show(min(unknown))}; it knows {known}")
+            raise Invalid(path, f"has the unknown key {shown(min(unknown))}; it knows {known}")
     values = {}
     for slot in table:
+        where = f"{path}.{slot.key}"
         if slot.key in data:
-            values[slot.attribute] = _check(slot.kind, data[slot.key], slot.rule, f"{path}.{slot.key}")
+            values[slot.attribute] = check(slot.kind, data[slot.key], slot.rule, where, _instance)
         elif slot.required:
-            _refuse(f"{path}.{slot.key}", "is missing")
+            raise Invalid(where, "is missing")
     return cls(**values)
-
-
-def _check(kind: Any, value: Any, rule: Rule, path: str) -> Any:
-    """`value` as the declared type, or a MessageError."""
-    origin = get_origin(kind)
-    if origin in (Union, types.UnionType):
-        inner = next(a for a in get_args(kind) if a is not type(None))
-        return None if value is None else _check(inner, value, rule, path)
-    if origin is tuple:
-        return _check_list(get_args(kind)[0], value, rule, path)
-    if kind is dict or origin is dict:
-        return value if isinstance(value, dict) else _refuse(path, f"must be an object, not {_name(value)}")
-    if is_dataclass(kind) and isinstance(kind, type):
-        return _build(kind, value, path) if isinstance(value, dict) else _refuse(path, "must be an object")
-    if kind is bool:
-        return value if isinstance(value, bool) else _refuse(path, f"must be true or false, not {_show(value)}")
-    return _check_text(value, rule, path) if kind is str else _check_number(kind, value, rule, path)
-
-
-def _check_list(kind: Any, value: Any, rule: Rule, path: str) -> tuple[Any, ...]:
-    if not isinstance(value, list | tuple):
-        _refuse(path, f"must be a list, not {_name(value)}")
-    fewest, most = rule.items
-    if not fewest <= len(value) <= most:
-        _refuse(path, f"has {len(value)} items; {fewest} to {most} are allowed")
-    return tuple(_check(kind, item, rule, f"{path}[{i}]") for i, item in enumerate(value))
-
-
-def _check_text(value: Any, rule: Rule, path: str) -> str:
-    if not isinstance(value, str):
-        _refuse(path, f"must be a text, not {_name(value)}")
-    if len(value) > rule.max_length:
-        _refuse(path, f"is {len(value)} characters long; at most {rule.max_length} are allowed")
-    if UNPRINTABLE.search(value):
-        _refuse(path, "holds control characters")
-    if rule.choices is not None and value not in rule.choices:
-        _refuse(path, f"is {_show(value)}; allowed are {', '.join(rule.choices)}")
-    if rule.pattern is not None and re.fullmatch(rule.pattern, value) is None:
-        _refuse(path, f"is {_show(value)}, which is not of the form {rule.pattern}")
-    if rule.pattern == UTC_TIME:
-        parse_utc(value)
-    return value
-
-
-def _check_number(kind: Any, value: Any, rule: Rule, path: str) -> int | float:
-    whole = isinstance(value, int) or (isinstance(value, float) and value.is_integer())
-    if isinstance(value, bool) or not isinstance(value, int | float) or (kind is int and not whole):
-        _refuse(path, f"must be a {'whole number' if kind is int else 'number'}, not {_show(value)}")
-    if abs(value) > MAX_INTEGER if isinstance(value, int) or kind is int else not math.isfinite(value):
-        _refuse(path, "is beyond the numbers a message may hold")
-    if (rule.minimum is not None and value < rule.minimum) or (rule.maximum is not None and value > rule.maximum):
-        low, high = (rule.minimum, rule.maximum)
-        _refuse(path, f"is {_show(value)}; allowed is {low} to {'any' if high is None else high}")
-    return int(value) if kind is int else float(value)
 
 
 def _plain(value: Any) -> Any:
@@ -244,16 +160,3 @@ def _constant(name: str) -> NoReturn:
 
 def _refuse(path: str, why: str) -> NoReturn:
     raise MessageError(f"{path} {why}.")
-
-
-def _name(value: Any) -> str:
-    names = {dict: "an object", list: "a list", str: "a text", bool: "true or false", type(None): "null"}
-    return names.get(type(value), "a number")
-
-
-def _show(value: Any) -> str:
-    """Make a foreign value fit for one line of a log: short, and nothing but printable ASCII."""
-    if isinstance(value, int) and not -MAX_INTEGER <= value <= MAX_INTEGER:
-        return "a very large number"
-    text = ascii(value) if isinstance(value, str | int | float | type(None)) else _name(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -15,7 +15,8 @@ from enum import StrEnum
 from typing import Any, ClassVar, Self
 
 from leakear.edge.errors import ConfigError
-from leakear.edge.messages.codec import UTC_TIME, Message, MessageError, message, parse_utc, wire
+from leakear.edge.fields import UTC_TIME
+from leakear.edge.messages.codec import Message, MessageError, message, parse_utc, wire
 
 __all__ = [
     "COMMANDS", "EVENT_KINDS", "STATES", "Availability", "CommandResult", "Event", "Identity", "Message",

@@ -7,7 +7,8 @@ import base64
 import binascii
 from typing import Any
 
-from leakear.edge.messages.codec import UTC_TIME, Message, MessageError, message, wire
+from leakear.edge.fields import UTC_TIME
+from leakear.edge.messages.codec import Message, MessageError, message, wire
 from leakear.edge.messages.reports import REQUEST_ID, SHA256, UUID7
 
 PART_BYTES = 48 * 1024

@@ -1,6 +1,7 @@
 """What each command gives back: the `result` object of a CommandResult, one typed message a command."""
 
-from leakear.edge.messages.codec import UTC_TIME, Message, message, wire
+from leakear.edge.fields import UTC_TIME
+from leakear.edge.messages.codec import Message, message, wire
 from leakear.edge.messages.reports import NAME, UUID7, ModelRef, State, Telemetry
 from leakear.edge.messages.requests import PART_BYTES
 

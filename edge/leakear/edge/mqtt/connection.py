@@ -79,7 +79,7 @@ class Connection:
         """whether something listened at the broker's address"""
         self.answered = False
         """whether the broker sent a CONNACK"""
-        self.downgrade = False
+        self.version_refused = False
         """whether the broker says it does not speak this protocol version"""
         self.orderly = False
         """whether we ended it"""
@@ -89,6 +89,11 @@ class Connection:
         self._options, self._client_id, self._inbox, self._wake = options, client_id, inbox, wake
         self._since: float | None = None
         self._client = self._make_client(will)
+
+    @property
+    def hung_up(self) -> bool:
+        """Whether something listened at the broker's address and closed the connection without a CONNACK."""
+        return self.reached and not self.answered and self.refusal is None
 
     def run(self) -> None:
         """Connect, and serve until the end."""
@@ -181,7 +186,7 @@ class Connection:
 
     def _explain(self, error: Exception | str) -> None:
         options, handshake = self._options, self._options.tls and not self.reached
-        found = reason_codes.of_error(error, options.host, options.tls_minimum, handshake=handshake)
+        found = reason_codes.explain_error(error, options.host, options.tls_minimum, handshake=handshake)
         self.refusal = self.refusal or found
         if found is None:
             log.debug("no connection to %s: %s", self._options.host, error)
@@ -191,9 +196,12 @@ class Connection:
     def _on_connect(self, client: paho.Client, _: Any, __: Any, reason: ReasonCode, given: Properties | None) -> None:
         self.answered = True
         if reason.value >= FAILURE:
-            self.downgrade = reason.value == reason_codes.UNSUPPORTED_PROTOCOL and self.protocol == paho.MQTTv5
-            if not self.downgrade:
-                self.refusal = reason_codes.of_connack(reason.value, self._options.host, self.user, self._client_id)
+            unspoken = reason.value == reason_codes.UNSUPPORTED_PROTOCOL
+            self.version_refused = unspoken and self.protocol == paho.MQTTv5 and self._options.protocol == "auto"
+            if not self.version_refused:
+                self.refusal = reason_codes.explain_connack(
+                    reason.value, self._options.host, self.user, self._client_id
+                )
             return
         self._since = time.monotonic()
         window = min(self._options.in_flight, getattr(given, "ReceiveMaximum", 65535))
@@ -203,7 +211,7 @@ class Connection:
         if self._since is not None:
             self.lasted_s = time.monotonic() - self._since
         if flags.is_disconnect_packet_from_server:
-            self.refusal = self.refusal or reason_codes.of_disconnect(reason.value, self._client_id)
+            self.refusal = self.refusal or reason_codes.explain_disconnect(reason.value, self._client_id)
 
     def _on_publish(self, _: Any, __: Any, mid: int, reason: ReasonCode, ___: Any) -> None:
         self._inbox.put(Answered(self, mid, reason.value))

@@ -1,25 +1,43 @@
-"""From the network thread to the main thread: one queue of notices, bounded where strangers could fill it."""
+"""What the network thread reports to the main thread: one queue, bounded where others could fill it."""
 
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from queue import SimpleQueue
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from leakear.edge.mqtt.reason_codes import Refusal
 
-if TYPE_CHECKING:
-    from leakear.edge.mqtt.connection import Connection
-
 WAITING_COMMANDS = 64
 """commands the main thread has not taken yet; more are refused"""
+
+
+class Transport(Protocol):
+    """A connection as the main thread uses it (`connection.Connection`)."""
+
+    protocol: int
+    """paho's number of the MQTT version"""
+    user: str
+    """user name given to the broker; empty: none"""
+
+    def publish(self, topic: str, payload: bytes, qos: int, retain: bool, expiry_s: int = 0) -> int | None:
+        """Hand a message to the socket; return its number, or None where the connection is gone."""
+
+    def subscribe(self, topic: str) -> int | None:
+        """Subscribe to a topic; return the number of the request."""
+
+    def leave(self) -> None:
+        """Disconnect in order (no last will)."""
+
+    def cut(self) -> None:
+        """End a connection that no longer answers."""
 
 
 @dataclass(frozen=True)
 class Opened:
     """The broker accepted this connection."""
 
-    connection: "Connection"
+    connection: Transport
     in_flight: int
     """publishes the broker takes unacknowledged"""
     max_packet: int
@@ -32,7 +50,7 @@ class Opened:
 class Closed:
     """The connection, or the attempt at one, is over."""
 
-    connection: "Connection | None"
+    connection: Transport | None
     refusal: Refusal | None
     orderly: bool
 
@@ -41,20 +59,20 @@ class Closed:
 class Answered:
     """The broker answered a publish or a subscription; `code` ≥ 128 means no."""
 
-    connection: "Connection"
+    connection: Transport
     mid: int
     code: int
 
 
 @dataclass(frozen=True)
-class Came:
+class Received:
     """A message for this node."""
 
     topic: str
     payload: bytes
 
 
-Notice = Opened | Closed | Answered | Came
+Notice = Opened | Closed | Answered | Received
 
 
 class Inbox:
@@ -78,13 +96,13 @@ class Inbox:
         if len(payload) > self.max_payload or not self._room.acquire(blocking=False):
             self.refused += 1
         else:
-            self.put(Came(topic, payload))
+            self.put(Received(topic, payload))
 
     def take(self) -> Iterator[Notice]:
         """Give all notices that are there (main thread)."""
         self.arrived.clear()
         for _ in range(self._notices.qsize()):
             notice = self._notices.get()
-            if isinstance(notice, Came):
+            if isinstance(notice, Received):
                 self._room.release()
             yield notice

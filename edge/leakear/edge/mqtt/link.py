@@ -1,4 +1,4 @@
-"""The node's link to its broker: what the main thread says and hears over MQTT.
+"""The node's link to its broker: what the main thread sends and receives over MQTT.
 
 Everything here runs on the main thread; `pump`, called after every block, takes what the network thread has put into
 the inbox. At each connect: first `availability`, and only when the broker has taken that, the retained messages, then
@@ -10,14 +10,12 @@ import logging
 import time
 from collections.abc import Callable
 
-import paho.mqtt.client as paho
-
 from leakear.edge.errors import DeliveryError
 from leakear.edge.messages.reports import Availability, Identity, utc_text
-from leakear.edge.mqtt import reason_codes, tls
+from leakear.edge.mqtt import protocol_version, reason_codes, tls
 from leakear.edge.mqtt.backoff import Holds
 from leakear.edge.mqtt.connection import Will
-from leakear.edge.mqtt.inbox import Came, Closed, Inbox, Opened
+from leakear.edge.mqtt.inbox import Closed, Inbox, Opened, Received
 from leakear.edge.mqtt.options import MqttOptions
 from leakear.edge.mqtt.reason_codes import Refusal
 from leakear.edge.mqtt.reconnect import Connector
@@ -79,7 +77,7 @@ class Link:
         """Go on with other settings (a reload), which `check` has found good."""
         self.stop()
         self._reset(options)
-        self._retained.say(self._availability, Availability.ONLINE.to_json())
+        self._retained.set(self._availability, Availability.ONLINE.to_json())
         self._begin_to_connect()
 
     def _begin_to_connect(self) -> None:
@@ -88,25 +86,25 @@ class Link:
         self._away_since = self._monotonic()
 
     def retain(self, suffix: str, payload: bytes) -> None:
-        """Say something that stays true: sent now, and again at every connect. Only the newest counts."""
+        """Publish a retained message: sent now, and again at every connect. Only the newest is kept."""
         self.retain_topic(self._identity.topic(suffix), payload)
 
     def retain_topic(self, topic: str, payload: bytes) -> None:
         """Retain under a topic outside of the node's own (Home Assistant's discovery); empty removes it there."""
-        self._retained.say(topic, payload)
+        self._retained.set(topic, payload)
 
     def subscribe(self, topic: str, handler: Callable[[bytes], object]) -> None:
-        """Hear one further topic (Home Assistant's birth message), now and after every connect."""
+        """Subscribe to one further topic (Home Assistant's birth message), now and after every connect."""
         self._handlers[topic] = handler
         if self._sender is not None:
-            self._sender.ask(topic)
+            self._sender.subscribe(topic)
 
-    def say_all_again(self) -> None:
+    def send_all_again(self) -> None:
         """Send every retained message once more (at Home Assistant's birth message)."""
-        self._retained.say_all_again()
+        self._retained.send_all_again()
 
     def send(self, suffix: str, payload: bytes, qos: int = 0) -> bool:
-        """Say something of the moment: lost while the broker is away (then False). QoS 1 waits for its turn."""
+        """Publish without keeping: lost while there is no broker (then False). QoS 1 waits for its turn."""
         sender, topic = self._sender, self._identity.topic(suffix)
         if sender is None or not sender.open or len(payload) > self._max_packet - 1024:
             return False
@@ -120,7 +118,7 @@ class Link:
         Raises DeliveryError when the network thread is gone: a daemon started anew is better than a silent one.
         """
         for notice in self._inbox.take():
-            if isinstance(notice, Came):
+            if isinstance(notice, Received):
                 self._hand_over(notice)
             elif isinstance(notice, Opened):
                 self._begin(notice)
@@ -136,10 +134,10 @@ class Link:
             self._look_after(self._sender)
             self._sender.fill()
         else:
-            self._tell_of_absence()
+            self._log_outage()
 
-    def _tell_of_absence(self) -> None:
-        """Say once in the journal that there is no broker: an outage is no error, but it must be findable."""
+    def _log_outage(self) -> None:
+        """Log once that there is no broker: an outage is no error, but the journal must show it."""
         if self._started and self._away_since is not None and self._monotonic() - self._away_since > AWAY_S:
             self._away_since = None
             where = f"{self._options.host}:{self._options.effective_port}"
@@ -150,7 +148,7 @@ class Link:
         return self._pump_until(self._is_drained, deadline_s)
 
     def stop(self) -> None:
-        """Say `offline` and leave; what is not acknowledged stays in the outbox."""
+        """Publish `offline` and disconnect; what is not acknowledged stays in the outbox."""
         if not self._started:
             return
         self._started = False
@@ -179,11 +177,6 @@ class Link:
         """When the first certificate in use ends, as a text in UTC; None without TLS."""
         return utc_text(self._certificate[0]) if self._certificate else None
 
-    @property
-    def refused_messages(self) -> int:
-        """Incoming messages that were too large or too many."""
-        return self._inbox.refused
-
     def _reset(self, options: MqttOptions) -> None:
         self._options = options
         self._inbox = Inbox(options.max_payload)
@@ -210,15 +203,15 @@ class Link:
         self.reconnects += self._reached
         self._reached, self._since, self._max_packet = True, self._monotonic(), opened.max_packet
         self._certificate = self._soonest(opened.certificate_ends)
-        self._retained.say_all_again()
+        self._retained.send_all_again()
         topics = Topics(self._availability, self._identity.topic("event"), connection.user)
         self._away_since = None
         self._sender = Sender(
             connection, opened.in_flight, topics, self._retained, self._holds, self._outbox, self._monotonic
         )
         for topic in (self._identity.topic("cmd/+"), *self._handlers):
-            self._sender.ask(topic)
-        version = "5" if connection.protocol == paho.MQTTv5 else "3.1.1"
+            self._sender.subscribe(topic)
+        version = protocol_version.text(connection.protocol)
         log.info("connected to %s:%d, MQTT %s", options.host, options.effective_port, version)
 
     def _end(self, closed: Closed) -> None:
@@ -233,7 +226,7 @@ class Link:
         self._sender = None
         self._away_since = self._monotonic()
 
-    def _hand_over(self, message: Came) -> None:
+    def _hand_over(self, message: Received) -> None:
         prefix = self._identity.topic("cmd/")
         if message.topic in self._handlers:
             self._handlers[message.topic](message.payload)
@@ -251,11 +244,11 @@ class Link:
             self._sender.acks.clear()
 
     def _look_after(self, sender: Sender) -> None:
-        """Forget what is healed, note a refused subscription, and cut a connection that is only half there."""
+        """Drop outdated refusals, report a refused subscription, and cut a connection that no longer answers."""
         if self._monotonic() - self._since > SHOWN_S:
             self._refused.clear()
-        if sender.refused_question is not None:
-            self._note(reason_codes.of_subscribe(sender.refused_question))
+        if sender.refused_subscription is not None:
+            self._note(reason_codes.explain_subscribe(sender.refused_subscription))
         if self._monotonic() - self._since > DAY_S and "certificate_expires" in self.faults:
             sender.connection.leave()  # the next connection shows whether the certificate has been renewed
         if sender.silent_s() > self._options.keepalive_s:

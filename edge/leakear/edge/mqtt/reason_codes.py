@@ -21,7 +21,7 @@ class Refusal:
     sentence: str
 
 
-def of_error(error: Exception | str, host: str, minimum: str, *, handshake: bool = False) -> Refusal | None:
+def explain_error(error: Exception | str, host: str, minimum: str, *, handshake: bool = False) -> Refusal | None:
     """Explain a failure below MQTT (`handshake`: while TLS was set up); None: an ordinary outage, nobody's fault."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return Refusal("broker_certificate", _certificate(error, host))
@@ -64,7 +64,7 @@ def _certificate(error: ssl.SSLCertVerificationError, host: str) -> str:
     return f"the certificate of {host} " + known.get(error.verify_code, f"is refused: {error.verify_message}.")
 
 
-def of_connack(code: int, host: str, user: str, client_id: str) -> Refusal:
+def explain_connack(code: int, host: str, user: str, client_id: str) -> Refusal:
     """Explain a refused CONNECT by its MQTT 5 reason code (3.1.1's are translated to these by paho)."""
     who = f"user {user}" if user else "a client without a user name"
     sentences = {
@@ -77,7 +77,7 @@ def of_connack(code: int, host: str, user: str, client_id: str) -> Refusal:
     return Refusal("broker_refused", sentences.get(code, f"{host} refuses the connection (MQTT reason {code})."))
 
 
-def of_disconnect(code: int, client_id: str) -> Refusal | None:
+def explain_disconnect(code: int, client_id: str) -> Refusal | None:
     """Explain a DISCONNECT of the broker; None: it only goes away."""
     if code == SESSION_TAKEN_OVER:
         return Refusal("client_id_taken", _taken(client_id))
@@ -97,7 +97,7 @@ def _taken(client_id: str) -> str:
     return f"another client uses the client id {client_id}: give each node its own node.name or mqtt.client_id."
 
 
-def of_publish(code: int, topic: str, user: str) -> Refusal:
+def explain_publish(code: int, topic: str, user: str) -> Refusal:
     """Explain a PUBACK that says no."""
     if code == NOT_AUTHORISED:
         who = f"user {user}" if user else "an anonymous client"
@@ -109,6 +109,6 @@ def of_publish(code: int, topic: str, user: str) -> Refusal:
     return Refusal("publish_refused", f"the broker does not take {topic} (MQTT reason {code}).")
 
 
-def of_subscribe(topic: str) -> Refusal:
+def explain_subscribe(topic: str) -> Refusal:
     """Explain a SUBACK that says no."""
     return Refusal("subscribe_refused", f"the broker's access list does not let this node read {topic}: no commands.")

@@ -3,14 +3,13 @@
 import logging
 import threading
 
-import paho.mqtt.client as paho
-
 from leakear.edge.errors import ConfigError
 from leakear.edge.mqtt import reason_codes
 from leakear.edge.mqtt.backoff import Backoff
 from leakear.edge.mqtt.connection import Connection, Wake, Will
 from leakear.edge.mqtt.inbox import Closed, Inbox
 from leakear.edge.mqtt.options import MqttOptions
+from leakear.edge.mqtt.protocol_version import ProtocolVersion
 from leakear.edge.mqtt.reason_codes import Refusal
 
 log = logging.getLogger("leakear.mqtt")
@@ -31,9 +30,7 @@ class Connector:
         self._wake = Wake()
         self._current: Connection | None = None
         self._thread = threading.Thread(target=self._run, name="mqtt", daemon=True)
-        self._only_311 = options.protocol == "3.1.1"
-        self._try_311 = False
-        """for the next attempt: the broker hung up on MQTT 5 without a word"""
+        self._version = ProtocolVersion(options.protocol)
         self._short = 0
 
     def check(self) -> None:
@@ -80,11 +77,8 @@ class Connector:
         connection.run()
         refusal = connection.refusal or self._cut_short(connection)
         self._inbox.put(Closed(connection, refusal, connection.orderly))
-        if connection.downgrade:
-            self._only_311 = self._options.protocol == "auto"
+        if self._version.attempt_ended(refused=connection.version_refused, hung_up=connection.hung_up):
             return 0.0
-        hung_up = connection.reached and not connection.answered and refusal is None
-        self._try_311 = hung_up and connection.protocol == paho.MQTTv5 and self._options.protocol == "auto"
         return self._backoff.wait(refused=refusal is not None, lasted_s=connection.lasted_s)
 
     def _fail(self, refusal: Refusal) -> float:
@@ -93,8 +87,8 @@ class Connector:
         return self._backoff.wait(refused=True, lasted_s=0.0)
 
     def _make(self) -> Connection:
-        protocol = paho.MQTTv311 if self._only_311 or self._try_311 else paho.MQTTv5
-        return Connection(self._options, self._client_id, self._will, self._inbox, self._wake, protocol)
+        number = self._version.number
+        return Connection(self._options, self._client_id, self._will, self._inbox, self._wake, number)
 
     def _cut_short(self, connection: Connection) -> Refusal | None:
         """Notice connections that are cut soon after they began, again and again, without a reason."""

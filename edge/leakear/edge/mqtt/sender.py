@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from leakear.edge.mqtt import reason_codes
 from leakear.edge.mqtt.backoff import Holds
-from leakear.edge.mqtt.connection import Connection
+from leakear.edge.mqtt.inbox import Transport
 from leakear.edge.mqtt.reason_codes import FAILURE
 from leakear.edge.outbox.queue import Outbox
 
@@ -27,44 +27,44 @@ class Sent:
     """s, monotonic"""
     seq: int = 0
     """of the event; 0: not an event"""
-    question: bool = False
+    subscription: bool = False
     """a subscription"""
 
 
 @dataclass
 class Retained:
-    """What stays true of a node: topic → newest payload, and which of them the broker does not have yet."""
+    """Retained messages of a node: topic → newest payload, and which of them the broker does not have yet."""
 
     payloads: dict[str, bytes]
     dirty: dict[str, None] = field(default_factory=dict)
     """an ordered set of topics"""
 
-    def say(self, topic: str, payload: bytes) -> None:
-        """Remember, and send when the connection allows."""
+    def set(self, topic: str, payload: bytes) -> None:
+        """Keep the newest payload of a topic, and send it when the connection allows."""
         self.payloads[topic] = payload
         self.dirty[topic] = None
 
-    def say_all_again(self) -> None:
-        """Send everything once more: a new connection, a broker that forgot."""
+    def send_all_again(self) -> None:
+        """Send every retained message once more: the connection is new, or the broker forgot them."""
         self.dirty = dict.fromkeys(self.payloads)
 
 
 @dataclass(frozen=True)
 class Topics:
-    """Where the parts of a node's speech go."""
+    """Topics of a node's messages."""
 
     availability: str
     events: str
     user: str
-    """who the node is to the broker, for sentences"""
+    """the node's user name on the broker, for error messages"""
 
 
 class Sender:
-    """Sends over one connection, availability first: while the broker does not take that, nothing else."""
+    """Sends over one connection: `availability` first, and nothing else until the broker has taken it."""
 
     def __init__(
         self,
-        connection: Connection,
+        connection: Transport,
         window: int,
         topics: Topics,
         retained: Retained,
@@ -76,8 +76,8 @@ class Sender:
         self.open = False
         """whether the broker has taken `availability`"""
         self.acks: list[int] = []
-        """seqs acknowledged and not yet told to the outbox"""
-        self.refused_question: str | None = None
+        """seqs that the broker has acknowledged and the outbox does not know of yet"""
+        self.refused_subscription: str | None = None
         """topic of a subscription the broker refused"""
         self._window, self._topics, self._retained = window, topics, retained
         self._holds, self._outbox, self._monotonic = holds, outbox, monotonic
@@ -86,11 +86,11 @@ class Sender:
         self._after = 0
         """seq of the newest event handed to the socket"""
 
-    def ask(self, topic: str) -> None:
+    def subscribe(self, topic: str) -> None:
         """Subscribe."""
         mid = self.connection.subscribe(topic)
         if mid is not None:
-            self._sent[mid] = Sent(topic, self._monotonic(), question=True)
+            self._sent[mid] = Sent(topic, self._monotonic(), subscription=True)
 
     def reply(self, topic: str, payload: bytes) -> bool:
         """Put a reply in line; False when too many wait."""
@@ -106,7 +106,7 @@ class Sender:
             return  # a QoS 0 message has left
         if code >= FAILURE:
             self._refused(sent, code)
-        elif not sent.question:
+        elif not sent.subscription:
             self._holds.release(sent.topic)
             self.open = self.open or sent.topic == self._topics.availability
             if sent.seq:
@@ -125,13 +125,13 @@ class Sender:
             self._replies.popleft()
 
     def silent_s(self) -> float:
-        """Give for how long the oldest question has been unanswered."""
+        """Return for how long the oldest publish or subscription has been unanswered, s."""
         now = self._monotonic()
         return now - min((sent.at for sent in self._sent.values()), default=now)
 
     def busy(self, topic: str) -> bool:
         """Whether a retained topic is still on its way."""
-        return topic in self._retained.dirty or self._flying(topic)
+        return topic in self._retained.dirty or self._in_flight(topic)
 
     def idle(self) -> bool:
         """Whether the broker has everything it may have."""
@@ -143,15 +143,15 @@ class Sender:
         wanted = list(self._retained.dirty)
         if not self.open:
             wanted = [topic for topic in wanted if topic == self._topics.availability]
-        return [topic for topic in wanted if not self._flying(topic) and not self._holds.holds(topic, now)]
+        return [topic for topic in wanted if not self._in_flight(topic) and not self._holds.holds(topic, now)]
 
     def _fill_events(self) -> None:
-        flying = {sent.seq for sent in self._sent.values() if sent.seq}
+        in_flight = {sent.seq for sent in self._sent.values() if sent.seq}
         room = self._window - len(self._sent)
-        if room <= 0 or self._outbox.depth <= len(flying | set(self.acks)):
+        if room <= 0 or self._outbox.depth <= len(in_flight | set(self.acks)):
             return
-        for row in self._outbox.pending(room + len(flying), self._after):
-            if row.seq not in flying and not self._publish(self._topics.events, row.payload, seq=row.seq):
+        for row in self._outbox.pending(room + len(in_flight), self._after):
+            if row.seq not in in_flight and not self._publish(self._topics.events, row.payload, seq=row.seq):
                 return
             self._after = row.seq
 
@@ -165,11 +165,11 @@ class Sender:
         return mid is not None
 
     def _refused(self, sent: Sent, code: int) -> None:
-        """Keep what was refused, say so once, and be patient."""
-        if sent.question:
-            self.refused_question = sent.topic
+        """Keep what was refused, log it once, and try it again later."""
+        if sent.subscription:
+            self.refused_subscription = sent.topic
             return
-        refusal = reason_codes.of_publish(code, sent.topic, self._topics.user)
+        refusal = reason_codes.explain_publish(code, sent.topic, self._topics.user)
         if sent.topic not in self._holds.sentences:
             log.error("%s", refusal.sentence)
         self._holds.add(sent.topic, refusal.sentence, self._monotonic())
@@ -178,5 +178,5 @@ class Sender:
         else:
             self._retained.dirty.update(dict.fromkeys({sent.topic} & self._retained.payloads.keys()))
 
-    def _flying(self, topic: str) -> bool:
-        return any(sent.topic == topic and not sent.question for sent in self._sent.values())
+    def _in_flight(self, topic: str) -> bool:
+        return any(sent.topic == topic and not sent.subscription for sent in self._sent.values())

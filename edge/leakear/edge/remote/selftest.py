@@ -1,17 +1,13 @@
 """Self-test: checks model, sensor, disk, clock and delivery. Each check gives one sentence."""
 
-import os
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from leakear.edge.errors import LeakearError
 from leakear.edge.messages.results import Check, SelftestResult
 from leakear.edge.model.tflite import Model
+from leakear.edge.node import checks
+from leakear.edge.node.checks import OK
 from leakear.edge.node.status import NodeStatus
-
-FREE_BYTES = 50 * 1024**2
-"""Less free space than this endangers outbox and evidence."""
 
 
 def run(status: NodeStatus, directory: Path, reload: Callable[[], Model]) -> SelftestResult:
@@ -33,11 +29,8 @@ def _checks(status: NodeStatus, directory: Path, reload: Callable[[], Model]) ->
 
 
 def _model(reload: Callable[[], Model]) -> Check:
-    try:
-        model = reload()
-    except LeakearError as error:
-        return _check("model", ok=False, detail=str(error))
-    return _check("model", ok=True, detail=f"{model.info.model_id} computes its golden vector")
+    finding, _ = checks.model(reload)
+    return _check("model", finding.status == OK, finding.detail)
 
 
 def _sensor(status: NodeStatus) -> Check:
@@ -51,13 +44,8 @@ def _sensor(status: NodeStatus) -> Check:
 
 
 def _disk(directory: Path) -> Check:
-    try:
-        free, writable = shutil.disk_usage(directory).free, os.access(directory, os.W_OK)
-    except OSError as error:
-        return _check("disk", ok=False, detail=f"{directory}: {error.strerror}")
-    return _check(
-        "disk", free > FREE_BYTES and writable, f"{free // 1024**2} MiB free{'' if writable else ', read-only'}"
-    )
+    found = list(checks.disk(directory))
+    return _check("disk", all(finding.status == OK for finding in found), "; ".join(f.detail for f in found))
 
 
 def _check(name: str, ok: bool, detail: str) -> Check:
