@@ -17,9 +17,9 @@ from leakear.edge.health.measures import measure
 from leakear.edge.health.monitor import HealthMonitor, HealthOptions
 from leakear.edge.model.macs import macs
 from leakear.edge.model.tflite import FACTORY, Model
-from leakear.edge.short_spectra import Powers, short_powers
 from leakear.edge.spec import SpectrogramSpec
 from leakear.edge.spectrogram import IncrementalSpectrogram, spectrogram
+from leakear.edge.spectrogram.short_spectra import Powers, short_powers
 from leakear.edge.windows import step_samples
 
 REFERENCE = SpectrogramSpec()

@@ -16,9 +16,9 @@ from leakear.edge.decision.state_machine import Decision, DecisionRule, State, T
 from leakear.edge.health.measures import measure
 from leakear.edge.health.monitor import Health, HealthMonitor, HealthOptions
 from leakear.edge.model.tflite import Model
-from leakear.edge.short_spectra import short_powers
 from leakear.edge.spec import Decibels, SpectrogramSpec
 from leakear.edge.spectrogram import IncrementalSpectrogram
+from leakear.edge.spectrogram.short_spectra import short_powers
 from leakear.edge.windows import Window, Windower, WindowOptions
 
 __all__ = ["NOT_JUDGED", "NO_SCORE", "Pipeline", "Result", "Scorer"]

@@ -8,8 +8,8 @@ import pytest
 from leakear.edge.background.background import ENOUGH, EVERY_S, PENDING, STEADY_S, Background, Excess
 from leakear.edge.background.third_octaves import ABSENT_DB, CENTRES_HZ, Bands, quiet_levels
 from leakear.edge.decision.state_machine import DecisionRule
-from leakear.edge.short_spectra import short_powers
 from leakear.edge.spec import SpectrogramSpec
+from leakear.edge.spectrogram.short_spectra import short_powers
 
 STEP = 60.0
 SPAN = 1800.0

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from leakear.edge.audio.recordings import read_blocks
 from leakear.edge.health.measures import Measures, measure
 from leakear.edge.health.monitor import FAULTS, Health, HealthMonitor, HealthOptions
-from leakear.edge.short_spectra import short_powers
 from leakear.edge.spec import SpectrogramSpec
+from leakear.edge.spectrogram.short_spectra import short_powers
 from leakear.edge.windows import Windower
 
 SPEC = SpectrogramSpec()

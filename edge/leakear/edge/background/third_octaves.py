@@ -10,8 +10,8 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from leakear.edge.short_spectra import Powers
 from leakear.edge.spec import SpectrogramSpec
+from leakear.edge.spectrogram.short_spectra import Powers
 
 Bands: TypeAlias = NDArray[np.float32]
 """One level for each of `CENTRES_HZ`, shape (25,), dB re a full-scale sine"""

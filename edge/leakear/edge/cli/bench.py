@@ -21,8 +21,8 @@ from leakear.edge.health.monitor import HealthMonitor, HealthOptions
 from leakear.edge.model.macs import macs
 from leakear.edge.model.tflite import FACTORY, RUNTIMES, Model
 from leakear.edge.node.status import rss_bytes
-from leakear.edge.short_spectra import short_powers
 from leakear.edge.spectrogram import IncrementalSpectrogram, spectrogram
+from leakear.edge.spectrogram.short_spectra import short_powers
 from leakear.edge.windows import step_samples
 
 HELP = """\

@@ -22,8 +22,8 @@ from leakear.edge.mqtt.options import MqttOptions
 from leakear.edge.mqtt.protocol_version import ProtocolVersion
 from leakear.edge.node.checks import FAULT, OK, WARNING, Finding
 from leakear.edge.settings import Settings
-from leakear.edge.short_spectra import short_powers
 from leakear.edge.spec import SpectrogramSpec
+from leakear.edge.spectrogram.short_spectra import short_powers
 
 QUIET_DBFS = -85.0
 """Level below which a sensor may not touch anything."""

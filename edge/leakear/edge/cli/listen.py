@@ -15,12 +15,12 @@ from leakear.edge.audio.capture import Capture
 from leakear.edge.command_line import number
 from leakear.edge.decision.rule import DecisionRule
 from leakear.edge.errors import AudioError
-from leakear.edge.fourier import rfft
 from leakear.edge.health.monitor import HealthOptions
 from leakear.edge.model.tflite import Model
 from leakear.edge.pipeline import NO_SCORE, Pipeline, Result
 from leakear.edge.settings import Settings, configuration_file
 from leakear.edge.spec import SpectrogramSpec
+from leakear.edge.spectrogram.fourier import rfft
 from leakear.edge.windows import WindowOptions
 
 HELP = """\

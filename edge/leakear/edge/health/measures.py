@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from leakear.edge.fourier import prev_fast_len, rfft
-from leakear.edge.short_spectra import hann
+from leakear.edge.spectrogram.fourier import prev_fast_len, rfft
+from leakear.edge.spectrogram.short_spectra import hann
 
 if TYPE_CHECKING:
-    from leakear.edge.short_spectra import Powers
     from leakear.edge.spec import Samples, SpectrogramSpec
+    from leakear.edge.spectrogram.short_spectra import Powers
 
 SILENCE_DBFS = -140.0
 """Level that stands for no sound at all."""

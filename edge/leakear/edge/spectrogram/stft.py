@@ -11,8 +11,8 @@ from functools import lru_cache
 
 import numpy as np
 
-from leakear.edge.fourier import rfft
 from leakear.edge.spec import Decibels, Samples, SpectrogramSpec
+from leakear.edge.spectrogram.fourier import rfft
 
 __all__ = ["Decibels", "IncrementalSpectrogram", "Samples", "SpectrogramSpec", "spectrogram"]
 

@@ -9,8 +9,8 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from leakear.edge.fourier import rfft
 from leakear.edge.spec import Samples, SpectrogramSpec
+from leakear.edge.spectrogram.fourier import rfft
 
 Powers: TypeAlias = NDArray[np.float32]
 """Power spectra, shape (16, bins); 1 is a full-scale sine in its bin"""
