@@ -69,7 +69,7 @@ def rows(rounds: int) -> Iterator[Row]:
 
 
 def network_rows(samples: NDArray[np.float32], rounds: int) -> Iterator[Row]:
-    """Whole windows, and what the networks are."""
+    """Measure whole windows and scores, and compare the networks."""
     model, reference = Model.load(FACTORY), ReferenceNetwork()
     spec = model.info.spec
     monitor = HealthMonitor(HealthOptions(), spec)
@@ -109,6 +109,11 @@ def network_rows(samples: NDArray[np.float32], rounds: int) -> Iterator[Row]:
     decibels, their_decibels = spectrogram(samples, spec), theirs(samples)
     score = compare(lambda: model.score(decibels), lambda: reference.score(their_decibels), rounds)
     yield "score alone", "(none)", str(score), True
+    yield from size_rows(model, reference)
+
+
+def size_rows(model: Model, reference: ReferenceNetwork) -> Iterator[Row]:
+    """Compare multiplications and file sizes."""
     ours, others = macs(model) or 0, count(reference)
     text = f"1/{others / ours:.0f}: {ours / 1e6:.1f} M against {others / 1e6:.0f} M"
     yield "MACs of the default model", "≤ 1/500 of the reference", text, others / ours >= 500

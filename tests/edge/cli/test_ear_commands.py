@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from leakear.edge.audio.blocks import SensorFault
+from leakear.edge.audio.blocks import Block, SensorFault
 from leakear.edge.audio.capture import Capture, CaptureOptions
 from leakear.edge.audio.fake_microphone import FakeSource
 from leakear.edge.cli import bench, check, main
@@ -100,6 +100,13 @@ def test_listen_shows_level_spectrum_score_and_deafness() -> None:
     assert "first P(leak) after 10 s" in lines[0]
     assert any("P(leak) 0." in line or "P(leak) 1." in line for line in lines)
     assert len([line for line in lines if line.startswith("DEAF")]) == 1
+
+
+def test_listen_names_the_faults_of_a_window() -> None:
+    meter = Meter(Model.load(TINY), HealthOptions())
+    silent = [Block(at, np.zeros(2048, np.float32), at / 2048, at / 2048) for at in range(0, 2048 * 300, 2048)]
+    lines = list(meter.lines(silent))
+    assert lines[-1].endswith("FAULT: digital_silence")
 
 
 def test_listen_ends_by_itself_after_the_given_time() -> None:
