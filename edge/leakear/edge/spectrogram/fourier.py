@@ -3,7 +3,7 @@
 numpy's own transform costs 15 % more time, and `import scipy.fft` also imports scipy.special and more: 20 MB of memory
 and a third of the start. So the compiled module alone is loaded from scipy's folder. scipy up to 1.17 keeps it in
 `fft/_pocketfft`, from 1.18 on in `fft/_duccfft`; both have the same two functions. Where a scipy has neither, the
-public package is used, and the log says so once. `tests/edge/test_fourier.py` holds all of them equal.
+public package is used, and the log says so once. `tests/edge/spectrogram/test_fourier.py` holds all of them equal.
 """
 
 import importlib.util

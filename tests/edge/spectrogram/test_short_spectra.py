@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from leakear.edge.short_spectra import SPECTRA, short_powers
+from leakear.edge.spectrogram.short_spectra import SPECTRA, short_powers
 from leakear.edge.spec import SpectrogramSpec
 
 SPEC = SpectrogramSpec()
