@@ -1,53 +1,32 @@
 """How a module declares what a site may configure.
 
 Each module that has options owns one frozen dataclass whose fields are made by `option`: default, unit and effect in
-one sentence, and the limits. `settings` composes these classes into the TOML file, checks it and writes the annotated
-example from the very same fields, so the documentation cannot drift from the code.
+one sentence, and the limits. `settings` composes these classes, `settings_file` reads them from a TOML file and writes
+the annotated example from the same fields, so the documentation cannot drift from the code.
 """
 
 import os
-from collections.abc import Collection
-from dataclasses import MISSING, dataclass, field
+from dataclasses import MISSING
 from dataclasses import Field as DataclassField
 from pathlib import Path
 from typing import Any
 
+from leakear.edge.fields import KEY, Rule, declare
 
-@dataclass(frozen=True, slots=True)
-class Described:
-    """What is known of an option beside its name, type and default."""
-
-    doc: str
-    """unit and effect, one sentence"""
-    minimum: float | None = None
-    maximum: float | None = None
-    choices: tuple[str, ...] | None = None
-    secret: bool = False
-    """masked by `config show`"""
+MAX_TEXT = 65535
+"""Characters: what MQTT carries as one text, a password among them."""
 
 
-def option(
-    default: Any,
-    doc: str,
-    *,
-    minimum: float | None = None,
-    maximum: float | None = None,
-    choices: Collection[str] | None = None,
-    secret: bool = False,
-) -> Any:
-    """Declare a field that a site may configure. A list default is copied for each instance."""
-    described = Described(doc, minimum, maximum, tuple(choices) if choices else None, secret)
-    metadata = {"option": described}
-    if isinstance(default, list | dict):
-        return field(default_factory=default.copy, metadata=metadata)
-    return field(default=default, metadata=metadata)
+def option(default: Any, doc: str, **rule: Any) -> Any:
+    """Declare a field that a site may configure: default, meaning with its unit, then the limits of `fields.Rule`."""
+    return declare(doc, default=default, **{"max_length": MAX_TEXT, "printable": False} | rule)
 
 
-def describe(declared: "DataclassField[Any]") -> Described:
-    """Return what `option` recorded about a dataclass field."""
-    described = declared.metadata["option"]
-    assert isinstance(described, Described)
-    return described
+def describe(declared: "DataclassField[Any]") -> Rule:
+    """Return the rule of a field that `option` declared."""
+    rule = declared.metadata[KEY]
+    assert isinstance(rule, Rule)
+    return rule
 
 
 def default_of(declared: "DataclassField[Any]") -> Any:

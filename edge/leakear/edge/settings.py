@@ -1,4 +1,4 @@
-"""The configuration of one node: one TOML file whose keys, limits and words come from the modules that own them.
+"""The configuration of one node: one section a module that has options, put together and checked.
 
 Unknown keys, wrong types and impossible values are refused with the file, the key and the remedy; nothing is guessed.
 An environment variable `LEAKEAR_SECTION_KEY` overrides a key of the file (`LEAKEAR_MQTT_HOST=broker.local`).
@@ -6,31 +6,33 @@ An environment variable `LEAKEAR_SECTION_KEY` overrides a key of the file (`LEAK
 
 import os
 import socket
-import tomllib
-from collections.abc import Iterator, Mapping
-from dataclasses import Field, dataclass, field, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any
 
+from leakear.edge import settings_file
 from leakear.edge.audio.capture import CaptureOptions
 from leakear.edge.decision.state_machine import DecisionRule
 from leakear.edge.errors import ConfigError
 from leakear.edge.evidence.recorder import EvidenceOptions
 from leakear.edge.health.monitor import HealthOptions
 from leakear.edge.messages.reports import Identity
-from leakear.edge.model import bundle
-from leakear.edge.model.tflite import FACTORY, ModelOptions
+from leakear.edge.model.tflite import ModelOptions
 from leakear.edge.mqtt.dispatcher import CommandOptions
 from leakear.edge.mqtt.homeassistant import HomeassistantOptions
 from leakear.edge.mqtt.link import MqttOptions
-from leakear.edge.options import default_of, describe, option
+from leakear.edge.options import option
 from leakear.edge.options import path as path_of
 from leakear.edge.outbox.queue import OutboxOptions
 from leakear.edge.windows import WindowOptions
 
-ENVIRONMENT = "LEAKEAR"
 SYSTEM_FILE = Path("/etc/leakear/leakear.toml")
-T = TypeVar("T")
+
+
+def file_in_use(named: Path | None) -> Path | None:
+    """Return the configuration file to read: the one that was named, else the system's if it exists, else None."""
+    return named or (SYSTEM_FILE if SYSTEM_FILE.exists() else None)
 
 
 @dataclass(frozen=True)
@@ -95,21 +97,20 @@ class Settings:
     def load(cls, path: str | Path | None = None, environment: Mapping[str, str] | None = None) -> "Settings":
         """Read a configuration file (None: defaults alone). Raises ConfigError."""
         where = str(path) if path else "built-in defaults"
-        return cls.from_mapping(_read(Path(path)) if path else {}, where, environment)
+        return cls.from_mapping(settings_file.read(Path(path)) if path else {}, where, environment)
 
     @classmethod
     def from_mapping(
         cls, given: Mapping[str, Any], where: str = "settings", environment: Mapping[str, str] | None = None
     ) -> "Settings":
-        """Check a mapping of sections. Raises ConfigError that names `where`, the key and the remedy."""
-        merged = {name: dict(_table(name, body, where)) for name, body in given.items()}
-        for section, key, value in _overrides(os.environ if environment is None else environment):
-            merged.setdefault(section, {})[key] = value
+        """Check a mapping of sections. Raises ConfigError that names `where`, the key and the remedy.
+
+        `environment` (None: of this process) overrides it.
+        """
+        merged = settings_file.merged(given, SECTIONS, os.environ if environment is None else environment, where)
         sections: dict[str, Any] = {}
         for name, body in merged.items():
-            if name not in SECTIONS:
-                raise ConfigError(f"{where}: unknown section [{name}]; known: {', '.join(SECTIONS)}")
-            checked = _checked(SECTIONS[name], body, f"{where}: [{name}]")
+            checked = settings_file.checked(SECTIONS[name], body, f"{where}: [{name}]")
             sections[name] = checked if name == "decision" else _built(SECTIONS[name], checked, where)
         return cls(**sections)
 
@@ -130,143 +131,8 @@ SECTIONS: Mapping[str, type[Any]] = {
 }
 
 
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        remedy = "write one with `leakear-edge config example`" if not path.exists() else "name a file that can be read"
-        raise ConfigError(f"configuration {path}: {error.strerror}; {remedy}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: not readable as TOML: {error}") from None
-
-
-def _table(name: str, body: Any, where: str) -> Mapping[str, Any]:
-    if not isinstance(body, dict):
-        raise ConfigError(
-            f"{where}: {name} stands outside of any section; put it under one of [{'], ['.join(SECTIONS)}]"
-        )
-    return body
-
-
-def _overrides(environment: Mapping[str, str]) -> Iterator[tuple[str, str, Any]]:
-    """Yield (section, key, value) of LEAKEAR_SECTION_KEY variables."""
-    for name, text in environment.items():
-        for section, owner in SECTIONS.items():
-            prefix = f"{ENVIRONMENT}_{section.upper()}_"
-            if name.startswith(prefix):
-                key = name[len(prefix) :].lower()
-                hint = get_type_hints(owner).get(key)
-                yield section, key, text if hint is str else _value(text)
-
-
-def _value(text: str) -> Any:
-    try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        return text
-
-
-def _built(owner: type[T], values: Mapping[str, Any], where: str) -> T:
+def _built(owner: type[Any], values: Mapping[str, Any], where: str) -> Any:
     try:
         return owner(**values)
     except ConfigError as error:
         raise ConfigError(f"{where}: {error}") from None
-
-
-def _checked(owner: type[Any], body: Mapping[str, Any], where: str) -> dict[str, Any]:
-    """Check names, types and limits of one section."""
-    known = {declared.name: declared for declared in fields(owner) if "option" in declared.metadata}
-    hints = get_type_hints(owner)
-    checked = {}
-    for key, value in body.items():
-        if key not in known:
-            raise ConfigError(f"{where} {key}: unknown key; known: {', '.join(known)}")
-        checked[key] = _checked_value(known[key], hints[key], value, f"{where} {key}")
-    return checked
-
-
-def _checked_value(declared: "Field[Any]", hint: Any, value: Any, where: str) -> Any:
-    described = describe(declared)
-    typed = _typed(hint, value)
-    if typed is None:
-        raise ConfigError(f"{where} = {value!r}: must be {_type_name(hint)} ({described.doc})")
-    if described.choices and typed not in described.choices:
-        raise ConfigError(f"{where} = {value!r}: must be one of {', '.join(described.choices)}")
-    if isinstance(typed, int | float) and not isinstance(typed, bool):
-        low, high = described.minimum, described.maximum
-        if not ((low is None or typed >= low) and (high is None or typed <= high)):
-            raise ConfigError(f"{where} = {value!r}: must lie within {low} to {high} ({described.doc})")
-    return typed
-
-
-def _typed(hint: Any, value: Any) -> Any:
-    """Return the value as the hint's type, or None when it is another type."""
-    if hint is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    if get_origin(hint) is tuple:
-        inner = get_args(hint)[0]
-        items = [_typed(inner, item) for item in value] if isinstance(value, list | tuple) else [None]
-        return None if None in items else tuple(items)
-    wanted = hint if isinstance(hint, type) else object
-    return value if isinstance(value, wanted) and (wanted is bool) == isinstance(value, bool) else None
-
-
-def _type_name(hint: Any) -> str:
-    names = {str: "a text in quotes", int: "a whole number", float: "a number", bool: "true or false"}
-    return names.get(hint, "a list")
-
-
-def toml(value: Any) -> str:
-    """Write one value as TOML."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, list | tuple):
-        return f"[{', '.join(toml(item) for item in value)}]"
-    if isinstance(value, str):
-        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
-    return repr(value)
-
-
-def annotated() -> Iterator[str]:
-    """Yield the lines of the example configuration: every key with its default, unit, limits and effect."""
-    yield "# leakear node configuration. Every key is shown with its default; a # before a key leaves it at that. What"
-    yield "# the model file says of [decision] goes before its defaults: shown is what the factory model says."
-    yield f"# An environment variable {ENVIRONMENT}_SECTION_KEY overrides a key. Check: leakear-edge config check FILE"
-    models = bundle.read(FACTORY).info.decision
-    for name, owner in SECTIONS.items():
-        yield ""
-        yield f"[{name}]  # {(owner.__doc__ or '').splitlines()[0].removeprefix(f'[{name}]:').strip()}"
-        for declared in fields(owner):
-            if "option" in declared.metadata:
-                yield from _annotated_key(declared, models if name == "decision" else {})
-
-
-def _annotated_key(declared: "Field[Any]", models: Mapping[str, Any]) -> Iterator[str]:
-    described = describe(declared)
-    limits = "" if described.minimum is None else f" ({_plain(described.minimum)} to {_plain(described.maximum)})"
-    limits = f" ({' | '.join(described.choices)})" if described.choices else limits
-    yield f"# {described.doc}{limits}{'; from the model' if declared.name in models else ''}"
-    yield f"#{declared.name} = {toml(models.get(declared.name, default_of(declared)))}"
-
-
-def _plain(limit: float | None) -> str:
-    """Write a limit as a person would: bytes in full."""
-    return "any" if limit is None else str(int(limit)) if float(limit).is_integer() else f"{limit:g}"
-
-
-def shown(settings: Settings) -> Iterator[str]:
-    """Yield the lines of the configuration in force, secrets masked."""
-    for name, owner in SECTIONS.items():
-        yield f"[{name}]"
-        section = getattr(settings, name)
-        for declared in fields(owner):
-            if "option" not in declared.metadata:
-                continue
-            if name == "decision":
-                unset = f"# {declared.name}: from the model"
-                yield f"{declared.name} = {toml(section[declared.name])}" if declared.name in section else unset
-            else:
-                value = getattr(section, declared.name)
-                masked = describe(declared).secret and value
-                yield f'{declared.name} = "***"' if masked else f"{declared.name} = {toml(value)}"
-        yield ""

@@ -8,7 +8,7 @@ import pytest
 import soundfile
 
 from leakear.edge.cli import main
-from leakear.edge.cli.calibrate import apply, with_keys
+from leakear.edge.cli.calibrate import apply
 from leakear.edge.decision.calibration import BLOCK_S, Baseline, CalibrationRefused, Proposal, chi_square_tenth, propose
 from leakear.edge.errors import ConfigError
 from leakear.edge.model.tflite import sigmoid
@@ -116,15 +116,6 @@ def test_what_cannot_be_learnt_from_is_refused(baseline: Baseline, sentence: str
 def test_a_known_steady_sound_is_learnt_only_when_a_person_says_so() -> None:
     steady = night(1, mean=0.0)
     assert chosen(steady, accept_leak_like=True).threshold > 0.5
-
-
-def test_keys_are_set_and_everything_else_stays() -> None:
-    text = "# mine\n[node]\nsite = 'x'\n[decision]  # rule\nthreshold = 0.5 # old\nspan_s = 60\n\n[mqtt]\nhost = 'h'\n"
-    assert with_keys(text, "decision", {"threshold": "0.7", "level_gate_dbfs": "-50.0"}) == (
-        "# mine\n[node]\nsite = 'x'\n[decision]  # rule\nthreshold = 0.7\nlevel_gate_dbfs = -50.0\nspan_s = 60\n\n"
-        "[mqtt]\nhost = 'h'\n"
-    )
-    assert with_keys("[node]\n", "decision", {"threshold": "0.7"}) == "[node]\n\n[decision]\nthreshold = 0.7\n"
 
 
 def config(folder: Path) -> Path:

@@ -12,7 +12,7 @@ from leakear.edge.cli import findings
 from leakear.edge.cli.findings import FAULT, OK, WARNING, Finding
 from leakear.edge.command_line import number
 from leakear.edge.errors import ConfigError
-from leakear.edge.settings import SYSTEM_FILE, Settings
+from leakear.edge.settings import Settings, file_in_use
 from leakear.edge.spec import SpectrogramSpec
 
 HELP = """\
@@ -38,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> int:
     """Look, print, return the exit code."""
     found = []
-    for finding in look(args.config or (SYSTEM_FILE if SYSTEM_FILE.exists() else None), args.seconds):
+    for finding in look(file_in_use(args.config), args.seconds):
         found.append(finding)
         if not args.json:
             print(_line(finding), flush=True)

@@ -52,9 +52,8 @@ class Finding:
 
 def model(settings: Settings) -> tuple[Finding, Model | None]:
     """Load the model: hash, signature, runtime and golden vector."""
-    options = settings.model
     try:
-        loaded = Model.load(options.file, options.runtime, options.threads, options.public_key or None)
+        loaded = Model.configured(settings.model)
     except LeakearError as error:
         return Finding("model", FAULT, str(error), "name another file in [model] path"), None
     return Finding("model", OK, f"{loaded.info.model_id} computes its golden vector"), loaded

@@ -17,7 +17,7 @@ from leakear.edge.errors import AudioError
 from leakear.edge.fourier import rfft
 from leakear.edge.health.monitor import Health, HealthMonitor
 from leakear.edge.model.tflite import Model
-from leakear.edge.settings import SYSTEM_FILE, Settings
+from leakear.edge.settings import Settings, file_in_use
 from leakear.edge.spec import SpectrogramSpec
 from leakear.edge.spectrogram import IncrementalSpectrogram
 from leakear.edge.windows import Window, Windower
@@ -51,10 +51,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> int:
     """Listen until interrupted."""
-    settings = Settings.load(args.config or (SYSTEM_FILE if SYSTEM_FILE.exists() else None))
+    settings = Settings.load(file_in_use(args.config))
     audio = settings.audio if args.device is None else replace(settings.audio, device=args.device)
-    options = settings.model
-    model = Model.load(options.file, options.runtime, options.threads, options.public_key or None)
+    model = Model.configured(settings.model)
     meter = Meter(model, HealthMonitor(settings.health, model.info.spec))
     with Capture(audio, model.info.spec) as capture:
         show(meter.lines(capture, args.seconds), terminal=sys.stdout.isatty())

@@ -12,7 +12,7 @@ from leakear.edge.compose import log_to_stderr, open_node
 from leakear.edge.errors import LeakearError
 from leakear.edge.node.node import Node
 from leakear.edge.node.reload import reload
-from leakear.edge.settings import SYSTEM_FILE, Settings
+from leakear.edge.settings import SYSTEM_FILE, Settings, file_in_use
 
 HELP = f"""\
 Listen, score, decide and publish, for years. Started by systemd; stops cleanly on SIGTERM, reads its configuration
@@ -33,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> int:
     """Run the subcommand."""
-    path = args.config or (SYSTEM_FILE if SYSTEM_FILE.exists() else None)
+    path = file_in_use(args.config)
     settings = Settings.load(path)
     log_to_stderr(settings.log.level)
     with open_node(settings, Clock()) as node:

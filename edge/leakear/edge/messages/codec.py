@@ -1,40 +1,24 @@
-"""The codec of every message: a frozen dataclass to JSON and back, one rule set for both directions.
+"""The codec of every message: a frozen dataclass to JSON and back, one set of rules for both directions.
 
-What comes from a broker is hostile until proven otherwise: size, nesting, types, ranges and characters are checked
-here, once, and every refusal is one sentence that names the key. `docs/schemas/` is generated from the same fields.
+What comes from a broker is not trusted: size, nesting, types, ranges and characters are checked, and every refusal is
+one sentence that names the key. `docs/schemas/` is generated from the same fields.
 """
 
 import json
 import math
 import re
-import types
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cache
-from typing import (
-    Any,
-    ClassVar,
-    NoReturn,
-    Self,
-    TypeVar,
-    Union,
-    dataclass_transform,
-    get_args,
-    get_origin,
-    get_type_hints,
-)
+from typing import Any, ClassVar, NoReturn, Self, TypeVar, dataclass_transform, get_origin
 
 from leakear.edge.errors import InputDataError
+from leakear.edge.fields import MAX_INTEGER, FieldError, check_fields, declare, declared
 
 MAX_PAYLOAD = 256 * 1024
 """Bytes; a larger payload is refused before it is parsed."""
-MAX_INTEGER = 2**53 - 1
-"""The largest whole number that every JSON reader keeps exact."""
 UTC_TIME = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z"
-"""Form of every time on the wire."""
-UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
-"""Characters no message needs and that break logs, databases or encoders further on."""
+"""Form of every time in a message."""
 
 T = TypeVar("T")
 
@@ -43,57 +27,25 @@ class MessageError(InputDataError):
     """A payload that is not the message it should be; the sentence names the key."""
 
 
-@dataclass(frozen=True)
-class Rule:
-    """What one key may hold beyond its type."""
-
-    doc: str
-    name: str | None = None
-    """The key on the wire where Python's own name must differ (`from`)."""
-    minimum: float | None = None
-    maximum: float | None = None
-    choices: tuple[str, ...] | None = None
-    pattern: str | None = None
-    max_length: int = 200
-    """Characters of a text."""
-    items: tuple[int, int] = (0, 64)
-    """Fewest and most items of a list."""
+def parse_utc(text: str) -> float:
+    """POSIX seconds of a time as messages write it; MessageError for anything else."""
+    if re.fullmatch(UTC_TIME, text) is None:
+        raise MessageError(f"{_show(text)} is not a UTC time such as 2026-11-22T14:43:23.120Z.")
+    try:
+        return datetime.fromisoformat(text).timestamp()
+    except ValueError as error:
+        raise MessageError(f"{text} is not a time of the calendar ({error}).") from error
 
 
-@dataclass(frozen=True)
-class Slot:
-    """One key of a message: where it stands, what type it has, which rule holds."""
-
-    attribute: str
-    key: str
-    kind: Any
-    rule: Rule
-    required: bool
+def utc_time(doc: str, **rule: Any) -> Any:
+    """Declare a field that holds a time, as text: ISO-8601, UTC, milliseconds, `Z`."""
+    return declare(doc, pattern=UTC_TIME, verify=parse_utc, **rule)
 
 
-def wire(doc: str, *, default: Any = MISSING, **rule: Any) -> Any:
-    """Declare a field of a message: its meaning with its unit, then the limits of `Rule`."""
-    return field(default=default, metadata={"wire": Rule(doc, **rule)})
-
-
-@dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(wire, field))
+@dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(declare, utc_time, field))
 def message(cls: type[T]) -> type[T]:
     """Make a class a message: a frozen dataclass built by keywords."""
     return dataclass(frozen=True, kw_only=True)(cls)
-
-
-def slots(cls: type) -> tuple[Slot, ...]:
-    """Keys of a message class, in wire order."""
-    return _slots(cls)
-
-
-@cache
-def _slots(cls: type) -> tuple[Slot, ...]:
-    hints = get_type_hints(cls)
-    return tuple(
-        Slot(f.name, f.metadata["wire"].name or f.name, hints[f.name], f.metadata["wire"], f.default is MISSING)
-        for f in fields(cls)
-    )
 
 
 class Message:
@@ -107,7 +59,7 @@ class Message:
     def to_dict(self) -> dict[str, Any]:
         """Keys and JSON values in wire order; a number that is not finite becomes null, which JSON can say."""
         head = {} if self.SCHEMA is None else {"schema": self.SCHEMA}
-        return head | {s.key: _plain(getattr(self, s.attribute)) for s in slots(type(self))}
+        return head | {each.key: _plain(getattr(self, each.attribute)) for each in declared(type(self))}
 
     def to_json(self) -> bytes:
         """UTF-8 payload."""
@@ -117,7 +69,17 @@ class Message:
     def from_json(cls, payload: bytes | str | Mapping[str, Any]) -> Self:
         """Read a payload (or an object already parsed); MessageError says which key is wrong and why."""
         data = payload if isinstance(payload, Mapping) else parse_object(payload, cls.__name__)
-        return _build(cls, data, cls.__name__)
+        try:
+            return cls.read(data)
+        except FieldError as error:
+            _refuse(cls.__name__ + error.path, _sentence(error))
+
+    @classmethod
+    def read(cls, data: Mapping[str, Any]) -> Self:
+        """Build the message from an object already parsed. Raises FieldError."""
+        if cls.SCHEMA is not None and (type(data.get("schema")) is not int or data["schema"] != cls.SCHEMA):
+            raise FieldError("schema", data.get("schema"), kind=cls.SCHEMA).within(".schema")
+        return cls(**check_fields(cls, data, closed=cls.CLOSED))
 
 
 def parse_object(payload: bytes | str, what: str = "message", limit: int = MAX_PAYLOAD) -> dict[str, Any]:
@@ -136,89 +98,6 @@ def parse_object(payload: bytes | str, what: str = "message", limit: int = MAX_P
     if not isinstance(data, dict):
         _refuse(what, f"must be a JSON object, not {_name(data)}")
     return data
-
-
-def parse_utc(text: str) -> float:
-    """POSIX seconds of a time as the wire writes it; MessageError for anything else."""
-    if re.fullmatch(UTC_TIME, text) is None:
-        raise MessageError(f"{_show(text)} is not a UTC time such as 2026-11-22T14:43:23.120Z.")
-    try:
-        return datetime.fromisoformat(text).timestamp()
-    except ValueError as error:
-        raise MessageError(f"{text} is not a time of the calendar ({error}).") from error
-
-
-def _build(cls: type[T], data: Mapping[str, Any], path: str) -> T:
-    schema = getattr(cls, "SCHEMA", None)
-    if schema is not None and (type(data.get("schema")) is not int or data["schema"] != schema):
-        _refuse(f"{path}.schema", f"is {_show(data.get('schema'))}; this version reads schema {schema}")
-    table = slots(cls)
-    if getattr(cls, "CLOSED", False):
-        unknown = set(data) - {s.key for s in table}
-        if unknown:
-            known = ", ".join(s.key for s in table)
-            _refuse(path, f"has the unknown key {_show(min(unknown))}; it knows {known}")
-    values = {}
-    for slot in table:
-        if slot.key in data:
-            values[slot.attribute] = _check(slot.kind, data[slot.key], slot.rule, f"{path}.{slot.key}")
-        elif slot.required:
-            _refuse(f"{path}.{slot.key}", "is missing")
-    return cls(**values)
-
-
-def _check(kind: Any, value: Any, rule: Rule, path: str) -> Any:
-    """`value` as the declared type, or a MessageError."""
-    origin = get_origin(kind)
-    if origin in (Union, types.UnionType):
-        inner = next(a for a in get_args(kind) if a is not type(None))
-        return None if value is None else _check(inner, value, rule, path)
-    if origin is tuple:
-        return _check_list(get_args(kind)[0], value, rule, path)
-    if kind is dict or origin is dict:
-        return value if isinstance(value, dict) else _refuse(path, f"must be an object, not {_name(value)}")
-    if is_dataclass(kind) and isinstance(kind, type):
-        return _build(kind, value, path) if isinstance(value, dict) else _refuse(path, "must be an object")
-    if kind is bool:
-        return value if isinstance(value, bool) else _refuse(path, f"must be true or false, not {_show(value)}")
-    return _check_text(value, rule, path) if kind is str else _check_number(kind, value, rule, path)
-
-
-def _check_list(kind: Any, value: Any, rule: Rule, path: str) -> tuple[Any, ...]:
-    if not isinstance(value, list | tuple):
-        _refuse(path, f"must be a list, not {_name(value)}")
-    fewest, most = rule.items
-    if not fewest <= len(value) <= most:
-        _refuse(path, f"has {len(value)} items; {fewest} to {most} are allowed")
-    return tuple(_check(kind, item, rule, f"{path}[{i}]") for i, item in enumerate(value))
-
-
-def _check_text(value: Any, rule: Rule, path: str) -> str:
-    if not isinstance(value, str):
-        _refuse(path, f"must be a text, not {_name(value)}")
-    if len(value) > rule.max_length:
-        _refuse(path, f"is {len(value)} characters long; at most {rule.max_length} are allowed")
-    if UNPRINTABLE.search(value):
-        _refuse(path, "holds control characters")
-    if rule.choices is not None and value not in rule.choices:
-        _refuse(path, f"is {_show(value)}; allowed are {', '.join(rule.choices)}")
-    if rule.pattern is not None and re.fullmatch(rule.pattern, value) is None:
-        _refuse(path, f"is {_show(value)}, which is not of the form {rule.pattern}")
-    if rule.pattern == UTC_TIME:
-        parse_utc(value)
-    return value
-
-
-def _check_number(kind: Any, value: Any, rule: Rule, path: str) -> int | float:
-    whole = isinstance(value, int) or (isinstance(value, float) and value.is_integer())
-    if isinstance(value, bool) or not isinstance(value, int | float) or (kind is int and not whole):
-        _refuse(path, f"must be a {'whole number' if kind is int else 'number'}, not {_show(value)}")
-    if abs(value) > MAX_INTEGER if isinstance(value, int) or kind is int else not math.isfinite(value):
-        _refuse(path, "is beyond the numbers a message may hold")
-    if (rule.minimum is not None and value < rule.minimum) or (rule.maximum is not None and value > rule.maximum):
-        low, high = (rule.minimum, rule.maximum)
-        _refuse(path, f"is {_show(value)}; allowed is {low} to {'any' if high is None else high}")
-    return int(value) if kind is int else float(value)
 
 
 def _plain(value: Any) -> Any:
@@ -244,6 +123,33 @@ def _constant(name: str) -> NoReturn:
 
 def _refuse(path: str, why: str) -> NoReturn:
     raise MessageError(f"{path} {why}.")
+
+
+def _sentence(error: FieldError) -> str:
+    """Return what is wrong with a value, to be put after its path."""
+    rule, shown = error.rule, _show(error.value)
+    if error.problem == "type":
+        given = shown if error.kind in (bool, int, float) else _name(error.value)
+        return f"must be {_name_of_kind(error.kind)}, not {given}"
+    if error.problem == "length":
+        return f"is {len(error.value)} characters long; at most {rule.max_length} are allowed"
+    if error.problem == "items":
+        return f"has {len(error.value)} items; {rule.items[0]} to {rule.items[1]} are allowed"
+    return {
+        "characters": "holds control characters",
+        "choice": f"is {shown}; allowed are {', '.join(rule.choices or ())}",
+        "form": f"is {shown}, which is not of the form {rule.pattern}",
+        "range": f"is {shown}; allowed is {rule.minimum} to {'any' if rule.maximum is None else rule.maximum}",
+        "size": "is beyond the numbers a message may hold",
+        "schema": f"is {shown}; this version reads schema {error.kind}",
+        "missing": "is missing",
+        "unknown": f"has the unknown key {shown}; it knows {', '.join(error.known)}",
+    }[error.problem]
+
+
+def _name_of_kind(kind: Any) -> str:
+    names = {str: "a text", int: "a whole number", float: "a number", bool: "true or false"}
+    return names.get(kind, "a list" if get_origin(kind) is tuple else "an object")
 
 
 def _name(value: Any) -> str:

@@ -8,9 +8,7 @@ the converter saw) and, when signed, `leakear.sig`.
 import hashlib
 import io
 import json
-import os
 import struct
-import tempfile
 import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
@@ -21,6 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from leakear.edge import files
 from leakear.edge.errors import ModelError
 from leakear.edge.spec import SpectrogramSpec
 
@@ -238,15 +237,4 @@ def _packed(flatbuffer: bytes, members: Mapping[str, bytes]) -> bytes:
 
 def write(path: str | Path, data: bytes) -> None:
     """Put a model file in place: whole or not at all."""
-    target = Path(path)
-    descriptor, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(target)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    files.write(path, data, mode=0o644)

@@ -78,6 +78,11 @@ class Model:
         model._check_golden(str(path))
         return model
 
+    @classmethod
+    def configured(cls, options: ModelOptions) -> "Model":
+        """Load the model that [model] names. Raises ModelError or ConfigError, as `load`."""
+        return cls.load(options.file, options.runtime, options.threads, options.public_key or None)
+
     @property
     def info(self) -> BundleInfo:
         """What the file says of itself."""

@@ -188,9 +188,8 @@ class ModelStore:
 
     def _load(self, path: Path) -> Model:
         """Load a file; with a key set, all but the factory model, which came with this software, must be signed."""
-        options = self._options
-        key = options.public_key if path != FACTORY else ""
-        return Model.load(path, options.runtime, options.threads, key or None)
+        key = self._options.public_key if path != FACTORY else ""
+        return Model.configured(replace(self._options, path=str(path), public_key=key))
 
     def _read(self) -> Ledger:
         try:
