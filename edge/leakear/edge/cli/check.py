@@ -9,9 +9,12 @@ from pathlib import Path
 
 from leakear.edge.audio.microphone import SoundDeviceSource, Source
 from leakear.edge.cli import findings
-from leakear.edge.cli.findings import FAULT, OK, WARNING, Finding
+from leakear.edge.clock import Clock
 from leakear.edge.command_line import number
 from leakear.edge.errors import ConfigError
+from leakear.edge.model.tflite import Model
+from leakear.edge.node import checks
+from leakear.edge.node.checks import FAULT, OK, WARNING, Finding
 from leakear.edge.settings import Settings, file_in_use
 from leakear.edge.spec import SpectrogramSpec
 
@@ -59,14 +62,17 @@ def look(config: Path | None, seconds: float, source: Source | None = None) -> I
         )
         return
     yield Finding("configuration", OK, str(config or "defaults"))
-    finding, model = findings.model(settings)
+    finding, model = checks.model(lambda: Model.configured(settings.model))
     yield finding
     yield from findings.sound(
         settings, model.info.spec if model else SpectrogramSpec(), source or SoundDeviceSource(), seconds
     )
     yield findings.broker(settings)
-    yield findings.clock()
-    yield from findings.disk(settings)
+    yield checks.clock(Clock().synced)
+    yield checks.space(settings.node.directory)
+    yield checks.rights(settings.node.directory)
+    if unreadable := findings.sound_devices():
+        yield unreadable
 
 
 def _faulty(found: list[Finding]) -> set[str]:

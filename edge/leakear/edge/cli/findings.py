@@ -1,62 +1,30 @@
-"""What `leakear-edge check` looks at: one function a subject, each giving findings with a remedy.
+"""What `leakear-edge check` looks at beside `node.checks`: sound and broker, each giving findings with a remedy."""
 
-What heals by itself (a full disk that the daemon empties, a clock that is not synchronised yet) is a warning, never a
-fault: a preflight check must not block its own remedy.
-"""
-
-import errno
 import os
-import shutil
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import paho.mqtt.client as paho
 
-from leakear.edge import files
 from leakear.edge.audio.blocks import Block, SensorFault
 from leakear.edge.audio.capture import Capture
 from leakear.edge.audio.microphone import Source, choose, running_rates
-from leakear.edge.clock import Clock
 from leakear.edge.errors import ConfigError, LeakearError
 from leakear.edge.health.monitor import FAULTS, HealthMonitor
-from leakear.edge.model.tflite import Model
 from leakear.edge.mqtt.connection import Connection, Wake, Will
 from leakear.edge.mqtt.inbox import Inbox, Opened
 from leakear.edge.mqtt.options import MqttOptions
+from leakear.edge.node.checks import FAULT, OK, WARNING, Finding
 from leakear.edge.settings import Settings
 from leakear.edge.spec import SpectrogramSpec
 from leakear.edge.windows import Window
 
-OK, WARNING, FAULT = "ok", "warning", "fault"
 QUIET_DBFS = -85.0
 """Level below which a sensor may not touch anything."""
-LOW_DISK_MB = 200
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that was looked at."""
-
-    name: str
-    status: str
-    """ok, warning or fault"""
-    detail: str
-    """what was seen"""
-    remedy: str = ""
-    """what to do about it"""
-
-
-def model(settings: Settings) -> tuple[Finding, Model | None]:
-    """Load the model: hash, signature, runtime and golden vector."""
-    try:
-        loaded = Model.configured(settings.model)
-    except LeakearError as error:
-        return Finding("model", FAULT, str(error), "name another file in [model] path"), None
-    return Finding("model", OK, f"{loaded.info.model_id} computes its golden vector"), loaded
 
 
 def sound(settings: Settings, spec: SpectrogramSpec, source: Source, seconds: float) -> Iterator[Finding]:
@@ -167,32 +135,9 @@ def _connect(options: MqttOptions, settings: Settings, protocol: int, timeout_s:
     return probe
 
 
-def clock() -> Finding:
-    """Tell whether events will carry the right time."""
-    if Clock().synced:
-        return Finding("clock", OK, "synchronised")
-    remedy = "events are ordered by seq and marked clock_synced: false until time synchronisation works"
-    return Finding("clock", WARNING, "not synchronised", remedy)
-
-
-def disk(settings: Settings) -> Iterator[Finding]:
-    """Look at the state folder: room and rights."""
-    directory = settings.node.directory
-    existing = next(path for path in (directory, *directory.parents) if path.exists())
-    free_mb = shutil.disk_usage(existing).free / 1e6
-    if free_mb < LOW_DISK_MB:
-        yield Finding("disk", WARNING, f"{free_mb:.0f} MB free at {existing}", "evidence is dropped first; make room")
-    else:
-        yield Finding("disk", OK, f"{free_mb / 1e3:.1f} GB free at {existing}")
-    if (error := files.refusal(directory)) is None or error.errno == errno.ENOSPC:
-        yield Finding("permissions", OK, f"{directory} can be written")
-    else:
-        yield Finding(
-            "permissions",
-            FAULT,
-            f"{directory} cannot be written: {error.strerror}",
-            "set [node] state_dir, or its owner",
-        )
+def sound_devices() -> Finding | None:
+    """Tell when this user may not use the sound devices; None: that is not the case."""
     devices = Path("/dev/snd")
     if devices.is_dir() and not any(os.access(path, os.R_OK) for path in devices.glob("pcm*c")):
-        yield Finding("permissions", FAULT, "/dev/snd cannot be read", "add the user to the group audio")
+        return Finding("permissions", FAULT, "/dev/snd cannot be read", "add the user to the group audio")
+    return None

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from leakear.edge.audio.blocks import to_int16
 from leakear.edge.errors import InputDataError
 from leakear.edge.evidence.picture import png
+from leakear.edge.files import write as write_file
 from leakear.edge.options import option
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ class Evidence:
             if not self._make_room(sum(len(data) for data in files.values())):
                 raise OSError("no room within max_mb and min_free_mb")  # noqa: TRY301
             for media_type, data in files.items():
-                _write(self._path(event_id, media_type), data)
+                write_file(self._path(event_id, media_type), data)
         except (OSError, RuntimeError) as error:
             self._failed = True
             log.warning("evidence of %s is not kept: %s", event_id, error)
@@ -155,13 +156,3 @@ def flac(samples: NDArray[np.float32], rate: int) -> bytes:
     buffer = BytesIO()
     soundfile.write(buffer, to_int16(samples), rate, format="FLAC", subtype="PCM_16")
     return buffer.getvalue()
-
-
-def _write(path: Path, data: bytes) -> None:
-    """Write whole or not at all."""
-    temporary = path.with_suffix(path.suffix + ".part")
-    try:
-        temporary.write_bytes(data)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)

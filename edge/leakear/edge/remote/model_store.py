@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
 
+from leakear.edge import files
 from leakear.edge.errors import LeakearError, ModelError
 from leakear.edge.messages.reports import ModelRef
 from leakear.edge.model import bundle
@@ -221,7 +222,7 @@ class ModelStore:
     def _write(self, ledger: Ledger) -> None:
         """Say durably which model is in use, then delete the files that none needs any more."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        bundle.write(self.folder / "ledger.json", json.dumps(asdict(ledger)).encode())
+        files.write(self.folder / "ledger.json", json.dumps(asdict(ledger)).encode(), mode=0o644)
         self.ledger = ledger
         self.faults.pop(FAULT, None)
         kept = {ledger.installed, ledger.previous, ledger.staged}

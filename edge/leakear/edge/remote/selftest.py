@@ -1,20 +1,15 @@
 """The node looks at itself: model, sensor, disk, clock, delivery. Each finding is one sentence."""
 
-import os
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from leakear.edge.errors import LeakearError
 from leakear.edge.messages.results import Check, SelftestResult
 from leakear.edge.model.tflite import Model
+from leakear.edge.node import checks
 
 if TYPE_CHECKING:
     from leakear.edge.node.node import Node
-
-FREE_BYTES = 50 * 1024**2
-"""Room below which the outbox and the evidence are in danger."""
 
 
 def run(node: "Node", reload: Callable[[], Model]) -> SelftestResult:
@@ -35,11 +30,8 @@ def _checks(node: "Node", reload: Callable[[], Model]) -> Iterator[Check]:
 
 
 def _model(reload: Callable[[], Model]) -> Check:
-    try:
-        model = reload()
-    except LeakearError as error:
-        return _check("model", ok=False, detail=str(error))
-    return _check("model", ok=True, detail=f"{model.info.model_id} computes its golden vector")
+    finding, _ = checks.model(reload)
+    return _check("model", finding.status == checks.OK, finding.detail)
 
 
 def _sensor(node: "Node") -> Check:
@@ -53,13 +45,9 @@ def _sensor(node: "Node") -> Check:
 
 
 def _disk(directory: Path) -> Check:
-    try:
-        free, writable = shutil.disk_usage(directory).free, os.access(directory, os.W_OK)
-    except OSError as error:
-        return _check("disk", ok=False, detail=f"{directory}: {error.strerror}")
-    return _check(
-        "disk", free > FREE_BYTES and writable, f"{free // 1024**2} MiB free{'' if writable else ', read-only'}"
-    )
+    found = (checks.space(directory), checks.rights(directory))
+    wrong = [finding.detail for finding in found if finding.status != checks.OK]
+    return _check("disk", not wrong, "; ".join(wrong) or found[0].detail)
 
 
 def _check(name: str, ok: bool, detail: str) -> Check:
