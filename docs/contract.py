@@ -17,10 +17,9 @@ from typing import Any, Union, get_args, get_origin
 import jsonschema
 import yaml
 
-from leakear.edge.fields import MAX_INTEGER, Rule
+from leakear.edge.fields import MAX_INTEGER, Rule, declared
 from leakear.edge.messages import requests as rq
 from leakear.edge.messages import results as rs
-from leakear.edge.messages.codec import slots
 from leakear.edge.messages.reports import (
     NAME,
     Availability,
@@ -132,7 +131,7 @@ REPORTS = {
 def schema_of(cls: type[Message]) -> dict[str, Any]:
     """JSON Schema of one message class."""
     head = {} if cls.SCHEMA is None else {"schema": {"const": cls.SCHEMA, "description": "version of this message"}}
-    table = slots(cls)
+    table = declared(cls)
     always = cls.SCHEMA is not None or not cls.CLOSED  # what we send carries every key; a request may leave some out
     return {
         "type": "object",

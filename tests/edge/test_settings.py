@@ -12,6 +12,8 @@ from leakear.edge.model.tflite import FACTORY
 from leakear.edge.settings import SECTIONS, Settings
 from leakear.edge.settings_file import annotated, shown
 
+EXAMPLE = list(annotated(SECTIONS, bundle.read(FACTORY).info.decision))
+
 
 def write(tmp_path: Path, text: str) -> Path:
     path = tmp_path / "leakear.toml"
@@ -20,14 +22,13 @@ def write(tmp_path: Path, text: str) -> Path:
 
 
 def test_the_annotated_example_loads_and_says_every_default(tmp_path: Path) -> None:
-    lines = list(annotated())
-    assert Settings.load(write(tmp_path, "\n".join(lines)), {}) == Settings.load(None, {})
-    assert set(tomllib.loads("\n".join(lines))) == set(SECTIONS)
+    assert Settings.load(write(tmp_path, "\n".join(EXAMPLE)), {}) == Settings.load(None, {})
+    assert set(tomllib.loads("\n".join(EXAMPLE))) == set(SECTIONS)
 
 
 def test_the_defaults_written_out_are_the_defaults(tmp_path: Path) -> None:
     uncommented = "\n".join(
-        line.removeprefix("#") if line.startswith("#") and not line.startswith("# ") else line for line in annotated()
+        line.removeprefix("#") if line.startswith("#") and not line.startswith("# ") else line for line in EXAMPLE
     )
     explicit = Settings.load(write(tmp_path, uncommented), {})
     implicit = Settings.load(None, {})
@@ -73,14 +74,14 @@ def test_the_environment_overrides_and_is_checked(tmp_path: Path) -> None:
 
 
 def test_show_names_every_key() -> None:
-    text = "\n".join(shown(Settings.load(None, {})))
+    text = "\n".join(shown(SECTIONS, Settings.load(None, {})))
     assert "threshold: from the model" in text
     for name in SECTIONS:
         assert f"[{name}]" in text
 
 
 def test_a_limit_is_written_in_full_and_the_factory_model_s_threshold_is_shown() -> None:
-    text = "\n".join(annotated())
+    text = "\n".join(EXAMPLE)
     assert "e+" not in text
     assert f"#threshold = {bundle.read(FACTORY).info.threshold!r}" in text
 

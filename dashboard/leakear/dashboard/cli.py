@@ -250,15 +250,10 @@ def _export(words: list[str]) -> int:
     args = top.parse_args(words)
     files.file(args.file, "the archive")
     engine = open_database(args.database, make=False)
-    part = args.file.with_name(f".{args.file.name}.part")
-    try:
-        with part.open("wb") as out:
-            count = write_zip(Alerts(engine, History(engine)), Clips(engine, args.clips, 0), out)
+    with files.replacing(args.file) as part, part.open("wb") as out:
+        count = write_zip(Alerts(engine, History(engine)), Clips(engine, args.clips, 0), out)
         if not count:
-            raise InputDataError("No alert has both a verdict and a clip: there is nothing to export.")
-        part.replace(args.file)
-    finally:
-        part.unlink(missing_ok=True)
+            raise InputDataError("No alert was judged that has a clip: there is nothing to export.")
     print(f"{count} recordings in {args.file}")
     return 0
 

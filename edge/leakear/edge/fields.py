@@ -1,144 +1,201 @@
-"""Declared fields: what a key of a message or of the configuration may hold, and the one validator for both.
+"""Declared fields: what one key of a message or of the configuration may hold, and the one check of it.
 
-A dataclass field carries a `Rule`: its meaning with its unit, and its limits. `options.option` declares a key of the
-configuration, `messages.codec.wire` a key of a message; documentation, example file and JSON schemas are written from
-the same rules.
+`declare` attaches a `Rule` to a field of a frozen dataclass. `check_fields` compares foreign values with all rules of a
+class and raises `FieldError`, which says which rule is broken and where. `messages` and `settings_file` make sentences
+of it; the documentation of both is written from the same declarations.
 """
 
 import math
 import re
 import types
-from collections.abc import Callable
-from dataclasses import Field, dataclass, is_dataclass
-from datetime import datetime
-from typing import Any, NoReturn, Union, get_args, get_origin
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import MISSING, dataclass, field, fields, is_dataclass
+from functools import cache
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 MAX_INTEGER = 2**53 - 1
 """The largest whole number that every JSON reader keeps exact."""
-UTC_TIME = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z"
-"""Pattern of a time: ISO 8601, UTC, milliseconds."""
 UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
-"""Control characters, line separators and lone surrogates: they break logs, databases and encoders."""
+"""Characters no message needs and that break logs, databases or encoders further on."""
 KEY = "rule"
-"""Key of the rule in a dataclass field's metadata."""
+"""Name under which a dataclass field holds its rule."""
+
+Problem = Literal[
+    "type", "length", "characters", "choice", "form", "range", "size", "items", "schema", "unknown", "missing"
+]
+"""Which rule a value breaks."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Rule:
     """What one key may hold beyond its type."""
 
     doc: str
-    """unit and meaning, one sentence"""
+    """Meaning and unit, one sentence."""
     name: str | None = None
-    """the key on the wire where Python's own name must differ (`from`)"""
+    """The key where Python's own name must differ (`from`)."""
     minimum: float | None = None
     maximum: float | None = None
     choices: tuple[str, ...] | None = None
     pattern: str | None = None
-    """regular expression of a whole text"""
+    """Regular expression that the whole text matches."""
+    verify: Callable[[str], object] | None = None
+    """Called with the text; raises ValueError where the pattern alone cannot tell."""
     max_length: int = 200
-    """characters of a text"""
+    """Characters of a text."""
+    printable: bool = True
+    """Whether control characters are refused."""
     items: tuple[int, int] = (0, 64)
-    """fewest and most items of a list"""
+    """Fewest and most items of a list."""
     secret: bool = False
-    """masked when the configuration is shown"""
+    """Never shown."""
 
 
-class Invalid(ValueError):  # noqa: N818 - half of a sentence; who catches it names file or message
-    """A value that a rule does not allow. `where`: path of the part within the value; `why`: rest of the sentence."""
+@dataclass(frozen=True)
+class Declared:
+    """One declared field of a class."""
 
-    def __init__(self, where: str, why: str) -> None:
-        super().__init__(f"{where} {why}")
-        self.where, self.why = where, why
+    attribute: str
+    key: str
+    """Its name in a message or file."""
+    kind: Any
+    """Its type hint."""
+    rule: Rule
+    default: Any
+    """Value when the key is absent; MISSING: the key is required."""
+
+    @property
+    def required(self) -> bool:
+        """Whether the key may not be absent."""
+        return self.default is MISSING
 
 
-Build = Callable[[type, dict[str, Any], str], Any]
-"""(class, mapping, path) → an instance; for fields that are dataclasses themselves."""
+class FieldError(ValueError):
+    """A value that breaks a rule."""
+
+    def __init__(
+        self, problem: Problem, value: Any, *, kind: Any = None, rule: Rule | None = None, known: Collection[str] = ()
+    ) -> None:
+        super().__init__(problem)
+        self.problem, self.value, self.kind, self.known = problem, value, kind, known
+        self.rule = rule or Rule("")
+        self.path = ""
+        """Where within the checked value: `.key`, `[3]`, or several of them; empty: the value itself."""
+
+    def within(self, part: str) -> "FieldError":
+        """Put a part before the path; return the error."""
+        self.path = part + self.path
+        return self
 
 
-def rule_of(declared: "Field[Any]") -> Rule | None:
-    """Return the rule of a dataclass field; None: it has none."""
-    rule = declared.metadata.get(KEY)
-    return rule if isinstance(rule, Rule) else None
+def declare(doc: str, *, default: Any = MISSING, **rule: Any) -> Any:
+    """Declare a field: its meaning with its unit, then the limits of `Rule`. A list default is copied per instance."""
+    metadata = {KEY: Rule(doc, **rule)}
+    if isinstance(default, list | dict):
+        return field(default_factory=default.copy, metadata=metadata)
+    return field(default=default, metadata=metadata)
 
 
-def check(kind: Any, value: Any, rule: Rule, where: str = "", build: Build | None = None) -> Any:
-    """Return `value` as `kind` (a type, an optional type or a tuple of one). Raises Invalid."""
+def declared(cls: type) -> tuple[Declared, ...]:
+    """List the declared fields of a dataclass, in order."""
+    return _declared(cls)
+
+
+@cache
+def _declared(cls: type) -> tuple[Declared, ...]:
+    hints = get_type_hints(cls)
+    return tuple(
+        Declared(
+            attribute=each.name,
+            key=each.metadata[KEY].name or each.name,
+            kind=hints[each.name],
+            rule=each.metadata[KEY],
+            default=each.default if each.default_factory is MISSING else each.default_factory(),
+        )
+        for each in fields(cls)
+        if KEY in each.metadata
+    )
+
+
+def check_fields(cls: type, given: Mapping[str, Any], *, closed: bool) -> dict[str, Any]:
+    """Return attribute → checked value of the keys that are given. Raises FieldError.
+
+    `closed`: keys that the class does not declare are refused.
+    """
+    table = declared(cls)
+    known = [each.key for each in table]
+    if closed and (unknown := set(given) - set(known)):
+        raise FieldError("unknown", min(unknown), known=known)
+    values = {}
+    for each in table:
+        if each.key in given:
+            values[each.attribute] = _in_field(each, given[each.key])
+        elif each.required:
+            raise FieldError("missing", None, rule=each.rule).within(f".{each.key}")
+    return values
+
+
+def check(kind: Any, value: Any, rule: Rule) -> Any:
+    """Return the value as the type `kind`. Raises FieldError.
+
+    A dataclass is built by its class method `read(mapping)`, which may raise FieldError too.
+    """
     origin = get_origin(kind)
     if origin in (Union, types.UnionType):
         inner = next(a for a in get_args(kind) if a is not type(None))
-        return None if value is None else check(inner, value, rule, where, build)
+        return None if value is None else check(inner, value, rule)
     if origin is tuple:
-        return _list(get_args(kind)[0], value, rule, where, build)
-    if kind is dict or origin is dict:
-        return value if isinstance(value, dict) else _refuse(where, f"must be an object, not {type_name(value)}")
-    if build is not None and is_dataclass(kind) and isinstance(kind, type):
-        return build(kind, value, where) if isinstance(value, dict) else _refuse(where, "must be an object")
+        return _check_list(kind, value, rule)
+    if kind is dict or origin is dict or is_dataclass(kind):
+        _expect(isinstance(value, Mapping), "type", kind, value, rule)
+        return kind.read(value) if is_dataclass(kind) else value  # type: ignore[union-attr]
     if kind is bool:
-        return value if isinstance(value, bool) else _refuse(where, f"must be true or false, not {shown(value)}")
-    return _text(value, rule, where) if kind is str else _number(kind, value, rule, where)
+        _expect(isinstance(value, bool), "type", kind, value, rule)
+        return value
+    return _check_text(value, rule) if kind is str else _check_number(kind, value, rule)
 
 
-def check_time(text: str) -> float:
-    """Return the POSIX seconds of a UTC time such as 2026-11-22T14:43:23.120Z. Raises Invalid."""
-    if re.fullmatch(UTC_TIME, text) is None:
-        raise Invalid(shown(text), "is not a UTC time such as 2026-11-22T14:43:23.120Z")
+def _in_field(each: Declared, value: Any) -> Any:
     try:
-        return datetime.fromisoformat(text).timestamp()
-    except ValueError as error:
-        raise Invalid(text, f"is not a time of the calendar ({error})") from error
+        return check(each.kind, value, each.rule)
+    except FieldError as error:
+        raise error.within(f".{each.key}") from None
 
 
-def type_name(value: Any) -> str:
-    """Name the type of a foreign value as people do."""
-    names = {dict: "an object", list: "a list", str: "a text", bool: "true or false", type(None): "null"}
-    return names.get(type(value), "a number")
-
-
-def shown(value: Any) -> str:
-    """Return a foreign value fit for one line of a log: short, and nothing but printable ASCII."""
-    if isinstance(value, int) and not -MAX_INTEGER <= value <= MAX_INTEGER:
-        return "a very large number"
-    text = ascii(value) if isinstance(value, str | int | float | type(None)) else type_name(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
-
-
-def _list(kind: Any, value: Any, rule: Rule, where: str, build: Build | None) -> tuple[Any, ...]:
-    if not isinstance(value, list | tuple):
-        _refuse(where, f"must be a list, not {type_name(value)}")
+def _check_list(kind: Any, value: Any, rule: Rule) -> tuple[Any, ...]:
+    _expect(isinstance(value, list | tuple), "type", kind, value, rule)
     fewest, most = rule.items
-    if not fewest <= len(value) <= most:
-        _refuse(where, f"has {len(value)} items; {fewest} to {most} are allowed")
-    return tuple(check(kind, item, rule, f"{where}[{i}]", build) for i, item in enumerate(value))
+    _expect(fewest <= len(value) <= most, "items", kind, value, rule)
+    checked = []
+    for place, item in enumerate(value):
+        try:
+            checked.append(check(get_args(kind)[0], item, rule))
+        except FieldError as error:
+            raise error.within(f"[{place}]") from None
+    return tuple(checked)
 
 
-def _text(value: Any, rule: Rule, where: str) -> str:
-    if not isinstance(value, str):
-        _refuse(where, f"must be a text, not {type_name(value)}")
-    if len(value) > rule.max_length:
-        _refuse(where, f"is {len(value)} characters long; at most {rule.max_length} are allowed")
-    if UNPRINTABLE.search(value):
-        _refuse(where, "holds control characters")
-    if rule.choices is not None and value not in rule.choices:
-        _refuse(where, f"is {shown(value)}; allowed are {', '.join(rule.choices)}")
-    if rule.pattern is not None and re.fullmatch(rule.pattern, value) is None:
-        _refuse(where, f"is {shown(value)}, which is not of the form {rule.pattern}")
-    if rule.pattern == UTC_TIME:
-        check_time(value)
-    return value
+def _check_text(value: Any, rule: Rule) -> str:
+    _expect(isinstance(value, str), "type", str, value, rule)
+    _expect(len(value) <= rule.max_length, "length", str, value, rule)
+    _expect(not (rule.printable and UNPRINTABLE.search(value)), "characters", str, value, rule)
+    _expect(rule.choices is None or value in rule.choices, "choice", str, value, rule)
+    _expect(rule.pattern is None or re.fullmatch(rule.pattern, value) is not None, "form", str, value, rule)
+    if rule.verify is not None:
+        rule.verify(value)
+    return str(value)
 
 
-def _number(kind: Any, value: Any, rule: Rule, where: str) -> int | float:
-    whole = isinstance(value, int) or (isinstance(value, float) and value.is_integer())
-    if isinstance(value, bool) or not isinstance(value, int | float) or (kind is int and not whole):
-        _refuse(where, f"must be a {'whole number' if kind is int else 'number'}, not {shown(value)}")
-    if abs(value) > MAX_INTEGER if isinstance(value, int) or kind is int else not math.isfinite(value):
-        _refuse(where, "is beyond the numbers a message may hold")
-    if (rule.minimum is not None and value < rule.minimum) or (rule.maximum is not None and value > rule.maximum):
-        low, high = rule.minimum, rule.maximum
-        _refuse(where, f"is {shown(value)}; allowed is {low} to {'any' if high is None else high}")
+def _check_number(kind: Any, value: Any, rule: Rule) -> int | float:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    _expect(number and (kind is float or not isinstance(value, float) or value.is_integer()), "type", kind, value, rule)
+    whole = isinstance(value, int) or kind is int
+    _expect(abs(value) <= MAX_INTEGER if whole else math.isfinite(value), "size", kind, value, rule)
+    above = rule.minimum is None or value >= rule.minimum
+    _expect(above and (rule.maximum is None or value <= rule.maximum), "range", kind, value, rule)
     return int(value) if kind is int else float(value)
 
 
-def _refuse(where: str, why: str) -> NoReturn:
-    raise Invalid(where, why)
+def _expect(holds: bool, problem: Problem, kind: Any, value: Any, rule: Rule) -> None:
+    if not holds:
+        raise FieldError(problem, value, kind=kind, rule=rule)

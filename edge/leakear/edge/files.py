@@ -1,12 +1,91 @@
-"""Writing files: whole or not at all, and asked first where hours of work would end in a refusal."""
+"""Files: written whole or not at all, and whether a result can be written where it is wanted.
 
+The second is asked before hours of work.
+"""
+
+import errno
 import os
+import secrets
+import shutil
 import stat
 import tempfile
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from leakear.edge.errors import LeakearError
+
+
+def write(path: str | Path, data: bytes, *, mode: int | None = None, like: Path | None = None) -> None:
+    """Write a file whole or not at all. Mode and owner as `replacing` says. Raises OSError."""
+    with replacing(path, mode=mode, like=like) as temporary:
+        temporary.write_bytes(data)
+
+
+@contextmanager
+def replacing(path: str | Path, *, mode: int | None = None, like: Path | None = None) -> Iterator[Path]:
+    """Give a temporary file to write into; it takes the place of `path` at the end, unless an error is raised.
+
+    A symbolic link is kept: its target is replaced. Mode and owner are those of `like` (None: of the file that is
+    replaced); a new file has `mode` (None: what the umask leaves). Data are on the disk when this returns.
+    """
+    target = Path(os.path.realpath(path))
+    old = _stat(like or target)
+    temporary = target.with_name(f".{target.name[:100]}.{secrets.token_hex(4)}{target.suffix}")
+    private = old is not None or mode is not None
+    os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600 if private else 0o666))
+    try:
+        yield temporary
+        _sync(temporary)
+        if old is not None:
+            _keep_owner_and_mode(temporary, old)
+        elif mode is not None:
+            temporary.chmod(mode)
+        _put(temporary, target)
+        _sync(target.parent)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _stat(path: Path) -> os.stat_result | None:
+    try:
+        return path.stat()
+    except FileNotFoundError:
+        return None
+
+
+def _keep_owner_and_mode(path: Path, old: os.stat_result) -> None:
+    """Give a file the owner, group and mode of another; without the right to set the group, no rights for it."""
+    mode = stat.S_IMODE(old.st_mode)
+    mine = path.stat()
+    if mine.st_uid != old.st_uid:
+        with suppress(PermissionError):
+            os.chown(path, old.st_uid, -1)
+    if mine.st_gid != old.st_gid:
+        try:
+            os.chown(path, -1, old.st_gid)
+        except PermissionError:
+            mode &= ~stat.S_IRWXG
+    path.chmod(mode)
+
+
+def _put(temporary: Path, target: Path) -> None:
+    """Move a file onto another. A file that is itself a mount point cannot be replaced: it is written in place."""
+    try:
+        temporary.replace(target)
+    except OSError as error:
+        if error.errno != errno.EBUSY:
+            raise
+        shutil.copyfile(temporary, target)
+        _sync(target)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def file(path: Path, flag: str) -> None:
@@ -39,40 +118,3 @@ def refusal(folder: Path) -> OSError | None:
             return None
     except OSError as error:
         return error
-
-
-def write_whole(path: Path, data: bytes, *, mode: int = 0o644, like: Path | None = None) -> None:
-    """Replace a file's content in one step that survives a power cut: the old content or the new one, never a mixture.
-
-    A symbolic link stays one: its target is replaced. An existing file keeps its mode and owner; a new one gets them
-    from `like`, else `mode` (less the umask). Raises OSError, with the file untouched.
-    """
-    target = path.resolve()
-    descriptor, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            _take_rights(file.fileno(), target if target.exists() else like, mode)
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).replace(target)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-
-
-def _take_rights(descriptor: int, model: Path | None, mode: int) -> None:
-    """Give an open file the owner and mode of `model`; without one, `mode` less the umask."""
-    if model is None:
-        os.fchmod(descriptor, mode & ~_umask())
-        return
-    there = model.stat()
-    with suppress(PermissionError):  # only root may give a file away
-        os.fchown(descriptor, there.st_uid, there.st_gid)
-    os.fchmod(descriptor, stat.S_IMODE(there.st_mode))
-
-
-def _umask() -> int:
-    mask = os.umask(0o077)
-    os.umask(mask)
-    return mask

@@ -1,47 +1,35 @@
 """How a module declares what a site may configure.
 
 Each module that has options owns one frozen dataclass whose fields are made by `option`: default, unit and effect in
-one sentence, and the limits. `settings` composes these classes into the TOML file, checks it and writes the annotated
-example from the very same fields, so the documentation cannot drift from the code.
+one sentence, and the limits. `settings` composes these classes, `settings_file` reads them from a TOML file and writes
+the annotated example from the same fields, so the documentation cannot drift from the code.
 """
 
 import os
-from collections.abc import Collection
-from dataclasses import MISSING, Field, field
+from dataclasses import MISSING
+from dataclasses import Field as DataclassField
 from pathlib import Path
 from typing import Any
 
-from leakear.edge.fields import KEY, Rule, rule_of
+from leakear.edge.fields import KEY, Rule, declare
 
-LONGEST_TEXT = 4096
-"""Characters of a configured text: a path may be long."""
-
-
-def option(
-    default: Any,
-    doc: str,
-    *,
-    minimum: float | None = None,
-    maximum: float | None = None,
-    choices: Collection[str] | None = None,
-    secret: bool = False,
-) -> Any:
-    """Declare a field that a site may configure. A list default is copied for each instance."""
-    allowed = tuple(choices) if choices else None
-    rule = Rule(doc, minimum=minimum, maximum=maximum, choices=allowed, secret=secret, max_length=LONGEST_TEXT)
-    if isinstance(default, list | dict):
-        return field(default_factory=default.copy, metadata={KEY: rule})
-    return field(default=default, metadata={KEY: rule})
+MAX_TEXT = 65535
+"""Characters: what MQTT carries as one text, a password among them."""
 
 
-def describe(declared: "Field[Any]") -> Rule:
-    """Return what `option` recorded about a dataclass field."""
-    rule = rule_of(declared)
-    assert rule is not None
+def option(default: Any, doc: str, **rule: Any) -> Any:
+    """Declare a field that a site may configure: default, meaning with its unit, then the limits of `fields.Rule`."""
+    return declare(doc, default=default, **{"max_length": MAX_TEXT, "printable": False} | rule)
+
+
+def describe(declared: "DataclassField[Any]") -> Rule:
+    """Return the rule of a field that `option` declared."""
+    rule = declared.metadata[KEY]
+    assert isinstance(rule, Rule)
     return rule
 
 
-def default_of(declared: "Field[Any]") -> Any:
+def default_of(declared: "DataclassField[Any]") -> Any:
     """Return the value a field has when the file does not name it."""
     return declared.default if declared.default_factory is MISSING else declared.default_factory()
 

@@ -1,4 +1,4 @@
-"""The configuration of one node: sections whose keys, limits and words come from the modules that own them.
+"""The configuration of one node: one section a module that has options, put together and checked.
 
 Unknown keys, wrong types and impossible values are refused with the file, the key and the remedy; nothing is guessed.
 An environment variable `LEAKEAR_SECTION_KEY` overrides a key of the file (`LEAKEAR_MQTT_HOST=broker.local`).
@@ -6,17 +6,16 @@ An environment variable `LEAKEAR_SECTION_KEY` overrides a key of the file (`LEAK
 
 import os
 import socket
-import tomllib
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar, get_type_hints
+from typing import Any
 
+from leakear.edge import settings_file
 from leakear.edge.audio.capture import CaptureOptions
 from leakear.edge.decision.state_machine import DecisionRule
 from leakear.edge.errors import ConfigError
 from leakear.edge.evidence.recorder import EvidenceOptions
-from leakear.edge.fields import Invalid, check, rule_of
 from leakear.edge.health.monitor import HealthOptions
 from leakear.edge.messages.reports import Identity
 from leakear.edge.model.tflite import ModelOptions
@@ -28,10 +27,12 @@ from leakear.edge.options import path as path_of
 from leakear.edge.outbox.queue import OutboxOptions
 from leakear.edge.windows import WindowOptions
 
-ENVIRONMENT = "LEAKEAR"
 SYSTEM_FILE = Path("/etc/leakear/leakear.toml")
-"""Where the installer puts the configuration."""
-T = TypeVar("T")
+
+
+def file_in_use(named: Path | None) -> Path | None:
+    """Return the configuration file to read: the one that was named, else the system's if it exists, else None."""
+    return named or (SYSTEM_FILE if SYSTEM_FILE.exists() else None)
 
 
 @dataclass(frozen=True)
@@ -96,21 +97,20 @@ class Settings:
     def load(cls, path: str | Path | None = None, environment: Mapping[str, str] | None = None) -> "Settings":
         """Read a configuration file (None: defaults alone). Raises ConfigError."""
         where = str(path) if path else "built-in defaults"
-        return cls.from_mapping(_read(Path(path)) if path else {}, where, environment)
+        return cls.from_mapping(settings_file.read(Path(path)) if path else {}, where, environment)
 
     @classmethod
     def from_mapping(
         cls, given: Mapping[str, Any], where: str = "settings", environment: Mapping[str, str] | None = None
     ) -> "Settings":
-        """Check a mapping of sections. Raises ConfigError that names `where`, the key and the remedy."""
-        merged = {name: dict(_table(name, body, where)) for name, body in given.items()}
-        for section, key, value in _overrides(os.environ if environment is None else environment):
-            merged.setdefault(section, {})[key] = value
+        """Check a mapping of sections. Raises ConfigError that names `where`, the key and the remedy.
+
+        `environment` (None: of this process) overrides it.
+        """
+        merged = settings_file.merged(given, SECTIONS, os.environ if environment is None else environment, where)
         sections: dict[str, Any] = {}
         for name, body in merged.items():
-            if name not in SECTIONS:
-                raise ConfigError(f"{where}: unknown section [{name}]; known: {', '.join(SECTIONS)}")
-            checked = _checked(SECTIONS[name], body, f"{where}: [{name}]")
+            checked = settings_file.checked(SECTIONS[name], body, f"{where}: [{name}]")
             sections[name] = checked if name == "decision" else _built(SECTIONS[name], checked, where)
         return cls(**sections)
 
@@ -131,64 +131,8 @@ SECTIONS: Mapping[str, type[Any]] = {
 }
 
 
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        remedy = "write one with `leakear-edge config example`" if not path.exists() else "name a file that can be read"
-        raise ConfigError(f"configuration {path}: {error.strerror}; {remedy}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: not readable as TOML: {error}") from None
-
-
-def _table(name: str, body: Any, where: str) -> Mapping[str, Any]:
-    if not isinstance(body, dict):
-        raise ConfigError(
-            f"{where}: {name} stands outside of any section; put it under one of [{'], ['.join(SECTIONS)}]"
-        )
-    return body
-
-
-def _overrides(environment: Mapping[str, str]) -> Iterator[tuple[str, str, Any]]:
-    """Yield (section, key, value) of LEAKEAR_SECTION_KEY variables."""
-    for name, text in environment.items():
-        for section, owner in SECTIONS.items():
-            prefix = f"{ENVIRONMENT}_{section.upper()}_"
-            if name.startswith(prefix):
-                key = name[len(prefix) :].lower()
-                hint = get_type_hints(owner).get(key)
-                yield section, key, text if hint is str else _value(text)
-
-
-def _value(text: str) -> Any:
-    try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        return text
-
-
-def _built(owner: type[T], values: Mapping[str, Any], where: str) -> T:
+def _built(owner: type[Any], values: Mapping[str, Any], where: str) -> Any:
     try:
         return owner(**values)
     except ConfigError as error:
         raise ConfigError(f"{where}: {error}") from None
-
-
-def _checked(owner: type[Any], body: Mapping[str, Any], where: str) -> dict[str, Any]:
-    """Check names, types and limits of one section."""
-    known = {declared.name: rule for declared in fields(owner) if (rule := rule_of(declared)) is not None}
-    hints = get_type_hints(owner)
-    checked = {}
-    for key, value in body.items():
-        if key not in known:
-            raise ConfigError(f"{where} {key}: unknown key; known: {', '.join(known)}")
-        try:
-            checked[key] = check(hints[key], value, known[key])
-        except Invalid as error:
-            raise ConfigError(f"{where} {key} {error.why.strip()} ({known[key].doc})") from None
-    return checked
-
-
-def configuration_file(named: Path | None) -> Path | None:
-    """Return the file that a command reads: the one named, else the system's where it exists, else None."""
-    return named or (SYSTEM_FILE if SYSTEM_FILE.exists() else None)

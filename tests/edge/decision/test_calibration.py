@@ -15,7 +15,6 @@ from leakear.edge.decision.calibration import BLOCK_S, Baseline, CalibrationRefu
 from leakear.edge.errors import ConfigError
 from leakear.edge.model.tflite import sigmoid
 from leakear.edge.settings import Settings
-from leakear.edge.settings_file import with_keys
 from tests.support.places import TINY
 
 
@@ -127,15 +126,6 @@ def test_unusable_hours_are_refused(baseline: Baseline, sentence: str) -> None:
 def test_a_steady_sound_is_accepted_only_when_a_person_states_it() -> None:
     steady = night(1, mean=0.0)
     assert chosen(steady, accept_leak_like=True).threshold > 0.5
-
-
-def test_keys_are_set_and_everything_else_stays() -> None:
-    text = "# mine\n[node]\nsite = 'x'\n[decision]  # rule\nthreshold = 0.5 # old\nspan_s = 60\n\n[mqtt]\nhost = 'h'\n"
-    assert with_keys(text, "decision", {"threshold": "0.7", "level_gate_dbfs": "-50.0"}) == (
-        "# mine\n[node]\nsite = 'x'\n[decision]  # rule\nthreshold = 0.7\nlevel_gate_dbfs = -50.0\nspan_s = 60\n\n"
-        "[mqtt]\nhost = 'h'\n"
-    )
-    assert with_keys("[node]\n", "decision", {"threshold": "0.7"}) == "[node]\n\n[decision]\nthreshold = 0.7\n"
 
 
 def config(folder: Path) -> Path:

@@ -90,7 +90,7 @@ def test_a_key_from_a_newer_release_is_ignored_but_another_schema_is_not() -> No
         ("faults", [["a"]], "Event.faults[0] must be a text, not a list."),
         ("faults", "a", "Event.faults must be a list, not a text."),
         ("model", {"id": "m"}, "Event.model.sha256 is missing."),
-        ("model", 3, "Event.model must be an object."),
+        ("model", 3, "Event.model must be an object, not a number."),
         ("evidence", 1, "Event.evidence must be true or false, not 1."),
         ("window_end", "2026-02-30T00:00:00.000Z", "is not a time of the calendar"),
         ("window_end", "2026-11-22T14:43:23Z", "Event.window_end is '2026-11-22T14:43:23Z', which is not of the form"),

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from leakear.edge.spectrogram.short_spectra import SPECTRA, short_powers
 from leakear.edge.spec import SpectrogramSpec
+from leakear.edge.spectrogram.short_spectra import SPECTRA, short_powers
 
 SPEC = SpectrogramSpec()
 

@@ -25,6 +25,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
+from leakear.edge import files
 from leakear.edge.errors import InputDataError
 from leakear.edge.spec import SpectrogramSpec
 
@@ -131,9 +132,8 @@ def load_run(path: Path) -> Run:
 
 def save_info(path: Path, info: RunInfo) -> None:
     """Write `run.json` in one step, so that a run folder with it is a finished one."""
-    temporary = path / "run.json.part"
-    temporary.write_text(json.dumps(info.to_json(), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    temporary.replace(path / "run.json")
+    text = json.dumps(info.to_json(), indent=2, ensure_ascii=False) + "\n"
+    files.write(path / "run.json", text.encode())
 
 
 def save_examples(path: Path, name: str, examples: Examples) -> None:

@@ -7,7 +7,8 @@ one that holds a NaN, raises InputDataError with the file's name.
 
 import math
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -58,6 +59,30 @@ def read_blocks(path: Path, spec: "SpectrogramSpec", *, channel: int = 1, utc: f
 def read_wav(path: Path, spec: "SpectrogramSpec", *, channel: int = 1) -> NDArray[np.float32]:
     """Read a whole recording at the model's rate, shape (n,). Raises InputDataError."""
     return np.concatenate([block.samples for block in read_blocks(path, spec, channel=channel)])
+
+
+@dataclass
+class JoinedRecordings:
+    """Recordings one after the other as one stream of blocks."""
+
+    spec: "SpectrogramSpec"
+    begin: Callable[[int], None]
+    """Called before each recording with the position of its first sample: no window may reach across the join."""
+    channel: int = 1
+    """From 1."""
+    utc: float = 0.0
+    """POSIX seconds at which the stream began."""
+    position: int = 0
+    """Samples so far; start of the next recording."""
+
+    def read(self, path: Path) -> Iterator[Block]:
+        """Yield the blocks of one more recording. Raises InputDataError."""
+        origin = self.position
+        self.begin(origin)
+        for block in read_blocks(path, self.spec, channel=self.channel):
+            at = (origin + block.start) / self.spec.sample_rate
+            self.position = origin + block.start + len(block.samples)
+            yield Block(origin + block.start, block.samples, self.utc + at, at)
 
 
 def _check(path: Path, rate: int, channels: int, frames: int, channel: int) -> None:

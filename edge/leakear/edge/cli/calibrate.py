@@ -1,16 +1,16 @@
 """`leakear-edge calibrate`: learn this site's quiet, and propose threshold and level gate."""
 
 import argparse
-import re
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
-from leakear.edge import files
-from leakear.edge.audio import recordings
+from leakear.edge import files, settings_file
 from leakear.edge.audio.blocks import Block, SensorFault
 from leakear.edge.audio.capture import Capture
+from leakear.edge.audio.recordings import JoinedRecordings
 from leakear.edge.command_line import number, place
 from leakear.edge.decision.calibration import Baseline, Proposal, propose
 from leakear.edge.decision.state_machine import rule_from
@@ -18,8 +18,7 @@ from leakear.edge.errors import AudioError, ConfigError
 from leakear.edge.messages.reports import utc_text
 from leakear.edge.model.tflite import Model
 from leakear.edge.pipeline import Pipeline
-from leakear.edge.settings import Settings, configuration_file
-from leakear.edge.settings_file import set_keys
+from leakear.edge.settings import Settings, file_in_use
 
 HELP = """\
 Learn scores and levels of quiet hours and propose a threshold for a false-alarm budget. Nothing changes until
@@ -34,7 +33,9 @@ Be sure that no leak sounds in those hours: what is learnt as quiet is not repor
 unstable background, or hours that already sound like a leak are refused with exit code 65.
 """
 PATIENCE_S = 30.0
-"""How long no microphone at all is waited for."""
+"""s to wait for the first sound of a microphone."""
+PROPOSED = ("threshold", "level_gate_dbfs")
+"""Keys of [decision] that a proposal sets."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -51,7 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> int:
     """Learn, propose, and apply when asked to."""
-    path = configuration_file(args.config)
+    path = file_in_use(args.config)
     if path is None:
         raise ConfigError("calibrate writes beside a configuration: name it with --config")
     if args.accept_floor:
@@ -62,7 +63,7 @@ def main(args: argparse.Namespace) -> int:
     if not (args.apply and args.hours is None and args.files is None):
         files.file(proposal_file, "the proposal")
         proposal = _learn(args, Settings.load(path))
-        files.write_whole(proposal_file, as_toml(proposal).encode())
+        files.write(proposal_file, as_toml(proposal).encode())
         print(f"{as_toml(proposal)}\nwritten to {proposal_file}")
     if not args.apply:
         print(f"To use it: leakear-edge calibrate --config {path} --apply")
@@ -78,7 +79,8 @@ def _learn(args: argparse.Namespace, settings: Settings) -> Proposal:
     pipeline = Pipeline.of(model, rule, settings.window, settings.health)
     baseline = Baseline(pipeline.step_s)
     if args.files:
-        learn(pipeline, baseline, joined_recordings(pipeline, args.files, settings.audio.channel))
+        joined = JoinedRecordings(pipeline.spec, pipeline.new_recording, settings.audio.channel)
+        learn(pipeline, baseline, (block for path in args.files for block in joined.read(path)))
     else:
         hours = 8.0 if args.hours is None else args.hours
         with Capture(settings.audio, pipeline.spec) as capture:
@@ -102,19 +104,6 @@ def learn(
     for item in source:
         for result in pipeline.push(item, live() if live else None):
             baseline.add(*result.trusted)
-
-
-def joined_recordings(pipeline: Pipeline, files: Iterable[Path], channel: int) -> Iterable[Block]:
-    """Read recordings one after the other; no window reaches from one into the next."""
-    offset = 0
-    for path in files:
-        pipeline.new_recording(offset)
-        end = offset
-        for block in recordings.read_blocks(path, pipeline.spec, channel=channel):
-            at = (offset + block.start) / pipeline.spec.sample_rate
-            end = offset + block.start + len(block.samples)
-            yield Block(offset + block.start, block.samples, at, at)
-        offset = end
 
 
 def _until(source: Iterable[Block | SensorFault], deadline: float) -> Iterable[Block | SensorFault]:
@@ -143,13 +132,16 @@ def as_toml(proposal: Proposal) -> str:
 
 def apply(config: Path, proposal_file: Path) -> None:
     """Put a proposal's keys into [decision] of a configuration. Raises ConfigError when either is unusable."""
-    try:
-        proposal = proposal_file.read_text(encoding="utf-8")
-    except OSError as error:
-        raise ConfigError(f"{proposal_file}: no proposal here; make one with --hours or --from") from error
-    set_keys(config, "decision", dict(re.findall(r"^(threshold|level_gate_dbfs) = (\S+)$", proposal, re.MULTILINE)))
+    if not proposal_file.exists():
+        raise ConfigError(f"{proposal_file}: no proposal here; make one with --hours or --from")
+    decision = settings_file.read(proposal_file).get("decision", {})
+    _set_keys(config, "decision", {key: decision[key] for key in PROPOSED if key in decision})
 
 
 def accept_floor(config: Path, when: str) -> None:
     """Note in a configuration that a person has looked at the sensor. Raises ConfigError when it is unusable."""
-    set_keys(config, "health", {"accepted": f'"{when}"'})
+    _set_keys(config, "health", {"accepted": when})
+
+
+def _set_keys(config: Path, section: str, values: Mapping[str, Any]) -> None:
+    settings_file.set_keys(config, section, values, lambda given: Settings.from_mapping(given, str(config)))

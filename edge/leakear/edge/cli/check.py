@@ -15,7 +15,7 @@ from leakear.edge.errors import ConfigError
 from leakear.edge.model.tflite import Model
 from leakear.edge.node import checks
 from leakear.edge.node.checks import FAULT, OK, WARNING, Finding
-from leakear.edge.settings import Settings, configuration_file
+from leakear.edge.settings import Settings, file_in_use
 from leakear.edge.spec import SpectrogramSpec
 
 HELP = """\
@@ -41,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> int:
     """Look, print, return the exit code."""
     found = []
-    for finding in look(configuration_file(args.config), args.seconds):
+    for finding in look(file_in_use(args.config), args.seconds):
         found.append(finding)
         if not args.json:
             print(_line(finding), flush=True)
@@ -68,9 +68,11 @@ def look(config: Path | None, seconds: float, source: Source | None = None) -> I
         settings, model.info.spec if model else SpectrogramSpec(), source or SoundDeviceSource(), seconds
     )
     yield findings.broker(settings)
-    yield checks.clock(synced=Clock().synced)
-    yield from checks.disk(settings.node.directory)
-    yield from findings.sound_permissions()
+    yield checks.clock(Clock().synced)
+    yield checks.space(settings.node.directory)
+    yield checks.rights(settings.node.directory)
+    if unreadable := findings.sound_devices():
+        yield unreadable
 
 
 def _faulty(found: list[Finding]) -> set[str]:

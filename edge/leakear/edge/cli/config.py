@@ -4,15 +4,15 @@ import argparse
 import errno
 from pathlib import Path
 
-from leakear.edge import files
+from leakear.edge import files, settings_file
 from leakear.edge.command_line import place
 from leakear.edge.decision.state_machine import rule_from
 from leakear.edge.errors import ConfigError
-from leakear.edge.model.tflite import Model
+from leakear.edge.model import bundle
+from leakear.edge.model.tflite import FACTORY, Model
 from leakear.edge.mqtt import tls
 from leakear.edge.mqtt.credentials import login
-from leakear.edge.settings import SYSTEM_FILE, Settings, configuration_file
-from leakear.edge.settings_file import annotated, shown
+from leakear.edge.settings import SECTIONS, SYSTEM_FILE, Settings, file_in_use
 from leakear.edge.windows import step_samples
 
 HELP = """\
@@ -38,22 +38,23 @@ def main(args: argparse.Namespace) -> int:
     if args.action == "example":
         example(args.file)
         return 0
-    file = configuration_file(args.file)
+    file = file_in_use(args.file)
     settings = Settings.load(file)
     if args.action == "show":
-        print("\n".join(shown(settings)))
+        print("\n".join(settings_file.shown(SECTIONS, settings)))
         return 0
     return check(settings, file)
 
 
 def example(file: Path | None) -> None:
     """Print the example, or write it to a file that is not there yet. Raises ConfigError."""
+    lines = list(settings_file.annotated(SECTIONS, bundle.read(FACTORY).info.decision))
     if file is None:
-        print("\n".join(annotated()))
+        print("\n".join(lines))
         return
     try:
         with file.open("x", encoding="utf-8") as out:
-            out.writelines(f"{line}\n" for line in annotated())
+            out.writelines(f"{line}\n" for line in lines)
     except FileExistsError:
         raise ConfigError(f"{file} is there already: remove it first, or name another file") from None
     print(f"{file}: set [node] site, [audio] device and [mqtt] host; then: leakear-edge config check {file}")

@@ -1,4 +1,4 @@
-"""What `leakear-edge check` looks at beside `node.checks`: sound device, sound and broker."""
+"""What `leakear-edge check` looks at beside `node.checks`: sound and broker, each giving findings with a remedy."""
 
 import os
 import threading
@@ -137,8 +137,9 @@ def _connect(options: MqttOptions, settings: Settings, protocol: int, timeout_s:
     return probe
 
 
-def sound_permissions() -> Iterator[Finding]:
-    """Report sound devices that this user may not read."""
+def sound_devices() -> Finding | None:
+    """Tell when this user may not use the sound devices; None: that is not the case."""
     devices = Path("/dev/snd")
     if devices.is_dir() and not any(os.access(path, os.R_OK) for path in devices.glob("pcm*c")):
-        yield Finding("permissions", FAULT, "/dev/snd cannot be read", "add the user to the group audio")
+        return Finding("permissions", FAULT, "/dev/snd cannot be read", "add the user to the group audio")
+    return None

@@ -18,7 +18,7 @@ from leakear.edge.errors import AudioError
 from leakear.edge.health.monitor import HealthOptions
 from leakear.edge.model.tflite import Model
 from leakear.edge.pipeline import NO_SCORE, Pipeline, Result
-from leakear.edge.settings import Settings, configuration_file
+from leakear.edge.settings import Settings, file_in_use
 from leakear.edge.spec import SpectrogramSpec
 from leakear.edge.spectrogram.fourier import rfft
 from leakear.edge.windows import WindowOptions
@@ -52,7 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> int:
     """Show lines until interrupted."""
-    settings = Settings.load(configuration_file(args.config))
+    settings = Settings.load(file_in_use(args.config))
     audio = settings.audio if args.device is None else replace(settings.audio, device=args.device)
     model = Model.configured(settings.model)
     meter = Meter(model, settings.health)

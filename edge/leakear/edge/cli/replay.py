@@ -10,8 +10,8 @@ from itertools import takewhile
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from leakear.edge.audio import recordings
 from leakear.edge.audio.blocks import Block
+from leakear.edge.audio.recordings import JoinedRecordings
 from leakear.edge.command_line import number, place, whole
 from leakear.edge.compose import log_to_stderr, open_node
 from leakear.edge.errors import DeliveryError, InputDataError, UsageError
@@ -139,29 +139,26 @@ class Reel:
     """s since 1970"""
     printer: "Printer"
     refused: int = 0
-    position: int = field(default=0, init=False)
 
     def blocks(self) -> Iterator[Block]:
         """Yield the blocks of all files. A file that cannot be used is named, counted, and the reel goes on."""
+        pipeline = self.detector.pipeline
+        joined = JoinedRecordings(pipeline.spec, pipeline.new_recording, self.channel, self.began)
         for path in self.files:
             self.printer.file = path
             try:
                 for _ in range(self.repeat):
-                    yield from self._shifted(path)
+                    yield from self._read(joined, path)
             except InputDataError as error:
                 self.refused += 1
                 print(f"leakear-edge: {error}", file=sys.stderr)
 
-    def _shifted(self, path: Path) -> Iterator[Block]:
+    def _read(self, joined: JoinedRecordings, path: Path) -> Iterator[Block]:
         spec = self.detector.model.info.spec
-        origin, before = self.position, self.detector.pipeline.windower.produced
-        self.detector.pipeline.new_recording(origin)
-        for block in recordings.read_blocks(path, spec, channel=self.channel):
-            at = (origin + block.start) / spec.sample_rate
-            self.position = origin + block.start + len(block.samples)
-            yield Block(origin + block.start, block.samples, self.began + at, at)
+        origin, before = joined.position, self.detector.pipeline.windower.produced
+        yield from joined.read(path)
         if self.detector.pipeline.windower.produced == before:
-            seconds = (self.position - origin) / spec.sample_rate
+            seconds = (joined.position - origin) / spec.sample_rate
             raise InputDataError(
                 f"{path}: lasts {seconds:.1f} s, one window needs {spec.window_seconds:g} s; record longer"
             )

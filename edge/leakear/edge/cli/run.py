@@ -10,7 +10,7 @@ from leakear.edge.audio.capture import Capture, CaptureStatus
 from leakear.edge.clock import Clock
 from leakear.edge.compose import log_to_stderr, open_node
 from leakear.edge.node.node import Node
-from leakear.edge.settings import SYSTEM_FILE, Settings, configuration_file
+from leakear.edge.settings import SYSTEM_FILE, Settings, file_in_use
 
 HELP = f"""\
 Listen, score, decide and publish, for years. Started by systemd; stops cleanly on SIGTERM, reads its configuration
@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> int:
     """Run the subcommand."""
-    path = configuration_file(args.config)
+    path = file_in_use(args.config)
     settings = Settings.load(path)
     log_to_stderr(settings.log.level)
     status = CaptureStatus()

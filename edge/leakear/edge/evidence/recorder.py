@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from leakear.edge.audio.blocks import to_int16
 from leakear.edge.errors import InputDataError
 from leakear.edge.evidence.picture import png
-from leakear.edge.files import write_whole
+from leakear.edge.files import write as write_file
 from leakear.edge.options import option
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ class Evidence:
             if not self._make_room(sum(len(data) for data in files.values())):
                 raise OSError("no room within max_mb and min_free_mb")  # noqa: TRY301
             for media_type, data in files.items():
-                write_whole(self._path(event_id, media_type), data, mode=0o640)
+                write_file(self._path(event_id, media_type), data)
         except (OSError, RuntimeError) as error:
             self.faults[NOT_KEPT] = (
                 f"the sound of the newest alert could not be kept ({error}): make room on the disk, or see [evidence]"

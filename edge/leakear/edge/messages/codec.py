@@ -1,21 +1,24 @@
-"""The codec of every message: a frozen dataclass to JSON and back, one rule set for both directions.
+"""The codec of every message: a frozen dataclass to JSON and back, one set of rules for both directions.
 
-What comes from a broker is hostile until proven otherwise: size, nesting, types, ranges and characters are checked
-here, once, and every refusal is one sentence that names the key. `docs/schemas/` is generated from the same fields.
+What comes from a broker is not trusted: size, nesting, types, ranges and characters are checked, and every refusal is
+one sentence that names the key. `docs/schemas/` is generated from the same fields.
 """
 
 import json
 import math
+import re
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, field, fields
-from functools import cache
-from typing import Any, ClassVar, NoReturn, Self, TypeVar, cast, dataclass_transform, get_type_hints
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, ClassVar, NoReturn, Self, TypeVar, dataclass_transform, get_origin
 
 from leakear.edge.errors import InputDataError
-from leakear.edge.fields import KEY, Invalid, Rule, check, check_time, rule_of, shown, type_name
+from leakear.edge.fields import MAX_INTEGER, FieldError, check_fields, declare, declared
 
 MAX_PAYLOAD = 256 * 1024
 """Bytes; a larger payload is refused before it is parsed."""
+UTC_TIME = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z"
+"""Form of every time in a message."""
 
 T = TypeVar("T")
 
@@ -24,38 +27,25 @@ class MessageError(InputDataError):
     """A payload that is not the message it should be; the sentence names the key."""
 
 
-@dataclass(frozen=True)
-class Slot:
-    """One key of a message: where it stands, what type it has, which rule holds."""
-
-    attribute: str
-    key: str
-    kind: Any
-    rule: Rule
-    required: bool
-
-
-def wire(doc: str, *, default: Any = MISSING, **rule: Any) -> Any:
-    """Declare a field of a message: its meaning with its unit, then the limits of `Rule`."""
-    return field(default=default, metadata={KEY: Rule(doc, **rule)})
+def parse_utc(text: str) -> float:
+    """POSIX seconds of a time as messages write it; MessageError for anything else."""
+    if re.fullmatch(UTC_TIME, text) is None:
+        raise MessageError(f"{_show(text)} is not a UTC time such as 2026-11-22T14:43:23.120Z.")
+    try:
+        return datetime.fromisoformat(text).timestamp()
+    except ValueError as error:
+        raise MessageError(f"{text} is not a time of the calendar ({error}).") from error
 
 
-@dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(wire, field))
+def utc_time(doc: str, **rule: Any) -> Any:
+    """Declare a field that holds a time, as text: ISO-8601, UTC, milliseconds, `Z`."""
+    return declare(doc, pattern=UTC_TIME, verify=parse_utc, **rule)
+
+
+@dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(declare, utc_time, field))
 def message(cls: type[T]) -> type[T]:
     """Make a class a message: a frozen dataclass built by keywords."""
     return dataclass(frozen=True, kw_only=True)(cls)
-
-
-def slots(cls: type) -> tuple[Slot, ...]:
-    """Keys of a message class, in wire order."""
-    return _slots(cls)
-
-
-@cache
-def _slots(cls: type) -> tuple[Slot, ...]:
-    hints = get_type_hints(cls)
-    declared = [(f, rule) for f in fields(cls) if (rule := rule_of(f)) is not None]
-    return tuple(Slot(f.name, rule.name or f.name, hints[f.name], rule, f.default is MISSING) for f, rule in declared)
 
 
 class Message:
@@ -69,7 +59,7 @@ class Message:
     def to_dict(self) -> dict[str, Any]:
         """Keys and JSON values in wire order; a number that is not finite becomes null, which JSON can say."""
         head = {} if self.SCHEMA is None else {"schema": self.SCHEMA}
-        return head | {s.key: _plain(getattr(self, s.attribute)) for s in slots(type(self))}
+        return head | {each.key: _plain(getattr(self, each.attribute)) for each in declared(type(self))}
 
     def to_json(self) -> bytes:
         """UTF-8 payload."""
@@ -79,7 +69,17 @@ class Message:
     def from_json(cls, payload: bytes | str | Mapping[str, Any]) -> Self:
         """Read a payload (or an object already parsed); MessageError says which key is wrong and why."""
         data = payload if isinstance(payload, Mapping) else parse_object(payload, cls.__name__)
-        return _build(cls, data, cls.__name__)
+        try:
+            return cls.read(data)
+        except FieldError as error:
+            _refuse(cls.__name__ + error.path, _sentence(error))
+
+    @classmethod
+    def read(cls, data: Mapping[str, Any]) -> Self:
+        """Build the message from an object already parsed. Raises FieldError."""
+        if cls.SCHEMA is not None and (type(data.get("schema")) is not int or data["schema"] != cls.SCHEMA):
+            raise FieldError("schema", data.get("schema"), kind=cls.SCHEMA).within(".schema")
+        return cls(**check_fields(cls, data, closed=cls.CLOSED))
 
 
 def parse_object(payload: bytes | str, what: str = "message", limit: int = MAX_PAYLOAD) -> dict[str, Any]:
@@ -96,45 +96,8 @@ def parse_object(payload: bytes | str, what: str = "message", limit: int = MAX_P
     except ValueError as error:
         _refuse(what, f"is not UTF-8 JSON ({error})")
     if not isinstance(data, dict):
-        _refuse(what, f"must be a JSON object, not {type_name(data)}")
+        _refuse(what, f"must be a JSON object, not {_name(data)}")
     return data
-
-
-def parse_utc(text: str) -> float:
-    """POSIX seconds of a time as the wire writes it; MessageError for anything else."""
-    try:
-        return check_time(text)
-    except Invalid as error:
-        raise MessageError(f"{error}.") from error
-
-
-def _build(cls: type[T], data: Mapping[str, Any], path: str) -> T:
-    """Build a message from an object already parsed. Raises MessageError."""
-    try:
-        return cast("T", _instance(cls, dict(data), path))
-    except Invalid as error:
-        raise MessageError(f"{error}.") from None
-
-
-def _instance(cls: type, data: dict[str, Any], path: str) -> Any:
-    """Build a message, or a message within one. Raises Invalid."""
-    schema = getattr(cls, "SCHEMA", None)
-    if schema is not None and (type(data.get("schema")) is not int or data["schema"] != schema):
-        raise Invalid(f"{path}.schema", f"is {shown(data.get('schema'))}; this version reads schema {schema}")
-    table = slots(cls)
-    if getattr(cls, "CLOSED", False):
-        unknown = set(data) - {s.key for s in table}
-        if unknown:
-            known = ", ".join(s.key for s in table)
-            raise Invalid(path, f"has the unknown key {shown(min(unknown))}; it knows {known}")
-    values = {}
-    for slot in table:
-        where = f"{path}.{slot.key}"
-        if slot.key in data:
-            values[slot.attribute] = check(slot.kind, data[slot.key], slot.rule, where, _instance)
-        elif slot.required:
-            raise Invalid(where, "is missing")
-    return cls(**values)
 
 
 def _plain(value: Any) -> Any:
@@ -160,3 +123,43 @@ def _constant(name: str) -> NoReturn:
 
 def _refuse(path: str, why: str) -> NoReturn:
     raise MessageError(f"{path} {why}.")
+
+
+def _sentence(error: FieldError) -> str:
+    """Return what is wrong with a value, to be put after its path."""
+    rule, shown = error.rule, _show(error.value)
+    if error.problem == "type":
+        given = shown if error.kind in (bool, int, float) else _name(error.value)
+        return f"must be {_name_of_kind(error.kind)}, not {given}"
+    if error.problem == "length":
+        return f"is {len(error.value)} characters long; at most {rule.max_length} are allowed"
+    if error.problem == "items":
+        return f"has {len(error.value)} items; {rule.items[0]} to {rule.items[1]} are allowed"
+    return {
+        "characters": "holds control characters",
+        "choice": f"is {shown}; allowed are {', '.join(rule.choices or ())}",
+        "form": f"is {shown}, which is not of the form {rule.pattern}",
+        "range": f"is {shown}; allowed is {rule.minimum} to {'any' if rule.maximum is None else rule.maximum}",
+        "size": "is beyond the numbers a message may hold",
+        "schema": f"is {shown}; this version reads schema {error.kind}",
+        "missing": "is missing",
+        "unknown": f"has the unknown key {shown}; it knows {', '.join(error.known)}",
+    }[error.problem]
+
+
+def _name_of_kind(kind: Any) -> str:
+    names = {str: "a text", int: "a whole number", float: "a number", bool: "true or false"}
+    return names.get(kind, "a list" if get_origin(kind) is tuple else "an object")
+
+
+def _name(value: Any) -> str:
+    names = {dict: "an object", list: "a list", str: "a text", bool: "true or false", type(None): "null"}
+    return names.get(type(value), "a number")
+
+
+def _show(value: Any) -> str:
+    """Make a foreign value fit for one line of a log: short, and nothing but printable ASCII."""
+    if isinstance(value, int) and not -MAX_INTEGER <= value <= MAX_INTEGER:
+        return "a very large number"
+    text = ascii(value) if isinstance(value, str | int | float | type(None)) else _name(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."

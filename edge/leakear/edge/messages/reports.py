@@ -15,8 +15,8 @@ from enum import StrEnum
 from typing import Any, ClassVar, Self
 
 from leakear.edge.errors import ConfigError
-from leakear.edge.fields import UTC_TIME
-from leakear.edge.messages.codec import Message, MessageError, message, parse_utc, wire
+from leakear.edge.fields import declare
+from leakear.edge.messages.codec import Message, MessageError, message, parse_utc, utc_time
 
 __all__ = [
     "COMMANDS", "EVENT_KINDS", "STATES", "Availability", "CommandResult", "Event", "Identity", "Message",
@@ -107,110 +107,112 @@ class ModelRef(Message):
     """Which model judged."""
 
     SCHEMA = None
-    id: str = wire("name and date of the model, from its bundle", max_length=128)
-    sha256: str = wire("SHA-256 of the flatbuffer", pattern=SHA256)
+    id: str = declare("name and date of the model, from its bundle", max_length=128)
+    sha256: str = declare("SHA-256 of the flatbuffer", pattern=SHA256)
 
 
 @message
 class State(Message):
     """What holds now. Retained, QoS 1: sent at every change, every connect and at least once a minute."""
 
-    site: str = wire("installation", pattern=NAME)
-    node: str = wire("node within the site", pattern=NAME)
-    state: str = wire("what time has decided", choices=STATES)
-    since: str = wire("when this state began", pattern=UTC_TIME)
-    score: float | None = wire("P(leak) of the last window; null while nothing can be scored", minimum=0, maximum=1)
-    level_dbfs: float | None = wire("RMS level of the last window, dBFS", minimum=-400, maximum=20)
-    noise_floor_dbfs: float | None = wire("level of the quietest moments, dBFS", minimum=-400, maximum=20)
-    faults: tuple[str, ...] = wire("named faults that hold now; empty when healthy", max_length=64)
-    threshold: float = wire("score at and above which a window counts as leak-like", minimum=0, maximum=1)
-    level_gate_dbfs: float | None = wire(
+    site: str = declare("installation", pattern=NAME)
+    node: str = declare("node within the site", pattern=NAME)
+    state: str = declare("what time has decided", choices=STATES)
+    since: str = utc_time("when this state began")
+    score: float | None = declare("P(leak) of the last window; null while nothing can be scored", minimum=0, maximum=1)
+    level_dbfs: float | None = declare("RMS level of the last window, dBFS", minimum=-400, maximum=20)
+    noise_floor_dbfs: float | None = declare("level of the quietest moments, dBFS", minimum=-400, maximum=20)
+    faults: tuple[str, ...] = declare("named faults that hold now; empty when healthy", max_length=64)
+    threshold: float = declare("score at and above which a window counts as leak-like", minimum=0, maximum=1)
+    level_gate_dbfs: float | None = declare(
         "level (dBmin) under which a window counts as off, dBFS; null: none", minimum=-400, maximum=20, default=None
     )
-    threshold_from: str | None = wire(
+    threshold_from: str | None = declare(
         "who chose threshold and level gate: model, site (configuration) or remote (a command; version 0.1: afar)",
         choices=TUNED_BY,
         default=None,
     )
-    muted_until: str | None = wire("no alert is announced before this time; null when not muted", pattern=UTC_TIME)
-    model: ModelRef = wire("the model in use")
-    staged_model: ModelRef | None = wire("a verified model that waits for cmd/model install", default=None)
-    firmware: str = wire("version of the daemon", max_length=64)
-    window_end: str | None = wire("end of the last window; null before the first", pattern=UTC_TIME)
-    window_s: float = wire("length of a window, s", minimum=0.1, maximum=3600)
-    step_s: float = wire("from window to window, s", minimum=0.1, maximum=86400)
-    clock_synced: bool = wire("whether the node's clock was synchronised")
-    seq: int = wire("seq of the node's last event; 0 before the first", minimum=0)
-    queue_depth: int = wire("events that no broker has acknowledged yet", minimum=0)
+    muted_until: str | None = utc_time("no alert is announced before this time; null when not muted")
+    model: ModelRef = declare("the model in use")
+    staged_model: ModelRef | None = declare("a verified model that waits for cmd/model install", default=None)
+    firmware: str = declare("version of the daemon", max_length=64)
+    window_end: str | None = utc_time("end of the last window; null before the first")
+    window_s: float = declare("length of a window, s", minimum=0.1, maximum=3600)
+    step_s: float = declare("from window to window, s", minimum=0.1, maximum=86400)
+    clock_synced: bool = declare("whether the node's clock was synchronised")
+    seq: int = declare("seq of the node's last event; 0 before the first", minimum=0)
+    queue_depth: int = declare("events that no broker has acknowledged yet", minimum=0)
 
 
 @message
 class Event(Message):
     """What happened. QoS 1 from the durable outbox, never retained; `seq` grows by one per node, for ever."""
 
-    id: str = wire("UUIDv7; the same event sent twice carries the same id", pattern=UUID7)
-    seq: int = wire("order of the node's events, without gaps; 0 only before the outbox has numbered it", minimum=0)
-    site: str = wire("installation", pattern=NAME)
-    node: str = wire("node within the site", pattern=NAME)
-    kind: str = wire("what sort of event: a change of state, a fault, events given up, a model", choices=EVENT_KINDS)
-    from_state: str = wire("state before", name="from", choices=STATES)
-    to_state: str = wire("state after; equal to `from` where the state did not change", name="to", choices=STATES)
-    reason: str = wire("one sentence for people", max_length=500)
-    window_start: str = wire("start of the window that decided", pattern=UTC_TIME)
-    window_end: str = wire("end of the window that decided", pattern=UTC_TIME)
-    clock_synced: bool = wire("whether the clock was synchronised; false means: order by seq", default=False)
-    score: float | None = wire("P(leak) of that window", minimum=0, maximum=1, default=None)
-    on_fraction: float | None = wire(
+    id: str = declare("UUIDv7; the same event sent twice carries the same id", pattern=UUID7)
+    seq: int = declare("order of the node's events, without gaps; 0 only before the outbox has numbered it", minimum=0)
+    site: str = declare("installation", pattern=NAME)
+    node: str = declare("node within the site", pattern=NAME)
+    kind: str = declare("what sort of event: a change of state, a fault, events given up, a model", choices=EVENT_KINDS)
+    from_state: str = declare("state before", name="from", choices=STATES)
+    to_state: str = declare("state after; equal to `from` where the state did not change", name="to", choices=STATES)
+    reason: str = declare("one sentence for people", max_length=500)
+    window_start: str = utc_time("start of the window that decided")
+    window_end: str = utc_time("end of the window that decided")
+    clock_synced: bool = declare("whether the clock was synchronised; false means: order by seq", default=False)
+    score: float | None = declare("P(leak) of that window", minimum=0, maximum=1, default=None)
+    on_fraction: float | None = declare(
         "share of leak-like windows over the decision span", minimum=0, maximum=1, default=None
     )
-    level_dbfs: float | None = wire("RMS level of that window, dBFS", minimum=-400, maximum=20, default=None)
-    faults: tuple[str, ...] = wire("named faults at that moment", max_length=64, default=())
-    model: ModelRef = wire("the model that judged")
-    evidence: bool = wire("whether a clip of it was kept on the node when this was sent (cmd/clip)", default=False)
-    dropped: int = wire("kind `dropped`: how many events were given up for room", minimum=0, default=0)
+    level_dbfs: float | None = declare("RMS level of that window, dBFS", minimum=-400, maximum=20, default=None)
+    faults: tuple[str, ...] = declare("named faults at that moment", max_length=64, default=())
+    model: ModelRef = declare("the model that judged")
+    evidence: bool = declare("whether a clip of it was kept on the node when this was sent (cmd/clip)", default=False)
+    dropped: int = declare("kind `dropped`: how many events were given up for room", minimum=0, default=0)
 
 
 @message
 class Telemetry(Message):
     """How the node does. QoS 0, every minute by default; counters run since the start of the daemon."""
 
-    time: str = wire("when it was measured", pattern=UTC_TIME)
-    uptime_s: float = wire("since the daemon started, s", minimum=0)
-    level_dbfs: float | None = wire("RMS level, dBFS", minimum=-400, maximum=20)
-    noise_floor_dbfs: float | None = wire("level of the quietest moments, dBFS", minimum=-400, maximum=20)
-    noise_floor_drift_db: float | None = wire("noise floor against its long mean, dB", minimum=-400, maximum=400)
-    score: float | None = wire("P(leak) of the last window", minimum=0, maximum=1)
-    windows_produced: int = wire("windows cut from the stream", minimum=0)
-    windows_scored: int = wire("windows that the model judged", minimum=0)
-    windows_discarded: int = wire("windows spoiled by a gap", minimum=0)
-    windows_dropped: int = wire("windows skipped because the node fell behind", minimum=0)
-    overruns: int = wire("times the sound device lost samples", minimum=0)
-    reconnects: int = wire("times the broker was reached again", minimum=0)
-    real_time_factor: float | None = wire("work time over sound time; 1 is the limit", minimum=0)
-    queue_depth: int = wire("events that no broker has acknowledged yet", minimum=0)
-    queue_bytes: int = wire("bytes of the outbox", minimum=0)
-    temperature_c: float | None = wire("of the processor, °C", minimum=-100, maximum=200)
-    disk_free_bytes: int | None = wire("room left for evidence and the outbox, bytes", minimum=0)
-    rss_bytes: int | None = wire("resident memory of the daemon, bytes", minimum=0)
-    certificate_expires: str | None = wire("when the first TLS certificate in use expires", pattern=UTC_TIME)
-    clock_synced: bool = wire("whether the node's clock is synchronised")
+    time: str = utc_time("when it was measured")
+    uptime_s: float = declare("since the daemon started, s", minimum=0)
+    level_dbfs: float | None = declare("RMS level, dBFS", minimum=-400, maximum=20)
+    noise_floor_dbfs: float | None = declare("level of the quietest moments, dBFS", minimum=-400, maximum=20)
+    noise_floor_drift_db: float | None = declare("noise floor against its long mean, dB", minimum=-400, maximum=400)
+    score: float | None = declare("P(leak) of the last window", minimum=0, maximum=1)
+    windows_produced: int = declare("windows cut from the stream", minimum=0)
+    windows_scored: int = declare("windows that the model judged", minimum=0)
+    windows_discarded: int = declare("windows spoiled by a gap", minimum=0)
+    windows_dropped: int = declare("windows skipped because the node fell behind", minimum=0)
+    overruns: int = declare("times the sound device lost samples", minimum=0)
+    reconnects: int = declare("times the broker was reached again", minimum=0)
+    real_time_factor: float | None = declare("work time over sound time; 1 is the limit", minimum=0)
+    queue_depth: int = declare("events that no broker has acknowledged yet", minimum=0)
+    queue_bytes: int = declare("bytes of the outbox", minimum=0)
+    temperature_c: float | None = declare("of the processor, °C", minimum=-100, maximum=200)
+    disk_free_bytes: int | None = declare("room left for evidence and the outbox, bytes", minimum=0)
+    rss_bytes: int | None = declare("resident memory of the daemon, bytes", minimum=0)
+    certificate_expires: str | None = utc_time("when the first TLS certificate in use expires")
+    clock_synced: bool = declare("whether the node's clock is synchronised")
 
 
 @message
 class Spectrum(Message):
     """The last window's spectrum for a person who watches (cmd/watch). QoS 0, one a window."""
 
-    time: str = wire("end of the window", pattern=UTC_TIME)
-    low_hz: float = wire("lower edge of the first band, Hz", minimum=0)
-    high_hz: float = wire("upper edge of the last band, Hz", minimum=0)
-    db: tuple[float, ...] = wire("mean level of 64 bands of equal width, dB", minimum=-400, maximum=20, items=(64, 64))
+    time: str = utc_time("end of the window")
+    low_hz: float = declare("lower edge of the first band, Hz", minimum=0)
+    high_hz: float = declare("upper edge of the last band, Hz", minimum=0)
+    db: tuple[float, ...] = declare(
+        "mean level of 64 bands of equal width, dB", minimum=-400, maximum=20, items=(64, 64)
+    )
 
 
 @message
 class CommandResult(Message):
     """The answer to one command, on `cmd/<name>/result`, QoS 1."""
 
-    id: str = wire("the request's id; empty where the request had none that could be read", max_length=64)
-    ok: bool = wire("whether it was done")
-    error: str | None = wire("one sentence why not; null when done", max_length=500, default=None)
-    result: dict[str, Any] = wire("what the command gives back, by command")
+    id: str = declare("the request's id; empty where the request had none that could be read", max_length=64)
+    ok: bool = declare("whether it was done")
+    error: str | None = declare("one sentence why not; null when done", max_length=500, default=None)
+    result: dict[str, Any] = declare("what the command gives back, by command")

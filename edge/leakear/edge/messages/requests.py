@@ -7,8 +7,8 @@ import base64
 import binascii
 from typing import Any
 
-from leakear.edge.fields import UTC_TIME
-from leakear.edge.messages.codec import Message, MessageError, message, wire
+from leakear.edge.fields import declare
+from leakear.edge.messages.codec import Message, MessageError, message, utc_time
 from leakear.edge.messages.reports import REQUEST_ID, SHA256, UUID7
 
 PART_BYTES = 48 * 1024
@@ -21,7 +21,7 @@ class Request(Message):
 
     SCHEMA = None
     CLOSED = True
-    id: str = wire("chosen by the asker and repeated in the answer", pattern=REQUEST_ID, max_length=64)
+    id: str = declare("chosen by the asker and repeated in the answer", pattern=REQUEST_ID, max_length=64)
 
     def to_dict(self) -> dict[str, Any]:
         """Keys that ask for something; an absent key and null mean the same."""
@@ -32,16 +32,16 @@ class Request(Message):
 class SetRequest(Request):
     """`set`: change what a person may change remotely. Absent keys stay as they are; changes survive restarts."""
 
-    threshold: float | None = wire(
+    threshold: float | None = declare(
         "score at and above which a window counts as leak-like", minimum=0.01, maximum=0.99, default=None
     )
-    level_gate_dbfs: float | None = wire(
+    level_gate_dbfs: float | None = declare(
         "level (dBmin) under which a window counts as off, dBFS; -200: none", minimum=-200, maximum=0, default=None
     )
-    as_configured: bool = wire("first drop the threshold and level gate that were set remotely", default=False)
-    step_s: float | None = wire("from window to window, s", minimum=0.5, maximum=600, default=None)
-    mute_until: str | None = wire(
-        "announce no alert before this time; a time that has passed ends it", pattern=UTC_TIME, default=None
+    as_configured: bool = declare("first drop the threshold and level gate that were set remotely", default=False)
+    step_s: float | None = declare("from window to window, s", minimum=0.5, maximum=600, default=None)
+    mute_until: str | None = utc_time(
+        "announce no alert before this time; a time that has passed ends it", default=None
     )
 
 
@@ -49,41 +49,43 @@ class SetRequest(Request):
 class ClipRequest(Request):
     """`clip`: the evidence of one event, in parts; only where the site's configuration allows it."""
 
-    event_id: str = wire("id of the event", pattern=UUID7)
-    media: str = wire("the sound or its picture", choices=("audio", "picture"), default="audio")
+    event_id: str = declare("id of the event", pattern=UUID7)
+    media: str = declare("the sound or its picture", choices=("audio", "picture"), default="audio")
 
 
 @message
 class CalibrateRequest(Request):
     """`calibrate`: learn this site's quiet, then propose or set the threshold; or accept that it has become quieter."""
 
-    action: str = wire(
+    action: str = declare(
         "begin, give up, look, use what was learnt; accept_floor: a person has looked, `floor_drift` ends",
         choices=("start", "cancel", "status", "apply", "accept_floor"),
     )
-    hours: float = wire("how long to learn, h", minimum=0.01, maximum=24 * 14, default=8.0)
-    false_alarms_per_week: float = wire("budget the threshold is chosen for", minimum=0.001, maximum=100, default=1.0)
+    hours: float = declare("how long to learn, h", minimum=0.01, maximum=24 * 14, default=8.0)
+    false_alarms_per_week: float = declare(
+        "budget the threshold is chosen for", minimum=0.001, maximum=100, default=1.0
+    )
 
 
 @message
 class ModelRequest(Request):
     """`model`: one part of a signed bundle; the last part checks it, then installs or stages it."""
 
-    action: str = wire(
+    action: str = declare(
         "put: a part; install: use the staged bundle; discard: forget it",
         choices=("put", "install", "discard"),
         default="put",
     )
-    sha256: str | None = wire("put: SHA-256 of the whole bundle file", pattern=SHA256, default=None)
-    size: int | None = wire("put: bytes of the whole bundle file", minimum=1, maximum=64 * 1024**2, default=None)
-    part: int | None = wire("put: which part, from 0, in order", minimum=0, maximum=4095, default=None)
-    data: str | None = wire(
+    sha256: str | None = declare("put: SHA-256 of the whole bundle file", pattern=SHA256, default=None)
+    size: int | None = declare("put: bytes of the whole bundle file", minimum=1, maximum=64 * 1024**2, default=None)
+    part: int | None = declare("put: which part, from 0, in order", minimum=0, maximum=4095, default=None)
+    data: str | None = declare(
         "put: the part's bytes in base64, 48 KiB each but the last",
         pattern="[A-Za-z0-9+/]*={0,2}",
         max_length=PART_BYTES * 4 // 3,
         default=None,
     )
-    stage: bool = wire("put: only check and keep it, to be installed later", default=False)
+    stage: bool = declare("put: only check and keep it, to be installed later", default=False)
 
     def part_bytes(self) -> bytes:
         """Decode `data`; MessageError when it is not base64."""
@@ -97,7 +99,7 @@ class ModelRequest(Request):
 class WatchRequest(Request):
     """`watch`: publish `spectrum` once a window for a while; 0 ends it."""
 
-    seconds: float = wire("how long, s", minimum=0, maximum=3600)
+    seconds: float = declare("how long, s", minimum=0, maximum=3600)
 
 
 REQUESTS: dict[str, type[Request]] = {

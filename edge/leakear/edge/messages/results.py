@@ -1,7 +1,7 @@
 """What each command gives back: the `result` object of a CommandResult, one typed message a command."""
 
-from leakear.edge.fields import UTC_TIME
-from leakear.edge.messages.codec import Message, message, wire
+from leakear.edge.fields import declare
+from leakear.edge.messages.codec import Message, message, utc_time
 from leakear.edge.messages.reports import NAME, UUID7, ModelRef, State, Telemetry
 from leakear.edge.messages.requests import PART_BYTES
 
@@ -11,16 +11,16 @@ class IdentifyResult(Message):
     """`identify`: what this node is."""
 
     SCHEMA = None
-    site: str = wire("installation", pattern=NAME)
-    node: str = wire("node within the site", pattern=NAME)
-    firmware: str = wire("version of the daemon", max_length=64)
-    model: ModelRef = wire("the model in use")
-    python: str = wire("version of Python", max_length=64)
-    machine: str = wire("kind of processor", max_length=64)
-    window_s: float = wire("length of a window, s", minimum=0.1, maximum=3600)
-    step_s: float = wire("from window to window, s", minimum=0.1, maximum=86400)
-    sample_rate: int = wire("rate the model hears at, Hz", minimum=1, maximum=384000)
-    commands: tuple[str, ...] = wire("commands this site allows", max_length=16)
+    site: str = declare("installation", pattern=NAME)
+    node: str = declare("node within the site", pattern=NAME)
+    firmware: str = declare("version of the daemon", max_length=64)
+    model: ModelRef = declare("the model in use")
+    python: str = declare("version of Python", max_length=64)
+    machine: str = declare("kind of processor", max_length=64)
+    window_s: float = declare("length of a window, s", minimum=0.1, maximum=3600)
+    step_s: float = declare("from window to window, s", minimum=0.1, maximum=86400)
+    sample_rate: int = declare("rate the model hears at, Hz", minimum=1, maximum=384000)
+    commands: tuple[str, ...] = declare("commands this site allows", max_length=16)
 
 
 @message
@@ -28,11 +28,11 @@ class StatusResult(Message):
     """`status`: everything that holds now."""
 
     SCHEMA = None
-    state: State = wire("as on `state`")
-    telemetry: Telemetry = wire("as on `telemetry`")
-    commands_done: int = wire("commands carried out since the start", minimum=0)
-    commands_refused: int = wire("commands refused since the start", minimum=0)
-    model_on_trial: bool = wire("whether a new model is still being watched")
+    state: State = declare("as on `state`")
+    telemetry: Telemetry = declare("as on `telemetry`")
+    commands_done: int = declare("commands carried out since the start", minimum=0)
+    commands_refused: int = declare("commands refused since the start", minimum=0)
+    model_on_trial: bool = declare("whether a new model is still being watched")
 
 
 @message
@@ -40,12 +40,12 @@ class SetResult(Message):
     """`set`: what holds now."""
 
     SCHEMA = None
-    threshold: float = wire("score at and above which a window counts as leak-like", minimum=0, maximum=1)
-    level_gate_dbfs: float | None = wire(
+    threshold: float = declare("score at and above which a window counts as leak-like", minimum=0, maximum=1)
+    level_gate_dbfs: float | None = declare(
         "level under which a window counts as off, dBFS; null: none", minimum=-400, maximum=20, default=None
     )
-    step_s: float = wire("from window to window, s", minimum=0.1, maximum=86400)
-    muted_until: str | None = wire("no alert is announced before this time; null when not muted", pattern=UTC_TIME)
+    step_s: float = declare("from window to window, s", minimum=0.1, maximum=86400)
+    muted_until: str | None = utc_time("no alert is announced before this time; null when not muted")
 
 
 @message
@@ -53,11 +53,11 @@ class ClipPart(Message):
     """`clip`: one part of the evidence; the answer consists of `parts` messages with the same id."""
 
     SCHEMA = None
-    event_id: str = wire("id of the event", pattern=UUID7)
-    part: int = wire("which part, from 0", minimum=0)
-    parts: int = wire("how many there are", minimum=1)
-    media_type: str = wire("of the whole", choices=("audio/flac", "image/png"))
-    data: str = wire("the part's bytes in base64", max_length=PART_BYTES * 4 // 3)
+    event_id: str = declare("id of the event", pattern=UUID7)
+    part: int = declare("which part, from 0", minimum=0)
+    parts: int = declare("how many there are", minimum=1)
+    media_type: str = declare("of the whole", choices=("audio/flac", "image/png"))
+    data: str = declare("the part's bytes in base64", max_length=PART_BYTES * 4 // 3)
 
 
 @message
@@ -65,12 +65,12 @@ class CalibrateResult(Message):
     """`calibrate`: how the learning of this site's quiet stands."""
 
     SCHEMA = None
-    phase: str = wire("how far it is", choices=("idle", "learning", "ready", "refused"))
-    heard_s: float = wire("quiet sound learnt from so far, s", minimum=0)
-    remaining_s: float = wire("time still to go, s", minimum=0)
-    threshold: float | None = wire("the proposal; null until there is one", minimum=0, maximum=1)
-    level_gate_dbfs: float | None = wire("level under which a window counts as off, dBFS", minimum=-400, maximum=20)
-    reason: str = wire("one sentence for people", max_length=500)
+    phase: str = declare("how far it is", choices=("idle", "learning", "ready", "refused"))
+    heard_s: float = declare("quiet sound learnt from so far, s", minimum=0)
+    remaining_s: float = declare("time still to go, s", minimum=0)
+    threshold: float | None = declare("the proposal; null until there is one", minimum=0, maximum=1)
+    level_gate_dbfs: float | None = declare("level under which a window counts as off, dBFS", minimum=-400, maximum=20)
+    reason: str = declare("one sentence for people", max_length=500)
 
 
 @message
@@ -78,9 +78,9 @@ class Check(Message):
     """One finding of a self-test."""
 
     SCHEMA = None
-    name: str = wire("what was looked at", max_length=64)
-    ok: bool = wire("whether it is as it should be")
-    detail: str = wire("one sentence: what was seen", max_length=300)
+    name: str = declare("what was looked at", max_length=64)
+    ok: bool = declare("whether it is as it should be")
+    detail: str = declare("one sentence: what was seen", max_length=300)
 
 
 @message
@@ -88,8 +88,8 @@ class SelftestResult(Message):
     """`selftest`: model, sensor, disk, clock and delivery, looked at now."""
 
     SCHEMA = None
-    passed: bool = wire("whether every check is ok")
-    checks: tuple[Check, ...] = wire("the findings")
+    passed: bool = declare("whether every check is ok")
+    checks: tuple[Check, ...] = declare("the findings")
 
 
 @message
@@ -97,10 +97,10 @@ class ModelResult(Message):
     """`model`: what became of the part or the action."""
 
     SCHEMA = None
-    stage: str = wire("what is true now", choices=("receiving", "staged", "installed", "discarded"))
-    next_part: int = wire("part that is expected next", minimum=0)
-    parts: int = wire("parts of the bundle under way; 0 when none is", minimum=0)
-    model: ModelRef | None = wire("the model that was staged or installed", default=None)
+    stage: str = declare("what is true now", choices=("receiving", "staged", "installed", "discarded"))
+    next_part: int = declare("part that is expected next", minimum=0)
+    parts: int = declare("parts of the bundle under way; 0 when none is", minimum=0)
+    model: ModelRef | None = declare("the model that was staged or installed", default=None)
 
 
 @message
@@ -108,7 +108,7 @@ class WatchResult(Message):
     """`watch`: until when spectra come."""
 
     SCHEMA = None
-    seconds: float = wire("how long they will come, s", minimum=0, maximum=3600)
+    seconds: float = declare("how long they will come, s", minimum=0, maximum=3600)
 
 
 RESULTS: dict[str, type[Message]] = {

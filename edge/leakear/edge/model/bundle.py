@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from leakear.edge import files
 from leakear.edge.errors import ModelError
-from leakear.edge.files import write_whole
 from leakear.edge.spec import SpectrogramSpec
 
 SCHEMA = 1
@@ -237,4 +237,4 @@ def _packed(flatbuffer: bytes, members: Mapping[str, bytes]) -> bytes:
 
 def write(path: str | Path, data: bytes) -> None:
     """Put a model file in place: whole or not at all."""
-    write_whole(Path(path), data)
+    files.write(path, data, mode=0o644)

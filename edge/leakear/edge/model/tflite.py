@@ -80,7 +80,7 @@ class Model:
 
     @classmethod
     def configured(cls, options: ModelOptions) -> "Model":
-        """Load the model that a site configures. Raises as `load` does."""
+        """Load the model that [model] names. Raises ModelError or ConfigError, as `load`."""
         return cls.load(options.file, options.runtime, options.threads, options.public_key or None)
 
     @property

@@ -1,12 +1,12 @@
-"""Checks of what a node needs, shared by `leakear-edge check` and the self-test over MQTT.
+"""Checks of what a node needs: model, disk, clock. `leakear-edge check` and the command `selftest` share them.
 
-What heals by itself (a full disk that the daemon empties, a clock that is not synchronised yet) is a warning, never a
-fault: a check before the start must not block its own remedy.
+What ends by itself (a full disk that the daemon empties, a clock that is not synchronised yet) is a warning, never a
+fault.
 """
 
 import errno
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,8 +15,8 @@ from leakear.edge.errors import LeakearError
 from leakear.edge.model.tflite import Model
 
 OK, WARNING, FAULT = "ok", "warning", "fault"
-LOW_DISK_BYTES = 200_000_000
-"""Less free space than this endangers evidence, then the outbox."""
+LOW_DISK_MB = 200
+"""Less free space than this, in 10⁶ bytes, endangers outbox and evidence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Finding:
 
 
 def model(load: Callable[[], Model]) -> tuple[Finding, Model | None]:
-    """Load a model: hash, signature, runtime and golden vector are checked."""
+    """Load the model: hash, signature, runtime and golden vector. None: it could not be loaded."""
     try:
         loaded = load()
     except LeakearError as error:
@@ -41,30 +41,30 @@ def model(load: Callable[[], Model]) -> tuple[Finding, Model | None]:
     return Finding("model", OK, f"{loaded.info.model_id} computes its golden vector"), loaded
 
 
-def disk(directory: Path) -> Iterator[Finding]:
-    """Check free space and rights where the node writes; the folder itself may not exist yet."""
-    existing = next(path for path in (directory, *directory.parents) if path.exists())
-    try:
-        free = shutil.disk_usage(existing).free
-    except OSError as error:
-        yield Finding("disk", FAULT, f"{existing}: {error.strerror}", "repair or replace the disk")
-        return
-    if free < LOW_DISK_BYTES:
-        detail = f"{free / 1e6:.0f} MB free at {existing}"
-        yield Finding("disk", WARNING, detail, "evidence is deleted first; delete other files")
-    else:
-        yield Finding("disk", OK, f"{free / 1e9:.1f} GB free at {existing}")
-    refused = files.refusal(directory)
-    if refused is None or refused.errno == errno.ENOSPC:
-        yield Finding("permissions", OK, f"{directory} can be written")
-    else:
-        detail = f"{directory} cannot be written: {refused.strerror}"
-        yield Finding("permissions", FAULT, detail, "set [node] state_dir, or its owner")
-
-
-def clock(*, synced: bool) -> Finding:
+def clock(synced: bool) -> Finding:
     """Tell whether events carry the right time."""
     if synced:
         return Finding("clock", OK, "synchronised")
     remedy = "events are ordered by seq and marked clock_synced: false until time synchronisation works"
     return Finding("clock", WARNING, "not synchronised", remedy)
+
+
+def space(directory: Path) -> Finding:
+    """Tell whether the disk of the state folder has room."""
+    try:
+        existing = next(path for path in (directory, *directory.absolute().parents) if path.exists())
+        free_mb = shutil.disk_usage(existing).free / 1e6
+    except OSError as error:
+        return Finding("disk", FAULT, f"{directory}: {error.strerror}", "set [node] state_dir to another folder")
+    if free_mb < LOW_DISK_MB:
+        return Finding("disk", WARNING, f"{free_mb:.0f} MB free at {existing}", "evidence is deleted first; make room")
+    return Finding("disk", OK, f"{free_mb / 1e3:.1f} GB free at {existing}")
+
+
+def rights(directory: Path) -> Finding:
+    """Tell whether this process may write into the state folder."""
+    error = files.refusal(directory)
+    if error is None or error.errno == errno.ENOSPC:
+        return Finding("permissions", OK, f"{directory} can be written")
+    detail = f"{directory} cannot be written: {error.strerror}"
+    return Finding("permissions", FAULT, detail, "set [node] state_dir, or its owner")

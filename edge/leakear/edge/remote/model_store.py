@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
 
+from leakear.edge import files
 from leakear.edge.errors import LeakearError, ModelError
 from leakear.edge.model import bundle
 from leakear.edge.model.bundle import BundleInfo
@@ -168,9 +169,8 @@ class ModelStore:
 
     def _load(self, path: Path) -> Model:
         """Load a file; with a key set, all but the factory model, which came with this software, must be signed."""
-        options = self._options
-        key = options.public_key if path != FACTORY else ""
-        return Model.load(path, options.runtime, options.threads, key or None)
+        key = self._options.public_key if path != FACTORY else ""
+        return Model.configured(replace(self._options, path=str(path), public_key=key))
 
     def _read(self) -> Ledger:
         try:
@@ -202,7 +202,7 @@ class ModelStore:
     def _write(self, ledger: Ledger) -> None:
         """Write durably which model is in use, then delete the files that are no longer needed."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        bundle.write(self.folder / "ledger.json", json.dumps(asdict(ledger)).encode())
+        files.write(self.folder / "ledger.json", json.dumps(asdict(ledger)).encode(), mode=0o644)
         self.ledger = ledger
         self.faults.pop(FAULT, None)
         kept = {ledger.installed, ledger.previous, ledger.staged}

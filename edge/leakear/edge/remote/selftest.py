@@ -6,7 +6,6 @@ from pathlib import Path
 from leakear.edge.messages.results import Check, SelftestResult
 from leakear.edge.model.tflite import Model
 from leakear.edge.node import checks
-from leakear.edge.node.checks import OK
 from leakear.edge.node.status import NodeStatus
 
 
@@ -30,7 +29,7 @@ def _checks(status: NodeStatus, directory: Path, reload: Callable[[], Model]) ->
 
 def _model(reload: Callable[[], Model]) -> Check:
     finding, _ = checks.model(reload)
-    return _check("model", finding.status == OK, finding.detail)
+    return _check("model", finding.status == checks.OK, finding.detail)
 
 
 def _sensor(status: NodeStatus) -> Check:
@@ -44,8 +43,9 @@ def _sensor(status: NodeStatus) -> Check:
 
 
 def _disk(directory: Path) -> Check:
-    found = list(checks.disk(directory))
-    return _check("disk", all(finding.status == OK for finding in found), "; ".join(f.detail for f in found))
+    found = (checks.space(directory), checks.rights(directory))
+    wrong = [finding.detail for finding in found if finding.status != checks.OK]
+    return _check("disk", not wrong, "; ".join(wrong) or found[0].detail)
 
 
 def _check(name: str, ok: bool, detail: str) -> Check:

@@ -2,8 +2,8 @@
 
 A window of 10 s at 22050 Hz becomes 2049 frequencies × 431 frames in dB: a centred STFT of 4096 points with hop 512, a
 periodic Hann window and zero padding, which is what librosa 0.11 computes (`librosa.stft`, then
-`amplitude_to_db(ref=np.max)`) and what the reference notebook was trained on. `tests/edge/spectrogram/test_spectrogram.py` holds
-the two within 0.01 dB. Computed in float32 by scipy's transform (`fourier`): scipy.signal would cost the node 79 MB.
+`amplitude_to_db(ref=np.max)`) and what the reference notebook was trained on. A test holds the two
+within 0.01 dB. Computed in float32 by scipy's transform (`fourier`): scipy.signal would cost the node 79 MB.
 """
 
 import math

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from leakear.edge import files
 from leakear.edge.errors import InputDataError
 
 FILE = "checkpoint.npz"
@@ -16,12 +17,11 @@ FILE = "checkpoint.npz"
 
 def save(folder: Path, variables: Sequence[Any], state: dict[str, Any]) -> None:
     """Write all variables (network, optimiser, random states) and the state."""
-    part = folder / "checkpoint.part"
-    with zipfile.ZipFile(part, "w") as archive:  # one variable at a time: savez would hold a copy of all of them
+    with files.replacing(folder / FILE) as part, zipfile.ZipFile(part, "w") as archive:
+        # one variable at a time: savez would hold a copy of all of them
         _add(archive, "state", np.array(json.dumps(state)))
         for number, variable in enumerate(variables):
             _add(archive, f"v{number}", np.asarray(variable))
-    part.replace(folder / FILE)
 
 
 def _add(archive: zipfile.ZipFile, name: str, array: npt.NDArray[Any]) -> None:
