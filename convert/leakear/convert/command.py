@@ -42,24 +42,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--tries", type=whole(1), default=4, help="number of calibration sets to try for a small network (default 4)"
     )
     parser.add_argument(
-        "--nodedays",
-        type=whole(0),
-        default=0,
-        metavar="N",
-        help="also compare alerts over N simulated days (minutes each)",
-    )
-    parser.add_argument(
-        "--nodeday-hours",
-        type=number(0, 24, above=True),
-        default=24.0,
-        metavar="H",
-        help="hours of each simulated day (default 24)",
-    )
-    parser.add_argument(
-        "--nodeday-step", type=number(1, 600), default=10.0, metavar="S",
-        help="seconds between windows of a simulated day (default 10: all windows; 60 takes a sixth of the time)",
-    )  # fmt: skip
-    parser.add_argument(
         "--report", type=Path, metavar="FOLDER", help="write a report and a picture of each layer's quantisation noise"
     )
     parser.add_argument(
@@ -79,6 +61,32 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="X",
         help="smallest range of golden logits, in multiples of the runtimes' tolerance (default: 4)",
     )
+    _add_nodedays(parser)
+    _add_limits(parser)
+
+
+def _add_nodedays(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--nodedays",
+        type=whole(0),
+        default=0,
+        metavar="N",
+        help="also compare alerts over N simulated days (minutes each)",
+    )
+    parser.add_argument(
+        "--nodeday-hours",
+        type=number(0, 24, above=True),
+        default=24.0,
+        metavar="H",
+        help="hours of each simulated day (default 24)",
+    )
+    parser.add_argument(
+        "--nodeday-step", type=number(1, 600), default=10.0, metavar="S",
+        help="seconds between windows of a simulated day (default 10: all windows; 60 takes a sixth of the time)",
+    )  # fmt: skip
+
+
+def _add_limits(parser: argparse.ArgumentParser) -> None:
     for limit in fields(Limits):
         option = describe(limit)
         parser.add_argument(
