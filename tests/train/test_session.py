@@ -94,9 +94,9 @@ def test_the_report_is_self_contained_and_lists_recordings(finished: Finished) -
     page = (done.path / "report.html").read_text(encoding="utf-8")
     assert not re.search(r'(src|href)="(?!data:)', page)
     assert page.count("data:image/png;base64,") >= 4 + 2
-    for title in ("Confusion matrix", "ROC and DET", "Calibration", "Sites", "Leaks heard", "False alarms"):
+    for title in ("Confusion matrix", "ROC and DET", "Calibration", "Sites", "Leaks found", "False alarms"):
         assert title in page
-    assert recordings[0].name in page, "what was left out is said"
+    assert recordings[0].name in page, "skipped recordings are listed"
     held = [r.name for r in recordings if r.site in done.info.split["validation_sites"]]
     assert any(f"{name}, window" in page for name in held)
     assert all(f"<td>{site}</td>" in page for site in done.info.split["validation_sites"])
@@ -153,8 +153,8 @@ def test_the_notebooks_preset_trains_on_the_real_recordings(hk: Path, tmp_path: 
 def test_a_second_run_of_the_same_job_needs_no_training(
     recordings: list[Recording], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Only the report was missing when the first one was interrupted."""
-    monkeypatch.setattr(session.report, "write", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    """The first run is interrupted before its report is written."""
+    monkeypatch.setattr(session.run_report, "write", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
         run(job(recordings), tmp_path)
     with pytest.raises(InputDataError, match="is not a finished run"):

@@ -41,7 +41,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--tries", type=whole(1), default=4, help="number of calibration sets to try for a small network (default 4)"
     )
-    _add_nodedays(parser)
     parser.add_argument(
         "--report", type=Path, metavar="FOLDER", help="write a report and a picture of each layer's quantisation noise"
     )
@@ -62,11 +61,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="X",
         help="smallest range of golden logits, in multiples of the runtimes' tolerance (default: 4)",
     )
+    _add_nodedays(parser)
     _add_limits(parser)
 
 
 def _add_nodedays(parser: argparse.ArgumentParser) -> None:
-    """Declare the options of the comparison over simulated days."""
     parser.add_argument(
         "--nodedays",
         type=whole(0),
@@ -88,7 +87,6 @@ def _add_nodedays(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_limits(parser: argparse.ArgumentParser) -> None:
-    """Declare one option for each limit that the converted network must keep."""
     for limit in fields(Limits):
         option = describe(limit)
         parser.add_argument(

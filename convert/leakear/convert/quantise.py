@@ -105,7 +105,7 @@ def _inputs(calibration: Iterable[Codes]) -> Iterator[list[NDArray[np.float32]]]
 
 
 def _reason(error: Exception) -> str:
-    """Return the first line of TensorFlow's complaint that says something."""
+    """Return the first informative line of TensorFlow's error."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     telling = [line for line in lines if "error:" in line or "neither a custom op" in line]
     return (telling or lines or [type(error).__name__])[0][:300]

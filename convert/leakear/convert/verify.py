@@ -37,8 +37,8 @@ def check_golden(golden: Logits, allowed: float, least_span: float, name: str) -
     if np.ptp(golden) < least_span * allowed:
         raise ModelError(
             f"{name}: its golden logits span only {np.ptp(golden):.3f}, {allowed:.3f} is allowed between runtimes: the "
-            "network hardly tells silence from the sounds it was trained on; train it longer, or try it out with "
-            "--golden-span 0"
+            "network gives nearly the same logit for silence and for its training sounds; train it longer, or try it "
+            "with --golden-span 0"
         )
 
 

@@ -15,7 +15,7 @@ loses its microphone; after 70 s pump-house-02 loses its network. Ctrl-C ends th
 
 
 def free_port() -> int:
-    """Return a loopback port that nobody uses."""
+    """Return a free loopback port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

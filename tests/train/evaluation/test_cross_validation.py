@@ -21,17 +21,17 @@ def table(recordings: list[Recording], tmp_path: Path) -> Table:
 
 
 def read(found: list[Recording], folder: Path) -> Table:
-    return baselines.table(real_windows.read(found, Recipe(LEVEL_SPEC), folder / "cache", jobs=1), LEVEL_SPEC)
+    return baselines.measure(real_windows.read(found, Recipe(LEVEL_SPEC), folder / "cache", jobs=1), LEVEL_SPEC)
 
 
 def test_detectors_are_not_trained_on_sites_they_score(table: Table) -> None:
     seen = []
 
-    def spy(whole: Table, train: np.ndarray, test: np.ndarray) -> baselines.Scores:
-        ours, theirs = ({whole.real.groups[n] for n in side} for side in (train, test))
+    def spy(table: Table, train: np.ndarray, test: np.ndarray) -> baselines.Scores:
+        ours, theirs = ({table.real.groups[n] for n in side} for side in (train, test))
         assert not ours & theirs
         seen.extend(test.tolist())
-        score = np.zeros(len(whole.real.rows(test, copies=False)))
+        score = np.zeros(len(table.real.rows(test, copies=False)))
         return baselines.Scores(score, score)
 
     cross_validation.run(spy, table, cross_validation.fixed_folds(table.real, "fold"))

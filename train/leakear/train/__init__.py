@@ -1,1 +1,1 @@
-"""The workstation: recordings and simulated sound in, trained networks and honest figures out."""
+"""Training: makes networks from recordings and simulated sound, and evaluates them."""

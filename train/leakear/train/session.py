@@ -1,6 +1,6 @@
 """One training, from recordings to the run folder: `run` is what `leakear-train fit` calls.
 
-It is not in `training/` because it also writes the report, and `evaluation` stands above `training`.
+It is not in `training/` because it also writes the report, and `training` must not import `evaluation`.
 """
 
 import hashlib

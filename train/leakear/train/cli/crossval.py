@@ -156,7 +156,7 @@ def _table(args: argparse.Namespace, *, with_copies: bool) -> Table:
     without_site = next((r.name for r in found if r.site is None), None)
     if without_site:
         raise InputDataError(f"{without_site} has no site: a manifest with a site column is needed to keep sites apart")
-    table = baselines.table(real_windows.read(found, recipe, _cache(args)), spec)
+    table = baselines.measure(real_windows.read(found, recipe, _cache(args)), spec)
     table = cross_validation.without(table, args.leave_out) if args.leave_out else table
     return baselines.without_level(table) if args.without_level else table
 

@@ -61,7 +61,9 @@ def _data_arguments(group: Any) -> None:
         "--windows", choices=("all", "first"), help="which windows of a file to use (first: the notebook's rule)"
     )
     group.add_argument("--cache", type=Path, metavar="DIR", help="where computed features are kept")
-    group.add_argument("--jobs", type=whole(1), metavar="N", help="processes that compute features (one a core)")
+    group.add_argument(
+        "--jobs", type=whole(1), metavar="N", help="processes that compute features (default: one per core)"
+    )
     group.add_argument(
         "--attribution",
         action="append",

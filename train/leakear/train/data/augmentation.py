@@ -110,8 +110,8 @@ def tilt(samples: Samples, rng: Rng, scene: Scene) -> Samples:
     hz = scipy.fft.rfftfreq(len(samples), 1 / scene.spec.sample_rate)
     position = np.clip(hz / (scene.source_rate / 2), 0, 1) - 0.5
     response = 10 ** (rng.uniform(*TILT_DB) * position / 20)
-    heard: Samples = scipy.fft.irfft(spectrum * response.astype(np.float32), len(samples))
-    return np.clip(heard, -1, 1)
+    filtered: Samples = scipy.fft.irfft(spectrum * response.astype(np.float32), len(samples))
+    return np.clip(filtered, -1, 1)
 
 
 def mix(samples: Samples, rng: Rng, scene: Scene) -> Samples:

@@ -62,15 +62,15 @@ class ComputedOnce(Generic[T]):
         self._compute = compute
         self._last: tuple[Any, T] | None = None
 
-    def __call__(self, whole: Table) -> T:
+    def __call__(self, table: Table) -> T:
         """Return the value for this table."""
-        codes = whole.real.windows.codes
+        codes = table.real.windows.codes
         if self._last is None or self._last[0] is not codes:
-            self._last = codes, self._compute(whole)
+            self._last = codes, self._compute(table)
         return self._last[1]
 
 
-def table(real: RealWindows, spec: SpectrogramSpec) -> Table:
+def measure(real: RealWindows, spec: SpectrogramSpec) -> Table:
     """Compute the levels of every recording's windows."""
     dbmin, rms = np.full((2, len(real.file)), np.nan)
     for number, recording in enumerate(real.recordings):
@@ -82,15 +82,15 @@ def table(real: RealWindows, spec: SpectrogramSpec) -> Table:
     return Table(real, spec, dbmin, rms)
 
 
-def without_level(whole: Table) -> Table:
+def without_level(table: Table) -> Table:
     """Bring every window to the same RMS level in the band, so that detectors cannot use the level."""
-    rows = np.arange(len(whole.real.file))
-    found = [whole.decibels(rows[at : at + 64]) for at in range(0, len(rows), 64)]
+    rows = np.arange(len(table.real.file))
+    found = [table.decibels(rows[at : at + 64]) for at in range(0, len(rows), 64)]
     shift = np.concatenate([-SCALE_DB - 10 * np.log10(_power(part).mean(axis=1)) for part in found])
-    step = np.rint(shift * 255 / -whole.spec.floor).astype(np.int16)
-    codes = np.clip(whole.real.windows.codes.astype(np.int16) + step[:, None, None], 0, 255).astype(np.uint8)
-    windows = replace(whole.real.windows, codes=codes)
-    return Table(replace(whole.real, windows=windows), whole.spec, whole.dbmin - whole.rms, whole.rms * 0)
+    step = np.rint(shift * 255 / -table.spec.floor).astype(np.int16)
+    codes = np.clip(table.real.windows.codes.astype(np.int16) + step[:, None, None], 0, 255).astype(np.uint8)
+    windows = replace(table.real.windows, codes=codes)
+    return Table(replace(table.real, windows=windows), table.spec, table.dbmin - table.rms, table.rms * 0)
 
 
 def _levels(sound: Any, spec: SpectrogramSpec) -> Floats:
@@ -100,9 +100,9 @@ def _levels(sound: Any, spec: SpectrogramSpec) -> Floats:
     low, high = spec.band_hz or (0.0, spec.sample_rate / 2)
     spectrum = scipy.fft.rfft(sound.astype(np.float64))
     hz = scipy.fft.rfftfreq(len(sound), 1 / spec.sample_rate)
-    heard = scipy.fft.irfft(np.where((hz >= low) & (hz <= high), spectrum, 0), len(sound))
+    filtered = scipy.fft.irfft(np.where((hz >= low) & (hz <= high), spectrum, 0), len(sound))
     size = round(LEVEL_S * spec.sample_rate)
-    blocks = heard[: len(heard) // size * size].reshape(-1, size)
+    blocks = filtered[: len(filtered) // size * size].reshape(-1, size)
     return np.asarray(10 * np.log10(np.mean(blocks**2, axis=1) + 1e-12))
 
 
@@ -135,36 +135,36 @@ def _bands(decibels: Floats, count: int) -> list[Floats]:
 def level_detector(column: str) -> Detector:
     """Return a detector that uses a level of the table as its score; only its threshold is fitted."""
 
-    def score_files(whole: Table, train: Rows, test: Rows) -> Scores:
-        level: Floats = getattr(whole, column)
-        return untrained(level, whole, train, test)
+    def score_files(table: Table, train: Rows, test: Rows) -> Scores:
+        level: Floats = getattr(table, column)
+        return untrained(level, table, train, test)
 
     return score_files
 
 
-def untrained(score: Floats, whole: Table, train: Rows, test: Rows) -> Scores:
+def untrained(score: Floats, table: Table, train: Rows, test: Rows) -> Scores:
     """Use score (n,) unchanged; logistic regression on the training files sets the threshold."""
-    ours, theirs = (whole.real.rows(files, copies=False) for files in (train, test))
+    ours, theirs = (table.real.rows(files, copies=False) for files in (train, test))
     curve = _logistic(1.0)
-    curve.fit(score[ours, None], whole.real.windows.targets[ours], clf__sample_weight=_weights(whole, ours))
+    curve.fit(score[ours, None], table.real.windows.targets[ours], clf__sample_weight=_weights(table, ours))
     return Scores(score[theirs], curve.decision_function(score[theirs, None]))
 
 
 def sklearn_detector(features: Callable[[Floats], Floats], make: Callable[[], Any]) -> Detector:
     """Return a detector that fits a scikit-learn pipeline (last step `clf`) on features of spectrograms."""
 
-    def compute(whole: Table) -> dict[int, Floats]:
-        rows = whole.real.rows(np.arange(len(whole.real.recordings)), copies=False)
-        return {int(row): features(whole.decibels(np.array([row])))[0] for row in rows}
+    def compute(table: Table) -> dict[int, Floats]:
+        rows = table.real.rows(np.arange(len(table.real.recordings)), copies=False)
+        return {int(row): features(table.decibels(np.array([row])))[0] for row in rows}
 
     known = ComputedOnce(compute)
 
-    def score_files(whole: Table, train: Rows, test: Rows) -> Scores:
-        ours, theirs = (whole.real.rows(files, copies=False) for files in (train, test))
-        found = known(whole)
+    def score_files(table: Table, train: Rows, test: Rows) -> Scores:
+        ours, theirs = (table.real.rows(files, copies=False) for files in (train, test))
+        found = known(table)
         fitted = make()
-        targets = whole.real.windows.targets[ours]
-        fitted.fit(np.stack([found[row] for row in ours]), targets, clf__sample_weight=_weights(whole, ours))
+        targets = table.real.windows.targets[ours]
+        fitted.fit(np.stack([found[row] for row in ours]), targets, clf__sample_weight=_weights(table, ours))
         chance = np.clip(fitted.predict_proba(np.stack([found[row] for row in theirs]))[:, 1], 1e-6, 1 - 1e-6)
         logit = np.log(chance / (1 - chance))
         return Scores(logit, logit)
@@ -172,8 +172,8 @@ def sklearn_detector(features: Callable[[Floats], Floats], make: Callable[[], An
     return score_files
 
 
-def _weights(whole: Table, rows: Rows) -> Floats:
-    return site_weights(whole.real.windows.targets[rows], whole.real.windows.sites[rows])
+def _weights(table: Table, rows: Rows) -> Floats:
+    return site_weights(table.real.windows.targets[rows], table.real.windows.sites[rows])
 
 
 def _logistic(strength: float) -> Any:

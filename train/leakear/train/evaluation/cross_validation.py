@@ -45,13 +45,13 @@ class Outcome:
         return [self.groups[file] for file in self.window_files]
 
 
-def run(detector: Detector, whole: Table, folds: Rows) -> Outcome:
+def run(detector: Detector, table: Table, folds: Rows) -> Outcome:
     """Score each fold with a detector trained on the others; `folds`: fold of each file, (files,)."""
-    real = whole.real
+    real = table.real
     scores, logits = np.full((2, len(real.file)), np.nan)
     for fold in np.unique(folds):
         test = np.flatnonzero(folds == fold)
-        found = detector(whole, np.flatnonzero(folds != fold), test)
+        found = detector(table, np.flatnonzero(folds != fold), test)
         rows = real.rows(test, copies=False)
         scores[rows], logits[rows] = found.scores, found.logits
     rows = real.rows(np.arange(len(folds)), copies=False)
@@ -107,18 +107,18 @@ def drawn_folds(real: RealWindows, seed: int, parts: int = PARTS) -> Rows:
     )
 
 
-def permuted(whole: Table, seed: int) -> Table:
+def permuted(table: Table, seed: int) -> Table:
     """Permute the labels among groups. A detector that is better than chance on them has seen its test data."""
-    real = whole.real
+    real = table.real
     targets = metrics.shuffled(real.groups, real.targets, np.random.default_rng(seed))
     recordings = tuple(replace(r, label=LABELS[t]) for r, t in zip(real.recordings, targets, strict=True))
     windows = replace(real.windows, targets=targets[real.file])
-    return replace(whole, real=replace(real, windows=windows, recordings=recordings))
+    return replace(table, real=replace(real, windows=windows, recordings=recordings))
 
 
-def without(whole: Table, sites: Sequence[str]) -> Table:
+def without(table: Table, sites: Sequence[str]) -> Table:
     """Return the table without the recordings of these sites."""
-    real = whole.real
+    real = table.real
     kept = [n for n, r in enumerate(real.recordings) if r.site not in sites]
     rows = np.flatnonzero(np.isin(real.file, kept))
     place = {old: new for new, old in enumerate(kept)}
@@ -129,7 +129,7 @@ def without(whole: Table, sites: Sequence[str]) -> Table:
         tuple(real.recordings[n] for n in kept),
         tuple(real.groups[n] for n in kept),
     )
-    return Table(smaller, whole.spec, whole.dbmin[rows], whole.rms[rows])
+    return Table(smaller, table.spec, table.dbmin[rows], table.rms[rows])
 
 
 def _sigmoid(logits: Floats) -> Floats:

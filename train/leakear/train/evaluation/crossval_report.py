@@ -160,7 +160,7 @@ def _det(axes: Any, result: Result) -> None:
 
 def _reliability(axes: Any, result: Result) -> None:
     order = np.array_split(np.argsort(result.outcome.probabilities), 6)
-    said = [result.outcome.probabilities[part].mean() for part in order]
-    axes.plot(said, [result.outcome.targets[part].mean() for part in order], marker="o", label=result.name)
+    predicted = [result.outcome.probabilities[part].mean() for part in order]
+    axes.plot(predicted, [result.outcome.targets[part].mean() for part in order], marker="o", label=result.name)
     axes.plot([0, 1], [0, 1], color="0.8", zorder=0)
     axes.set(xlabel="mean P(Leak) of a sixth of the recordings", ylabel="share of leaks", xlim=(0, 1), ylim=(0, 1))

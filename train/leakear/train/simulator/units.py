@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 Array = npt.NDArray[np.float32]
-"""Samples in full scale ±1, or mean-square power per frequency bin; the docstring says which."""
+"""Samples in full scale ±1, or mean-square power per frequency bin; each docstring states which."""
 
 RATE = 22050
 """Samples per second."""
