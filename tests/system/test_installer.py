@@ -32,7 +32,7 @@ def test_a_dry_run_says_what_would_be_and_claims_nothing() -> None:
 
 def test_the_units_load_every_credential_that_is_read() -> None:
     edge = ROOT / "edge" / "leakear" / "edge"
-    read = {name for path in edge.glob("*.py") for name in re.findall(r'credential\("([a-z-]+)"\)', path.read_text())}
+    read = {name for path in edge.rglob("*.py") for name in re.findall(r'credential\("([a-z-]+)"\)', path.read_text())}
     assert {"mqtt-password", "mqtt-ca", "mqtt-client-certificate"} <= read
     for unit in ("leakear.service", "leakear@.service"):
         loaded = re.findall(r"^LoadCredential=([a-z-]+)", (ROOT / "systemd" / unit).read_text(), re.MULTILINE)

@@ -49,7 +49,7 @@ class Node:
     """the reason for the last of them"""
     sequence: Sequence = field(default_factory=Sequence)
     last_event: Event | None = None
-    """the last event that was newer than the last report"""
+    """the last event that was newer than the last state message (`report`)"""
     ring: Ring = field(default_factory=Ring)
     minute: Sums | None = None
 

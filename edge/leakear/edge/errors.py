@@ -40,6 +40,6 @@ class AudioError(LeakearError, OSError):
 
 
 class DeliveryError(LeakearError):
-    """A bounded run ended with events that no broker has acknowledged."""
+    """Delivery failed: a bounded run ended with unacknowledged events, or the MQTT thread has ended."""
 
     exit_code = 69

@@ -28,7 +28,7 @@ class SensorFault:
     """The microphone cannot be heard at this moment; repeated about once a second while that lasts."""
 
     name: str
-    """One of `capture.FAULTS`, or `pipeline.NO_SCORE`."""
+    """One of `capture.FAULTS`."""
 
     message: str
     """One sentence for people: what is wrong and what to do."""

@@ -42,7 +42,7 @@ _REPEAT_S = 1.0
 _IDLE_S = 0.1
 """Seconds without a sample after which `idle` is called."""
 _ALIKE_S = 10.0
-"""Seconds of equal channels that are no accident."""
+"""Seconds after which equal channels mean a mono microphone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +89,7 @@ class CaptureStatus:
 
 
 class _WrongRateError(AudioError):
-    """What is delivered is not the sound of the time it took."""
+    """The device delivers too few or too many samples for the time that passed."""
 
 
 class Capture:
@@ -119,7 +119,7 @@ class Capture:
         self._pace = Pace(1)
         self._stopped = threading.Event()
         self._deaf = False
-        self._complaint = ""  # what was logged last, so that a year of retries is one line
+        self._complaint = ""  # last message logged: the same message is not logged twice
         self._stale = False  # the sound system must look anew for devices
         self._alike_s = 0.0  # for so long all channels were the same
         self._waits = 0

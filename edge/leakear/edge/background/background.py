@@ -32,7 +32,7 @@ ENOUGH = 112
 PENDING = 24
 """Newest entries, which do not belong to the background yet: twelve hours."""
 SUSPECT = 4
-"""Entries before a suspicion that are removed: two hours."""
+"""Newest entries that are removed when a leak is suspected: two hours."""
 QUIET = 10
 """Percentile over the span: a sound must fill nine tenths of the span to count."""
 RAIN = 4
@@ -44,7 +44,7 @@ LOW_HZ = 280.0
 WEATHER_FROM_DB = 0.5
 """Smallest excess whose spectrum is examined."""
 STEADY_S = 10800.0
-"""Seconds that weather is never steady for."""
+"""Rain and wind are never steady for this long, s."""
 STEADY_DB = 1.5
 """Largest change of the level within that time that is still steady."""
 TRACE_S = 600.0

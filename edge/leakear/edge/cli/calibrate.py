@@ -27,7 +27,7 @@ Learn scores and levels of quiet hours and propose a threshold for a false-alarm
   leakear-edge calibrate --config my.toml --hours 8               listen for a night
   leakear-edge calibrate --config my.toml --from quiet-*.wav      from recordings of this sensor
   leakear-edge calibrate --config my.toml --apply                 use the proposal made before
-  leakear-edge calibrate --config my.toml --accept-floor          the sensor is well: what is heard now is usual
+  leakear-edge calibrate --config my.toml --accept-floor          after a check of the sensor: learn its noise floor
 
 Be sure that no leak sounds in those hours: what is learnt as quiet is not reported later. Too few hours (under 4), an
 unstable background, or hours that already sound like a leak are refused with exit code 65.
@@ -57,7 +57,7 @@ def main(args: argparse.Namespace) -> int:
         raise ConfigError("calibrate writes beside a configuration: name it with --config")
     if args.accept_floor:
         accept_floor(path, utc_text(time.time()))
-        print(f"{path} now says so; restart the daemon (systemctl restart leakear), and it learns anew what is usual")
+        print(f"{path} is changed; restart the daemon (systemctl restart leakear) to learn the noise floor again")
         return 0
     proposal_file = path.with_name(f"{path.stem}.calibration.toml")
     if not (args.apply and args.hours is None and args.files is None):

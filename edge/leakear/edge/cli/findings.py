@@ -39,7 +39,7 @@ def sound(settings: Settings, spec: SpectrogramSpec, source: Source, seconds: fl
     others = [other for other in source.devices() if not other.server and other.name != device.name]
     if others and not settings.audio.device:
         remedy = f"name it in [audio] device: after a restart without it {others[0].name!r} might be heard instead"
-        yield Finding("device", WARNING, f"{device.name}, chosen by nobody", remedy)
+        yield Finding("device", WARNING, f"{device.name} (the default: [audio] device is not set)", remedy)
     else:
         yield Finding("device", OK, device.name)
     with Capture(settings.audio, spec, source) as capture:
@@ -97,7 +97,7 @@ def _level(
 
 
 def broker(settings: Settings, timeout_s: float = 10.0) -> Finding:
-    """Connect as a stranger beside the daemon, whose client id and messages stay untouched."""
+    """Connect with another client id than the daemon's, so that a running daemon is not disturbed."""
     options = replace(settings.mqtt, session_expiry_s=0)
     where = f"{options.host}:{options.effective_port}"
     try:

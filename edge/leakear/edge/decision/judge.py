@@ -19,7 +19,7 @@ from leakear.edge.spec import SpectrogramSpec
 NO_SCORE = "no_score"
 """Fault: the network gave no number for a window."""
 NOT_JUDGED = "not_judged"
-"""Fault: too few of the last windows have a score that counts, whatever the state of the pipe."""
+"""Fault: too few of the last windows have a score that counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class Verdict:
     state: State
     transition: Transition | None
     faults: tuple[str, ...]
-    """names of the faults that last: a fault of one window alone, such as a knock, is not among them"""
+    """names of the faults that last longer than one window (a knock on the pipe clips only one)"""
     score: float | None = None
     """P(leak); None when the window has none that is valid"""
 
@@ -41,7 +41,7 @@ class Judge:
         self, rule: DecisionRule, spec: SpectrogramSpec, *, step_s: float, health: HealthOptions | None = None
     ) -> None:
         self.step_s = step_s
-        """seconds that one window stands for"""
+        """seconds between the starts of two windows"""
         self.decision = Decision(rule)
         self.health = HealthMonitor(health or HealthOptions(), spec)
         self.background = Background(rule.span_s)
@@ -59,7 +59,7 @@ class Judge:
         self.decision.rule = rule
 
     def check(self, measures: Measures, utc: float) -> Health:
-        """Find the faults of a window, before its score: only an audible window needs one.
+        """Find the faults of a window and update the noise floor. Only an audible window is scored afterwards.
 
         `utc`: beginning of the window, s since 1970. Call `window` next, or `lost` when no score can be had.
         """
@@ -106,7 +106,7 @@ class Judge:
         return Verdict(self.decision.state, transition, faults, observation.score)
 
     def _lasts(self, faults: tuple[str, ...], end: float) -> bool:
-        """Tell whether a fault lasts longer than one window: a knock clips one, and needs no event and no alert."""
+        """Update the lasting faults; return whether the faults have lasted longer than one window."""
         if not faults:
             self._faulty_since, self._lasting = None, ()
             return False
@@ -137,7 +137,7 @@ class Judge:
         return {
             "decision": self.decision.snapshot(),
             "health": self.health.snapshot(),
-            "usual": self.background.snapshot(),
+            "usual": self.background.snapshot(),  # keys of version 0.1: usual = background, told = lasting faults
             "told": list(self._lasting),
         }
 

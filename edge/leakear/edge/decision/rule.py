@@ -33,7 +33,7 @@ class DecisionRule:
     )
     clear_s: float = option(600.0, "s; WARNING and LEAK end after quiet over this long", minimum=1, maximum=86400)
     clear_fraction: float = option(0.1, "largest share of on windows that is still quiet", minimum=0, maximum=1)
-    coverage: float = option(0.5, "share of a span that must have been judged, else NOISY", minimum=0, maximum=1)
+    coverage: float = option(0.5, "share of a span that must be judged; less over noisy_s: NOISY", minimum=0, maximum=1)
     noisy_s: float = option(600.0, "s; the span over which coverage makes NOISY", minimum=1, maximum=86400)
     rise_db: float = option(
         0.85,
@@ -43,7 +43,7 @@ class DecisionRule:
     )
     rise_s: float = option(
         900.0,
-        "s; such an excess must last this long for WARNING, then twice as long for LEAK (once, from twice rise_db on)",
+        "s; such an excess must last this long for WARNING, for LEAK 2 x as long (1 x if it is 2 x rise_db or more)",
         minimum=0,
         maximum=86400,
     )

@@ -2,8 +2,8 @@
 
 The network detects the sound of flow in one window; a running tap has the same sound. Time tells them apart: use of
 water ends, a leak does not. So WARNING needs the sound for most of a span longer than the longest use of water, LEAK
-needs it to continue through a confirmation, and only quiet ends either. Windows without a valid score count neither
-way. A faint leak changes the score less than places differ: it is detected by its excess over the background of the
+needs it to continue for `confirm_s` more, and only quiet ends WARNING or LEAK. Windows without a valid score are not
+counted. A faint leak changes the score less than places differ: it is detected by its excess over the background of the
 node, under the same three conditions. Pure: no clock, no I/O.
 """
 
@@ -49,7 +49,7 @@ class Observation:
     level_dbfs: float | None = None
     """dBmin of the window, dBFS"""
     fault: str | None = None
-    """names of the faults; a window with one counts neither way, except where `low_confidence` is set"""
+    """names of the faults; a window with a fault is not counted, except where `low_confidence` is set"""
     excess: Excess | None = None
     """the last span compared with the background; None: not known"""
     low_confidence: bool = False
@@ -71,7 +71,7 @@ class Transition:
     """for people: one short clause with the numbers that decided"""
     on_fraction: float
     again: bool = False
-    """the state that was published before a fault holds again: no new alert"""
+    """True: a fault has ended and the state before it is published again; this is no new alert"""
 
 
 class Decision:
@@ -236,7 +236,7 @@ class Decision:
         return reason
 
     def _overlay(self, seen: Observation) -> tuple[State, str | None]:
-        """Return the state to publish: a sensor fault hides the state of the pipe, NOISY only hides OK."""
+        """Return the state to publish and the reason: SENSOR_FAULT replaces every state of the pipe, NOISY only OK."""
         if seen.fault is not None and not (seen.low_confidence and self.leak_suspected and self._still_on()):
             return State.SENSOR_FAULT, seen.fault
         if seen.score is None and self._shown is State.SENSOR_FAULT:  # only a good window ends a fault
@@ -247,7 +247,7 @@ class Decision:
         return self._pipe, None
 
     def _still_on(self) -> bool:
-        """Tell whether on windows came lately; with low-confidence quiet no others count."""
+        """Return whether more than `clear_fraction` of the last `clear_s` seconds was on."""
         lately = self._log.scores(self.rule.clear_s)
         return lately.share * lately.covered > self.rule.clear_fraction
 

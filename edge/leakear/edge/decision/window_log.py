@@ -18,7 +18,7 @@ class LoggedWindow:
     on: bool | None
     """whether the score is high enough and the sound loud enough for a leak; None: the window does not count"""
     sure: bool
-    """very loud and very sure"""
+    """score at least `fast_score` and dBmin at least `fast_level_dbfs`"""
     lost: bool
     """there was sound but no score: the window was dropped or has a gap"""
     above: bool | None = None

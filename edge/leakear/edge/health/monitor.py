@@ -28,7 +28,7 @@ FAULTS: Mapping[str, str] = {
     "dc_offset": "the signal sits far from zero: check the sensor's bias and cable",
     "mains_dominance": "mains hum drowns everything: check the shield, the ground and the power supply",
     "missing_highs": "the upper part of the model's band is missing: check the device's rate and the mounting",
-    "floor_drift": "it is far quieter than ever before here: check that the sensor still touches the pipe, "
+    "floor_drift": "the level is lower than ever before at this node: check that the sensor still touches the pipe, "
     "then accept it with `leakear-edge calibrate --accept-floor`",
     "lifeless": "nothing has risen above the sensor's own noise for days: knock on the pipe for some seconds, "
     "check plug and gain",
@@ -156,7 +156,7 @@ class HealthMonitor:
         }
 
     def _missing(self, m: Measures) -> float:
-        """Compare with the model's band where the model states one, else with the median of the last week."""
+        """Return more than 1 if bandwidth is missing, compared with the model's band or else the week's median."""
         band = self._spec.band_hz[1] if self._spec.band_hz else self._history.bandwidth_hz
         if not band:
             return 0.0

@@ -135,7 +135,7 @@ def _check_listed(listed: Sequence[zipfile.ZipInfo], name: str) -> None:
             raise ModelError(f"{name}: {member} is missing; convert the model again with leakear-convert")
     for entry in listed:
         if entry.file_size > MAX_MEMBER_BYTES:
-            raise ModelError(f"{name}: {entry.filename} is larger than any honest one")
+            raise ModelError(f"{name}: {entry.filename} is too large for a leakear model file")
 
 
 def _array(data: bytes, member: str, name: str) -> NDArray[Any]:

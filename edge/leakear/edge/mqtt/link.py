@@ -40,7 +40,7 @@ class Link:
     """Delivers the outbox, retained messages and replies; hands commands to `on_command(name, payload)`."""
 
     _away_since: float | None
-    """s, monotonic, since when there is no broker; None: there is one, or it was said"""
+    """monotonic s since when there is no broker; None: connected, or the outage is already logged"""
 
     def __init__(
         self,
@@ -127,7 +127,7 @@ class Link:
             elif self._sender is not None and notice.connection is self._sender.connection:
                 self._sender.answer(notice.mid, notice.code)
         if self._started and not self._connector.alive:
-            raise DeliveryError("The thread that speaks with the broker has ended: the journal says why.")
+            raise DeliveryError("The MQTT thread has ended unexpectedly: see the log for the reason.")
         self._flush_acks()
         self._outbox.maintain()
         if self._sender is not None:
@@ -141,7 +141,7 @@ class Link:
         if self._started and self._away_since is not None and self._monotonic() - self._away_since > AWAY_S:
             self._away_since = None
             where = f"{self._options.host}:{self._options.effective_port}"
-            log.warning("no broker at %s for %.0f s: events wait in the outbox, it is tried for ever", where, AWAY_S)
+            log.warning("no broker at %s for %.0f s: events wait in the outbox, the node keeps trying", where, AWAY_S)
 
     def drain(self, deadline_s: float) -> bool:
         """Pump until the broker has everything; False when it has not by then (or was never reached)."""

@@ -26,7 +26,7 @@ class MqttOptions:
     client_key: str = option("", "PEM file of its key; empty: in the certificate's file")
     tls_minimum: str = option("1.2", "lowest TLS version accepted", choices=tuple(VERSIONS))
     keepalive_s: int = option(
-        60, "s of silence after which the broker is asked for a sign; also the longest wait for an acknowledgement",
+        60, "s without traffic after which a ping is sent; also the longest wait for an acknowledgement",
         minimum=2, maximum=3600,
     )  # fmt: skip
     session_expiry_s: int = option(

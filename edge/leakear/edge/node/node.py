@@ -1,8 +1,8 @@
 """The node: the loop that turns what the source gives into events and messages.
 
-One thread, one loop: a block or a second without sound comes in, the detector judges what it completes, and what
-follows (event into the durable outbox, messages, evidence, service manager) is done before the next one is taken.
-PortAudio's and paho's threads stay inside capture and link.
+One thread, one loop. For each item (a block of sound, or a second without sound) the detector returns the results of
+the windows that it completes. For each result an event (if any) goes to the outbox, then messages, evidence and
+systemd are updated, before the next item is taken. The threads of PortAudio and MQTT are hidden in capture and link.
 """
 
 import logging
@@ -30,10 +30,10 @@ ALERTS = (State.WARNING, State.LEAK)
 
 @dataclass(frozen=True)
 class NodeParts:
-    """What takes part in the loop beside the node itself; given at assembly, called in this order."""
+    """Functions of other parts that the loop calls; given by `compose`. Fields are in the order of the calls."""
 
     starters: tuple[Callable[[], None], ...] = ()
-    """called once, when the first item has brought the time"""
+    """called once, after the first item has set the time"""
     observers: tuple[Callable[[Result, Event | None], None], ...] = ()
     """called with every result and its event"""
     tickers: tuple[Callable[[float], None], ...] = ()
@@ -43,7 +43,7 @@ class NodeParts:
 
 
 class Node:
-    """One sensor, one model, one identity."""
+    """The main loop of the daemon: one sensor, one model, one node name."""
 
     def __init__(
         self,
@@ -117,7 +117,7 @@ class Node:
         self.reporter.stop()
 
     def _set_time(self, monotonic: float, utc: float) -> None:
-        """Note the time; the first one ends the start."""
+        """Set the present time; at the first item restore the saved state and call the starters."""
         first = self.reporter.set_time(monotonic, utc)
         if first:
             self._progress = monotonic
@@ -137,13 +137,13 @@ class Node:
                 raise
 
     def _feed_watchdog(self) -> None:
-        """Feed it only while results come as often as they must: a blocked pipeline must be restarted."""
+        """Notify systemd's watchdog, but only if the last result is recent: systemd restarts a blocked pipeline."""
         due_s = self.detector.pipeline.step_s + self.detector.model.info.spec.window_seconds + self._max_lag_s
         if self.reporter.now[0] - self._progress <= due_s:
             self._notifier.alive()
 
     def _follow(self, result: Result) -> None:
-        """Do what follows from a result, the event first."""
+        """Handle one result: event first, then observers, evidence, spectrum and status line."""
         self._progress = self.reporter.now[0]
         event = self.reporter.report(result)
         if event:

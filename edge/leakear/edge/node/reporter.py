@@ -19,7 +19,7 @@ from leakear.edge.pipeline import Result
 from leakear.edge.settings import NodeOptions
 
 STATE_EVERY_S = 60.0
-"""s; the retained state is published this often even when nothing changes, so that a stale node shows"""
+"""s; the state is published at least this often, so that a receiver notices when a node has stopped"""
 
 
 class Reporter:

@@ -33,7 +33,7 @@ class TimeKeeper(Protocol):
 
 
 class Restart:
-    """Takes and restores the saved state of the parts that have one."""
+    """Saves and restores the state of detector, event writer and restart counter."""
 
     def __init__(
         self, outbox: Outbox, clock: TimeKeeper, *, detector: Detector, events: EventWriter, counter: RestartCounter

@@ -53,11 +53,11 @@ class NodeStatus:
     uptime_s: float
     clock_synced: bool
     state: str
-    """what the decision says"""
+    """published state: OK, WARNING, LEAK, NOISY or SENSOR_FAULT"""
     since_utc: float
     """s since 1970; the state holds since then"""
     on_fraction: float
-    """share of windows that sound like a leak, over the decision's span"""
+    """share of on windows in the last `span_s` seconds, 0 to 1"""
     last: Result | None
     """the newest result"""
     faults: Mapping[str, str]
@@ -80,7 +80,7 @@ class NodeStatus:
     certificate_expires: str | None
     """UTC, of the first TLS certificate in use to expire"""
     real_time_factor: float | None
-    """work over sound"""
+    """seconds of work per second of sound"""
     mono_microphone: bool
     """whether all channels of the microphone carry the same sound"""
     counters: Counters

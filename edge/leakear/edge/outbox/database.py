@@ -28,7 +28,7 @@ ORDER BY status != 1, kind = 'state',
     kind = 'state' AND (instr(payload, '"to":"LEAK"') > 0 OR instr(payload, '"to":"WARNING"') > 0), seq LIMIT 1
 """
 """What gives way when there is no room: what a broker has anyway, then the oldest that is no change of state, then
-the oldest change that is no alert."""
+the oldest change that is no alert, then the oldest alert."""
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,8 @@
 
 Main thread only; order is order of `seq`. A full or read-only disk keeps events in memory until there is room, a
 damaged database is set aside (`disk`): both show in `faults`, neither stops the node. Bounded by bytes: what a broker
-has goes first, then the oldest events that are no change of state, then the oldest changes of state; what is given up
-is counted and, once there is room, reported as an event.
+has acknowledged is deleted first, then the oldest events that are no change of state, then the oldest changes of state
+that are no alert, then the oldest alerts. Deleted events are counted and, once there is room, reported as an event.
 
 An acknowledged event settles for some seconds before it is deleted. If the connection is lost within them it is sent
 again under the same id: brokers acknowledge before they save, so one that crashes then has lost it.
@@ -28,7 +28,7 @@ __all__ = ["Outbox", "OutboxOptions"]
 log = logging.getLogger(__name__)
 
 BATCH = 8
-"""events of a disk that works again written in one transaction"""
+"""events written in one transaction when a failed disk works again"""
 
 
 class Outbox:
@@ -50,7 +50,7 @@ class Outbox:
         self._settling: dict[int, float] = {}
         """seq → monotonic s of its acknowledgement"""
         self._given_up: dict[str, Any] | None = None
-        """what was given up and not yet reported: `count`, and the last such event as the `form` to say it in"""
+        """events deleted for lack of room, not yet reported: `count`; `form`: the newest, model of the report"""
         self._state: dict[str, Any] = {}
         self._dirty = False
         self._unread = False
@@ -111,7 +111,7 @@ class Outbox:
         return numbered
 
     def amend(self, event: Event) -> bool:
-        """Say something more of the newest event, before anybody was sent it. A power cut may undo that."""
+        """Replace the newest event while it is still unsent; return whether it is stored. A power cut may undo it."""
         row = Row(event.seq, event.kind, event.to_json())
         if self._memory and self._memory[-1].seq == row.seq:
             self._memory[-1] = row
@@ -169,9 +169,9 @@ class Outbox:
         return found
 
     def _adopt(self, store: Store, salvage: Salvage | None) -> None:
-        """Take over what a newly opened database knows, and give it what a damaged one still gave."""
+        """Load the state of a newly opened database; write into it what was read from a damaged one."""
         if salvage is not None:
-            self.last_seq += 1  # left out: no seq is ever given twice, and the gap shows
+            self.last_seq += 1  # skip one number: the gap shows that events may be lost
             with store.transaction(durable=True):
                 for row in salvage.rows:
                     store.add(row)
@@ -180,7 +180,7 @@ class Outbox:
         found = store.recall("state")
         if self._unread:
             self._late, self._unread = found or {}, False
-        if not self._dirty or self._late:  # what is there must not be overwritten by who did not know it
+        if not self._dirty or self._late:  # do not overwrite a saved state that this run has not read
             self._state, self._dirty = found or self._state, False
         kept = store.recall("counters") or {}
         self.counters = {name: max(count, kept.get(name, 0)) for name, count in self.counters.items()}
@@ -249,7 +249,7 @@ class Outbox:
             self._given_up, self.counters = self._with_given_up(lost)
 
     def _with_given_up(self, lost: list[Row]) -> tuple[dict[str, Any], dict[str, int]]:
-        """Count what is lost; a report of earlier losses that is itself lost counts for what it said."""
+        """Count lost events. A lost report of earlier losses adds the number that it reported."""
         said = [_said(row) for row in lost]
         reported = [one.get("dropped", 1) if row.kind == "dropped" else 1 for row, one in zip(lost, said, strict=True)]
         before = self._given_up["count"] if self._given_up else 0

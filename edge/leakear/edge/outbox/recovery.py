@@ -1,4 +1,4 @@
-"""The outbox's grip on its disk: tries, takes a refusal as a fault with a sentence, and tries again later.
+"""Disk access of the outbox: a failed write is reported as a fault and tried again later.
 
 A full or read-only disk refuses writes but can still be read, so the database stays open. A damaged database is set
 aside under another name, read as far as it goes, and replaced by a new one.
@@ -136,7 +136,7 @@ class Disk:
             if store.unreadable:
                 self._corrupt(
                     f"what the outbox {self.path} remembered ({', '.join(store.unreadable)}) was damaged: the"
-                    " node goes on without it. Check the SD card, and what was set from afar."
+                    " node goes on without it. Check the SD card, and the settings that were made over MQTT."
                 )
         return self.store
 

@@ -34,7 +34,7 @@ class Outcome:
     day: str
     """Its name."""
     snr_db: float | None
-    """Of its leak; None without one."""
+    """Level of the leak above the stationary sounds in the sensor's band, dB; None: no leak."""
     found: bool
     """Whether the state was LEAK at some time of the leak."""
     delay_s: float | None

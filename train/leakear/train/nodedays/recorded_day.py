@@ -65,7 +65,7 @@ class RecordedDay:
     score: Series
     """P(leak); NaN where there is none."""
     measures: Series
-    """Measures of the window, shape (n, 12), columns as in `MEASURES`; NaN where there is no window."""
+    """Measures of the window, shape (n, 11), columns as in `MEASURES`; NaN where there is no window."""
     levels: npt.NDArray[np.float32]
     """Third octaves of the quiet moments, shape (n, 25), dB; NaN where there is no score."""
     fault: npt.NDArray[np.str_]
@@ -81,7 +81,7 @@ class RecordedDay:
 
     @property
     def level_dbfs(self) -> Series:
-        """DBmin of each window, shape (n,); NaN where there is no window."""
+        """Quietest level (dBmin, not RMS) of each window, shape (n,), dBFS; NaN where there is no window."""
         return self.measures[:, MEASURES.index("l05")]
 
     def save(self, path: Path) -> None:
