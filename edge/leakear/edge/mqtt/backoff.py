@@ -1,4 +1,4 @@
-"""How long to wait before the broker is tried again: doubling, scattered, and long where trying again cannot help."""
+"""How long to wait before the next attempt: doubling, random, and longer where only a person can help."""
 
 import random
 from dataclasses import dataclass, field
@@ -6,17 +6,17 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Backoff:
-    """Waits between connection attempts, s. Scattered, so that a thousand nodes do not come back in one moment."""
+    """Waits between connection attempts, s. Random, so that a thousand nodes do not come back at the same moment."""
 
     first_s: float
     last_s: float
     refused_s: float
-    """at least this long after a refusal that only a person can heal"""
+    """at least this long after a refusal that only a person can end"""
     _next_s: float = field(init=False, default=0.0)
 
     def wait(self, *, refused: bool, lasted_s: float) -> float:
-        """Give the wait after an attempt that failed, or after a connection that held for `lasted_s`."""
-        if lasted_s > 2 * self._next_s:  # it worked: begin anew
+        """Return the wait after an attempt that failed, or after a connection that held for `lasted_s`."""
+        if lasted_s > 2 * self._next_s:  # it worked: start again
             self._next_s = 0.0
         wait = max(self._next_s, self.first_s)
         if refused:
