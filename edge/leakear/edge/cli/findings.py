@@ -144,7 +144,7 @@ def _connect(options: MqttOptions, settings: Settings, protocol: int, timeout_s:
 
 
 def sound_devices() -> Finding | None:
-    """Tell when this user may not use the sound devices; None: that is not the case."""
+    """Return a fault when this user may not use the sound devices, else None."""
     devices = Path("/dev/snd")
     if devices.is_dir() and not any(os.access(path, os.R_OK) for path in devices.glob("pcm*c")):
         return Finding("permissions", FAULT, "/dev/snd cannot be read", "add the user to the group audio")

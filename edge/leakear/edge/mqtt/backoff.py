@@ -29,24 +29,24 @@ HOLD_LAST_S = 3600.0
 """s between attempts at a refused topic at the most"""
 
 
-class Holds:
+class RefusedTopics:
     """Topics the broker refuses, each tried again after a doubling wait."""
 
     def __init__(self, first_s: float) -> None:
         self.sentences: dict[str, str] = {}
-        """topic → why it is held"""
+        """topic → why it is refused"""
         self._first_s = first_s
         self._waits: dict[str, tuple[float, float]] = {}
         """topic → s, monotonic, of the next attempt; s of the wait before it"""
 
-    def add(self, topic: str, sentence: str, now: float) -> None:
+    def hold(self, topic: str, sentence: str, now: float) -> None:
         """Hold a topic back, longer each time."""
         _, before = self._waits.get(topic, (0.0, self._first_s / 2))
         wait = min(2 * before, max(HOLD_LAST_S, self._first_s))
         self._waits[topic] = (now + wait, wait)
         self.sentences[topic] = sentence
 
-    def holds(self, topic: str, now: float) -> bool:
+    def is_held(self, topic: str, now: float) -> bool:
         """Whether a topic must wait."""
         return topic in self._waits and now < self._waits[topic][0]
 

@@ -164,7 +164,7 @@ class Outbox:
         return dict(self._state)
 
     def take_late_state(self) -> dict[str, Any]:
-        """Give, once, what was saved last if the disk could be read only after the start; else nothing."""
+        """Return, once, the saved state if the disk could be read only after the start; else empty."""
         found, self._late = self._late, {}
         return found
 
