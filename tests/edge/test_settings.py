@@ -73,6 +73,11 @@ def test_the_environment_overrides_and_is_checked(tmp_path: Path) -> None:
         Settings.load(path, {"LEAKEAR_MQTT_PORT": "many"})
 
 
+def test_an_option_of_version_0_1_is_still_accepted(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    assert Settings.load(write(tmp_path, "[log]\nwindows = true\n"), {}) == Settings.load(None, {})
+    assert "[log] windows has no effect any more" in caplog.text
+
+
 def test_show_names_every_key() -> None:
     text = "\n".join(shown(SECTIONS, Settings.load(None, {})))
     assert "threshold: from the model" in text

@@ -120,7 +120,7 @@ def wrong_models(tmp_path: Path) -> dict[str, tuple[bytes, str]]:
     return {
         "plain": (plain, "plain .tflite"),
         "flipped": (flipped, "hash"),
-        "golden": (other, "golden vector does not come out"),
+        "golden": (other, "golden vector gives another result"),
         "schema": (old, "schema 99"),
         "foreign": (b"hello" * 100, "not a TFLite model"),
     }

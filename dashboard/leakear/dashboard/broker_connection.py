@@ -87,7 +87,11 @@ class BrokerConnection:
         self._client.loop_stop()
 
     def switch_version(self) -> None:
-        """Try the other MQTT version when the broker refused this one. Blocking; called every second."""
+        """Try the other MQTT version when the broker refused this one. Blocking; called every second.
+
+        Unlike the node (`mqtt.protocol_version`), it keeps the version that the broker answered last: paho reconnects
+        by itself with the same version.
+        """
         if self._try_other:
             self._try_other = False
             self.stop()

@@ -1,8 +1,8 @@
-"""Whether the time can be believed. A node has no battery clock: it wakes up in 1970, or where it was switched off.
+"""Whether the time is right. A node has no battery clock: it starts in 1970, or at the time it was switched off.
 
-The kernel knows whether something (timesyncd, chrony, ntpd) keeps its clock; only a jump of the wall clock against the
-monotonic one tells that a clock once synchronised no longer deserves it. Events carry the answer as `clock_synced`;
-where it is false their order is that of `seq`.
+The kernel knows whether a program (timesyncd, chrony, ntpd) keeps its clock. A jump of the wall clock against the
+monotonic one shows that a synchronised clock was changed by something else. Events carry the result as `clock_synced`;
+where it is false, their order is that of `seq`.
 """
 
 import ctypes
@@ -21,13 +21,13 @@ STA_UNSYNC = 0x40
 FIRST_PLAUSIBLE = 1735689600.0
 """POSIX seconds of 2025-01-01: no event of this software is older"""
 JUMP_S = 2.0
-"""s by which the wall clock may leave the monotonic one between two looks"""
-DOUBT_S = 3600.0
-"""s after a jump of a synchronised clock before the kernel's word counts again"""
+"""s by which the wall clock may differ from the monotonic one between two calls of `look`"""
+DISTRUST_S = 3600.0
+"""s after a jump of a synchronised clock for which it counts as not synchronised"""
 
 
 def boot_id() -> str:
-    """Name of this boot of the machine; empty where the kernel does not say."""
+    """Id of this boot of the machine; empty where the kernel gives none."""
     try:
         return BOOT_ID.read_text(encoding="ascii").strip()
     except OSError:
@@ -35,18 +35,18 @@ def boot_id() -> str:
 
 
 def kernel_synced() -> bool:
-    """Whether the kernel's clock is kept by something: adjtimex, or timesyncd's mark where a sandbox forbids that."""
+    """Whether the kernel's clock is synchronised: by adjtimex, or by timesyncd's file where a sandbox forbids that."""
     status = _adjtimex_status()
     return TIMESYNC.exists() if status is None else not status & STA_UNSYNC
 
 
 def elapsed() -> float:
-    """Seconds since boot, sleep included, which no clock setting moves."""
+    """Seconds since boot, sleep included; setting the clock does not change it."""
     return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 class Clock:
-    """Watches the wall clock. Call `look` every so often (each block); read `synced`, `faults`."""
+    """Watches the wall clock. Call `look` often (each block); read `synced`, `faults`."""
 
     def __init__(
         self,
@@ -57,13 +57,11 @@ class Clock:
     ) -> None:
         self._boot = boot()
         self.synced = False
-        self.jumps = 0
-        """how often the wall clock jumped since the start"""
         self.faults: dict[str, str] = {}
         self._kernel, self._wall, self._steady = kernel, wall, steady
         self._offset = wall() - steady()
-        self._believed = self._offset
-        self._doubt_until = -1.0
+        self._trusted_offset = self._offset
+        self._distrust_until = -1.0
         self._was_kept = False
         self._next = -1.0
         self.look()
@@ -79,28 +77,27 @@ class Clock:
         if abs(offset - self._offset) > JUMP_S:
             self._jumped(offset - self._offset, now)
         self._offset = offset
-        if (kept and not self._was_kept) or abs(offset - self._believed) <= JUMP_S or now >= self._doubt_until:
-            self._believe(offset)
+        if (kept and not self._was_kept) or abs(offset - self._trusted_offset) <= JUMP_S or now >= self._distrust_until:
+            self._trust(offset)
         self._was_kept = kept
-        self.synced = kept and self._doubt_until < 0 and self._wall() >= FIRST_PLAUSIBLE
+        self.synced = kept and self._distrust_until < 0 and self._wall() >= FIRST_PLAUSIBLE
         return self.synced
 
     def boot(self) -> tuple[str, float]:
-        """Name this boot of the machine (empty: not known) and the seconds since it, sleep included."""
+        """Return the id of this boot (empty: not known) and the seconds since it, sleep included."""
         return self._boot, self._steady()
 
     def _jumped(self, seconds: float, now: float) -> None:
-        self.jumps += 1
         log.warning("the wall clock jumped by %+.1f s", seconds)
-        if self.synced or self._doubt_until >= 0:
-            self._doubt_until = now + DOUBT_S
+        if self.synced or self._distrust_until >= 0:
+            self._distrust_until = now + DISTRUST_S
             self.faults["clock_jumped"] = (
-                f"the wall clock jumped by {seconds:+.0f} s although it was synchronised: times are not to be believed"
+                f"the wall clock jumped by {seconds:+.0f} s although it was synchronised: times may be wrong"
                 " until it is synchronised again."
             )
 
-    def _believe(self, offset: float) -> None:
-        self._believed, self._doubt_until = offset, -1.0
+    def _trust(self, offset: float) -> None:
+        self._trusted_offset, self._distrust_until = offset, -1.0
         self.faults.clear()
 
 

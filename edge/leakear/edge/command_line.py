@@ -1,6 +1,6 @@
 """What the command lines share: subcommands imported only when called, errors as one sentence, types of arguments.
 
-A value that cannot be meant is refused by name, before any work, with exit code 2.
+A value that makes no sense is refused by name, before any work, with exit code 2.
 """
 
 import argparse
@@ -22,12 +22,12 @@ class Program:
 
     name: str
     help: str
-    """teaches with examples"""
+    """with examples"""
     commands: Mapping[str, tuple[str, str]]
     """name → (module with HELP, add_arguments(parser) and main(args) → exit code, one line)"""
     epilog: str = ""
     interrupted: str = ""
-    """said at Ctrl-C; empty: nothing"""
+    """printed at Ctrl-C; empty: nothing"""
 
     def run(self, arguments: Sequence[str]) -> int:
         """Run a subcommand; return its exit code."""
@@ -35,7 +35,7 @@ class Program:
             args = self.parser(arguments).parse_args(arguments)
             return int(args.main(args))
         except LeakearError as error:
-            self._complain(str(error))
+            self._print_error(str(error))
             return error.exit_code
         except BrokenPipeError:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -43,11 +43,11 @@ class Program:
         except OSError as error:
             if error.filename is None:
                 raise
-            self._complain(f"{os.fsdecode(error.filename)}: {error.strerror}")
+            self._print_error(f"{os.fsdecode(error.filename)}: {error.strerror}")
             return 1
         except KeyboardInterrupt:
             if self.interrupted:
-                self._complain(self.interrupted)
+                self._print_error(self.interrupted)
             return 130
 
     def parser(self, arguments: Sequence[str]) -> argparse.ArgumentParser:
@@ -69,12 +69,12 @@ class Program:
             child.set_defaults(main=loaded.main)
         return top
 
-    def _complain(self, sentence: str) -> None:
+    def _print_error(self, sentence: str) -> None:
         print(f"{self.name}: {sentence}", file=sys.stderr)
 
 
 def place(text: str) -> Path:
-    """Type of a file or folder; a quoted `~` means what it means to a shell."""
+    """Type of a file or folder; `~` is the home folder, as in a shell."""
     return options.path(text)
 
 

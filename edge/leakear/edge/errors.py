@@ -1,18 +1,18 @@
 """Errors, grouped by what the daemon does about them.
 
-A configuration or model error ends the process with 78 (systemd does not restart it: only a person can heal it). An
+A configuration or model error ends the process with 78 (systemd does not restart it: only a person can correct it). An
 audio error is recovered from. A broker outage is not an error at all.
 """
 
 
 class LeakearError(Exception):
-    """Root of all errors of this project; its text is one sentence a person can act upon."""
+    """Root of all errors of this project; its text is one sentence that says what to do."""
 
     exit_code = 1
 
 
 class UsageError(LeakearError, ValueError):
-    """A command line that cannot be meant: the sentence names the option."""
+    """A command line that makes no sense: the sentence names the option."""
 
     exit_code = 2
 
@@ -24,7 +24,7 @@ class ConfigError(LeakearError, ValueError):
 
 
 class ModelError(LeakearError, ValueError):
-    """A model file that is not one of ours, is damaged, or does not compute what it promised."""
+    """A model file that leakear did not make, is damaged, or gives other results than at its converter."""
 
     exit_code = 78
 

@@ -24,7 +24,7 @@ def write(path: str | Path, data: bytes, *, mode: int | None = None, like: Path 
 
 @contextmanager
 def replacing(path: str | Path, *, mode: int | None = None, like: Path | None = None) -> Iterator[Path]:
-    """Give a temporary file to write into; it takes the place of `path` at the end, unless an error is raised.
+    """Yield a temporary file to write into; it takes the place of `path` at the end, unless an error is raised.
 
     A symbolic link is kept: its target is replaced. Mode and owner are those of `like` (None: of the file that is
     replaced); a new file has `mode` (None: what the umask leaves). Data are on the disk when this returns.
@@ -55,7 +55,7 @@ def _stat(path: Path) -> os.stat_result | None:
 
 
 def _keep_owner_and_mode(path: Path, old: os.stat_result) -> None:
-    """Give a file the owner, group and mode of another; without the right to set the group, no rights for it."""
+    """Set owner, group and mode as in `old`. Where the group may not be set, the group gets no rights."""
     mode = stat.S_IMODE(old.st_mode)
     mine = path.stat()
     if mine.st_uid != old.st_uid:

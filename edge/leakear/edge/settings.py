@@ -4,6 +4,7 @@ Unknown keys, wrong types and impossible values are refused with the file, the k
 An environment variable `LEAKEAR_SECTION_KEY` overrides a key of the file (`LEAKEAR_MQTT_HOST=broker.local`).
 """
 
+import logging
 import os
 import socket
 from collections.abc import Mapping
@@ -26,6 +27,8 @@ from leakear.edge.options import option
 from leakear.edge.options import path as path_of
 from leakear.edge.outbox.queue import OutboxOptions
 from leakear.edge.windows import WindowOptions
+
+log = logging.getLogger(__name__)
 
 SYSTEM_FILE = Path("/etc/leakear/leakear.toml")
 
@@ -72,7 +75,6 @@ class LogOptions:
     """[log]: what reaches the journal."""
 
     level: str = option("info", "least important line written", choices=("debug", "info", "warning", "error"))
-    windows: bool = option(False, "one line a window (for trying things out; wears the SD card)")
 
 
 @dataclass(frozen=True)
@@ -108,12 +110,18 @@ class Settings:
         `environment` (None: of this process) overrides it.
         """
         merged = settings_file.merged(given, SECTIONS, os.environ if environment is None else environment, where)
+        for section, key in REMOVED:
+            if merged.get(section, {}).pop(key, None) is not None:
+                log.warning("%s: [%s] %s has no effect any more: remove it", where, section, key)
         sections: dict[str, Any] = {}
         for name, body in merged.items():
             checked = settings_file.checked(SECTIONS[name], body, f"{where}: [{name}]")
             sections[name] = checked if name == "decision" else _built(SECTIONS[name], checked, where)
         return cls(**sections)
 
+
+REMOVED = (("log", "windows"),)
+"""(section, key) of options of older versions: still accepted, without effect."""
 
 SECTIONS: Mapping[str, type[Any]] = {
     "node": NodeOptions,

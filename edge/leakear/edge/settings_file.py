@@ -228,7 +228,7 @@ def _in_dotted_keys(text: str, section: str, _table: Mapping[str, Any], values: 
 
 
 def _in_inline_table(text: str, section: str, table: Mapping[str, Any], _values: Mapping[str, Any]) -> str:
-    """Write `section = { … }` anew."""
+    """Replace `section = { … }`."""
     inside = ", ".join(f"{key} = {toml(value)}" for key, value in table.items())
     line = re.compile(rf"^\s*{_name(section)}\s*=\s*\{{.*\}}", re.MULTILINE)
     return line.sub(lambda _: f"{section} = {{ {inside} }}", text, count=1)

@@ -10,8 +10,8 @@ from leakear.edge.audio import rate_check
 from leakear.edge.audio.blocks import Block, SensorFault
 from leakear.edge.audio.capture import NO_DEVICE, WRONG_RATE, Capture, CaptureOptions
 from leakear.edge.audio.fake_microphone import FakeSource
-from leakear.edge.audio.microphone import Deliver, Device, Stream, again, choose
-from leakear.edge.audio.rate_check import Pace
+from leakear.edge.audio.microphone import Deliver, Device, Stream, choose, find_again
+from leakear.edge.audio.rate_check import RateCheck
 from leakear.edge.errors import AudioError
 from tests.support.microphones import QUICK, SOUND, SPEC, Script
 
@@ -26,7 +26,7 @@ def test_a_device_that_silently_loses_samples_is_a_fault_until_it_is_right_again
         items = iter(capture)
         fault = next(item for item in items if isinstance(item, SensorFault))
         assert fault.name == WRONG_RATE
-        assert "of the samples that 48000 Hz promise" in fault.message
+        assert "of the samples that 48000 Hz require" in fault.message
         following = list(islice(items, 3))
         assert {item.name for item in following if isinstance(item, SensorFault)} == {WRONG_RATE}
         assert len(following) == 3, "nothing of it is heard"
@@ -59,17 +59,17 @@ def minutes(shares: Sequence[float], start: float = 0.0, every: float = 1.0) -> 
     ],
 )
 def test_only_two_minutes_in_a_row_off_the_clock_are_a_wrong_rate(shares: list[float], trusted: bool) -> None:
-    counted = Pace(48000)
+    counted = RateCheck(48000)
     for samples, monotonic in [(2400, 0.0), *minutes(shares)]:
-        counted.hear(samples, monotonic)
+        counted.count(samples, monotonic)
     assert counted.trusted is trusted
 
 
 def test_a_known_gap_is_no_wrong_rate() -> None:
-    counted = Pace(48000)
+    counted = RateCheck(48000)
     for _ in range(10):
         for samples, monotonic in minutes([1.0])[:50]:
-            counted.hear(samples, monotonic)
+            counted.count(samples, monotonic)
         counted.restart()  # an overrun, or the judge did not come
     assert counted.trusted
 
@@ -102,7 +102,7 @@ def test_an_unnamed_microphone_is_not_replaced_by_the_next_one() -> None:
         cards.cards = (WEBCAM,)
         faults = list(islice((item for item in items if isinstance(item, SensorFault)), 10))
         assert faults[-1].name == NO_DEVICE
-        assert "'Contact: Audio (hw:Contact,0)' is gone and no other is taken for it" in faults[-1].message
+        assert "'Contact: Audio (hw:Contact,0)' is gone, and no other one is used instead" in faults[-1].message
         back = Device("Contact: Audio (hw:Contact_1,0)", 3, 1, 48000, "Contact_1", "0d8c:0014")  # a quick replug
         cards.cards = (WEBCAM, back)
         assert next(item for item in items if isinstance(item, Block))
@@ -111,7 +111,7 @@ def test_an_unnamed_microphone_is_not_replaced_by_the_next_one() -> None:
 
 def test_of_two_alike_the_one_heard_before_is_known_by_its_card() -> None:
     twin = Device("Contact: Audio (hw:Contact_1,0)", 3, 1, 48000, "Contact_1", "0d8c:0014")
-    assert again([twin, CONTACT], CONTACT) is CONTACT
+    assert find_again([twin, CONTACT], CONTACT) is CONTACT
 
 
 DEVICES = [

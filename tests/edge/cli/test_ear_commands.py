@@ -43,7 +43,7 @@ def test_a_ready_node_has_no_fault(tmp_path: Path, broker: Broker) -> None:
     assert {finding.status for finding in found.values()} <= {"ok", "warning"}
     assert {"configuration", "model", "device", "rate", "level", "broker", "clock", "disk", "permissions"} <= set(found)
     assert found["device"].detail == "Fake microphone"
-    assert "48000 Hz delivered, 22050 Hz judged" in found["rate"].detail
+    assert "48000 Hz delivered, the model uses 22050 Hz" in found["rate"].detail
     assert found["level"].detail.startswith("-34.")
     assert found["broker"].status == "ok"
     assert "leakear-check" in broker.log

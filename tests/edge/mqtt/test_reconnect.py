@@ -117,4 +117,4 @@ def test_a_ca_file_that_only_openssl_can_read_does_not_stop_the_node(
         assert link.drain(20)
         assert link.certificate_expires is not None
         assert abs(parse_utc(link.certificate_expires) - time.time() - 30 * 86400) < 300
-    assert f"the CA certificate {trusted} ends is not known" in caplog.text
+    assert f"the expiry date of the CA certificate {trusted} cannot be read" in caplog.text

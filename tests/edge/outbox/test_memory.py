@@ -30,7 +30,7 @@ def test_no_flipped_bit_in_what_is_remembered_stops_the_node_or_is_believed(tmp_
         path.write_bytes(data)
         with Outbox(path) as box:
             assert box.load_state() == {}
-            assert "(state) was damaged" in box.faults["outbox_corrupt"]
+            assert "(state) were damaged" in box.faults["outbox_corrupt"]
             assert box.depth == 1
 
 
@@ -43,7 +43,7 @@ def test_every_value_may_be_damaged(tmp_path: Path, key: str) -> None:
     data[data.rindex(key.encode()) + len(key)] = 0xFF  # no UTF-8 either
     path.write_bytes(data)
     with Outbox(path) as box:
-        assert f"({key}) was damaged" in box.faults["outbox_corrupt"]
+        assert f"({key}) were damaged" in box.faults["outbox_corrupt"]
         assert box.put(event()).seq == 2
     with Outbox(path) as box:
         assert box.faults == {}

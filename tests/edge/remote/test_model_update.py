@@ -120,7 +120,7 @@ def test_a_new_model_is_installed_watched_confirmed_and_still_there_after_a_rest
     [
         (made("unsigned", "2027-01-01T00:00:00Z", key=None), "is not signed"),
         (made("forged", "2027-01-01T00:00:00Z", key=Ed25519PrivateKey.generate()), "its signature was not made with"),
-        (made("wrong", "2027-01-01T00:00:00Z", logit=5.0), "the golden vector does not come out"),
+        (made("wrong", "2027-01-01T00:00:00Z", logit=5.0), "the golden vector gives another result"),
         (made("older", "2026-11-21T00:00:00Z"), "older is not newer than a model that was in use here"),
         (made("undated", "some day"), "undated is not newer"),
         (SECOND.replace(b"TFL3", b"TFL4", 1), "is not a TFLite model"),

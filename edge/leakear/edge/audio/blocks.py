@@ -1,4 +1,4 @@
-"""What a source of sound gives: blocks of samples, or a named fault while nothing can be heard."""
+"""What a sound source yields: blocks of samples, or a named fault while there is no sound."""
 
 from dataclasses import dataclass
 
@@ -25,7 +25,7 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class SensorFault:
-    """The microphone cannot be heard at this moment; repeated about once a second while that lasts."""
+    """The microphone gives no sound; repeated about once a second while that lasts."""
 
     name: str
     """One of `capture.FAULTS`."""

@@ -1,9 +1,9 @@
-"""Capture: an endless stream of blocks from the microphone, and a named fault about once a second while it is deaf.
+"""Capture: an endless stream of blocks from the microphone, and a named fault about once a second without sound.
 
-"No frames for some seconds" is the only sign of a pulled plug that can be trusted: PortAudio raises nothing and calls
-its dead stream active. Then the stream is closed, PortAudio initialised anew and the device opened again with waits
-that double from 1 to 60 s, for ever. A device that is not there at boot is the same case. So is one that delivers
-another number of samples a second than it says: it is opened anew, and nothing of it is heard until a minute was right.
+"No frames for some seconds" is the only reliable sign of a pulled plug: PortAudio raises nothing and reports its dead
+stream as active. Then the stream is closed, PortAudio initialised again and the device opened again, with waits that
+double from 1 to 60 s, without end. A device that is absent at boot is treated in the same way. So is one that delivers
+another number of samples a second than it says: it is opened again, and not used until one minute was right.
 """
 
 import logging
@@ -18,10 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leakear.edge.audio.blocks import Block, SensorFault
-from leakear.edge.audio.microphone import Device, SoundDeviceSource, Source, Stream, again, choose
-from leakear.edge.audio.rate_check import Pace
+from leakear.edge.audio.microphone import Device, SoundDeviceSource, Source, Stream, choose, find_again
+from leakear.edge.audio.rate_check import RateCheck
 from leakear.edge.audio.resample import Segment
-from leakear.edge.audio.ring_buffer import Frames, Ring
+from leakear.edge.audio.ring_buffer import Frames, RingBuffer
 from leakear.edge.errors import AudioError
 from leakear.edge.options import option
 
@@ -38,16 +38,16 @@ WRONG_RATE = "wrong_rate"
 """Fault: the device delivers fewer or more samples a second than it says."""
 FAULTS = (NO_DEVICE, NO_FRAMES, WRONG_RATE)
 _REPEAT_S = 1.0
-"""Seconds between two faults while deaf."""
+"""Seconds between two faults while there is no sound."""
 _IDLE_S = 0.1
 """Seconds without a sample after which `idle` is called."""
 _ALIKE_S = 10.0
-"""Seconds after which equal channels mean a mono microphone."""
+"""Seconds of equal channels after which they are taken for a mono microphone."""
 
 
 @dataclass(frozen=True, slots=True)
 class CaptureOptions:
-    """[audio]: which microphone, and when it counts as dead."""
+    """[audio]: which microphone, and when it is opened again."""
 
     device: str = option(
         "",
@@ -57,21 +57,21 @@ class CaptureOptions:
     channel: int = option(1, "channel that the sensor is wired to, counted from 1", minimum=1, maximum=64)
     rate: int = option(0, "Hz at which to open the device; 0: its own rate", minimum=0, maximum=384000)
     deaf_s: float = option(
-        3.0, "seconds without a sample after which the device is opened anew", minimum=0.5, maximum=10
+        3.0, "seconds without a sample after which the device is opened again", minimum=0.5, maximum=10
     )
     retry_s: float = option(1.0, "seconds before the second try to open, doubled each time", minimum=0.1, maximum=60)
     retry_max_s: float = option(60.0, "seconds between tries at most", minimum=1, maximum=600)
     buffer_s: float = option(
-        45.0, "seconds of sound kept while judging lags; older sound is lost and counted", minimum=5, maximum=300
+        45.0, "seconds of sound kept while judging is late; older sound is lost and counted", minimum=5, maximum=300
     )
 
 
 @dataclass(slots=True)
 class CaptureStatus:
-    """What is being heard, and what went wrong so far."""
+    """State of the microphone, and counters of what went wrong since the start."""
 
     device: str = ""
-    """name of the open device; empty while deaf"""
+    """name of the open device; empty while there is none"""
     native_rate: int = 0
     """Hz at which the device delivers"""
     channels: int = 0
@@ -83,20 +83,20 @@ class CaptureStatus:
     overruns: int = 0
     """times the driver lost samples"""
     lost_blocks: int = 0
-    """deliveries given up because the main thread did not come for them"""
+    """deliveries lost because the main thread did not take them in time"""
     reconnects: int = 0
     """times the device was opened again"""
 
 
 class _WrongRateError(AudioError):
-    """The device delivers too few or too many samples for the time that passed."""
+    """The device delivers too few or too many samples."""
 
 
 class Capture:
-    """A microphone to iterate over for ever: yields Block, or SensorFault while it cannot be heard.
+    """A microphone to iterate over without end: yields Block, or SensorFault while there is no sound.
 
     A context manager. `stop` ends the iteration, from a signal handler too. `idle` is called about ten times a second
-    while nothing is heard, so that the caller's other work does not wait for sound.
+    while there is no sound, so that the caller's other work does not wait for it.
     """
 
     def __init__(
@@ -115,12 +115,12 @@ class Capture:
         """Hz of the blocks"""
         self._source: Source = source or SoundDeviceSource()
         self._stream: Stream | None = None
-        self._first: Device | None = None  # the one that an unnamed microphone turned out to be
-        self._pace = Pace(1)
+        self._first: Device | None = None  # the device that was opened when none was configured
+        self._rate_check = RateCheck(1)
         self._stopped = threading.Event()
         self._deaf = False
-        self._complaint = ""  # last message logged: the same message is not logged twice
-        self._stale = False  # the sound system must look anew for devices
+        self._complaint = ""  # logged last: retries with the same message are not logged
+        self._stale = False  # the sound system must search for devices again
         self._alike_s = 0.0  # for so long all channels were the same
         self._waits = 0
         self._end = 0  # position behind the last block, at the model's rate
@@ -140,7 +140,7 @@ class Capture:
 
     def __iter__(self) -> Iterator[Block | SensorFault]:
         while not self._stopped.is_set():
-            ring = Ring(self._options.buffer_s)
+            ring = RingBuffer(self._options.buffer_s)
             try:
                 stream = self._open(ring)
                 yield from self._listen(stream, ring)
@@ -153,7 +153,7 @@ class Capture:
             finally:
                 self._close()
 
-    def _open(self, ring: Ring) -> Stream:
+    def _open(self, ring: RingBuffer) -> Stream:
         if self._stale:
             self._source.refresh()
             self._stale = False
@@ -163,7 +163,7 @@ class Capture:
             raise AudioError(f"device {device.name!r} has no channel {channel}: set [audio] channel to 1")
         self._stream = stream = self._source.open(device, self._options.rate, max(2, channel), ring.deliver)
         self._first = self._first or device
-        self._pace = Pace(stream.rate, trusted=self._pace.trusted)
+        self._rate_check = RateCheck(stream.rate, trusted=self._rate_check.trusted)
         self.status.device = device.name
         self.status.native_rate = stream.rate
         self.status.channels = stream.channels
@@ -171,11 +171,11 @@ class Capture:
         return stream
 
     def _choose(self) -> Device:
-        """Find the microphone; once heard, an unnamed one must not turn into the next best."""
+        """Find the microphone. When none is configured, it stays the one that was opened first."""
         devices = self._source.devices()
         if self._first is None or self._options.device:
             return choose(devices, self._options.device)
-        return again(devices, self._first)
+        return find_again(devices, self._first)
 
     def _close(self) -> None:
         if self._stream is not None:
@@ -184,7 +184,7 @@ class Capture:
         self.status.device = ""
 
     def _recover(self, name: str, message: str) -> Iterator[SensorFault]:
-        """Complain while waiting for the next try."""
+        """Yield faults while waiting for the next attempt."""
         self._close()
         self._deaf = self._stale = True
         if message != self._complaint:
@@ -203,7 +203,7 @@ class Capture:
             self._stopped.wait(min(_IDLE_S, left))
             self._idle()
 
-    def _listen(self, stream: Stream, ring: Ring) -> Iterator[Block | SensorFault]:
+    def _listen(self, stream: Stream, ring: RingBuffer) -> Iterator[Block | SensorFault]:
         """Yield blocks until the stream is dead."""
         segment: Segment | None = None
         expected = 0
@@ -217,7 +217,7 @@ class Capture:
                     return
                 if self._deaf and now - complained >= _REPEAT_S:
                     complained = now
-                    yield _fault(NO_FRAMES, f"device {stream.device.name!r} is open and silent so far")
+                    yield _fault(NO_FRAMES, f"device {stream.device.name!r} is open and has delivered nothing so far")
                 continue
             heard = frames.monotonic
             self.status.overruns += frames.lost_before
@@ -225,7 +225,7 @@ class Capture:
             gap = frames.lost_before or frames.number != expected
             overwritten_s = (frames.number - expected) * len(frames.samples) / stream.rate
             expected = frames.number + 1
-            if not self._keeps_pace(stream, frames, gap):
+            if not self._rate_is_right(stream, frames, gap):
                 segment = None
                 if heard - complained >= _REPEAT_S:
                     complained = heard
@@ -237,26 +237,26 @@ class Capture:
             block = segment.push(self._mono(frames.samples), frames.monotonic, frames.utc)
             if block is not None:
                 if self._complaint:
-                    log.warning("hearing again: %s at %d Hz", stream.device.name, stream.rate)
+                    log.warning("sound again: %s at %d Hz", stream.device.name, stream.rate)
                 self._deaf, self._waits, self._complaint = False, 0, ""
                 self._end = block.start + len(block.samples)
                 self._end_monotonic = frames.monotonic
                 yield block
 
-    def _keeps_pace(self, stream: Stream, frames: Frames, gap: bool) -> bool:
-        """Tell whether this stream may be heard. Raises _WrongRateError at each minute that shows that it may not."""
+    def _rate_is_right(self, stream: Stream, frames: Frames, gap: bool) -> bool:
+        """Return whether this stream may be used. Raises _WrongRateError when a minute at a wrong rate has ended."""
         if gap:
-            self._pace.restart()
-        share = self._pace.hear(len(frames.samples), frames.monotonic)
-        if share is not None and not self._pace.trusted:
+            self._rate_check.restart()
+        share = self._rate_check.count(len(frames.samples), frames.monotonic)
+        if share is not None and not self._rate_check.trusted:
             raise _WrongRateError(
-                f"device {stream.device.name!r} delivers {share:.0%} of the samples that {stream.rate} Hz promise: "
-                "look at its cable, hub and supply, or set [audio] rate to what it runs at"
+                f"device {stream.device.name!r} delivers {share:.0%} of the samples that {stream.rate} Hz require: "
+                "check its cable, hub and power supply, or set [audio] rate to the rate it runs at"
             )
-        return self._pace.trusted
+        return self._rate_check.trusted
 
     def _resume_at(self, monotonic: float, overwritten_s: float) -> int:
-        """Stream position of a sample heard at `monotonic`, behind everything given so far."""
+        """Return the stream position of a sample heard at `monotonic`, after everything yielded so far."""
         if self._end_monotonic is None:
             return 0
         gap_s = max(monotonic - self._end_monotonic, overwritten_s)
@@ -265,11 +265,11 @@ class Capture:
     def _mono(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
         if samples.shape[1] > 1 and samples.any():
             self.status.duplicated_channels = bool((samples[:, 0] == samples[:, 1]).all())
-            self._tell_duplicates(len(samples) / self.status.native_rate)
+            self._log_duplicates(len(samples) / self.status.native_rate)
         return np.ascontiguousarray(samples[:, self._options.channel - 1])
 
-    def _tell_duplicates(self, seconds: float) -> None:
-        """Say once that a second channel brings nothing new: whoever wired two sensors must know."""
+    def _log_duplicates(self, seconds: float) -> None:
+        """Log once that all channels are equal: whoever wired two sensors must know."""
         before = self._alike_s
         self._alike_s = before + seconds if self.status.duplicated_channels else 0.0
         if before < _ALIKE_S <= self._alike_s:

@@ -1,7 +1,7 @@
 """A microphone without hardware: for tests, demonstrations and rehearsing a pulled plug.
 
-It behaves as the real one was measured to: when it is unplugged, frames simply stop, `active` stays true and no
-exception comes; a device that was plugged in is seen only after a refresh.
+It behaves as the real one does: when it is unplugged, frames stop, `active` stays true and no exception comes; a
+device that was plugged in is found only after a refresh.
 """
 
 import threading
@@ -38,7 +38,7 @@ class FakeSource:
         self.plugged = True
 
     def unplug(self) -> None:
-        """Pull the plug: frames stop, and nothing says so."""
+        """Pull the plug: frames stop without any other sign."""
         self.plugged = False
 
     def devices(self) -> Sequence[Device]:
@@ -58,7 +58,7 @@ class FakeSource:
         return stream
 
     def refresh(self) -> None:
-        """See what is plugged in now; kills every stream, as PortAudio does."""
+        """Search for devices again; ends every stream, as PortAudio does."""
         while self._streams:
             self._streams.pop().close()
         self._seen = self.plugged

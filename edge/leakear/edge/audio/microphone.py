@@ -1,6 +1,6 @@
-"""The seam to the sound hardware: which devices there are, and a stream of frames from one of them.
+"""Access to the sound hardware: which devices there are, and a stream of frames from one of them.
 
-PortAudio is behind it in the field (`SoundDeviceSource`), `fake_microphone.FakeSource` in tests and demonstrations.
+It is PortAudio on a node (`SoundDeviceSource`), `fake_microphone.FakeSource` in tests and demonstrations.
 A source's thread only hands frames over; everything else happens on the main thread in `capture`.
 """
 
@@ -30,12 +30,12 @@ _OTHER_RATES = (48000, 44100, 96000, 32000, 22050, 16000, 8000)
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """A capture device by everything that may name it."""
+    """A capture device, with every name it may be found by."""
 
     name: str
-    """as the sound system says it, with the card's id for its number, which changes at every boot"""
+    """name in the sound system, with the card's id instead of its number, which changes at every boot"""
     index: int
-    """number of this moment; never stored"""
+    """present number; never stored"""
     channels: int
     """most input channels"""
     rate: int
@@ -47,7 +47,7 @@ class Device:
 
     @property
     def server(self) -> bool:
-        """Whether a sound server stands between: its rate is not the hardware's."""
+        """Whether it is a sound server: its rate is not the hardware's."""
         return self.name.lower().split(":")[0] in _SERVERS
 
 
@@ -61,7 +61,7 @@ class Stream(Protocol):
 
     @property
     def active(self) -> bool:
-        """False once the stream is known to be dead. True proves nothing: PortAudio misses a pulled plug."""
+        """False once the stream has certainly ended. True is not reliable: PortAudio does not notice a pulled plug."""
 
     def close(self) -> None:
         """Stop the thread and free the device. Never raises."""
@@ -77,11 +77,11 @@ class Source(Protocol):
         """Start a stream; `rate` 0 means the device's own. Raises AudioError."""
 
     def refresh(self) -> None:
-        """Look anew for devices. Kills every open stream of the process."""
+        """Search for devices again. Ends every open stream of the process."""
 
 
 def choose(devices: Sequence[Device], wanted: str) -> Device:
-    """Find the one device that `wanted` means: an id or a name, else a pattern or part of a name.
+    """Find the one device that `wanted` names: an id or a name, else a pattern or part of a name.
 
     Empty means the system's default. Raises AudioError when none or several fit.
     """
@@ -101,10 +101,10 @@ def choose(devices: Sequence[Device], wanted: str) -> Device:
     return fitting[0]
 
 
-def again(devices: Sequence[Device], before: Device) -> Device:
-    """Find a device that was heard before, whatever number and card id its plug gives it now.
+def find_again(devices: Sequence[Device], before: Device) -> Device:
+    """Find a device that was open before, whatever number and card id it has now.
 
-    Raises AudioError: another microphone somewhere else must not pass for the one on the pipe.
+    Raises AudioError when it is absent: another microphone must not be taken for the one on the pipe.
     """
     same = [d for d in devices if (d.name, d.usb_id) == (before.name, before.usb_id)]
     alike = [d for d in devices if (_stem(d.name), d.usb_id) == (_stem(before.name), before.usb_id)]
@@ -113,13 +113,13 @@ def again(devices: Sequence[Device], before: Device) -> Device:
         return fitting[0]
     found = ", ".join(repr(device.name) for device in devices) or "none"
     raise AudioError(
-        f"the microphone {before.name!r} is gone and no other is taken for it (found: {found}): plug it in, or name "
-        "the one to hear in [audio] device"
+        f"the microphone {before.name!r} is gone, and no other one is used instead (found: {found}): plug it in, or "
+        "name another one in [audio] device"
     )
 
 
 def _stem(name: str) -> str:
-    """Cut the card's id: a quick pull of the plug may turn `Device` into `Device_1`."""
+    """Remove the card's id: a quick reconnection may change `Device` into `Device_1`."""
     return re.sub(r"\s*\(hw:[^)]*\)$", "", name)
 
 
@@ -146,7 +146,7 @@ class SoundDeviceSource:
         raise AudioError(f"device {device.name!r} does not open: {refusals[0]}; does another program hold it?")
 
     def refresh(self) -> None:
-        """Initialise PortAudio anew: without it a plugged-in device is never seen."""
+        """Initialise PortAudio again: otherwise it never finds a device that was plugged in later."""
         sd = _sounddevice()
         try:
             sd._terminate()  # noqa: SLF001  the only way sounddevice offers
@@ -234,7 +234,7 @@ def _proc(card: str, name: str) -> str:
 
 
 def running_rates() -> Sequence[str]:
-    """Read what the hardware really runs at now: one text per open capture device, as ALSA reports it."""
+    """Read the present rate of the hardware: one text for each open capture device, as ALSA reports it."""
     running = []
     for path in sorted(Path("/proc/asound").glob("card*/pcm*c/sub*/hw_params")):
         fields = dict(line.split(": ", 1) for line in path.read_text().splitlines() if ": " in line)

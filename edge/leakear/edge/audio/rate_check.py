@@ -1,34 +1,33 @@
-"""Pace: does a device deliver as many samples as it says? One that loses some and says nothing delivers no sound.
+"""Rate check: whether a device delivers as many samples a second as it says.
 
-Its windows would come too seldom for any rule, made of stretches that were never next to each other; a device that
-runs at another rate than it was opened at shifts every frequency. Quartz is right within 0.02 %, so two minutes in a
-row that are off by 2 % the same way are no accident; the burst of a starting sound server or one pause of the machine
-is one.
+A device that loses samples without reporting it gives windows with hidden gaps; one that runs at another rate than it
+was opened at shifts every frequency. A quartz clock is right within 0.02 %. Two minutes in a row that are wrong by 2 %
+in the same direction are therefore a fault; the burst of a starting sound server, or one pause of the machine, is not.
 """
 
 MEASURE_S = 60.0
 """Seconds of one measurement."""
 TOLERANCE = 0.02
-"""Share by which samples may leave the clock."""
+"""Share by which the number of samples may differ from what the clock says."""
 
 
-class Pace:
-    """Counts one stream against the monotonic clock."""
+class RateCheck:
+    """Compares one stream with the monotonic clock."""
 
     def __init__(self, rate: int, *, trusted: bool = True) -> None:
         self.trusted = trusted
-        """whether the stream is believed; one minute of the right pace restores it"""
+        """whether the stream is used; one minute at the right rate restores it"""
         self._rate = rate
         self._began: float | None = None
         self._samples = 0
         self._off = 0.0  # of the minute before, less 1
 
-    def hear(self, samples: int, monotonic: float) -> float | None:
+    def count(self, samples: int, monotonic: float) -> float | None:
         """Count a delivery whose last sample was heard at `monotonic` seconds.
 
-        Returns at the end of each minute how much of what the rate promises it held (1: all).
+        Returns at the end of each minute the samples that came over those the rate requires (1: all); else None.
         """
-        if self._began is None:  # how long the first delivery was under way is not known
+        if self._began is None:  # how long the first delivery took is not known
             self._began = monotonic
             return None
         self._samples += samples
@@ -41,7 +40,7 @@ class Pace:
         return share
 
     def restart(self) -> None:
-        """Begin anew behind a gap that is known."""
+        """Start again after a known gap."""
         self._began, self._samples, self._off = None, 0, 0.0
 
     def _judge(self, off: float) -> None:

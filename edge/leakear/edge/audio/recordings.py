@@ -1,8 +1,8 @@
-"""Sound files and sample formats: whatever comes in leaves as mono float32 at the model's rate.
+"""Sound files: read as mono float32 at the model's rate.
 
 A recording passes through the same resampler (soxr HQ, streaming, bit-equal to one call whatever the block size) and
-the same `Block` as the microphone. Malformed is never "end of file": an empty, truncated or unreadable recording, or
-one that holds a NaN, raises InputDataError with the file's name.
+the same `Block` as the microphone. An empty, truncated or unreadable recording, or one that holds a NaN, raises
+InputDataError with the file's name.
 """
 
 import math
@@ -103,7 +103,7 @@ def _finite(path: Path, samples: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _refuse_truncated_wav(path: Path) -> None:
-    """Refuse a cut WAV, of which libsndfile would play what is left without a word."""
+    """Refuse a truncated WAV: libsndfile would read the rest of it without an error."""
     try:
         with path.open("rb") as file:
             size = path.stat().st_size
@@ -114,7 +114,7 @@ def _refuse_truncated_wav(path: Path) -> None:
         raise InputDataError(f"{path}: cannot be opened ({error.strerror})") from error
     if promised is not None and promised > size:
         raise InputDataError(
-            f"{path}: is truncated: its header promises {promised} bytes, the file has {size}; copy it again"
+            f"{path}: is truncated: its header says {promised} bytes, the file has {size}; copy it again"
         )
 
 

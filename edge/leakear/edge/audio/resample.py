@@ -10,13 +10,13 @@ from leakear.edge.audio.blocks import Block
 
 
 class Resampler:
-    """Streams mono samples from one rate to another. Equal rates pass through untouched."""
+    """Streams mono samples from one rate to another. Equal rates: samples are returned unchanged."""
 
     def __init__(self, rate_in: float, rate_out: float) -> None:
         self._stream = None if rate_in == rate_out else soxr.ResampleStream(rate_in, rate_out, 1, np.float32, soxr.HQ)
 
     def push(self, samples: NDArray[np.float32], *, last: bool = False) -> NDArray[np.float32]:
-        """Resample what can be resampled so far, shape (n,) → (m,); `last` brings out the rest."""
+        """Resample what can be resampled so far, shape (n,) → (m,); `last`: also the rest."""
         if self._stream is None:
             return samples
         return cast("NDArray[np.float32]", self._stream.resample_chunk(samples, last=last))
@@ -34,7 +34,7 @@ class Segment:
         self._given = 0
 
     def push(self, mono: NDArray[np.float32], monotonic: float, utc: float) -> Block | None:
-        """Resample frames whose last one was heard at `monotonic`; None while the resampler collects."""
+        """Resample frames whose last one was heard at `monotonic`; None while the resampler has too few."""
         self._heard += len(mono)
         samples = self._resampler.push(mono)
         age_s = self._heard / self._rate - self._given / self._model_rate

@@ -1,4 +1,4 @@
-"""The hand-over from the driver's real-time thread to the main thread: bounded, the oldest frames are overwritten."""
+"""Ring buffer from the driver's real-time thread to the main thread: when it is full, the oldest frames are lost."""
 
 import threading
 import time
@@ -12,7 +12,7 @@ from leakear.edge.audio.microphone import BLOCK_S
 
 
 class Frames(NamedTuple):
-    """What the source's thread leaves behind."""
+    """One delivery of the source's thread."""
 
     number: int
     """of the delivery; a jump means that older ones were overwritten"""
@@ -25,8 +25,8 @@ class Frames(NamedTuple):
     utc: float
 
 
-class Ring:
-    """Frames between two threads."""
+class RingBuffer:
+    """Frames on their way between two threads."""
 
     def __init__(self, buffer_s: float) -> None:
         self._deque: deque[Frames] = deque(maxlen=max(2, round(buffer_s / BLOCK_S)))

@@ -13,7 +13,7 @@ Hears water leaks: listens in 10-second windows, scores each, publishes alerts o
   leakear-edge config example > my.toml    an annotated configuration
   leakear-edge check --config my.toml      is everything ready? each finding with its remedy
   leakear-edge run --config my.toml        the daemon
-  leakear-edge replay night.wav            what the daemon would have said of a recording
+  leakear-edge replay night.wav            what the daemon would have decided on a recording
 
 Exit codes: 0 done, 2 wrong usage, 65 unusable recording, 69 broker never reached in a bounded run,
 78 configuration or model, 1 anything else.
@@ -21,12 +21,12 @@ Exit codes: 0 done, 2 wrong usage, 65 unusable recording, 69 broker never reache
 
 COMMANDS = {
     "run": ("leakear.edge.cli.run", "listen, score, decide, publish: the daemon"),
-    "replay": ("leakear.edge.cli.replay", "put recordings through the very same daemon"),
+    "replay": ("leakear.edge.cli.replay", "run recordings through the same daemon"),
     "devices": ("leakear.edge.cli.devices", "list the sound devices"),
     "listen": ("leakear.edge.cli.listen", "live level, spectrum and score in the terminal"),
     "check": ("leakear.edge.cli.check", "is everything ready? each finding with a remedy"),
     "calibrate": ("leakear.edge.cli.calibrate", "learn threshold and level gate from quiet hours"),
-    "bench": ("leakear.edge.cli.bench", "what a window costs on this machine"),
+    "bench": ("leakear.edge.cli.bench", "time and memory of a window on this machine"),
     "config": ("leakear.edge.cli.config", "write, check or show a configuration"),
     "inspect": ("leakear.edge.cli.inspect", "what a model file holds"),
     "simulate-fleet": ("leakear.edge.cli.simulate_fleet", "many simulated nodes, to load a broker or a dashboard"),

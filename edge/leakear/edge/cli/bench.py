@@ -1,4 +1,4 @@
-"""`leakear-edge bench`: what a window costs on this machine, and how often one can be judged."""
+"""`leakear-edge bench`: time and memory of a window on this machine, and the recommended step."""
 
 import argparse
 import json
@@ -35,7 +35,7 @@ Times are of one thread and of this machine at this moment; compare ratios, not 
 """
 
 LOAD = 0.25
-"""Share of one core that judging may take at the recommended step: the rest is for the system and the future."""
+"""Share of one core that judging may take at the recommended step: the rest is for the system and later versions."""
 STEPS_S = (1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0)
 PI_ZERO_2W = 20.0
 """How many times longer one core of a Pi Zero 2 W (Cortex-A53, 1 GHz) is taken to need than a current x86-64 core.
@@ -159,7 +159,7 @@ def text(costs: Costs) -> str:
         f"real-time factor           {costs.real_time_factor:8.5f}",
         f"this machine could run {costs.nodes} such nodes on {LOAD:.0%} of its cores",
         f"recommended step: {costs.step_s:g} s here; {costs.pi_zero_2w_step_s:g} s on a Pi Zero 2 W",
-        f"(the latter estimated: one core {PI_ZERO_2W:g} times slower; run this command there to know)",
+        f"(the latter estimated: one core {PI_ZERO_2W:g} times slower; run this command there to measure it)",
     ]
     return "\n".join(lines)
 

@@ -1,4 +1,4 @@
-"""`leakear-edge calibrate`: learn this site's quiet, and propose threshold and level gate."""
+"""`leakear-edge calibrate`: learn the sound of this site without a leak, and propose threshold and level gate."""
 
 import argparse
 import sys
@@ -27,9 +27,9 @@ Learn scores and levels of quiet hours and propose a threshold for a false-alarm
   leakear-edge calibrate --config my.toml --hours 8               listen for a night
   leakear-edge calibrate --config my.toml --from quiet-*.wav      from recordings of this sensor
   leakear-edge calibrate --config my.toml --apply                 use the proposal made before
-  leakear-edge calibrate --config my.toml --accept-floor          after a check of the sensor: learn its noise floor
+  leakear-edge calibrate --config my.toml --accept-floor          the sensor is in order: end `floor_drift`
 
-Be sure that no leak sounds in those hours: what is learnt as quiet is not reported later. Too few hours (under 4), an
+Be sure that there is no leak in those hours: what is learnt as quiet is not reported later. Too few hours (under 4), an
 unstable background, or hours that already sound like a leak are refused with exit code 65.
 """
 PATIENCE_S = 30.0
@@ -43,9 +43,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--config", type=Path, help="configuration file (TOML)")
     source = parser.add_mutually_exclusive_group()
     source.add_argument("--hours", type=number(0, above=True), help="listen to the microphone for this long (8)")
-    source.add_argument("--from", dest="files", nargs="+", type=place, metavar="WAV", help="recordings of quiet")
+    source.add_argument("--from", dest="files", nargs="+", type=place, metavar="WAV", help="recordings without a leak")
     parser.add_argument("--false-alarms-per-week", type=number(0, above=True), default=1.0, help="budget (1)")
-    parser.add_argument("--accept-leak-like", action="store_true", help="the steady sound here is known to be no leak")
+    parser.add_argument(
+        "--accept-leak-like", action="store_true", help="the steady sound here is known not to be a leak"
+    )
     parser.add_argument("--apply", action="store_true", help="put the proposal into the configuration")
     parser.add_argument("--accept-floor", action="store_true", help="end `floor_drift`: you have looked at the sensor")
 
@@ -57,7 +59,7 @@ def main(args: argparse.Namespace) -> int:
         raise ConfigError("calibrate writes beside a configuration: name it with --config")
     if args.accept_floor:
         accept_floor(path, utc_text(time.time()))
-        print(f"{path} is changed; restart the daemon (systemctl restart leakear) to learn the noise floor again")
+        print(f"{path} is changed; restart the daemon (systemctl restart leakear): it then learns its background again")
         return 0
     proposal_file = path.with_name(f"{path.stem}.calibration.toml")
     if not (args.apply and args.hours is None and args.files is None):
@@ -69,7 +71,7 @@ def main(args: argparse.Namespace) -> int:
         print(f"To use it: leakear-edge calibrate --config {path} --apply")
         return 0
     apply(path, proposal_file)
-    print(f"{path} now holds it (the old file is kept as {path.name}.bak); reload the daemon with SIGHUP")
+    print(f"{path} is changed (the old file is kept as {path.name}.bak); reload the daemon with SIGHUP")
     return 0
 
 
@@ -100,22 +102,22 @@ def learn(
     source: Iterable[Block | SensorFault],
     live: Callable[[], float] | None = None,
 ) -> None:
-    """Put a source through the node's own pipeline and note every score. `live`: the clock of a microphone."""
+    """Run a source through the node's pipeline and add every score to the baseline. `live`: clock of a microphone."""
     for item in source:
         for result in pipeline.push(item, live() if live else None):
             baseline.add(*result.trusted)
 
 
 def _until(source: Iterable[Block | SensorFault], deadline: float) -> Iterable[Block | SensorFault]:
-    """Listen; each new reason not to hear is told once, and never to have heard ends it. Raises AudioError."""
-    began, heard, told = time.monotonic(), False, ""
+    """Yield from a microphone until the deadline; print each new fault. Raises AudioError when no sound came at all."""
+    began, heard, printed = time.monotonic(), False, ""
     for item in source:
-        deaf = item.message if isinstance(item, SensorFault) else ""
-        if deaf and deaf != told:
-            print(f"deaf: {deaf}", file=sys.stderr)
-        told, heard = deaf, heard or not deaf
+        fault = item.message if isinstance(item, SensorFault) else ""
+        if fault and fault != printed:
+            print(f"no sound: {fault}", file=sys.stderr)
+        printed, heard = fault, heard or not fault
         if not heard and time.monotonic() - began > PATIENCE_S:
-            raise AudioError(f"no microphone was heard for {PATIENCE_S:g} s: {deaf}; does the daemon hold it?")
+            raise AudioError(f"no sound for {PATIENCE_S:g} s: {fault}; does the daemon use the microphone?")
         yield item
         if time.monotonic() >= deadline:
             return

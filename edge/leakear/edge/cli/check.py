@@ -24,8 +24,8 @@ Look at everything the daemon needs: configuration, model, microphone, level, br
   leakear-edge check --config my.toml
   leakear-edge check --config my.toml --json      one JSON object, for scripts
 
-Changes nothing and disturbs no running daemon, but a microphone that the daemon holds cannot be heard twice. Exit
-codes: 0 no fault (warnings heal by themselves or with time), 78 configuration or model, 1 another fault.
+Changes nothing and does not disturb a running daemon; but a microphone that the daemon uses cannot be opened twice.
+Exit codes: 0 no fault (a warning may end by itself), 78 configuration or model, 1 another fault.
 """
 
 _MARKS = {OK: "ok     ", WARNING: "warning", FAULT: "FAULT  "}
@@ -39,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> int:
-    """Look, print, return the exit code."""
+    """Check, print, return the exit code."""
     found = []
     for finding in look(file_in_use(args.config), args.seconds):
         found.append(finding)
@@ -53,7 +53,7 @@ def main(args: argparse.Namespace) -> int:
 
 
 def look(config: Path | None, seconds: float, source: Source | None = None) -> Iterator[Finding]:
-    """Yield findings as they are made. `source`: another sound system than PortAudio."""
+    """Yield findings one by one. `source`: another sound system than PortAudio."""
     try:
         settings = Settings.load(config)
     except ConfigError as error:

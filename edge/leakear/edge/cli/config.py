@@ -23,8 +23,8 @@ Write, check or show a configuration.
   leakear-edge config show leakear.toml        what is in force, secrets masked, environment included
 """
 
-HEALS = (errno.EACCES, errno.EPERM, errno.ENOSPC, errno.EDQUOT, errno.EROFS)
-"""What stops no daemon, or stops only whoever asks."""
+TOLERATED = (errno.EACCES, errno.EPERM, errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+"""Errors that do not stop the daemon, or concern only the user who runs this command."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -47,7 +47,7 @@ def main(args: argparse.Namespace) -> int:
 
 
 def example(file: Path | None) -> None:
-    """Print the example, or write it to a file that is not there yet. Raises ConfigError."""
+    """Print the example, or write it to a new file. Raises ConfigError when it exists."""
     lines = list(settings_file.annotated(SECTIONS, bundle.read(FACTORY).info.decision))
     if file is None:
         print("\n".join(lines))
@@ -56,12 +56,12 @@ def example(file: Path | None) -> None:
         with file.open("x", encoding="utf-8") as out:
             out.writelines(f"{line}\n" for line in lines)
     except FileExistsError:
-        raise ConfigError(f"{file} is there already: remove it first, or name another file") from None
+        raise ConfigError(f"{file} exists already: remove it first, or name another file") from None
     print(f"{file}: set [node] site, [audio] device and [mqtt] host; then: leakear-edge config check {file}")
 
 
 def check(settings: Settings, file: Path | None) -> int:
-    """Check what one file alone cannot tell: other files, and the rule that results. Raises ConfigError."""
+    """Check what the file refers to: model, certificates, folders, and the resulting rule. Raises ConfigError."""
     identity = settings.node.identity
     model = Model.configured(settings.model)
     rule = rule_from(model.info.decision, settings.decision)
@@ -75,13 +75,13 @@ def check(settings: Settings, file: Path | None) -> int:
 
 
 def _files(settings: Settings) -> None:
-    """Look at the files the daemon would end over; a full disk, or what only this user may not write, is a note."""
+    """Check the files without which the daemon would stop; a full disk, or missing rights of this user, is a note."""
     mqtt, folder = settings.mqtt, settings.node.directory
     login(mqtt.username, mqtt.password, mqtt.password_file)
     if mqtt.tls:
         tls.context(mqtt.tls_files, mqtt.tls_minimum)
     error = files.refusal(folder)
-    if error and error.errno in HEALS:
+    if error and error.errno in TOLERATED:
         print(f"note: {folder} cannot be written by this user now: {error.strerror}")
     elif error:
         raise ConfigError(f"[node] state_dir: {folder} cannot be written: {error.strerror}; name another folder")

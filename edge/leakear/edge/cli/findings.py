@@ -30,7 +30,7 @@ QUIET_DBFS = -85.0
 
 
 def sound(settings: Settings, spec: SpectrogramSpec, source: Source, seconds: float) -> Iterator[Finding]:
-    """Find the device, listen to it, and judge what it delivers."""
+    """Check the device, its rate, its channels and its level."""
     try:
         device = choose(source.devices(), settings.audio.device)
     except LeakearError as error:
@@ -38,8 +38,8 @@ def sound(settings: Settings, spec: SpectrogramSpec, source: Source, seconds: fl
         return
     others = [other for other in source.devices() if not other.server and other.name != device.name]
     if others and not settings.audio.device:
-        remedy = f"name it in [audio] device: after a restart without it {others[0].name!r} might be heard instead"
-        yield Finding("device", WARNING, f"{device.name} (the default: [audio] device is not set)", remedy)
+        remedy = f"name it in [audio] device: after a restart without it {others[0].name!r} might be used instead"
+        yield Finding("device", WARNING, f"{device.name}, not named in the configuration", remedy)
     else:
         yield Finding("device", OK, device.name)
     with Capture(settings.audio, spec, source) as capture:
@@ -71,13 +71,18 @@ def _listen(capture: Capture, seconds: float) -> "np.ndarray[tuple[int], np.dtyp
 
 
 def _rates(native: int, spec: SpectrogramSpec, *, server: bool, running: str) -> Finding:
-    detail = f"{native} Hz delivered, {spec.sample_rate} Hz judged{running}"
+    detail = f"{native} Hz delivered, the model uses {spec.sample_rate} Hz{running}"
     if native < spec.sample_rate:
         top = spec.band_hz[1] if spec.band_hz else spec.sample_rate / 2
         if native / 2 < top:
-            return Finding("rate", WARNING, detail, f"the model listens up to {top:g} Hz: use a faster device")
+            return Finding(
+                "rate",
+                WARNING,
+                detail,
+                f"the model needs frequencies up to {top:g} Hz: use a device with a higher rate",
+            )
     if server and not running:
-        return Finding("rate", OK, f"{detail}; a sound server stands between and resamples unseen")
+        return Finding("rate", OK, f"{detail}; a sound server resamples it")
     return Finding("rate", OK, detail)
 
 
@@ -97,20 +102,21 @@ def _level(
 
 
 def broker(settings: Settings, timeout_s: float = 10.0) -> Finding:
-    """Connect with another client id than the daemon's, so that a running daemon is not disturbed."""
+    """Connect under another client id than the daemon, which is not disturbed."""
     options = replace(settings.mqtt, session_expiry_s=0)
     where = f"{options.host}:{options.effective_port}"
     try:
         version = ProtocolVersion(options.protocol)
         answer = _connect(options, settings, version.number, timeout_s)
-        if version.attempt_ended(refused=answer.version_refused, hung_up=answer.hung_up):
+        version.attempt_ended(refused=answer.version_refused, hung_up=answer.hung_up)
+        if version.number != answer.protocol:  # as the daemon would
             answer = _connect(options, settings, version.number, timeout_s)
     except ConfigError as error:
         return Finding("broker", FAULT, str(error), "correct [mqtt]")
     if answer.refusal is not None:
         return Finding("broker", FAULT, answer.refusal.sentence, "correct [mqtt], or the broker's rights")
     if not answer.accepted:
-        remedy = "is it running, is the address right? Events wait in the outbox meanwhile"
+        remedy = "is it running, is the address right? Until then events wait in the outbox"
         return Finding("broker", WARNING, f"{where} does not answer", remedy)
     return Finding("broker", OK, f"{where} accepts this node, MQTT {protocol_version.text(answer.protocol)}")
 
@@ -138,7 +144,7 @@ def _connect(options: MqttOptions, settings: Settings, protocol: int, timeout_s:
 
 
 def sound_devices() -> Finding | None:
-    """Tell when this user may not use the sound devices; None: that is not the case."""
+    """Return a fault when this user may not use the sound devices, else None."""
     devices = Path("/dev/snd")
     if devices.is_dir() and not any(os.access(path, os.R_OK) for path in devices.glob("pcm*c")):
         return Finding("permissions", FAULT, "/dev/snd cannot be read", "add the user to the group audio")

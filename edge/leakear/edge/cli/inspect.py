@@ -1,4 +1,4 @@
-"""What a model file says of itself and, with --verify, whether it computes here what its converter saw."""
+"""`leakear-edge inspect`: describe a model file; with --verify, check that it gives the converter's results here."""
 
 import argparse
 import json
@@ -12,7 +12,7 @@ from leakear.edge.model import bundle
 from leakear.edge.model.bundle import Bundle
 from leakear.edge.model.tflite import FACTORY, RUNTIMES, Model
 
-HELP = "Show what a model file says of itself; --verify runs its golden vector here."
+HELP = "Describe a model file; --verify runs its golden vector on this machine."
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> int:
-    """Print the description; with --verify fail unless the golden vector comes out."""
+    """Print the description; with --verify, fail when the golden vector gives other results."""
     loaded = bundle.read(args.file)
     report = description(loaded)
     if args.verify:
@@ -34,12 +34,12 @@ def main(args: argparse.Namespace) -> int:
 
 
 def description(loaded: Bundle) -> dict[str, Any]:
-    """Return `leakear.json` and what only the file itself tells."""
+    """Return `leakear.json`, and whether the file is signed."""
     return {**loaded.info.raw, "signed": loaded.signature is not None}
 
 
 def verify(path: Path, runtime: str) -> dict[str, Any]:
-    """Run the golden vector. Raises ModelError where it does not come out.
+    """Run the golden vector. Raises ModelError when it gives other results.
 
     The logits are given in full precision, so that two machines can be compared bit by bit.
     """

@@ -117,7 +117,7 @@ def _run(shares: Sequence[Sequence[Identity]], options: FleetOptions, folder: Pa
         for worker, _ in workers:
             worker.terminate()
 
-    for number in (signal.SIGINT, signal.SIGTERM):  # whoever ends this process ends the fleet, in good order
+    for number in (signal.SIGINT, signal.SIGTERM):  # the end of this process stops every node in order
         signal.signal(number, end)
     latest: list[Counts] = [{} for _ in workers]
     ended = [False] * len(workers)

@@ -90,7 +90,7 @@ class Availability(StrEnum):
     OFFLINE = "offline"
 
     def to_json(self) -> bytes:
-        """Give the bare word: what dashboards expect of an availability topic."""
+        """Return the bare word, which dashboards expect on an availability topic."""
         return self.value.encode()
 
     @classmethod

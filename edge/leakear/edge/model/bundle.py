@@ -1,4 +1,4 @@
-"""The model file: a TFLite flatbuffer with a ZIP appended, so that a model and what it expects cannot drift apart.
+"""The model file: a TFLite flatbuffer with a ZIP appended, so that a model and its description stay together.
 
 Any TFLite runtime and Netron open it as a model, `zipfile` reads the rest (the TFLite metadata convention for
 associated files). The ZIP holds `leakear.json` (schema in docs/schemas), the golden vector (inputs and the logits that
@@ -26,13 +26,13 @@ from leakear.edge.spec import SpectrogramSpec
 SCHEMA = 1
 INFO, INPUTS, LOGITS, SIGNATURE = "leakear.json", "golden/inputs.npy", "golden/logits.npy", "leakear.sig"
 MAX_MEMBER_BYTES = 64 << 20
-"""Nothing beside the network is ever larger: a file that says so is hostile."""
+"""No member beside the network is larger: a file with such a member is refused."""
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
 @dataclass(frozen=True)
 class BundleInfo:
-    """What `leakear.json` says."""
+    """Contents of `leakear.json`."""
 
     model_id: str
     """names the model in every message"""
@@ -109,7 +109,7 @@ def _check_schema(schema: Any, name: str) -> None:
 
 
 def _members(data: bytes, name: str) -> tuple[int, dict[str, bytes]]:
-    """Return where the ZIP begins, and its members. Raises ModelError that tells a plain model from a damaged one."""
+    """Return where the ZIP begins, and its members. Raises ModelError for a plain model or a damaged one."""
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             listed = archive.infolist()
@@ -135,7 +135,7 @@ def _check_listed(listed: Sequence[zipfile.ZipInfo], name: str) -> None:
             raise ModelError(f"{name}: {member} is missing; convert the model again with leakear-convert")
     for entry in listed:
         if entry.file_size > MAX_MEMBER_BYTES:
-            raise ModelError(f"{name}: {entry.filename} is too large for a leakear model file")
+            raise ModelError(f"{name}: {entry.filename} is larger than in any valid model")
 
 
 def _array(data: bytes, member: str, name: str) -> NDArray[Any]:
@@ -149,7 +149,7 @@ def _array(data: bytes, member: str, name: str) -> NDArray[Any]:
 
 
 def digest(flatbuffer: bytes, info: bytes, inputs: bytes, logits: bytes) -> bytes:
-    """Return what a signature covers: one line a part, so no part can pass for another."""
+    """Return what a signature covers: one line a part, with its name, so that parts cannot be exchanged."""
     parts = {"flatbuffer": flatbuffer, INFO: info, INPUTS: inputs, LOGITS: logits}
     return "".join(f"{part} {hashlib.sha256(data).hexdigest()}\n" for part, data in parts.items()).encode()
 
@@ -157,7 +157,7 @@ def digest(flatbuffer: bytes, info: bytes, inputs: bytes, logits: bytes) -> byte
 def parse(data: bytes, name: str) -> Bundle:
     """Read a bundle from its bytes; `name` is the file in error messages.
 
-    Checks everything but the network's own arithmetic (that is `Model.load`, with the golden vector). Raises
+    Checks everything but the network's results (that is `Model.load`, with the golden vector). Raises
     ModelError whose sentence says what is wrong with the file.
     """
     if data[4:8] != b"TFL3":

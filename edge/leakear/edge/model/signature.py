@@ -1,7 +1,7 @@
-"""Who made a model file: Ed25519 signatures (RFC 8032) by way of the `cryptography` package.
+"""Signatures of model files: Ed25519 (RFC 8032), with the `cryptography` package.
 
-A signature covers the digests of network, description and golden vector (`bundle.digest`). A node that is given a
-public key accepts nothing else; the private key never leaves the workstation.
+A signature covers the digests of network, description and golden vector (`bundle.digest`). A node with a
+public key accepts only models signed with its private key, which never leaves the workstation.
 """
 
 from pathlib import Path
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 
 def check(loaded: Bundle, public_key: str | Path, name: str) -> None:
-    """Return when the file is signed by the holder of the key's private half.
+    """Return when the file is signed with the private key that belongs to `public_key`.
 
-    `public_key`: PEM file. Raises ConfigError for a key that is missing or none, ModelError for a file that is not
+    `public_key`: PEM file. Raises ConfigError for a key that is missing or not valid, ModelError for a file that is not
     signed, or not by that key.
     """
     from cryptography.exceptions import InvalidSignature

@@ -1,4 +1,4 @@
-"""Score: a spectrogram becomes P(leak). The one place that knows a TFLite runtime, and that knows quantisation."""
+"""Score: turns a spectrogram into P(leak). Only this module uses a TFLite runtime and knows about quantisation."""
 
 import math
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ class ModelOptions:
 
     @property
     def file(self) -> Path:
-        """The model file that is meant."""
+        """The model file to load."""
         return path_of(self.path) if self.path else FACTORY
 
 
@@ -64,9 +64,9 @@ class Model:
     def load(
         cls, path: str | Path, runtime: str = "auto", threads: int = 1, public_key: str | Path | None = None
     ) -> "Model":
-        """Load a model file and check that it computes here what it computed at its converter.
+        """Load a model file and check that it gives the same results here as at its converter.
 
-        Raises ModelError (damaged, foreign, unsigned though a key is given, another result), ConfigError (no runtime).
+        Raises ModelError (damaged, not by leakear, not signed with the key, other results), ConfigError (no runtime).
         """
         loaded = bundle.read(path)
         if public_key:
@@ -85,7 +85,7 @@ class Model:
 
     @property
     def info(self) -> BundleInfo:
-        """What the file says of itself."""
+        """Description in the file."""
         return self._bundle.info
 
     @property
@@ -111,7 +111,7 @@ class Model:
         return sigmoid(logit / self.info.temperature) if math.isfinite(logit) else math.nan
 
     def golden_logits(self) -> list[float]:
-        """Return what the network makes of the golden inputs here."""
+        """Run the golden inputs; return one logit each."""
         return [self._invoke(codes.astype(np.float32), 0.0, 1 / 255) for codes in self._bundle.golden_inputs]
 
     def _invoke(self, values: "np.ndarray[Any, np.dtype[np.float32]]", low: float, factor: float) -> float:
@@ -128,11 +128,11 @@ class Model:
             raise ModelError(f"{name}: the network takes {found}, its description says {wanted} and one logit")
 
     def _check_golden(self, name: str) -> None:
-        """Compare with what the converter saw: a wrong kernel or a swapped label would invert every alert."""
+        """Compare with the converter's results: a wrong kernel or swapped labels would invert alerts."""
         for got, expected in zip(self.golden_logits(), self._bundle.golden_logits, strict=True):
             if not abs(got - float(expected)) <= self.info.golden_tolerance:
                 raise ModelError(
-                    f"{name}: the golden vector does not come out (logit {got:.3f}, expected {float(expected):.3f}); "
+                    f"{name}: the golden vector gives another result (logit {got:.3f}, not {float(expected):.3f}); "
                     "the file or the runtime is not the one that was verified"
                 )
 

@@ -1,7 +1,7 @@
 """One MQTT connection, from CONNECT to its end.
 
 Its callbacks only put notices into the inbox; the main thread takes them out (`mqtt.Link.pump`). Each connection is a
-paho client of its own: nothing half-sent is carried over, what was not acknowledged is sent anew from the outbox.
+new paho client: no state is carried over, and what was not acknowledged is sent again from the outbox.
 """
 
 import logging
@@ -33,14 +33,14 @@ CALLBACKS = ("on_connect", "on_disconnect", "on_publish", "on_subscribe", "on_me
 
 @dataclass(frozen=True)
 class Will:
-    """What the broker says for a node that is gone (retained, QoS 1)."""
+    """The last will: published by the broker when the node's connection breaks (retained, QoS 1)."""
 
     topic: str
     payload: bytes
 
 
 class Wake:
-    """Wakes the network thread out of its select. One for all connections: its sockets outlive them."""
+    """Wakes the network thread from its select. One object serves all connections in turn."""
 
     def __init__(self) -> None:
         self._read, self._write = socket.socketpair()
@@ -57,18 +57,18 @@ class Wake:
             self._write.send(b"\0")
 
     def clear(self) -> None:
-        """Take note of having been woken."""
+        """Read what `set` wrote."""
         with suppress(BlockingIOError):
             self._read.recv(4096)
 
     def close(self) -> None:
-        """Give the descriptors back, once no thread uses them."""
+        """Close the descriptors, once no thread uses them."""
         self._read.close()
         self._write.close()
 
 
 class Connection:
-    """One paho client for one connection. `run` blocks until it is over; all else may be called from elsewhere."""
+    """One paho client for one connection. `run` blocks until it ends; other threads may call everything else."""
 
     def __init__(
         self, options: MqttOptions, client_id: str, will: Will, inbox: Inbox, wake: Wake, protocol: int
@@ -80,12 +80,12 @@ class Connection:
         self.answered = False
         """whether the broker sent a CONNACK"""
         self.version_refused = False
-        """whether the broker says it does not speak this protocol version"""
+        """whether the broker answered that it does not speak this protocol version"""
         self.orderly = False
-        """whether we ended it"""
+        """whether this side ended it"""
         self.protocol = protocol
         self.user = ""
-        """who we say we are; empty: nobody"""
+        """user name given to the broker; empty: none"""
         self._options, self._client_id, self._inbox, self._wake = options, client_id, inbox, wake
         self._since: float | None = None
         self._client = self._make_client(will)
@@ -101,17 +101,17 @@ class Connection:
         try:
             self._client.connect(options.host, options.effective_port, options.keepalive_s, **self._clean_start())
             self.reached = True
-            if not self.orderly:  # `leave` may have come while we were still connecting
+            if not self.orderly:  # `leave` may have been called meanwhile
                 self._serve()
-        except Exception as error:  # noqa: BLE001 (whatever a broker makes paho do, the node goes on)
-            self._explain(error)
+        except Exception as error:  # noqa: BLE001 (whatever paho raises, the node continues)
+            self._note_error(error)
         finally:
             self.cut()
-            for name in CALLBACKS:  # a circle of references would keep each attempt's TLS context for a while
+            for name in CALLBACKS:  # else a reference cycle keeps the TLS context of each attempt
                 setattr(self._client, name, None)
 
     def publish(self, topic: str, payload: bytes, qos: int, retain: bool, expiry_s: int = 0) -> int | None:
-        """Hand a message to the socket; its number, or None where the connection is gone."""
+        """Hand a message to the socket; its number, or None when the connection is closed."""
         properties = None
         if expiry_s and self.protocol == paho.MQTTv5:
             properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
@@ -120,23 +120,23 @@ class Connection:
         return info.mid if info.rc == paho.MQTT_ERR_SUCCESS else None
 
     def subscribe(self, topic: str) -> int | None:
-        """Ask for a topic; the number of the question."""
+        """Subscribe to a topic; the number of the request."""
         return self._client.subscribe(topic, qos=1)[1]
 
     def leave(self) -> None:
-        """Say goodbye (no last will)."""
+        """Disconnect; the broker does not publish the last will."""
         self.orderly = True
         self._client.disconnect()
 
     def cut(self) -> None:
-        """End a connection that no longer answers."""
+        """Close a connection that no longer answers."""
         sock = self._client.socket()
         if isinstance(sock, socket.socket):
             with suppress(OSError):
                 sock.shutdown(socket.SHUT_RDWR)
 
     def _serve(self) -> None:
-        """Move bytes until the socket is gone (paho's interface for foreign loops)."""
+        """Read and write until the socket is closed (paho's interface for external loops)."""
         client = self._client
         while (sock := client.socket()) is not None:
             held_back = isinstance(sock, ssl.SSLSocket) and sock.pending() > 0
@@ -176,7 +176,7 @@ class Connection:
         return client
 
     def _clean_start(self) -> dict[str, Any]:
-        """Session for MQTT 5: the broker keeps commands for a while. 3.1.1 cannot say how long, so: none."""
+        """Session for MQTT 5: the broker keeps commands for some time. 3.1.1 has no limit for it: no session."""
         if self.protocol != paho.MQTTv5:
             return {}
         properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
@@ -184,7 +184,7 @@ class Connection:
         properties.MaximumPacketSize = self._options.max_payload + 2048
         return {"clean_start": False, "properties": properties}
 
-    def _explain(self, error: Exception | str) -> None:
+    def _note_error(self, error: Exception | str) -> None:
         options, handshake = self._options, self._options.tls and not self.reached
         found = reason_codes.explain_error(error, options.host, options.tls_minimum, handshake=handshake)
         self.refusal = self.refusal or found
@@ -196,8 +196,8 @@ class Connection:
     def _on_connect(self, client: paho.Client, _: Any, __: Any, reason: ReasonCode, given: Properties | None) -> None:
         self.answered = True
         if reason.value >= FAILURE:
-            unspoken = reason.value == reason_codes.UNSUPPORTED_PROTOCOL
-            self.version_refused = unspoken and self.protocol == paho.MQTTv5 and self._options.protocol == "auto"
+            unsupported = reason.value == reason_codes.UNSUPPORTED_PROTOCOL
+            self.version_refused = unsupported and self.protocol == paho.MQTTv5 and self._options.protocol == "auto"
             if not self.version_refused:
                 self.refusal = reason_codes.explain_connack(
                     reason.value, self._options.host, self.user, self._client_id
@@ -224,9 +224,9 @@ class Connection:
             self._inbox.offer(message.topic, bytes(message.payload))
 
     def _on_log(self, _: Any, __: Any, level: int, text: str) -> None:
-        """Hear what paho says of a socket: TLS 1.3 reports a missing client certificate only after the handshake."""
+        """Take errors from paho's log: TLS 1.3 reports a missing client certificate only after the handshake."""
         if level == paho.MQTT_LOG_ERR and "SSL" in text:
-            self._explain(text)
+            self._note_error(text)
 
 
 def _certificate_ends(client: paho.Client) -> float | None:

@@ -1,8 +1,8 @@
 """Secrets of the broker connection: from systemd's credentials, the environment or a file; never from a command line.
 
-A systemd credential (`LoadCredential=mqtt-password:/etc/leakear/mqtt-password`) wins: only the daemon can read it. Its
-names: `mqtt-username`, `mqtt-password`, `mqtt-ca`, `mqtt-client-certificate`, `mqtt-client-key`. Nothing here is ever
-logged.
+A systemd credential (`LoadCredential=mqtt-password:/etc/leakear/mqtt-password`) is used first: only the
+daemon can read it. Its names: `mqtt-username`, `mqtt-password`, `mqtt-ca`, `mqtt-client-certificate`,
+`mqtt-client-key`. Nothing here is ever logged.
 """
 
 import os
@@ -19,7 +19,7 @@ DIRECTORY = "CREDENTIALS_DIRECTORY"
 
 @dataclass(frozen=True)
 class Login:
-    """Who the node is to the broker; empty texts: anonymous."""
+    """The node's user name and password on the broker; empty: anonymous."""
 
     username: str
     password: str = field(repr=False)
@@ -33,7 +33,7 @@ def credential(name: str, environment: Mapping[str, str] | None = None) -> Path 
 
 
 def login(username: str, password: str, password_file: str) -> Login:
-    """Gather user and password: the credentials first, then what settings or environment say, then the file.
+    """Return user and password: from the credentials, else from settings or environment, else from the file.
 
     Raises ConfigError that names the file or key.
     """

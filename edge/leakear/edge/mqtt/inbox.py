@@ -99,7 +99,7 @@ class Inbox:
             self.put(Received(topic, payload))
 
     def take(self) -> Iterator[Notice]:
-        """Give all notices that are there (main thread)."""
+        """Yield all notices that have arrived (main thread)."""
         self.arrived.clear()
         for _ in range(self._notices.qsize()):
             notice = self._notices.get()

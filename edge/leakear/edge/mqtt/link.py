@@ -13,7 +13,7 @@ from collections.abc import Callable
 from leakear.edge.errors import DeliveryError
 from leakear.edge.messages.reports import Availability, Identity, utc_text
 from leakear.edge.mqtt import protocol_version, reason_codes, tls
-from leakear.edge.mqtt.backoff import Holds
+from leakear.edge.mqtt.backoff import RefusedTopics
 from leakear.edge.mqtt.connection import Will
 from leakear.edge.mqtt.inbox import Closed, Inbox, Opened, Received
 from leakear.edge.mqtt.options import MqttOptions
@@ -31,7 +31,7 @@ SHOWN_S = 30.0
 AWAY_S = 10.0
 """s without a broker after which the journal says so, once"""
 DAY_S = 86400.0
-"""s after which a connection under an ending certificate is made anew"""
+"""s after which the node reconnects while a certificate expires soon"""
 GOODBYE_S = 2.0
 """s given to the broker to take `offline`"""
 
@@ -115,7 +115,7 @@ class Link:
     def pump(self) -> None:
         """Take what has come in, send what is due. Call it often; it never waits for the network.
 
-        Raises DeliveryError when the network thread is gone: a daemon started anew is better than a silent one.
+        Raises DeliveryError when the network thread has ended: systemd then restarts the daemon.
         """
         for notice in self._inbox.take():
             if isinstance(notice, Received):
@@ -164,8 +164,8 @@ class Link:
     def faults(self) -> dict[str, str]:
         """Name → sentence, of what the broker refuses and of certificates that run out."""
         found = dict(self._refused)
-        if self._holds.sentences:
-            found["publish_refused"] = " ".join(self._holds.sentences.values())
+        if self._refused_topics.sentences:
+            found["publish_refused"] = " ".join(self._refused_topics.sentences.values())
         if self._certificate is not None:
             days = (self._certificate[0] - time.time()) / 86400
             if days < self._options.certificate_warning_days:
@@ -181,7 +181,7 @@ class Link:
         self._options = options
         self._inbox = Inbox(options.max_payload)
         self._connector = self._make_connector(options, self._inbox)
-        self._holds = Holds(options.reconnect_refused_s)
+        self._refused_topics = RefusedTopics(options.reconnect_refused_s)
         self._sender: Sender | None = None
         self._started = self._reached = False
         self._away_since = None
@@ -207,7 +207,7 @@ class Link:
         topics = Topics(self._availability, self._identity.topic("event"), connection.user)
         self._away_since = None
         self._sender = Sender(
-            connection, opened.in_flight, topics, self._retained, self._holds, self._outbox, self._monotonic
+            connection, opened.in_flight, topics, self._retained, self._refused_topics, self._outbox, self._monotonic
         )
         for topic in (self._identity.topic("cmd/+"), *self._handlers):
             self._sender.subscribe(topic)

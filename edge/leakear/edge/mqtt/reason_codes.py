@@ -1,4 +1,4 @@
-"""What a broker's refusal means for a person: one sentence each, with the remedy."""
+"""What a broker's refusal means: one sentence for people each, with the remedy."""
 
 import ssl
 import time
@@ -22,7 +22,7 @@ class Refusal:
 
 
 def explain_error(error: Exception | str, host: str, minimum: str, *, handshake: bool = False) -> Refusal | None:
-    """Explain a failure below MQTT (`handshake`: while TLS was set up); None: an ordinary outage, nobody's fault."""
+    """Explain a failure below MQTT (`handshake`: while TLS was set up); None: an ordinary outage."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return Refusal("broker_certificate", _certificate(error, host))
     if handshake and isinstance(error, ConnectionResetError | BrokenPipeError | ssl.SSLEOFError):
@@ -48,7 +48,7 @@ _HANDSHAKE = {
     "UNSUPPORTED_PROTOCOL": "{host} offers no TLS {minimum}: update the broker, or lower mqtt.tls_minimum.",
     "HANDSHAKE_FAILURE": "{host} refuses the TLS handshake: it may want an mqtt.client_certificate.",
 }
-"""sign in OpenSSL's words → sentence"""
+"""part of OpenSSL's error text → sentence"""
 
 
 def _certificate(error: ssl.SSLCertVerificationError, host: str) -> str:
@@ -72,20 +72,20 @@ def explain_connack(code: int, host: str, user: str, client_id: str) -> Refusal:
         NOT_AUTHORISED: f"{host} does not let {who} in: give the node a user and password on the broker.",
         133: f"{host} refuses the client id {client_id}: set another mqtt.client_id.",
         138: f"{host} has banned {who}: ask whoever runs the broker.",
-        UNSUPPORTED_PROTOCOL: f"{host} speaks neither MQTT 5 nor 3.1.1: update it.",
+        UNSUPPORTED_PROTOCOL: f"{host} does not speak this version of MQTT: set mqtt.protocol to auto, or update it.",
     }
     return Refusal("broker_refused", sentences.get(code, f"{host} refuses the connection (MQTT reason {code})."))
 
 
 def explain_disconnect(code: int, client_id: str) -> Refusal | None:
-    """Explain a DISCONNECT of the broker; None: it only goes away."""
+    """Explain a DISCONNECT of the broker; None: the broker only stops."""
     if code == SESSION_TAKEN_OVER:
         return Refusal("client_id_taken", _taken(client_id))
     return None
 
 
 def short_lived(client_id: str) -> Refusal:
-    """Explain connections that are cut again and again soon after they began."""
+    """Explain connections that are closed soon after they began, several times in a row."""
     return Refusal(
         "connection_cut",
         f"the broker cuts each connection soon after it began: either {_taken(client_id)[:-1]}, or its"

@@ -1,4 +1,4 @@
-"""The thread that keeps a connection to the broker, for ever: the first is tried as patiently as any other."""
+"""The network thread: connects to the broker again and again; a failed first attempt is treated like any other."""
 
 import logging
 import threading
@@ -17,11 +17,11 @@ log = logging.getLogger("leakear.mqtt")
 SHORT_S = 60.0
 """a connection that ends sooner was cut"""
 SHORT_IN_A_ROW = 4
-"""so many short connections in a row are no accident (mosquitto 2.0 cuts a twin's connection without a reason)"""
+"""so many short connections in a row are reported (mosquitto 2.0 gives no reason when two clients have one id)"""
 
 
 class Connector:
-    """Connects, serves, waits, again."""
+    """Connects, serves the connection until it ends, waits, and connects again."""
 
     def __init__(self, options: MqttOptions, client_id: str, will: Will, inbox: Inbox) -> None:
         self._options, self._client_id, self._will, self._inbox = options, client_id, will, inbox
@@ -38,7 +38,7 @@ class Connector:
         self._make()
 
     def start(self) -> None:
-        """Begin."""
+        """Start the thread."""
         self._thread.start()
 
     def stop(self, timeout_s: float = 4.0) -> None:
@@ -54,23 +54,23 @@ class Connector:
 
     @property
     def alive(self) -> bool:
-        """Whether somebody still tries."""
+        """Whether the thread still runs."""
         return self._thread.is_alive()
 
     def _run(self) -> None:
         while not self._stop.is_set():
             try:
                 wait_s = self._attempt()
-            except Exception as error:  # a thread that ends of the unforeseen would silence the node for ever
-                wait_s = self._fail(Refusal("mqtt_failed", _unforeseen(error)))
+            except Exception as error:  # without this thread the node would stay offline
+                wait_s = self._fail(Refusal("mqtt_failed", _unexpected(error)))
                 log.debug("an attempt failed", exc_info=True)
             self._stop.wait(wait_s)
 
     def _attempt(self) -> float:
-        """One connection from begin to end; s to wait before the next."""
+        """Serve one connection until it ends; return s to wait before the next."""
         try:
             self._current = connection = self._make()
-        except ConfigError as error:  # a file was changed under us; the next attempt reads it again
+        except ConfigError as error:  # a file was changed meanwhile; the next attempt reads it again
             return self._fail(Refusal("mqtt_files", str(error)))
         if self._stop.is_set():
             return 0.0
@@ -82,7 +82,7 @@ class Connector:
         return self._backoff.wait(refused=refusal is not None, lasted_s=connection.lasted_s)
 
     def _fail(self, refusal: Refusal) -> float:
-        """Report an attempt that came to nothing; s to wait before the next."""
+        """Report an attempt that failed; return s to wait before the next."""
         self._inbox.put(Closed(self._current, refusal, orderly=False))
         return self._backoff.wait(refused=True, lasted_s=0.0)
 
@@ -91,11 +91,11 @@ class Connector:
         return Connection(self._options, self._client_id, self._will, self._inbox, self._wake, number)
 
     def _cut_short(self, connection: Connection) -> Refusal | None:
-        """Notice connections that are cut soon after they began, again and again, without a reason."""
+        """Return a refusal when several connections in a row were closed soon and without a reason."""
         cut = connection.answered and not connection.orderly and connection.lasted_s < SHORT_S
         self._short = self._short + 1 if cut else 0
         return reason_codes.short_lived(self._client_id) if self._short >= SHORT_IN_A_ROW else None
 
 
-def _unforeseen(error: Exception) -> str:
-    return f"the connection to the broker failed in an unforeseen way ({type(error).__name__}: {error}): tried again."
+def _unexpected(error: Exception) -> str:
+    return f"the connection to the broker failed unexpectedly ({type(error).__name__}: {error}): it is tried again."

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from leakear.edge.mqtt import reason_codes
-from leakear.edge.mqtt.backoff import Holds
+from leakear.edge.mqtt.backoff import RefusedTopics
 from leakear.edge.mqtt.inbox import Transport
 from leakear.edge.mqtt.reason_codes import FAILURE
 from leakear.edge.outbox.queue import Outbox
@@ -68,7 +68,7 @@ class Sender:
         window: int,
         topics: Topics,
         retained: Retained,
-        holds: Holds,
+        refused_topics: RefusedTopics,
         outbox: Outbox,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -80,7 +80,7 @@ class Sender:
         self.refused_subscription: str | None = None
         """topic of a subscription the broker refused"""
         self._window, self._topics, self._retained = window, topics, retained
-        self._holds, self._outbox, self._monotonic = holds, outbox, monotonic
+        self._refused_topics, self._outbox, self._monotonic = refused_topics, outbox, monotonic
         self._sent: dict[int, Sent] = {}
         self._replies: deque[tuple[str, bytes]] = deque()
         self._after = 0
@@ -107,7 +107,7 @@ class Sender:
         if code >= FAILURE:
             self._refused(sent, code)
         elif not sent.subscription:
-            self._holds.release(sent.topic)
+            self._refused_topics.release(sent.topic)
             self.open = self.open or sent.topic == self._topics.availability
             if sent.seq:
                 self.acks.append(sent.seq)
@@ -119,7 +119,7 @@ class Sender:
             if not self._publish(topic, self._retained.payloads[topic], retain=True):
                 return
             del self._retained.dirty[topic]
-        if self.open and not self._holds.holds(self._topics.events, now):
+        if self.open and not self._refused_topics.is_held(self._topics.events, now):
             self._fill_events()
         while self.open and self._replies and self._publish(*self._replies[0]):
             self._replies.popleft()
@@ -136,14 +136,16 @@ class Sender:
     def idle(self) -> bool:
         """Whether the broker has everything it may have."""
         now = self._monotonic()
-        waiting = [topic for topic in self._retained.dirty if not self._holds.holds(topic, now)]
+        waiting = [topic for topic in self._retained.dirty if not self._refused_topics.is_held(topic, now)]
         return not (self._sent or waiting or self._replies or self.acks)
 
     def _retained_due(self, now: float) -> list[str]:
         wanted = list(self._retained.dirty)
         if not self.open:
             wanted = [topic for topic in wanted if topic == self._topics.availability]
-        return [topic for topic in wanted if not self._in_flight(topic) and not self._holds.holds(topic, now)]
+        return [
+            topic for topic in wanted if not self._in_flight(topic) and not self._refused_topics.is_held(topic, now)
+        ]
 
     def _fill_events(self) -> None:
         in_flight = {sent.seq for sent in self._sent.values() if sent.seq}
@@ -170,9 +172,9 @@ class Sender:
             self.refused_subscription = sent.topic
             return
         refusal = reason_codes.explain_publish(code, sent.topic, self._topics.user)
-        if sent.topic not in self._holds.sentences:
+        if sent.topic not in self._refused_topics.sentences:
             log.error("%s", refusal.sentence)
-        self._holds.add(sent.topic, refusal.sentence, self._monotonic())
+        self._refused_topics.hold(sent.topic, refusal.sentence, self._monotonic())
         if sent.seq:
             self._after = 0
         else:

@@ -1,4 +1,4 @@
-"""TLS of the broker connection: whom to trust, how to show oneself, and when the certificates run out."""
+"""TLS of the broker connection: trusted CAs, the node's own certificate, and when certificates expire."""
 
 import logging
 import ssl
@@ -17,17 +17,17 @@ VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
 
 @dataclass(frozen=True)
 class Files:
-    """PEM files in use; None where there is none."""
+    """PEM files in use; None: there is none."""
 
     ca: Path | None
     """None: the system's authorities"""
     certificate: Path | None
     key: Path | None
-    """None: the key stands in the certificate's file"""
+    """None: the key is in the certificate's file"""
 
     @classmethod
     def of(cls, ca: str, certificate: str, key: str) -> "Files":
-        """Take configured paths, or the systemd credential of that name where there is one."""
+        """Return the systemd credentials where there are any, else the configured paths."""
         return cls(
             credential("mqtt-ca") or _path(ca),
             credential("mqtt-client-certificate") or _path(certificate),
@@ -43,7 +43,7 @@ def context(files: Files, minimum: str) -> ssl.SSLContext:
         try:
             made.load_verify_locations(files.ca)
         except (OSError, ssl.SSLError) as error:
-            raise ConfigError(f"mqtt.ca_file: {files.ca}: {_words(error)}; it must hold PEM certificates.") from None
+            raise ConfigError(f"mqtt.ca_file: {files.ca}: {_reason(error)}; it must hold PEM certificates.") from None
     made.minimum_version = VERSIONS[minimum]
     if files.certificate is not None:
         _load_certificate(made, files.certificate, files.key)
@@ -60,7 +60,7 @@ def expiries(files: Files) -> Iterable[tuple[float, str]]:
         try:
             found = x509.load_pem_x509_certificates(path.read_bytes())
         except (OSError, ValueError) as error:  # OpenSSL takes more than this does (`TRUSTED CERTIFICATE`)
-            log.warning("when %s %s ends is not known: %s", what, path, _words(error))
+            log.warning("the expiry date of %s %s cannot be read: %s", what, path, _reason(error))
             continue
         yield min(one.not_valid_after_utc.timestamp() for one in found), f"{what} {path}"
 
@@ -73,7 +73,7 @@ def _load_certificate(made: ssl.SSLContext, certificate: Path, key: Path | None)
         made.load_cert_chain(certificate, key, password=_no_password)
     except (OSError, ssl.SSLError, ValueError) as error:
         raise ConfigError(
-            f"mqtt.client_certificate: {certificate} with its key cannot be used: {_words(error)}; give a PEM"
+            f"mqtt.client_certificate: {certificate} with its key cannot be used: {_reason(error)}; give a PEM"
             " certificate and its unencrypted PEM key."
         ) from None
 
@@ -87,7 +87,7 @@ def _is_file(path: Path, name: str) -> bool:
 
 
 def _no_password() -> str:
-    """Answer for an encrypted key, instead of OpenSSL's question on the terminal."""
+    """Return no password for an encrypted key: OpenSSL would ask for it on the terminal."""
     return ""
 
 
@@ -95,7 +95,7 @@ def _path(name: str) -> Path | None:
     return options.path(name) if name else None
 
 
-def _words(error: Exception) -> str:
+def _reason(error: Exception) -> str:
     if isinstance(error, ssl.SSLError):
         return (error.reason or "not readable").replace("_", " ").lower()
     return getattr(error, "strerror", None) or str(error)

@@ -1,7 +1,7 @@
-"""The outbox's SQLite file: events until a broker has them, and what the daemon must remember over a restart.
+"""The outbox's SQLite file: events until a broker has acknowledged them, and the daemon's saved values.
 
-WAL; synchronous FULL where an event is put in, NORMAL where one is marked as acknowledged: losing such a mark in a
-power cut only means that the event is sent once more under the same id. Errors are sqlite3's; `Outbox` decides.
+WAL; synchronous FULL where an event is put in, NORMAL where one is marked as acknowledged: when a power cut
+loses such a mark, the event is only sent again under the same id. Raises sqlite3's errors, which `recovery` handles.
 """
 
 import json
@@ -27,8 +27,8 @@ SELECT seq, kind, payload, status FROM events WHERE seq != (SELECT max(seq) FROM
 ORDER BY status != 1, kind = 'state',
     kind = 'state' AND (instr(payload, '"to":"LEAK"') > 0 OR instr(payload, '"to":"WARNING"') > 0), seq LIMIT 1
 """
-"""What gives way when there is no room: what a broker has anyway, then the oldest that is no change of state, then
-the oldest change that is no alert, then the oldest alert."""
+"""Order of deletion when there is no room: events that a broker has acknowledged, then the oldest that is no change of
+state, then the oldest change of state that is no alert, then the oldest alert."""
 
 
 @dataclass(frozen=True)
@@ -41,12 +41,12 @@ class Row:
 
     @property
     def size(self) -> int:
-        """Bytes it counts for."""
+        """Bytes that it counts for."""
         return len(self.payload) + OVERHEAD
 
     @property
     def weight(self) -> int:
-        """How long it is held on to: alerts longest, then other changes of state."""
+        """Priority, 0 to 2: alerts are kept longest, then other changes of state."""
         alert = any(b'"to":"%s"' % state in self.payload for state in (b"LEAK", b"WARNING"))
         return 0 if self.kind != "state" else 2 if alert else 1
 
@@ -63,7 +63,7 @@ class Store:
     def __init__(self, path: Path, boot: str) -> None:
         self.depth = self.bytes = 0
         self.unreadable: list[str] = []
-        """keys of the memory whose values were damaged"""
+        """keys of saved values that were damaged"""
         self._boot = boot
         self._db = sqlite3.connect(path, isolation_level=None, timeout=1.0, check_same_thread=True)
         self._db.text_factory = _text
@@ -74,11 +74,11 @@ class Store:
             raise
 
     def close(self) -> None:
-        """Close; the WAL is folded into the database."""
+        """Close; the WAL is written into the database."""
         self._db.close()
 
     def give_room(self) -> None:
-        """Fold the WAL into the database and give its room back to a full disk."""
+        """Write the WAL into the database and truncate it, to free space on a full disk."""
         self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
     @contextmanager
@@ -113,12 +113,12 @@ class Store:
                 self.bytes += len(row.payload) - before[0]
 
     def pending(self, limit: int, after: int = 0) -> list[Row]:
-        """Give the oldest events that no broker has, in order of seq."""
+        """Return the oldest events that no broker has acknowledged, in order of seq."""
         query = "SELECT seq, kind, payload FROM events WHERE seq > ? AND status != 1 ORDER BY seq LIMIT ?"
         return [Row(*found) for found in self._db.execute(query, (after, limit))]
 
     def acknowledge(self, seqs: Iterable[int]) -> tuple[list[int], int]:
-        """Mark as delivered. Gives those that now settle, and how many of them were never acknowledged before."""
+        """Mark as delivered. Returns the seqs that now settle, and how many were never acknowledged before."""
         settling, first = [], 0
         for seq in seqs:
             found = self._db.execute("SELECT status FROM events WHERE seq = ? AND status != 1", (seq,)).fetchone()
@@ -140,7 +140,7 @@ class Store:
         self.depth += changed
 
     def make_room(self, limit: int) -> list[Row]:
-        """Delete until at most `limit` bytes are left; gives what no broker had yet."""
+        """Delete until at most `limit` bytes are left; return the deleted events that no broker had acknowledged."""
         lost = []
         while self.bytes > limit and (found := self._db.execute(FIRST_TO_GO).fetchone()):
             seq, kind, payload, status = found
@@ -158,7 +158,7 @@ class Store:
             self._db.execute(query, (key, _sealed(value)))
 
     def recall(self, key: str) -> Any:
-        """Give the value under a key, or None; a damaged one is as good as none, and is noted."""
+        """Return the value under a key, or None. A damaged value: None, and its key is added to `unreadable`."""
         found = self._db.execute("SELECT value FROM memory WHERE key = ?", (key,)).fetchone()
         try:
             return _unsealed(found[0]) if found else None
@@ -172,11 +172,11 @@ class Store:
         return int(self._db.execute("SELECT coalesce(max(seq), 0) FROM events").fetchone()[0])
 
     def _prepare(self) -> None:
-        # Nobody shares the file, and an index of the WAL in memory needs no room on a disk that is full.
+        # Only this process uses the file. In this mode the index of the WAL is in memory: a full disk needs no room.
         self._db.execute("PRAGMA locking_mode=EXCLUSIVE")
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA wal_autocheckpoint=16")
-        self._db.execute("PRAGMA journal_size_limit=0")  # a WAL that has done its duty takes no room
+        self._db.execute("PRAGMA journal_size_limit=0")  # the WAL is truncated after each checkpoint
         self._db.executescript(SCHEMA)
         found = self._db.execute("PRAGMA quick_check(1)").fetchone()[0]
         if found != "ok":
@@ -187,7 +187,7 @@ class Store:
         self._settle_before_start()
 
     def _settle_before_start(self) -> None:
-        """Drop what settled before a restart; after a reboot send it again: the broker may have lost power as well."""
+        """Delete what settled before a restart; after a reboot send it again: the broker may have lost power too."""
         query = "SELECT DISTINCT boot FROM events WHERE status = 1"
         boots = {found[0] for found in self._db.execute(query)}
         if boots:
@@ -208,14 +208,14 @@ class Store:
 
 @dataclass(frozen=True)
 class Salvage:
-    """What a damaged database still gave."""
+    """What could be read from a damaged database."""
 
     rows: tuple[Row, ...]
     memory: dict[str, Any]
 
 
 def salvage(path: Path) -> Salvage:
-    """Read a damaged database from both ends, up to the damage: undelivered events, and the memory."""
+    """Read a damaged database from both ends, up to the damage: undelivered events and saved values."""
     query = "SELECT seq, kind, payload FROM events WHERE status != 1 ORDER BY seq"
     rows: dict[int, Row] = {}
     memory: dict[str, Any] = {}
@@ -243,7 +243,7 @@ def _sealed(value: Any) -> str:
 def _unsealed(text: Any) -> Any:
     """Inverse of `_sealed`. Raises ValueError for what is damaged."""
     body, broken, seal = (text if isinstance(text, str) else "").partition("\n")
-    if broken and seal != f"{zlib.crc32(body.encode()):08x}":  # without a seal: written by a former version
+    if broken and seal != f"{zlib.crc32(body.encode()):08x}":  # without a checksum: written by an older version
         raise ValueError("damaged")
     return json.loads(body)
 

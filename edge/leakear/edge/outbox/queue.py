@@ -1,12 +1,12 @@
-"""The outbox: an event is in it, durably, from the moment it is decided until a broker has acknowledged it.
+"""The outbox: keeps each event durably from the moment it is decided until a broker has acknowledged it.
 
-Main thread only; order is order of `seq`. A full or read-only disk keeps events in memory until there is room, a
-damaged database is set aside (`disk`): both show in `faults`, neither stops the node. Bounded by bytes: what a broker
-has acknowledged is deleted first, then the oldest events that are no change of state, then the oldest changes of state
-that are no alert, then the oldest alerts. Deleted events are counted and, once there is room, reported as an event.
+Main thread only; events are in the order of `seq`. While the disk is full or read-only, events are kept in memory; a
+damaged database is replaced (`recovery`): both show in `faults`, neither stops the node. The size is limited: events
+that a broker has acknowledged are deleted first, then the oldest that are no change of state, then the oldest changes
+of state. Deleted undelivered events are counted and, once there is room, reported as an event.
 
-An acknowledged event settles for some seconds before it is deleted. If the connection is lost within them it is sent
-again under the same id: brokers acknowledge before they save, so one that crashes then has lost it.
+An acknowledged event is kept for some seconds before it is deleted. If the connection is lost in that time it is sent
+again under the same id: brokers acknowledge before they save, so a broker that crashes then has lost it.
 """
 
 import json
@@ -28,11 +28,11 @@ __all__ = ["Outbox", "OutboxOptions"]
 log = logging.getLogger(__name__)
 
 BATCH = 8
-"""events written in one transaction when a failed disk works again"""
+"""events written in one transaction when a disk works again"""
 
 
 class Outbox:
-    """Durable queue of events, and the daemon's memory over restarts. `path` is the database file."""
+    """Durable queue of events, and the daemon's saved state. `path` is the database file."""
 
     def __init__(
         self, path: str | Path, options: OutboxOptions | None = None, monotonic: Callable[[], float] = time.monotonic
@@ -44,17 +44,17 @@ class Outbox:
         """seq of the newest event; 0 before the first"""
         self._monotonic = monotonic
         self._memory: list[Row] = []
-        """events the disk has not taken"""
+        """events that could not be written to the disk"""
         self._acked: set[int] = set()
-        """acknowledged ones whose mark the disk has not taken"""
+        """seqs of acknowledged events whose mark is not on the disk yet"""
         self._settling: dict[int, float] = {}
         """seq → monotonic s of its acknowledgement"""
         self._given_up: dict[str, Any] | None = None
-        """events deleted for lack of room, not yet reported: `count`; `form`: the newest, model of the report"""
+        """events deleted and not yet reported: their `count`, and the last of them as the `form` of the report"""
         self._state: dict[str, Any] = {}
         self._dirty = False
         self._unread = False
-        """whether the disk may hold a state that nobody could read at the start"""
+        """whether the disk may hold a state that could not be read at the start"""
         self._late: dict[str, Any] = {}
         self._saved = self._kept = monotonic()
         self._disk = Disk(Path(path), self.options.retry_s, monotonic)
@@ -71,7 +71,7 @@ class Outbox:
         self.close()
 
     def close(self) -> None:
-        """Write what is unwritten, as far as the disk allows, and close."""
+        """Write what is not on the disk yet, if the disk works, and close."""
         if self._dirty or self._memory:
             self._disk.write(self._save)
         self._disk.close()
@@ -98,7 +98,7 @@ class Outbox:
         return (self._disk.store.bytes if self._disk.store else 0) + sum(row.size for row in self._memory)
 
     def put(self, event: Event, state: Mapping[str, Any] | None = None) -> Event:
-        """Give an event its seq and keep it; with `state`, a crash leaves both or neither."""
+        """Give an event its seq and keep it; with `state`, both are written in one transaction."""
         if state is not None:
             self._state, self._dirty = dict(state), True
         self.last_seq += 1
@@ -111,7 +111,7 @@ class Outbox:
         return numbered
 
     def amend(self, event: Event) -> bool:
-        """Replace the newest event while it is still unsent; return whether it is stored. A power cut may undo it."""
+        """Replace the newest event before it is sent. A power cut may undo that."""
         row = Row(event.seq, event.kind, event.to_json())
         if self._memory and self._memory[-1].seq == row.seq:
             self._memory[-1] = row
@@ -119,14 +119,14 @@ class Outbox:
         return self._disk.write(lambda store: store.amend(row))
 
     def pending(self, limit: int, after: int = 0) -> list[Row]:
-        """Give the oldest unacknowledged events with a seq above `after`, in order."""
+        """Return the oldest unacknowledged events with a seq above `after`, in order."""
         nothing: list[Row] = []
         stored = self._disk.read(lambda store: store.pending(limit + len(self._acked), after), nothing)
         rows = [*stored, *(row for row in self._memory if row.seq > after)]
         return [row for row in rows if row.seq not in self._acked][:limit]
 
     def ack(self, *seqs: int) -> None:
-        """Note that a broker has acknowledged these without error."""
+        """Mark events as acknowledged by a broker."""
         known = set(seqs) - self._acked
         in_memory = {row.seq for row in self._memory} & known
         self._memory = [row for row in self._memory if row.seq not in in_memory]
@@ -135,7 +135,7 @@ class Outbox:
         self._disk.write(self._mark)
 
     def connection_lost(self) -> None:
-        """Send again what a broker has acknowledged only moments ago."""
+        """Send again what a broker acknowledged within the last `settle_s`."""
         if self._settling and self._disk.write(_send_again):
             self._settling.clear()
 
@@ -153,18 +153,18 @@ class Outbox:
         self._report_given_up()
 
     def save_state(self, state: Mapping[str, Any], *, at_once: bool = False) -> None:
-        """Remember the daemon's state (JSON values): at once, or with the next batch, which spares the SD card."""
+        """Save the daemon's state (JSON values): at once, or with the next batch, which wears the SD card less."""
         if dict(state) != self._state:
             self._state, self._dirty = dict(state), True
         if self._dirty and (at_once or self._monotonic() - self._saved >= self.options.save_s):
             self._disk.write(self._save)
 
     def load_state(self) -> dict[str, Any]:
-        """Give what was saved last; empty at the first start."""
+        """Return what was saved last; empty at the first start."""
         return dict(self._state)
 
     def take_late_state(self) -> dict[str, Any]:
-        """Give, once, what was saved last if the disk could be read only after the start; else nothing."""
+        """Return, once, the saved state if the disk could be read only after the start; else empty."""
         found, self._late = self._late, {}
         return found
 
@@ -189,7 +189,7 @@ class Outbox:
         self.last_seq = max(self.last_seq, store.last_seq, store.recall("seq") or 0)
 
     def _work_from_memory(self, rescued: Salvage | None) -> None:
-        """Deliver from memory what a disk that refuses to be written still holds."""
+        """Use what could be read from a disk that cannot be written."""
         if rescued is None:
             self._unread = True
             return
@@ -199,7 +199,7 @@ class Outbox:
         self._bound_memory()
 
     def _save(self, store: Store) -> None:
-        """Write events and memory in one transaction that the disk confirms."""
+        """Write events and saved values in one durable transaction."""
         given_up, counters = self._given_up, self.counters
         while len(self._memory) > BATCH:  # small transactions: on a nearly full disk a large one would not fit
             with store.transaction(durable=True):
@@ -211,7 +211,7 @@ class Outbox:
                 store.add(row)
             if lost := store.make_room(self.options.max_bytes):
                 given_up, counters = self._with_given_up(lost)
-            store.remember("seq", self.last_seq)  # settled events leave no other trace of their number
+            store.remember("seq", self.last_seq)  # settled events are deleted: their numbers are nowhere else
             store.remember("given_up", given_up)
             store.remember("counters", counters)
             store.remember("state", self._state)
@@ -236,7 +236,7 @@ class Outbox:
         return {seq for seq, since in everything.items() if now - since >= self.options.settle_s}
 
     def _bound_memory(self) -> None:
-        """Give up what memory cannot hold, in the same order as on disk; never the newest."""
+        """Delete what is above the limit in memory, in the same order as on disk; never the newest."""
         excess = sum(row.size for row in self._memory) - self.options.memory_bytes
         lost: list[Row] = []
         for row in sorted(self._memory[:-1], key=lambda row: (row.weight, row.seq)):
@@ -249,8 +249,8 @@ class Outbox:
             self._given_up, self.counters = self._with_given_up(lost)
 
     def _with_given_up(self, lost: list[Row]) -> tuple[dict[str, Any], dict[str, int]]:
-        """Count lost events. A lost report of earlier losses adds the number that it reported."""
-        said = [_said(row) for row in lost]
+        """Add lost events to the count; a lost report of earlier losses counts as many as it reported."""
+        said = [_event_of(row) for row in lost]
         reported = [one.get("dropped", 1) if row.kind == "dropped" else 1 for row, one in zip(lost, said, strict=True)]
         before = self._given_up["count"] if self._given_up else 0
         form = said[-1]
@@ -266,7 +266,7 @@ class Outbox:
         self._given_up = None
         try:
             form = Event.from_json(form)
-        except InputDataError:  # written by another version of this software: only the journal can say it
+        except InputDataError:  # written by another version of this software: report it only in the journal
             log.error("%s", reason)  # noqa: TRY400
             return
         self.put(
@@ -290,8 +290,8 @@ def _send_again(store: Store) -> None:
         store.send_again()
 
 
-def _said(row: Row) -> dict[str, Any]:
-    """Give the event of a row; nothing where it is damaged."""
+def _event_of(row: Row) -> dict[str, Any]:
+    """Return the event of a row; empty when it is damaged."""
     try:
         return dict(json.loads(row.payload))
     except (ValueError, TypeError):

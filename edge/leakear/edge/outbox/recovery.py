@@ -1,7 +1,7 @@
-"""Disk access of the outbox: a failed write is reported as a fault and tried again later.
+"""Retries and repairs database access. An error becomes a fault with a sentence, and is tried again later.
 
-A full or read-only disk refuses writes but can still be read, so the database stays open. A damaged database is set
-aside under another name, read as far as it goes, and replaced by a new one.
+A full or read-only disk can still be read, so the database stays open. A damaged database is renamed, read as far as
+possible, and replaced by a new one.
 """
 
 import logging
@@ -26,13 +26,13 @@ T = TypeVar("T")
 
 IN_MEMORY = "/dev/shm"  # noqa: S108 (a folder with a random name is made in it)
 CORRUPT_SHOWN_S = 3600.0
-"""s for which a damaged database stays among the faults"""
+"""s for which a damaged database is reported as a fault"""
 
 
 class Disk:
-    """Guards one database file and its sequence file.
+    """One database file and its sequence file.
 
-    `opened` is called with each newly opened store, and with what a damaged one before it still gave.
+    `opened` is called with each newly opened store, and with what could be read from a damaged one before it.
     """
 
     def __init__(self, path: Path, retry_s: float, monotonic: Callable[[], float] = time.monotonic) -> None:
@@ -46,14 +46,14 @@ class Disk:
         self._failed_at = self._corrupt_at = -1e9
 
     def close(self) -> None:
-        """Give database and lock back."""
+        """Close the database and release the lock."""
         self._drop_store()
         if self._sequence is not None:
             self._sequence.close()
             self._sequence = None
 
     def last_seq(self) -> int:
-        """Seq noted beside the database; 0 where nothing can be read. Takes the lock against a second daemon."""
+        """Return the seq in the sequence file; 0 when it cannot be read. Takes the lock against a second daemon."""
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._sequence = self._sequence or Sequence(self.path.with_suffix(".seq"))
@@ -63,7 +63,7 @@ class Disk:
         return self._sequence.last
 
     def note_seq(self, seq: int) -> None:
-        """Note a seq as given out; with the database failing this is all that keeps it from repeating."""
+        """Write the newest seq to the sequence file: when the database fails, only this prevents repeated numbers."""
         try:
             self._sequence = self._sequence or Sequence(self.path.with_suffix(".seq"))
             self._sequence.record(seq)
@@ -71,23 +71,23 @@ class Disk:
             self._refused(error)
 
     def read(self, work: Callable[[Store], T], default: T) -> T:
-        """Give what `work` reads, or the default."""
+        """Return what `work` reads, or the default when the disk fails."""
         found: list[T] = []
         self._try(lambda store: found.append(work(store)), patient=self.store is not None)
         return found[-1] if found else default
 
     def write(self, work: Callable[[Store], object]) -> bool:
-        """Do `work`; False when the disk refuses, or did so less than `retry_s` ago."""
+        """Do `work`; False when the disk fails, or did so less than `retry_s` ago."""
         done = self._try(work, patient=False)
         if done and self.faults.pop("outbox_disk", ""):
             log.warning("the outbox %s can be written again", self.path)
         return done
 
     def rescue(self) -> Salvage | None:
-        """Read a database that cannot be opened where it is (a card that has turned read-only) from a copy.
+        """Read a copy of a database that cannot be opened (for example on a card that became read-only).
 
-        The copy is in memory where the system has such a place: what refuses the database may be the whole disk. None:
-        it could not be read.
+        The copy is in memory if the system has such a folder, since the whole disk may fail. None: it could not be
+        read.
         """
         for place in (IN_MEMORY, None):
             with suppress(OSError), TemporaryDirectory(prefix="leakear-", dir=place) as folder:
@@ -99,7 +99,7 @@ class Disk:
         return None
 
     def expire_faults(self) -> None:
-        """Stop showing what was healed long ago."""
+        """Remove the fault of a database that was replaced long ago."""
         if self._monotonic() - self._corrupt_at > CORRUPT_SHOWN_S:
             self.faults.pop("outbox_corrupt", None)
 
@@ -107,14 +107,14 @@ class Disk:
         if not patient and self._monotonic() - self._failed_at < self._retry_s:
             return False
         try:
-            self._healed(work)
+            self._with_repair(work)
         except (sqlite3.Error, OSError) as error:
             self._refused(error)
             return False
         return True
 
-    def _healed(self, work: Callable[[Store], object]) -> None:
-        """Do `work`, a second time with a new database where the first try finds it damaged."""
+    def _with_repair(self, work: Callable[[Store], object]) -> None:
+        """Do `work`; when the database is damaged, replace it and do `work` again."""
         try:
             work(self._open())
         except sqlite3.Error as error:
@@ -135,13 +135,13 @@ class Disk:
             self._salvage = None
             if store.unreadable:
                 self._corrupt(
-                    f"what the outbox {self.path} remembered ({', '.join(store.unreadable)}) was damaged: the"
-                    " node goes on without it. Check the SD card, and the settings that were made over MQTT."
+                    f"saved values in the outbox {self.path} ({', '.join(store.unreadable)}) were damaged: the"
+                    " node continues without them. Check the SD card, and the values that were set remotely."
                 )
         return self.store
 
     def _set_aside(self, error: sqlite3.Error) -> None:
-        """Move the damaged files out of the way (only the newest such are kept) and read what they still give."""
+        """Rename the damaged files (only the newest are kept) and read what is still readable."""
         self._drop_store()
         aside = self.path.with_suffix(".corrupt")
         for suffix in ("", "-wal", "-shm"):
@@ -180,7 +180,7 @@ class Disk:
 
 
 def _readable(found: Salvage) -> Salvage:
-    """Keep the rows that are whole."""
+    """Keep only the rows that are complete events."""
     return replace(found, rows=tuple(row for row in found.rows if _is_whole(row)))
 
 

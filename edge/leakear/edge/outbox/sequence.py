@@ -1,7 +1,7 @@
-"""The last `seq` a node has given out, in a file of its own: it goes on where it was even when the database is lost.
+"""The newest `seq` of a node, in its own file: numbering continues even when the database is lost.
 
 The file never changes its size, so a full disk does not stop it. Two slots are written in turn, each with a checksum:
-a power cut during one write leaves the other. The open file also is the lock that keeps a second daemon out.
+a power cut during one write leaves the other valid. The open file is also the lock against a second daemon.
 """
 
 import fcntl
@@ -31,14 +31,14 @@ class Sequence:
             raise
 
     def record(self, seq: int) -> None:
-        """Remember that `seq` is given out, durably."""
+        """Write `seq` durably."""
         body = seq.to_bytes(8, "big")
         os.pwrite(self._file, SLOT.pack(seq, zlib.crc32(body)), _PLACES[seq % 2])
         os.fdatasync(self._file)
         self.last = seq
 
     def close(self) -> None:
-        """Give the lock back."""
+        """Release the lock."""
         os.close(self._file)
 
     def _lock(self) -> None:
@@ -55,7 +55,7 @@ _PLACES = (0, 64)
 
 
 def _value(slot: bytes) -> int:
-    """Seq in a slot; 0 when it is empty or torn."""
+    """Seq in a slot; 0 when it is empty or damaged."""
     if len(slot) != SLOT.size:
         return 0
     seq, check = SLOT.unpack(slot)

@@ -22,6 +22,7 @@ import numpy as np
 import numpy.typing as npt
 from tqdm import tqdm
 
+from leakear.edge import files
 from leakear.edge.errors import InputDataError
 from leakear.train.data.clips import Codes, Recipe, clips
 from leakear.train.data.dataset import Recording
@@ -183,8 +184,8 @@ def _write(folder: Path, number: int, recordings: Sequence[tuple[int, Recording]
                 skipped.append((index, str(error).removeprefix(f"{recording.path}: ")))
     part.replace(path)
     shard = Shard(path, checksum.hexdigest(), tuple(rows), tuple(skipped))
-    part.write_text(json.dumps({"sha256": shard.sha256, "rows": rows, "skipped": skipped}), encoding="utf-8")
-    part.replace(path.with_suffix(".json"))
+    described = json.dumps({"sha256": shard.sha256, "rows": rows, "skipped": skipped})
+    files.write(path.with_suffix(".json"), described.encode())
     return shard
 
 

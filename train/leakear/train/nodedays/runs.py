@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from tqdm import tqdm
 
+from leakear.edge import files
 from leakear.edge.audio.blocks import Block
 from leakear.edge.decision.state_machine import DecisionRule
 from leakear.edge.model.tflite import Model
@@ -171,9 +172,8 @@ def _kept(path: Path, plan: Plan, blocks: Iterable[Block]) -> RecordedDay:
         return RecordedDay.load(file)
     scorer, spec = plan.model.open()
     recorded = record(blocks, Pipeline(scorer, spec, DecisionRule(), WindowOptions(step_s=plan.step_s)))
-    part = file.with_name("part-" + file.name)
-    recorded.save(part)
-    part.replace(file)
+    with files.replacing(file) as part:
+        recorded.save(part)
     return recorded
 
 
