@@ -14,7 +14,7 @@ STEP = 10.0
 
 def window(time: float, score: float | None, level: float | None = None, **more: Any) -> Observation:
     """A window that ended at a time, for both clocks."""
-    return Observation(time_s=time, utc=time, step_s=more.pop("step_s", STEP), score=score, level_dbfs=level, **more)
+    return Observation(time_s=time, utc=time, step_s=more.pop("step_s", STEP), score=score, dbmin=level, **more)
 
 
 def run(decision: Decision, *parts: tuple[float | None, float], start: float = 0.0) -> list[tuple[str, float]]:

@@ -67,7 +67,8 @@ def test_a_score_needs_no_more_of_scipy() -> None:
     code = (
         "import sys, numpy as np; from leakear.edge.spectrogram import SpectrogramSpec, spectrogram;"
         "s = SpectrogramSpec(); spectrogram(np.zeros(s.window_samples, np.float32) + 0.1, s);"
-        "from leakear.edge import health; from leakear.edge.spectrogram.fourier import _COMPILED; assert _COMPILED is not None;"
+        "from leakear.edge import health; from leakear.edge.spectrogram.fourier import _COMPILED;"
+        "assert _COMPILED is not None;"
         "print([m for m in ('scipy.fft', 'scipy.special', 'numpy.f2py') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

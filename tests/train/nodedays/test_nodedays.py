@@ -152,7 +152,7 @@ def test_days_before_are_recorded_and_the_first_is_not_judged(tmp_path: Path) ->
     assert len(day.before.score) == pytest.approx(17 * 18, abs=1), "the whole day before"
     assert report.outcome(day, RULE).judged_s == 17 * 3600
     second = day.recorded.between(day.start_utc + 17 * 3600, np.inf)
-    assert np.nanmin(second.level_dbfs) > -80  # every window is whole: no silence of the pauses reaches into it
+    assert np.nanmin(second.dbmin) > -80  # every window is whole: no silence of the pauses reaches into it
 
 
 def test_an_excess_is_found_where_the_score_is_low() -> None:

@@ -53,14 +53,14 @@ class Baseline:
     unusable: int = 0
     """windows without a score: they had a fault or were lost"""
 
-    def add(self, score: float | None, level_dbfs: float | None) -> None:
+    def add(self, score: float | None, dbmin: float | None) -> None:
         """Take a window's P(leak) and dBmin; None for a window with a fault or without a score."""
-        if score is None or level_dbfs is None:
+        if score is None or dbmin is None:
             self.unusable += 1
             return
         bounded = min(max(score, 1e-9), 1 - 1e-9)
         self.logits.append(math.log(bounded / (1 - bounded)))
-        self.levels.append(level_dbfs)
+        self.levels.append(dbmin)
 
     @property
     def heard_s(self) -> float:

@@ -84,7 +84,7 @@ class Judge:
             utc=utc,
             step_s=self.step_s,
             score=valid,
-            level_dbfs=health.l05,
+            dbmin=health.l05,
             fault=", ".join(faults) if self._lasts(faults, time_s) else None,
             excess=excess,
             low_confidence=valid is not None and not health.ok,

@@ -46,7 +46,7 @@ class Observation:
     """s that this window stands for"""
     score: float | None
     """P(leak); None: the window has no score (dropped, gap, fault)"""
-    level_dbfs: float | None = None
+    dbmin: float | None = None
     """dBmin of the window, dBFS"""
     fault: str | None = None
     """names of the faults; a window with a fault is not counted, except where `low_confidence` is set"""
@@ -114,7 +114,7 @@ class Decision:
         self._record(seen)
         reason = self._next(seen, gap_s) if seen.usable else None
         self._too_few = self._counts_too_little()
-        shown, why = self._overlay(seen)
+        shown, why = self._published_state(seen)
         if shown is self._shown:
             return None
         again = reason is None and shown is self._announced and shown is not State.OK
@@ -131,7 +131,7 @@ class Decision:
         on = sure = False
         if seen.usable:
             assert seen.score is not None
-            level = 0.0 if seen.level_dbfs is None else seen.level_dbfs
+            level = 0.0 if seen.dbmin is None else seen.dbmin
             on = seen.score >= rule.threshold and level >= rule.level_gate_dbfs
             sure = seen.score >= rule.fast_score and level >= rule.fast_level_dbfs
         counts = seen.usable and (on or not seen.low_confidence)
@@ -235,7 +235,7 @@ class Decision:
         self._pipe, self._pipe_since, self._by_excess = target, seen.time_s, by_excess
         return reason
 
-    def _overlay(self, seen: Observation) -> tuple[State, str | None]:
+    def _published_state(self, seen: Observation) -> tuple[State, str | None]:
         """Return the state to publish and the reason: SENSOR_FAULT replaces every state of the pipe, NOISY only OK."""
         if seen.fault is not None and not (seen.low_confidence and self.leak_suspected and self._still_on()):
             return State.SENSOR_FAULT, seen.fault

@@ -75,7 +75,7 @@ class HealthOptions:
     )
 
 
-_LIFT = 0.7
+_RELEASE = 0.7
 """A fault ends when its measure falls below this share of the limit at which it began."""
 _LIFELESS_RANGE_DB = 3.0
 """Largest difference between the quietest and the loudest moment of days with nothing but the sensor's own noise."""
@@ -123,7 +123,7 @@ class HealthMonitor:
         place: a leak may be in it.
         """
         m = measures
-        self._raised = {name for name, excess in self._excesses(m).items() if self._exceeds(name, excess)}
+        self._raised = {name for name, excess in self._ratios(m).items() if self._exceeds(name, excess)}
         if self._raised <= {"lifeless"}:  # a lifeless sensor is still learned from: a louder window ends the fault
             self._history.add(Hour(int(utc // 3600), m.l05, m.bandwidth_hz, m.l95, not leak_suspected))
         floor = self._history.floor_dbfs
@@ -135,9 +135,9 @@ class HealthMonitor:
         )
 
     def _exceeds(self, name: str, excess: float) -> bool:
-        return excess > (_LIFT if name in self._raised else 1)
+        return excess > (_RELEASE if name in self._raised else 1)
 
-    def _excesses(self, m: Measures) -> dict[str, float]:
+    def _ratios(self, m: Measures) -> dict[str, float]:
         """Return the measure of each fault as a multiple of its limit."""
         if not m.finite:
             return {"nan": 2.0}
@@ -150,9 +150,9 @@ class HealthMonitor:
             "clipping": m.clip_ratio / options.clip_ratio,
             "dc_offset": abs(m.dc) / options.dc_offset,
             "mains_dominance": m.mains_ratio / options.mains_ratio if loud else 0.0,
-            "missing_highs": 0.0 if flat > _LIFT else self._missing(m),
-            "floor_drift": 0.0 if flat > _LIFT else self._fallen(m),
-            "lifeless": 0.0 if flat > _LIFT else self._lifeless(m),
+            "missing_highs": 0.0 if flat > _RELEASE else self._missing(m),
+            "floor_drift": 0.0 if flat > _RELEASE else self._fallen(m),
+            "lifeless": 0.0 if flat > _RELEASE else self._lifeless(m),
         }
 
     def _missing(self, m: Measures) -> float:

@@ -158,7 +158,7 @@ def on_by_disturbance(
     """Count (windows on, windows judged) without a leak while each kind of disturbance sounded."""
     at = recorded.end_utc - start_utc - 5.0
     judged = ~np.isnan(recorded.score)
-    on = judged & (recorded.score >= rule.threshold) & (recorded.level_dbfs >= rule.level_gate_dbfs)
+    on = judged & (recorded.score >= rule.threshold) & (recorded.dbmin >= rule.level_gate_dbfs)
     leak = _during(at, (e for e in truth["events"] if e["kind"] == "leak"))
     kinds = {disturbance(event) for event in truth["events"]} - {"leak"}
     times = {kind: _during(at, (e for e in truth["events"] if disturbance(e) == kind)) for kind in kinds}

@@ -80,7 +80,7 @@ class RecordedDay:
     """Limits of the faults."""
 
     @property
-    def level_dbfs(self) -> Series:
+    def dbmin(self) -> Series:
         """Quietest level (dBmin, not RMS) of each window, shape (n,), dBFS; NaN where there is no window."""
         return self.measures[:, MEASURES.index("l05")]
 
