@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from leakear.edge import files
+from leakear.edge.errors import LeakearError
 
 
 def mode(path: Path) -> int:
@@ -77,3 +78,45 @@ def test_rights_of_a_group_that_cannot_be_kept_are_dropped(tmp_path: Path, monke
     monkeypatch.setattr(os, "chown", forbidden)
     files.write(path, b"new", like=like)
     assert mode(path) == 0o600
+
+
+def test_a_file_in_a_folder_that_refuses_new_files_is_refused_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a"
+    path.write_bytes(b"old")
+    monkeypatch.setattr(files, "refusal", lambda _: OSError(errno.EACCES, "Permission denied"))
+    with pytest.raises(LeakearError, match="cannot be replaced"):
+        files.file(path, "--out")
+
+
+def test_a_mount_point_gets_its_old_content_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a"
+    path.write_bytes(b"old")
+
+    def busy(_self: Path, _target: Path) -> None:
+        raise OSError(errno.EBUSY, "busy")
+
+    def full(_source: Path, target: Path) -> None:
+        target.write_bytes(b"ne")
+        raise OSError(errno.ENOSPC, "full")
+
+    monkeypatch.setattr(Path, "replace", busy)
+    monkeypatch.setattr(files.shutil, "copyfile", full)
+    with pytest.raises(OSError, match="full"):
+        files.write(path, b"newer")
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_folder_that_cannot_be_synced_is_no_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sync = files._sync
+
+    def refuse_folders(path: Path) -> None:
+        if path.is_dir():
+            raise OSError(errno.EINVAL, "not here")
+        sync(path)
+
+    monkeypatch.setattr(files, "_sync", refuse_folders)
+    files.write(tmp_path / "a", b"1")
+    assert (tmp_path / "a").read_bytes() == b"1"

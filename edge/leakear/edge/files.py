@@ -42,7 +42,8 @@ def replacing(path: str | Path, *, mode: int | None = None, like: Path | None = 
         elif mode is not None:
             temporary.chmod(mode)
         _put(temporary, target)
-        _sync(target.parent)
+        with suppress(OSError):  # the file is in place; a folder that cannot be synced is no failure of the write
+            _sync(target.parent)
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -70,14 +71,23 @@ def _keep_owner_and_mode(path: Path, old: os.stat_result) -> None:
 
 
 def _put(temporary: Path, target: Path) -> None:
-    """Move a file onto another. A file that is itself a mount point cannot be replaced: it is written in place."""
+    """Move a file onto another.
+
+    A file that is itself a mount point cannot be replaced: it is written in place, and gets its old content back when
+    the disk refuses that. A power cut in between can damage it.
+    """
     try:
         temporary.replace(target)
     except OSError as error:
         if error.errno != errno.EBUSY:
             raise
-        shutil.copyfile(temporary, target)
-        _sync(target)
+        old = target.read_bytes()
+        try:
+            shutil.copyfile(temporary, target)
+            _sync(target)
+        except OSError:
+            target.write_bytes(old)
+            raise
 
 
 def _sync(path: Path) -> None:
@@ -95,6 +105,9 @@ def file(path: Path, flag: str) -> None:
     if path.exists():
         if not os.access(path, os.W_OK):
             raise LeakearError(f"{flag} {path} cannot be written: Permission denied")
+        place = Path(os.path.realpath(path)).parent
+        if error := refusal(place):  # the file is replaced, and not written in place
+            raise LeakearError(f"{flag} {path} cannot be replaced: its folder {place} refuses it: {error.strerror}")
     elif not path.parent.is_dir():
         raise LeakearError(f"{flag} {path} cannot be written: there is no folder {path.parent}")
     elif error := refusal(path.parent):

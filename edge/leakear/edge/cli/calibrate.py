@@ -65,8 +65,9 @@ def main(args: argparse.Namespace) -> int:
     if not (args.apply and args.hours is None and args.files is None):
         files.file(proposal_file, "the proposal")
         proposal = _learn(args, Settings.load(path))
+        print(as_toml(proposal))
         files.write(proposal_file, as_toml(proposal).encode())
-        print(f"{as_toml(proposal)}\nwritten to {proposal_file}")
+        print(f"written to {proposal_file}")
     if not args.apply:
         print(f"To use it: leakear-edge calibrate --config {path} --apply")
         return 0

@@ -142,8 +142,7 @@ class Reel:
 
     def blocks(self) -> Iterator[Block]:
         """Yield the blocks of all files. A file that cannot be used is named, counted, and the reel goes on."""
-        pipeline = self.detector.pipeline
-        joined = JoinedRecordings(pipeline.spec, pipeline.new_recording, self.channel, self.began)
+        joined = JoinedRecordings(self.detector.pipeline.spec, self._new_recording, self.channel, self.began)
         for path in self.files:
             self.printer.file = path
             try:
@@ -152,6 +151,9 @@ class Reel:
             except InputDataError as error:
                 self.refused += 1
                 print(f"leakear-edge: {error}", file=sys.stderr)
+
+    def _new_recording(self, start: int) -> None:
+        self.detector.pipeline.new_recording(start)  # a command may have put another pipeline in its place
 
     def _read(self, joined: JoinedRecordings, path: Path) -> Iterator[Block]:
         spec = self.detector.model.info.spec

@@ -217,14 +217,15 @@ class Introduction:
 
     def __init__(self, discovery: Discovery, link: Link, send_state: Callable[[], None]) -> None:
         self._discovery, self._link, self._send_state = discovery, link, send_state
-        self._now = 0.0  # s, monotonic
+        self._delay_s: float | None = None  # drawn at a birth message
         self._due: float | None = None  # s, monotonic
         self._publish()
         link.subscribe(discovery.birth_topic, self._on_birth)
 
     def tick(self, now: float) -> None:
         """Publish discovery and state when an answer is due. `now`: s, monotonic."""
-        self._now = now
+        if self._delay_s is not None:
+            self._due, self._delay_s = now + self._delay_s, None
         if self._due is not None and now >= self._due:
             self._due = None
             self._publish()
@@ -235,4 +236,4 @@ class Introduction:
 
     def _on_birth(self, payload: bytes) -> None:
         if payload == BIRTH:
-            self._due = self._now + random.uniform(0, BIRTH_SPREAD_S)
+            self._delay_s = random.uniform(0, BIRTH_SPREAD_S)
