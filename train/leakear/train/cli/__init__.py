@@ -18,6 +18,7 @@ COMMANDS = MappingProxyType(
         ),
         "simulate": ("leakear.train.cli.simulate", "make labelled sound of simulated leaks and of other sources"),
         "nodedays": ("leakear.train.cli.nodedays", "false alarms and delays over simulated days of a node"),
+        "realdays": ("leakear.train.cli.realdays", "the same over days strung from real recordings"),
         "factory": (
             "leakear.train.cli.factory",
             "train and convert the factory model, which nodes have at installation",

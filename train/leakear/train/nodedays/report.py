@@ -100,7 +100,13 @@ def _disturbances(days: Sequence[NodeDay], rule: DecisionRule) -> dict[str, dict
 
 def text(found: Mapping[str, Any]) -> str:
     """Write the report for people."""
-    lines = [_summary_text("simulated days" if found["simulated"] else "days", found["summary"], found["step_s"])]
+    lines = [
+        _summary_text(
+            "simulated days" if found["simulated"] else "days strung from real recordings",
+            found["summary"],
+            found["step_s"],
+        )
+    ]
     if "calibrated" in found:
         lines.append(_summary_text("calibrated nodes", found["calibrated"], found["step_s"]))
         lines.append(f"  calibration refused at {len(found['calibration_refused'])} nodes: they keep the default rule")

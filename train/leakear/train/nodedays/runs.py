@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import as_completed
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from tqdm import tqdm
 
@@ -27,6 +27,8 @@ from leakear.train.simulator.day import Day
 from leakear.train.simulator.site import Site
 from leakear.train.simulator.timeline import START_HOUR
 from leakear.train.simulator.units import RATE
+
+T = TypeVar("T")
 
 RECORDING = 3
 """Version of the kept files; increase it when `RecordedDay` changes."""
@@ -101,13 +103,16 @@ class NodeDay:
 
 def run(plan: Plan, jobs: int) -> list[NodeDay]:
     """Record all days that are not on disk yet, and return all of them."""
-    folder = plan.out / "recorded"
-    folder.mkdir(parents=True, exist_ok=True)
-    tasks = [(plan, number) for number in range(plan.days)]
+    (plan.out / "recorded").mkdir(parents=True, exist_ok=True)
+    return run_tasks(_node_day, [(plan, number) for number in range(plan.days)], jobs)
+
+
+def run_tasks(work: Callable[[T], NodeDay], tasks: Sequence[T], jobs: int) -> list[NodeDay]:
+    """Do the work of each task, in `jobs` processes, with a progress bar; return the results in order."""
     if jobs == 1:
-        return [_node_day(task) for task in tqdm(tasks, unit="day", disable=None)]
+        return [work(task) for task in tqdm(tasks, unit="day", disable=None)]
     with processes(jobs) as pool:
-        futures = [pool.submit(_node_day, task) for task in tasks]
+        futures = [pool.submit(work, task) for task in tasks]
         for future in tqdm(as_completed(futures), total=len(futures), unit="day", disable=None):
             future.result()  # an error ends the run at once, not after the last day
         return [future.result() for future in futures]
@@ -122,10 +127,10 @@ def _node_day(task: tuple[Plan, int]) -> NodeDay:
     if plan.nights:
         leak_db = (plan.snr_db if plan.snr_db is not None else 10.0) if leak else None
         night = Night(site, number, plan.nights, leak_db=leak_db, minutes=plan.minutes)
-        return NodeDay(stem, dict(night.truth()), _kept(path, plan, night.blocks()), 0.0, None)
+        return NodeDay(stem, dict(night.truth()), kept(path, plan.model, plan.step_s, night.blocks()), 0.0, None)
     days = [Day(site, 1_000_000 * (k + 1) + number, leak=False) for k in range(plan.before)]
     days.append(Day(site, number, leak=leak, snr_db=plan.snr_db))
-    recorded = _kept(path, plan, _stream(days, plan))
+    recorded = kept(path, plan.model, plan.step_s, _stream(days, plan))
     return NodeDay(stem, _truth(days, plan), recorded, START_UTC, _night(site, number, plan, path, recorded))
 
 
@@ -162,16 +167,21 @@ def _night(site: Site, number: int, plan: Plan, path: Path, recorded: RecordedDa
         noon, day_s = START_UTC + plan.before * plan.hours * 3600, plan.hours * 3600
         return recorded.between(noon - day_s, noon)
     night = Day(site, 1_000_000 + number, leak=False)
-    return _kept(path.with_name(path.name + "-before"), plan, night.blocks(hours=NIGHT_HOURS, step_s=plan.step_s))
+    return kept(
+        path.with_name(path.name + "-before"),
+        plan.model,
+        plan.step_s,
+        night.blocks(hours=NIGHT_HOURS, step_s=plan.step_s),
+    )
 
 
-def _kept(path: Path, plan: Plan, blocks: Iterable[Block]) -> RecordedDay:
+def kept(path: Path, model: Opener, step_s: float, blocks: Iterable[Block]) -> RecordedDay:
     """Load a recorded day from disk, or record and save it."""
     file = path.with_name(path.name + ".npz")
     if file.is_file():
         return RecordedDay.load(file)
-    scorer, spec = plan.model.open()
-    recorded = record(blocks, Pipeline(scorer, spec, DecisionRule(), WindowOptions(step_s=plan.step_s)))
+    scorer, spec = model.open()
+    recorded = record(blocks, Pipeline(scorer, spec, DecisionRule(), WindowOptions(step_s=step_s)))
     with files.replacing(file) as part:
         recorded.save(part)
     return recorded
