@@ -32,7 +32,7 @@ def run(decision: Decision, *parts: tuple[float | None, float], start: float = 0
 def test_a_leak_warns_then_alarms_then_clears() -> None:
     states = run(Decision(DecisionRule()), (0.1, 60), (0.9, 120), (0.1, 60))
     assert [s for s, _ in states] == ["WARNING", "LEAK", "OK"]
-    assert 60 + 25 < states[0][1] <= 60 + 30
+    assert states[0][1] == pytest.approx(60 + 27), "as soon as 90 % of 30 min are on"
     assert states[1][1] <= 60 + 60
     assert 180 < states[2][1] <= 190
 
@@ -177,6 +177,39 @@ def test_the_fast_path_takes_only_loud_and_sure() -> None:
     rule = DecisionRule(fast_s=120, fast_level_dbfs=-45)
     assert run(Decision(rule), (0.999, 3))[0][0] == "LEAK"
     assert run(Decision(rule), (0.98, 20)) == []
+
+
+def test_the_fast_path_needs_its_whole_time() -> None:
+    (state,) = run(Decision(DecisionRule(fast_s=120, fast_level_dbfs=-45)), (0.999, 10))
+    assert state == ("LEAK", pytest.approx(1.8, abs=0.2))
+
+
+def test_a_loud_and_sure_sound_does_not_begin_a_leak_again() -> None:
+    decision = Decision(DecisionRule(fast_s=120, fast_level_dbfs=-45))
+    ((_, minute),) = run(decision, (0.999, 10))
+    assert decision.snapshot()["age_s"] == pytest.approx((10 - minute) * 60)
+
+
+def test_every_limit_itself_counts() -> None:
+    at_the_limits = DecisionRule(
+        threshold=0.6, level_gate_dbfs=-40, fast_s=7200, fast_score=0.9, fast_level_dbfs=-40, quiet_hours="23:00-23:01"
+    )
+    assert [s for s, _ in run(Decision(at_the_limits), (0.6, 60))] == ["WARNING"]
+    assert [s for s, _ in run(Decision(at_the_limits), (0.9, 130))] == ["WARNING", "LEAK"]
+
+
+def test_a_window_with_low_confidence_quiet_does_not_complete_the_quiet() -> None:
+    def leaking_then_quiet(minutes: float) -> Decision:
+        decision = Decision(DecisionRule())
+        run(decision, (0.9, 90), (0.1, minutes))
+        return decision
+
+    ((_, cleared),) = run(leaking_then_quiet(0), (0.1, 20), start=5400)
+    for low_confidence_windows in (1, 3):
+        decision = leaking_then_quiet(cleared - 1 / 6)
+        assert decision.state is State.LEAK
+        low_confidence(decision, (0.1, low_confidence_windows / 6), start=5400 + cleared * 60 - STEP)
+        assert decision.leak_suspected
 
 
 def excesses(
