@@ -216,6 +216,7 @@ def test_ten_thousand_hostile_payloads_change_nothing_but_a_count() -> None:
             assert problems(f"leakear/s/n/{suffix}", payload) == []
             assert len(payload) < 80_000
     assert bench.dispatcher.done + bench.dispatcher.refused == 12_000
+    assert len(bench.controls.asked) > 100
     for request in bench.controls.asked:
         assert type(request).from_json(request.to_json()) == request
 

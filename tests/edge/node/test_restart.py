@@ -64,7 +64,9 @@ def test_what_was_believed_goes_on_when_nobody_knows_for_how_long_it_was_off(tmp
 class Parts:
     """Outbox, clock, detector and restart counter in one, which note what they are asked."""
 
-    def __init__(self, saved: dict[str, Any], *, boot: tuple[str, float] | None = ("a", 500.0), synced: bool = True):
+    def __init__(
+        self, saved: dict[str, Any], *, boot: tuple[str, float] | None = ("a", 500.0), synced: bool = True
+    ) -> None:
         self.saved, self._boot, self._synced = saved, boot, synced
         self.remote = RemoteSettings()
         self.asked: list[tuple[Any, ...]] = []
