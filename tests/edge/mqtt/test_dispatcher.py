@@ -182,6 +182,45 @@ def test_a_node_that_takes_no_commands_takes_none() -> None:
     assert bench.controls.asked == []
 
 
+def test_a_node_that_takes_no_model_over_mqtt_refuses_it() -> None:
+    bench = Bench(allow_model=False)
+    (answer,) = bench.ask("model", {"id": "m", "action": "install"})
+    assert (answer.ok, answer.id) == (False, "m")
+    assert "commands.allow_model" in str(answer.error)
+    assert bench.controls.asked == []
+
+
+def test_other_options_hold_from_the_next_command_on() -> None:
+    bench = Bench(enabled=False)
+    bench.dispatcher.configure(CommandOptions(burst=2, per_second=0.01))
+    assert [a.ok for _ in range(4) for a in bench.ask("status", {"id": "x"})] == [True, True, False]
+
+
+def test_a_long_pause_gives_no_more_than_the_burst() -> None:
+    bench = Bench(burst=3, per_second=2)
+    bench.now = 1000.0
+    assert [a.ok for _ in range(5) for a in bench.ask("status", {"id": "x"})] == [True] * 3 + [False]
+    bench.now += 0.5  # one more command, and no answer to a flood within a second
+    assert [a.ok for _ in range(3) for a in bench.ask("status", {"id": "x"})] == [True]
+    bench.now += 0.5
+    assert [a.ok for _ in range(3) for a in bench.ask("status", {"id": "x"})] == [True, False]
+
+
+def test_an_empty_clip_is_one_empty_part(bench: Bench) -> None:
+    bench.controls.clip_bytes = b""
+    (answer,) = bench.ask("clip", {"id": "c", "event_id": EVENT_ID})
+    assert (answer.result["part"], answer.result["parts"], answer.result["data"]) == (0, 1, "")
+
+
+def test_a_long_refusal_is_cut_to_what_a_message_holds(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: Request) -> StatusResult:
+        raise CommandRefused("x" * 600)
+
+    monkeypatch.setattr(bench.controls, "status", refuse)
+    (answer,) = bench.ask("status", {"id": "a"})
+    assert answer.error == "x" * 500
+
+
 def hostile(rng: random.Random, name: str) -> bytes:
     """One payload of the kinds that break parsers: noise, wrong types, deep, long, almost right."""
     keys = ("id", "threshold", "step_s", "mute_until", "event_id", "action", "sha256", "size", "part", "data")
