@@ -79,6 +79,44 @@ def test_the_gate_lies_at_the_top_of_the_quiet_levels() -> None:
     assert chosen(night(1)).level_gate_dbfs == pytest.approx(-60 + 1.645, abs=0.3)
 
 
+def test_a_proposal_describes_the_hours_it_was_made_from() -> None:
+    proposal = chosen(night(1), 2.0)
+    assert (proposal.hours, proposal.false_alarms_per_week) == (8, 2)
+    assert proposal.quiet_score == pytest.approx(sigmoid(-4.0), abs=0.003)
+    assert proposal.quiet_level_dbfs == pytest.approx(-60, abs=0.1)
+    assert proposal.reason == (
+        "96 blocks of 300 s, 19 in the tail: at most 2 false alarms a week with 90% confidence, "
+        "if the coming weeks sound like these hours"
+    )
+
+
+def test_a_threshold_raised_to_the_models_own_says_so() -> None:
+    raised = propose(night(1, mean=-12), on_fraction=0.9, model_threshold=0.5)
+    assert raised.reason.endswith("(raised to the model's own threshold)")
+
+
+def test_four_hours_are_enough_and_a_twentieth_may_be_unusable() -> None:
+    baseline = night(1, hours=4)
+    for _ in range(len(baseline.logits) // 19):
+        baseline.add(None, None)
+    assert chosen(baseline).hours == 4
+
+
+def test_a_window_needs_score_and_level_and_every_score_is_finite() -> None:
+    baseline = Baseline(10.0)
+    for score, level in ((0.5, None), (None, -60.0), (0.0, -60.0), (1.0, -50.0), (0.5, -40.0)):
+        baseline.add(score, level)
+    assert (baseline.unusable, baseline.levels, baseline.heard_s) == (2, [-60.0, -50.0, -40.0], 30)
+    assert baseline.logits == [pytest.approx(-20.7, abs=0.1), pytest.approx(20.7, abs=0.1), pytest.approx(0)]
+
+
+def test_equal_scores_give_their_own_score_as_the_limit() -> None:
+    baseline = Baseline(10.0, logits=[-1.0] * 1440, levels=[-60.0] * 1440)
+    proposal = propose(baseline, on_fraction=0.9, model_threshold=0.9)
+    assert (proposal.threshold, proposal.reason.split(":")[0]) == (0.9, "48 blocks of 300 s, 0 in the tail")
+    assert chosen(baseline, accept_leak_like=True).threshold == pytest.approx(sigmoid(-1.0), abs=1e-4)
+
+
 def faulty() -> Baseline:
     baseline = night(1)
     for _ in range(400):
