@@ -232,6 +232,21 @@ def test_another_pipeline_takes_over_judgement_and_counters() -> None:
     assert [r.score for r in second.push(sound(0, 10, 0.03))] == [1.0], "the lost windows before are not lost again"
 
 
+@pytest.mark.parametrize("name", ["learn_anew", "accept_floor"])
+def test_what_a_person_states_reaches_the_judge(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    node, asked = pipeline(), []
+    monkeypatch.setattr(node.judge, name, lambda: asked.append(name))
+    getattr(node, name)()
+    assert asked == [name]
+
+
+def test_the_parts_of_the_judge_are_those_of_the_pipeline() -> None:
+    node = pipeline()
+    assert node.decision is node.judge.decision
+    assert node.health is node.judge.health
+    assert node.background is node.judge.background
+
+
 def test_a_snapshot_continues() -> None:
     first, second = pipeline(), pipeline()
     feed(first, 0, 4, 0.03)

@@ -64,6 +64,23 @@ def test_another_step_keeps_a_model_on_trial(detector: Detector) -> None:
     assert not detector.on_trial
 
 
+def test_another_step_goes_on_with_what_was_learned_and_counted(detector: Detector) -> None:
+    list(detector.push(SensorFault("no_device", "no microphone is plugged in", 5.0, 1.8e9)))
+    detector.pipeline.scored = 7
+    detector.refit(6.0, step_s=5.0)
+    assert detector.pipeline.step_s == pytest.approx(5, abs=0.02)
+    assert (detector.pipeline.decision.state, detector.pipeline.scored) == ("SENSOR_FAULT", 7)
+
+
+def test_another_model_of_the_same_form_goes_on_too(detector: Detector) -> None:
+    detector.begin_trial()
+    detector.pipeline.scored = 7
+    model = Model.load(TINY)
+    detector.refit(6.0, model)
+    assert (detector.model, detector.pipeline.model, detector.pipeline.scored) == (model, model, 7)
+    assert not detector.on_trial
+
+
 def test_a_snapshot_restores_settings_and_what_was_learnt(detector: Detector) -> None:
     detector.set_threshold(0.9)
     detector.mute(2e9)
