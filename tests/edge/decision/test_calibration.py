@@ -90,6 +90,28 @@ def test_a_proposal_describes_the_hours_it_was_made_from() -> None:
     )
 
 
+TAIL_START = -3 - 0.5 * math.log(1 - 0.797)
+"""Log-odds above which 20 of the blocks of `exponential_limit` are, on average by 0.5."""
+
+
+def exponential_limit(budget: float) -> float:
+    """Log-odds chosen for a hundred blocks of one score each, with an exponential tail of scale 0.5."""
+    values = -3 - 0.5 * np.log(1 - (np.arange(100) + 0.5) / 100)
+    logits = np.repeat(np.random.default_rng(1).permutation(values), 30)
+    baseline = Baseline(10.0, logits=logits.tolist(), levels=[-60.0] * logits.size)
+    threshold = chosen(baseline, budget, accept_leak_like=True).threshold
+    return math.log(threshold / (1 - threshold))
+
+
+def test_the_threshold_is_the_upper_bound_of_an_exponential_tail() -> None:
+    bound = TAIL_START + 20 * 0.5 / gamma_tenth(20) * math.log(0.2 * 7 * 86400 / BLOCK_S)
+    assert exponential_limit(1.0) == pytest.approx(bound, abs=0.2)
+
+
+def test_a_budget_beyond_the_tail_asks_for_no_less_than_its_start() -> None:
+    assert exponential_limit(1500.0) == pytest.approx(TAIL_START, abs=0.02)
+
+
 def test_a_threshold_raised_to_the_models_own_says_so() -> None:
     raised = propose(night(1, mean=-12), on_fraction=0.9, model_threshold=0.5)
     assert raised.reason.endswith("(raised to the model's own threshold)")
