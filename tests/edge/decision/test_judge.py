@@ -106,3 +106,12 @@ def test_the_saved_state_has_the_keys_of_version_0_1_and_continues() -> None:
     again.restore(saved, 1000.0, 5.0)
     assert again.lost(time_s=1010, utc=1010).faults == ("nan",)
     assert hear(again, 1020, 0.9).state is State.LEAK
+
+
+def test_the_decision_of_an_older_node_is_read() -> None:
+    saved = judge().snapshot()
+    decision = saved["decision"] | {"marks": [[10.0, 10.0, True, False, False]]}
+    del decision["by_rise"], decision["announced"]
+    node = judge()
+    node.restore(saved | {"decision": decision}, 100, 0)
+    assert node.decision.on_fraction == 1

@@ -58,3 +58,8 @@ def test_the_counted_share_is_unknown_until_nine_tenths_of_the_span_are_known() 
 
 def test_a_window_with_a_fault_is_neither_counted_nor_lost() -> None:
     assert WindowLog([logged(STEP * number, on=None) for number in range(1, 11)]).counted_share(100) is None
+
+
+def test_the_log_of_an_older_node_has_no_excesses() -> None:
+    log = WindowLog.restored([[10.0, 10.0, True, False, False], [0.0, 10.0, None, False, True, True]], 100)
+    assert log.snapshot(100) == [[10, 10, True, False, False, None], [0, 10, None, False, True, True]]
