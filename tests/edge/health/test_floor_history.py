@@ -19,8 +19,11 @@ def steady(count: int, level: float = -60.0, start: int = 0, *, leak_free: bool 
 
 
 def test_windows_of_one_hour_become_one_row() -> None:
-    windows = [Hour(7, -60, 8000, -50), Hour(7, -65, 7000, -55), Hour(7, -62, 9000, -40)]
-    assert history(*windows).snapshot()["hours"] == [[7, -65, 9000, -40, True]]
+    windows = [Hour(6, -61, 8000, -51), Hour(7, -60, 8000, -50), Hour(7, -65, 7000, -55), Hour(7, -62, 9000, -40)]
+    assert history(*windows).snapshot()["hours"] == [
+        [6, -61, 8000, -51, True],
+        [7, -65, 9000, -40, True],
+    ]
 
 
 @pytest.mark.parametrize("flags", [(True, False), (False, True)])
