@@ -116,7 +116,7 @@ def test_the_report_equals_the_description_in_the_file(
     assert info["model"]["id"] == f"pit-{info['flatbuffer']['sha256'][:8]}"
     assert report["bytes"] == out.stat().st_size
     assert report["gate"] == info["metrics"]["conversion"]
-    assert all(row["decides_otherwise"] in (0, None) for row in report["runtimes"])
+    assert {row["decides_otherwise"] for row in report["runtimes"]} in ({0}, {0, None})
     assert info["temperature"] == 1.5
     assert info["decision"]["on_fraction"] == 0.8
     assert abs(info["decision"]["threshold"] - 0.6) < 0.1
@@ -185,5 +185,4 @@ def test_node_days_are_in_report_and_file(run_folder: Path, tmp_path: Path, caps
     recorded = bundle.read(out).info.raw["metrics"]["conversion"]
     assert recorded["node_days"] == pytest.approx(1 / 12, abs=1e-5)
     assert recorded["node_day_step_s"] == 60
-    assert recorded["alerts_float"] >= 0
-    assert recorded["alerts"] >= 0
+    assert {"alerts_float", "alerts"} <= set(recorded)

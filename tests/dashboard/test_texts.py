@@ -86,12 +86,15 @@ def test_every_translated_sentence_is_still_used_and_keeps_its_values() -> None:
                 assert any(wanted.fullmatch(text) for text in everything), f"{template!r} is used nowhere"
 
 
-@pytest.mark.parametrize("name", ["silent_nodes", "commander", "fetch", "clips", "notifier"])
+@pytest.mark.parametrize(
+    "name", ["silent_nodes", "commander", "fetch", "clips", "notifier", "broker_connection", "demo_fleet", "service"]
+)
 def test_every_visible_sentence_of_the_server_is_translated(name: str) -> None:
     path = Path(i18n.__file__).parent / f"{name}.py"
-    for text in literals(path):
-        if re.fullmatch(r"[A-Z][^{}]*\s\S+\s.*\.", text) and "known" not in text and "There is no command" not in text:
-            assert i18n.sentence(text, "pt-BR") != text, text
+    texts = {text for text in literals(path) if re.fullmatch(r"[A-Z][^{}]*\s\S+\s.*\.", text)}
+    visible = {text for text in texts if "known" not in text and "There is no command" not in text}
+    assert visible
+    assert {text for text in visible if i18n.sentence(text, "pt-BR") == text} == set()
 
 
 def test_a_nodes_reasons_are_translated() -> None:
@@ -109,10 +112,11 @@ def test_a_nodes_reasons_are_translated() -> None:
 
 def test_the_page_loads_nothing_from_other_sites() -> None:
     """No CDN, no fonts, no analytics: it works on an isolated network."""
-    for path in STATIC.rglob("*"):
-        if path.is_file():
-            addresses = re.findall(r"https?://[\w./-]+", path.read_text())
-            assert set(addresses) <= {"http://www.w3.org/2000/svg"}, path
+    files = [path for path in STATIC.rglob("*") if path.is_file()]
+    assert {".js", ".css", ".html"} <= {path.suffix for path in files}
+    for path in files:
+        addresses = re.findall(r"https?://[\w./-]+", path.read_text())
+        assert set(addresses) <= {"http://www.w3.org/2000/svg"}, path
 
 
 def test_the_page_never_renders_text_as_html() -> None:

@@ -12,7 +12,7 @@ from leakear.edge.errors import ConfigError
 from leakear.edge.health.monitor import HealthOptions
 from leakear.edge.model.tflite import FACTORY, Model
 from leakear.edge.pipeline import Pipeline
-from leakear.edge.spectrogram import Decibels, SpectrogramSpec
+from leakear.edge.spectrogram import Decibels, SpectrogramSpec, spectrogram
 from leakear.edge.windows import WindowOptions
 
 SPEC = SpectrogramSpec(reference="full-scale", band_hz=(20, 1800))
@@ -167,13 +167,84 @@ def test_overlapping_windows_score_like_single_ones() -> None:
     for start in range(0, len(stream), 4410):
         block = Block(start, stream[start : start + 4410], 0, start / 22050)
         list(node.push(block))
-    alone = [node.spec, pipeline()][0]
-    from leakear.edge.spectrogram import spectrogram
-
     assert len(seen) == 16
     for number, heard in enumerate(seen):
         window = stream[number * 22016 : number * 22016 + 220500]
-        np.testing.assert_allclose(heard, spectrogram(window, alone), atol=1e-4)
+        np.testing.assert_allclose(heard, spectrogram(window, SPEC), atol=1e-4)
+
+
+def test_a_window_with_a_fault_is_not_joined_to_the_next_spectrogram() -> None:
+    seen: list[Decibels] = []
+
+    class Recorder(Loudness):
+        def score(self, spectrogram: Decibels) -> float:
+            seen.append(spectrogram.copy())
+            return super().score(spectrogram)
+
+    node = Pipeline(Recorder(), SPEC, RULE, WindowOptions(step_s=5))
+    step = node.windower.step_samples
+    stream = (0.01 * RNG.standard_normal(220500 + 4 * step)).astype(np.float32)
+    stream[10] = np.nan  # in the first window alone
+    for result in node.push(Block(0, stream, 0.0, 0.0)):
+        assert result.window is not None
+        if result.score is not None:
+            np.testing.assert_allclose(seen[-1], spectrogram(result.window.samples, SPEC), atol=1e-4)
+    assert (len(seen), node.scored, node.faulty) == (4, 4, 1)
+
+
+def test_a_result_has_the_times_of_its_window() -> None:
+    node = pipeline()
+    (result,) = node.push(sound(0, 10, 0.0003))
+    assert (result.start_utc, result.end_utc, result.end_monotonic) == (1000, 1010, 10)
+    assert list(node.push(sound(10 * 22050, 4, 0.0003))) == []
+    lost, _ = node.push(sound(15 * 22050, 10, 0.0003))
+    assert (lost.start_utc, lost.end_utc, lost.end_monotonic) == (1005, 1015, 15)
+    (fault,) = node.push(SensorFault("no_frames", "nothing comes", 42.0, 1042.0))
+    assert (fault.start_utc, fault.end_utc, fault.end_monotonic) == (1042, 1042, 42)
+    assert fault.sensor_fault == "no_frames"
+
+
+def test_only_a_window_without_a_fault_is_trusted() -> None:
+    node = pipeline()
+    (good,) = node.push(sound(0, 10, 0.0003))
+    assert good.health is not None
+    assert good.trusted == (0.0, good.health.l05)
+    bad = sound(220500, 10, 0.0003)
+    bad.samples[7] = np.nan
+    assert [result.trusted for result in node.push(bad)] == [(None, None)]
+    (fault,) = node.push(SensorFault("no_frames", "nothing comes", 42.0, 1042.0))
+    assert fault.trusted == (None, None)
+
+
+def test_another_pipeline_takes_over_judgement_and_counters() -> None:
+    first, second = pipeline(), pipeline(5)
+    at, _ = feed(first, 0, 4, 0.03)
+    broken = sound(at, 10, 0.03)
+    broken.samples[7] = np.nan
+    list(first.push(broken))
+    list(first.push(sound(at + 220500, 5, 0.03)))
+    list(first.push(sound(at + 400000, 10, 0.03)))  # after a gap
+    second.take_over(first, 300.0)
+    counts = (second.scored, second.faulty, second.windower.produced, second.windower.discarded, second.discarded)
+    assert counts == (25, 1, 27, 1, 2)
+    assert second.decision.state == "LEAK"
+    second.new_recording(0)
+    assert [r.score for r in second.push(sound(0, 10, 0.03))] == [1.0], "the lost windows before are not lost again"
+
+
+@pytest.mark.parametrize("name", ["learn_anew", "accept_floor"])
+def test_what_a_person_states_reaches_the_judge(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    node, asked = pipeline(), []
+    monkeypatch.setattr(node.judge, name, lambda: asked.append(name))
+    getattr(node, name)()
+    assert asked == [name]
+
+
+def test_the_parts_of_the_judge_are_those_of_the_pipeline() -> None:
+    node = pipeline()
+    assert node.decision is node.judge.decision
+    assert node.health is node.judge.health
+    assert node.background is node.judge.background
 
 
 def test_a_snapshot_continues() -> None:

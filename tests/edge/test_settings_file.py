@@ -2,14 +2,17 @@
 
 import os
 import tomllib
+from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from leakear.edge import cli
 from leakear.edge.errors import ConfigError
+from leakear.edge.fields import declare
 from leakear.edge.settings import SECTIONS, Settings
-from leakear.edge.settings_file import set_keys, shown, with_keys
+from leakear.edge.settings_file import annotated, set_keys, shown, toml, with_keys
 
 
 def test_keys_are_set_and_everything_else_stays() -> None:
@@ -82,3 +85,43 @@ def test_a_secret_is_neither_shown_nor_quoted_in_an_error() -> None:
     with pytest.raises(ConfigError) as caught:
         Settings.from_mapping({"mqtt": {"password": ["geheim"]}}, environment={})
     assert "[mqtt] password = ***: must be a text" in str(caught.value)
+
+
+@dataclass(frozen=True)
+class Options:
+    """[part]: some options."""
+
+    limited: float = declare("a number", default=1.5, minimum=0, maximum=1_000_000)
+    open_end: float = declare("another", default=2.0, minimum=0.25)
+    free: int = declare("a third", default=3)
+    kind: str = declare("a choice", default="a", choices=("a", "b"))
+    names: tuple[str, ...] = declare("a list", default=("x", 'y"'))
+    key: str = declare("a secret", default="", secret=True)
+
+
+def test_the_example_names_limits_choices_and_defaults() -> None:
+    assert list(annotated({"part": Options}, {}))[4:] == [
+        "[part]  # some options.",
+        "# a number (0 to 1000000)",
+        "#limited = 1.5",
+        "# another (0.25 to any)",
+        "#open_end = 2.0",
+        "# a third",
+        "#free = 3",
+        "# a choice (a | b)",
+        '#kind = "a"',
+        "# a list",
+        '#names = ["x", "y\\""]',
+        "# a secret",
+        '#key = ""',
+    ]
+
+
+def test_only_a_secret_that_is_set_is_masked() -> None:
+    lines = [list(shown({"part": Options}, SimpleNamespace(part=Options(key=key))))[6] for key in ("", "geheim")]
+    assert lines == ['key = ""', 'key = "***"']
+
+
+@pytest.mark.parametrize("value", [True, 3, -2.5, 'a "b" \\', ["x", 1, False], []])
+def test_a_value_written_as_toml_is_read_as_itself(value: object) -> None:
+    assert tomllib.loads(f"key = {toml(value)}")["key"] == value

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from leakear.edge.background.background import ENOUGH, EVERY_S, PENDING, STEADY_S, Background, Excess
+from leakear.edge.background.background import ENOUGH, EVERY_S, PENDING, STEADY_S, Background, Excess, packed
 from leakear.edge.background.third_octaves import ABSENT_DB, CENTRES_HZ, Bands, quiet_levels
 from leakear.edge.decision.state_machine import DecisionRule
 from leakear.edge.spec import SpectrogramSpec
@@ -52,6 +52,16 @@ def test_an_excess_is_reported_after_more_than_two_days() -> None:
     first = next(number for number, excess in enumerate(excesses) if excess is not None)
     assert first * STEP == pytest.approx((ENOUGH + PENDING + 1) * EVERY_S, abs=3 * EVERY_S)
     assert max(known(excesses)) < COUNTS_DB
+
+
+def test_there_is_no_excess_until_half_of_the_span_was_heard() -> None:
+    rng = np.random.default_rng(3)
+    background = Background(SPAN)
+    week = [surroundings(EVERY_S * number, rng) for number in range(ENOUGH)]
+    background.restore({"moments": packed(week), "pending": packed([]), "since_s": 0.0})
+    excesses = hear(background, 1)
+    assert [excess is None for excess in excesses] == [True] * 14 + [False] * 46
+    assert [excess is None for excess in hear(background, 0.5, start=9 * DAY)] == [True] * 14 + [False] * 16
 
 
 def test_a_faint_excess_that_lasts_is_found_with_its_frequency_and_ends() -> None:

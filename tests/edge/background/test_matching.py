@@ -86,6 +86,12 @@ def test_an_automatic_gain_does_not_hide_a_leak() -> None:
     assert match(now).excess_db > 2
 
 
+@pytest.mark.parametrize(("low", "high", "counts"), [(60, 130, False), (190, 260, True)])
+def test_a_sound_below_the_lowest_band_does_not_count(low: float, high: float, *, counts: bool) -> None:
+    """It comes from traffic and wind."""
+    assert (match(heard(noise(12.0, low, high))).excess_db > 3) == counts
+
+
 def test_bands_beyond_the_sampling_rate_do_not_count() -> None:
     past = np.array(QUIET * 10, np.float32)
     now = heard(noise(6.0, 450, 1300))

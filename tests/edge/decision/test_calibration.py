@@ -79,6 +79,66 @@ def test_the_gate_lies_at_the_top_of_the_quiet_levels() -> None:
     assert chosen(night(1)).level_gate_dbfs == pytest.approx(-60 + 1.645, abs=0.3)
 
 
+def test_a_proposal_describes_the_hours_it_was_made_from() -> None:
+    proposal = chosen(night(1), 2.0)
+    assert (proposal.hours, proposal.false_alarms_per_week) == (8, 2)
+    assert proposal.quiet_score == pytest.approx(sigmoid(-4.0), abs=0.003)
+    assert proposal.quiet_level_dbfs == pytest.approx(-60, abs=0.1)
+    assert proposal.reason == (
+        "96 blocks of 300 s, 19 in the tail: at most 2 false alarms a week with 90% confidence, "
+        "if the coming weeks sound like these hours"
+    )
+
+
+TAIL_START = -3 - 0.5 * math.log(1 - 0.797)
+"""Log-odds above which 20 of the blocks of `exponential_limit` are, on average by 0.5."""
+
+
+def exponential_limit(budget: float) -> float:
+    """Log-odds chosen for a hundred blocks of one score each, with an exponential tail of scale 0.5."""
+    values = -3 - 0.5 * np.log(1 - (np.arange(100) + 0.5) / 100)
+    logits = np.repeat(np.random.default_rng(1).permutation(values), 30)
+    baseline = Baseline(10.0, logits=logits.tolist(), levels=[-60.0] * logits.size)
+    threshold = chosen(baseline, budget, accept_leak_like=True).threshold
+    return math.log(threshold / (1 - threshold))
+
+
+def test_the_threshold_is_the_upper_bound_of_an_exponential_tail() -> None:
+    bound = TAIL_START + 20 * 0.5 / gamma_tenth(20) * math.log(0.2 * 7 * 86400 / BLOCK_S)
+    assert exponential_limit(1.0) == pytest.approx(bound, abs=0.2)
+
+
+def test_a_budget_beyond_the_tail_asks_for_no_less_than_its_start() -> None:
+    assert exponential_limit(1500.0) == pytest.approx(TAIL_START, abs=0.02)
+
+
+def test_a_threshold_raised_to_the_models_own_says_so() -> None:
+    raised = propose(night(1, mean=-12), on_fraction=0.9, model_threshold=0.5)
+    assert raised.reason.endswith("(raised to the model's own threshold)")
+
+
+def test_four_hours_are_enough_and_a_twentieth_may_be_unusable() -> None:
+    baseline = night(1, hours=4)
+    for _ in range(len(baseline.logits) // 19):
+        baseline.add(None, None)
+    assert chosen(baseline).hours == 4
+
+
+def test_a_window_needs_score_and_level_and_every_score_is_finite() -> None:
+    baseline = Baseline(10.0)
+    for score, level in ((0.5, None), (None, -60.0), (0.0, -60.0), (1.0, -50.0), (0.5, -40.0)):
+        baseline.add(score, level)
+    assert (baseline.unusable, baseline.levels, baseline.heard_s) == (2, [-60.0, -50.0, -40.0], 30)
+    assert baseline.logits == [pytest.approx(-20.7, abs=0.1), pytest.approx(20.7, abs=0.1), pytest.approx(0)]
+
+
+def test_equal_scores_give_their_own_score_as_the_limit() -> None:
+    baseline = Baseline(10.0, logits=[-1.0] * 1440, levels=[-60.0] * 1440)
+    proposal = propose(baseline, on_fraction=0.9, model_threshold=0.9)
+    assert (proposal.threshold, proposal.reason.split(":")[0]) == (0.9, "48 blocks of 300 s, 0 in the tail")
+    assert chosen(baseline, accept_leak_like=True).threshold == pytest.approx(sigmoid(-1.0), abs=1e-4)
+
+
 def faulty() -> Baseline:
     baseline = night(1)
     for _ in range(400):

@@ -34,7 +34,8 @@ def test_a_steady_high_score_is_a_leak() -> None:
 
 def test_a_fault_of_one_window_is_not_shown_and_a_lasting_one_is() -> None:
     node = judge()
-    assert hear(node, 10, measures=BROKEN).faults == ()
+    first = hear(node, 10, measures=BROKEN)
+    assert (first.state, first.faults) == (State.OK, ())
     verdict = hear(node, 20, measures=BROKEN)
     assert (verdict.state, verdict.faults, verdict.score) == (State.SENSOR_FAULT, ("nan",), None)
     lost = node.lost(time_s=30, utc=30)
@@ -53,6 +54,37 @@ def test_a_score_that_is_no_probability_is_a_fault(score: float) -> None:
 def test_a_sensor_fault_is_shown_at_once() -> None:
     verdict = judge().sensor_fault("no_frames", time_s=1, utc=1)
     assert (verdict.state, verdict.faults) == (State.SENSOR_FAULT, ("no_frames",))
+
+
+def test_with_low_confidence_quiet_a_high_score_still_counts() -> None:
+    node = judge()
+    states = []
+    for number in range(1, 14):
+        health = replace(node.check(HEALTHY, 10.0 * number - 10), faults=("floor_drift",))
+        time_s = 10.0 * number
+        states.append(node.window(health, time_s=time_s, utc=time_s, score=0.9, levels=LEVELS).state)
+    assert list(dict.fromkeys(states)) == [State.OK, State.SENSOR_FAULT, State.WARNING, State.LEAK]
+
+
+def test_what_is_learned_anew_forgets_background_and_excesses() -> None:
+    node = judge()
+    hear(node, 10)
+    saved = node.snapshot()
+    marks = [[*mark[:5], True] for mark in saved["decision"]["marks"]]
+    node.restore(saved | {"decision": saved["decision"] | {"by_rise": True, "marks": marks}}, 10, 0)
+    node.learn_anew()
+    after = node.snapshot()
+    assert (after["decision"]["by_rise"], after["decision"]["marks"][0][5]) == (False, None)
+    assert after["usual"] == judge().snapshot()["usual"]
+    assert after["health"] == saved["health"], "the noise floor stays"
+
+
+def test_an_accepted_floor_forgets_the_noise_floor_and_the_background() -> None:
+    node = judge()
+    hear(node, 10)
+    node.accept_floor()
+    assert node.snapshot()["health"] == judge().snapshot()["health"]
+    assert node.snapshot()["usual"] == judge().snapshot()["usual"]
 
 
 def test_too_many_lost_windows_are_not_judged() -> None:
@@ -74,3 +106,12 @@ def test_the_saved_state_has_the_keys_of_version_0_1_and_continues() -> None:
     again.restore(saved, 1000.0, 5.0)
     assert again.lost(time_s=1010, utc=1010).faults == ("nan",)
     assert hear(again, 1020, 0.9).state is State.LEAK
+
+
+def test_the_decision_of_an_older_node_is_read() -> None:
+    saved = judge().snapshot()
+    decision = saved["decision"] | {"marks": [[10.0, 10.0, True, False, False]]}
+    del decision["by_rise"], decision["announced"]
+    node = judge()
+    node.restore(saved | {"decision": decision}, 100, 0)
+    assert node.decision.on_fraction == 1

@@ -3,6 +3,7 @@
 import io
 import os
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -36,8 +37,9 @@ def test_nothing_is_kept_unless_asked_for(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("step", [N, N // 2, N // 10])
-def test_the_clip_begins_before_the_window_without_a_seam(tmp_path: Path, step: int) -> None:
-    evidence = Evidence(ON, SPEC, tmp_path)
+@pytest.mark.parametrize("pre_roll_s", [10.0, 4.0])
+def test_the_clip_begins_before_the_window_without_a_seam(tmp_path: Path, step: int, pre_roll_s: float) -> None:
+    evidence = Evidence(replace(ON, pre_roll_s=pre_roll_s), SPEC, tmp_path)
     starts = list(range(0, 2 * N + 1, step))
     for start in starts[:-1]:
         evidence.remember(window(start))
@@ -45,7 +47,7 @@ def test_the_clip_begins_before_the_window_without_a_seam(tmp_path: Path, step: 
     clip, rate = soundfile.read(io.BytesIO(evidence.fetch("event-1")), dtype="float32")
     end = starts[-1] + N
     assert rate == 22050
-    assert np.abs(clip - STREAM[end - 2 * N : end]).max() < 2e-5
+    assert np.abs(clip - STREAM[end - N - round(pre_roll_s * SPEC.sample_rate) : end]).max() < 2e-5
 
 
 def test_sound_from_before_a_gap_is_not_joined(tmp_path: Path) -> None:
@@ -85,14 +87,22 @@ def test_the_oldest_is_deleted_first(tmp_path: Path) -> None:
     assert {path.stem for path in tmp_path.glob("*.png")} == {"0003", "0004", "0005"}
 
 
-def test_no_room_is_a_named_fault_that_ends_with_room(tmp_path: Path) -> None:
+def test_no_room_is_a_named_fault(tmp_path: Path) -> None:
     full = Evidence(EvidenceOptions(enabled=True, min_free_mb=1e6), SPEC, tmp_path)
     assert not full.record("0001", window(0), PICTURE)
     assert list(full.faults) == [NOT_KEPT]
     assert list(tmp_path.iterdir()) == []
-    roomy = Evidence(ON, SPEC, tmp_path)
-    assert roomy.record("0001", window(0), PICTURE)
-    assert roomy.faults == {}
+
+
+def test_the_fault_ends_with_the_first_evidence_that_is_kept(tmp_path: Path) -> None:
+    folder = tmp_path / "evidence"
+    folder.write_text("a file stands where the folder should be")
+    evidence = Evidence(ON, SPEC, folder)
+    assert not evidence.record("0001", window(0), PICTURE)
+    assert list(evidence.faults) == [NOT_KEPT]
+    folder.unlink()
+    assert evidence.record("0002", window(0), PICTURE)
+    assert evidence.faults == {}
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="mounting needs root")

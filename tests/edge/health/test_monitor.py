@@ -97,6 +97,12 @@ def test_highs_of_the_last_week_are_missed() -> None:
     assert monitor.check(measured(lowpassed(4000)), 31 * 3600.0).faults == ("missing_highs",)
 
 
+def test_a_fault_that_becomes_another_one_ends() -> None:
+    monitor = HealthMonitor(HealthOptions(), SPEC)
+    names = ["stuck", "digital_silence", "stuck", "mains_dominance", "nan"]
+    assert [monitor.check(measured(FAULTY[name]), 0.0).faults for name in names] == [(name,) for name in names]
+
+
 SANE = {
     "quiet": noise(-88),
     "loud leak": noise(-14),

@@ -1,17 +1,14 @@
 """The dispatcher answers everything, carries out what is sound, and nothing hostile gets through it."""
 
 import base64
-import hashlib
 import json
 import random
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from leakear.edge.messages.reports import COMMANDS, CommandResult
 from leakear.edge.messages.requests import (
-    PART_BYTES,
     CalibrateRequest,
     ClipRequest,
     ModelRequest,
@@ -29,7 +26,6 @@ from leakear.edge.messages.results import (
     WatchResult,
 )
 from leakear.edge.mqtt.dispatcher import MODEL_REQUEST_BYTES, Clip, CommandOptions, CommandRefused, Dispatcher
-from leakear.edge.remote.model_upload import Transfer
 from tests.support.contract import problems, validator
 
 EXAMPLE_IDENTITY = IdentifyResult.from_json(validator("result-identify").schema["examples"][0])  # type: ignore[index]
@@ -182,6 +178,45 @@ def test_a_node_that_takes_no_commands_takes_none() -> None:
     assert bench.controls.asked == []
 
 
+def test_a_node_that_takes_no_model_over_mqtt_refuses_it() -> None:
+    bench = Bench(allow_model=False)
+    (answer,) = bench.ask("model", {"id": "m", "action": "install"})
+    assert (answer.ok, answer.id) == (False, "m")
+    assert "commands.allow_model" in str(answer.error)
+    assert bench.controls.asked == []
+
+
+def test_other_options_hold_from_the_next_command_on() -> None:
+    bench = Bench(enabled=False)
+    bench.dispatcher.configure(CommandOptions(burst=2, per_second=0.01))
+    assert [a.ok for _ in range(4) for a in bench.ask("status", {"id": "x"})] == [True, True, False]
+
+
+def test_a_long_pause_gives_no_more_than_the_burst() -> None:
+    bench = Bench(burst=3, per_second=2)
+    bench.now = 1000.0
+    assert [a.ok for _ in range(5) for a in bench.ask("status", {"id": "x"})] == [True] * 3 + [False]
+    bench.now += 0.5  # one more command, and no answer to a flood within a second
+    assert [a.ok for _ in range(3) for a in bench.ask("status", {"id": "x"})] == [True]
+    bench.now += 0.5
+    assert [a.ok for _ in range(3) for a in bench.ask("status", {"id": "x"})] == [True, False]
+
+
+def test_an_empty_clip_is_one_empty_part(bench: Bench) -> None:
+    bench.controls.clip_bytes = b""
+    (answer,) = bench.ask("clip", {"id": "c", "event_id": EVENT_ID})
+    assert (answer.result["part"], answer.result["parts"], answer.result["data"]) == (0, 1, "")
+
+
+def test_a_long_refusal_is_cut_to_what_a_message_holds(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: Request) -> StatusResult:
+        raise CommandRefused("x" * 600)
+
+    monkeypatch.setattr(bench.controls, "status", refuse)
+    (answer,) = bench.ask("status", {"id": "a"})
+    assert answer.error == "x" * 500
+
+
 def hostile(rng: random.Random, name: str) -> bytes:
     """One payload of the kinds that break parsers: noise, wrong types, deep, long, almost right."""
     keys = ("id", "threshold", "step_s", "mute_until", "event_id", "action", "sha256", "size", "part", "data")
@@ -216,49 +251,6 @@ def test_ten_thousand_hostile_payloads_change_nothing_but_a_count() -> None:
             assert problems(f"leakear/s/n/{suffix}", payload) == []
             assert len(payload) < 80_000
     assert bench.dispatcher.done + bench.dispatcher.refused == 12_000
+    assert len(bench.controls.asked) > 100
     for request in bench.controls.asked:
         assert type(request).from_json(request.to_json()) == request
-
-
-def put(data: bytes, part: int, /, **changes: Any) -> ModelRequest:
-    chunk = data[part * PART_BYTES : (part + 1) * PART_BYTES]
-    fields = {
-        "id": "m",
-        "sha256": hashlib.sha256(data).hexdigest(),
-        "size": len(data),
-        "part": part,
-        "data": base64.b64encode(chunk).decode(),
-    }
-    return ModelRequest.from_json({**fields, **changes})
-
-
-def test_a_bundle_in_parts_is_whole_or_not_at_all(tmp_path: Path) -> None:
-    data = random.Random(1).randbytes(PART_BYTES * 2 + 17)
-    transfer = Transfer(tmp_path / "sub" / "incoming", 10**6)
-    assert transfer.add(put(data, 0)) is None
-    assert transfer.add(put(data, 0)) is None, "part 0 begins anew"
-    assert transfer.add(put(data, 1)) is None
-    assert transfer.add(put(data, 1)) is None, "delivered twice by QoS 1"
-    with pytest.raises(CommandRefused, match="Part 7 does not fit: expected is part 2 of 3"):
-        transfer.add(put(data, 2, part=7))
-    assert transfer.add(put(data, 2)) == data
-    assert not transfer.path.exists()
-
-
-def test_parts_of_nothing_or_of_something_else_are_refused(tmp_path: Path) -> None:
-    data = bytes(PART_BYTES + 1)
-    transfer = Transfer(tmp_path / "incoming", 10**6)
-    with pytest.raises(CommandRefused, match="begin with part 0"):
-        transfer.add(put(data, 1))
-    with pytest.raises(CommandRefused, match="max_model_bytes allows 1000000"):
-        transfer.add(put(data, 0, size=10**7))
-    transfer.add(put(data, 0))
-    with pytest.raises(CommandRefused, match="begin with part 0"):
-        transfer.add(put(data, 1, sha256="0" * 64))
-    with pytest.raises(CommandRefused, match="does not fit"):
-        transfer.add(put(data, 1, data="AAAA"))
-    transfer.add(put(data, 0, sha256="0" * 64))
-    with pytest.raises(CommandRefused, match="SHA-256 that was promised"):
-        transfer.add(put(data, 1, sha256="0" * 64))
-    with pytest.raises(CommandRefused, match="needs sha256, size, part and data"):
-        transfer.add(ModelRequest(id="x"))

@@ -1,10 +1,16 @@
 """The detector's changes: all or nothing, and nothing published by itself."""
 
+import math
+from types import SimpleNamespace
+from typing import Any, cast
+
+import numpy as np
 import pytest
 
-from leakear.edge.errors import ConfigError
+from leakear.edge.audio.blocks import SensorFault
+from leakear.edge.errors import ConfigError, ModelError
 from leakear.edge.model.tflite import Model
-from leakear.edge.node.detector import Detector
+from leakear.edge.node.detector import SENTENCES, Detector, TrialScorer
 from leakear.edge.settings import Settings
 from tests.support.living_node import RULE
 from tests.support.places import TINY
@@ -58,6 +64,23 @@ def test_another_step_keeps_a_model_on_trial(detector: Detector) -> None:
     assert not detector.on_trial
 
 
+def test_another_step_goes_on_with_what_was_learned_and_counted(detector: Detector) -> None:
+    list(detector.push(SensorFault("no_device", "no microphone is plugged in", 5.0, 1.8e9)))
+    detector.pipeline.scored = 7
+    detector.refit(6.0, step_s=5.0)
+    assert detector.pipeline.step_s == pytest.approx(5, abs=0.02)
+    assert (detector.pipeline.decision.state, detector.pipeline.scored) == ("SENSOR_FAULT", 7)
+
+
+def test_another_model_of_the_same_form_goes_on_too(detector: Detector) -> None:
+    detector.begin_trial()
+    detector.pipeline.scored = 7
+    model = Model.load(TINY)
+    detector.refit(6.0, model)
+    assert (detector.model, detector.pipeline.model, detector.pipeline.scored) == (model, model, 7)
+    assert not detector.on_trial
+
+
 def test_a_snapshot_restores_settings_and_what_was_learnt(detector: Detector) -> None:
     detector.set_threshold(0.9)
     detector.mute(2e9)
@@ -68,3 +91,72 @@ def test_a_snapshot_restores_settings_and_what_was_learnt(detector: Detector) ->
     assert again.snapshot() == saved
     assert again.muted_until(1.9e9) == 2e9
     assert again.muted_until(2.1e9) is None
+
+
+def test_a_fault_of_the_sensor_keeps_the_sentence_of_its_source(detector: Detector) -> None:
+    assert detector.faults == {}
+    for name, message in (("no_device", "no microphone is plugged in"), ("stuck", "")):
+        list(detector.push(SensorFault(name, message, 5.0, 1.8e9)))
+        assert detector.last is not None
+        assert detector.faults == {name: message or SENTENCES[name]}
+
+
+@pytest.mark.parametrize(
+    ("decision", "source"),
+    [({}, "model"), ({"threshold": 0.6}, "site"), ({"level_gate_dbfs": -70}, "site"), ({"clear_s": 40}, "model")],
+)
+def test_it_is_known_who_chose_the_threshold(decision: dict[str, Any], source: str) -> None:
+    given = {"model": {"path": str(TINY)}, "decision": RULE | decision}
+    assert Detector(Model.load(TINY), Settings.from_mapping(given, "test", {})).threshold_from == source
+
+
+def test_a_remote_threshold_and_a_remote_gate_leave_each_other_as_they_are(detector: Detector) -> None:
+    detector.set_threshold(0.9)
+    assert (detector.threshold_from, detector.level_gate_dbfs) == ("remote", None)
+    detector.set_threshold(None, -50.0)
+    rule = detector.pipeline.decision.rule
+    assert (rule.threshold, rule.level_gate_dbfs) == (0.9, -50.0)
+    detector.reset_tuning()
+    detector.set_threshold(None, -50.0)
+    assert detector.threshold_from == "remote", "a gate alone is remote too"
+
+
+def test_a_remote_threshold_stays_while_other_keys_change(detector: Detector) -> None:
+    detector.set_threshold(0.9)
+    detector.reconfigure({**RULE, "clear_s": 40})
+    rule = detector.pipeline.decision.rule
+    assert (rule.threshold, rule.clear_s, detector.take_notices()) == (0.9, 40, [])
+
+
+def test_a_remote_step_that_no_longer_fits_is_dropped(detector: Detector, caplog: pytest.LogCaptureFixture) -> None:
+    detector.restore_remote({"memory": {"step_s": 30.0, "threshold": 0.9}}, 0.0)
+    assert (detector.remote.step_s, detector.pipeline.step_s) == (None, 10.0)
+    assert detector.pipeline.decision.rule.threshold == 0.9
+    assert "no longer fits" in caplog.text
+
+
+def test_a_remote_step_is_taken_over(detector: Detector) -> None:
+    detector.restore_remote({"memory": {"step_s": 5.0}}, 0.0)
+    assert detector.pipeline.step_s == pytest.approx(5, abs=0.02)
+    assert detector.snapshot()["memory"]["step_s"] == 5.0
+
+
+def test_a_model_is_named_by_its_id_and_hash(detector: Detector) -> None:
+    info = detector.model.info
+    assert (detector.model_ref.id, detector.model_ref.sha256) == (info.model_id, info.flatbuffer_sha256)
+
+
+@pytest.mark.parametrize("answer", [math.nan, math.inf, ZeroDivisionError("a bug")])
+def test_every_failure_of_a_model_on_trial_is_a_model_error(answer: Any) -> None:
+    def score(_: object) -> float:
+        if isinstance(answer, Exception):
+            raise answer
+        return cast("float", answer)
+
+    trial = TrialScorer(cast("Model", SimpleNamespace(score=score, info=SimpleNamespace(model_id="m1"))))
+    with pytest.raises(ModelError, match="m1"):
+        trial.score(np.zeros((1, 1), np.float32))
+
+
+def test_a_model_on_trial_that_works_gives_its_score() -> None:
+    assert TrialScorer(cast("Model", SimpleNamespace(score=lambda _: 0.3))).score(np.zeros((1, 1), np.float32)) == 0.3

@@ -1,6 +1,7 @@
 """What goes on over a restart, as far as a clock can tell how long it took."""
 
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -8,6 +9,9 @@ import pytest
 from leakear.edge.audio.blocks import Block
 from leakear.edge.clock import Clock
 from leakear.edge.compose import open_node
+from leakear.edge.node.events import EventWriter
+from leakear.edge.node.remote_settings import RemoteSettings
+from leakear.edge.node.restart import Restart
 from leakear.edge.settings import Settings
 from tests.support.living_node import LEAK, RULE
 from tests.support.places import TINY
@@ -55,3 +59,112 @@ def test_sound_before_a_restart_counts_only_when_its_age_is_known(
 def test_what_was_believed_goes_on_when_nobody_knows_for_how_long_it_was_off(tmp_path: Path) -> None:
     assert live(tmp_path, Machine("a", 1000.0, 1.8e9, synced=True), 12) == "LEAK"
     assert live(tmp_path, Machine("b", 20.0, 1.8e9, synced=False), 1) == "LEAK"
+
+
+class Parts:
+    """Outbox, clock, detector and restart counter in one, which note what they are asked."""
+
+    def __init__(
+        self, saved: dict[str, Any], *, boot: tuple[str, float] | None = ("a", 500.0), synced: bool = True
+    ) -> None:
+        self.saved, self._boot, self._synced = saved, boot, synced
+        self.remote = RemoteSettings()
+        self.asked: list[tuple[Any, ...]] = []
+        self.events = EventWriter()
+        part = cast("Any", self)
+        self.restart = Restart(part, part, detector=part, events=self.events, counter=part)
+
+    def look(self) -> bool:
+        return self._synced
+
+    def boot(self) -> tuple[str, float] | None:
+        return self._boot
+
+    def load_state(self) -> dict[str, Any]:
+        return self.saved
+
+    def take_late_state(self) -> dict[str, Any]:
+        return self.saved
+
+    def begin(self, saved: object, monotonic: float) -> None:
+        self.asked.append(("begin", saved, monotonic))
+
+    def restore(self, *given: object) -> None:
+        self.asked.append(("restore", *given))
+
+    def restore_remote(self, *given: object) -> None:
+        self.asked.append(("remote", *given))
+
+
+PIPELINE = {"decision": {"marks": [[10, 10, True, False, False]], "age_s": 70.0, "heard": "LEAK"}, "health": {"x": 1}}
+SAVED = {
+    "utc": 1000.0,
+    "clock_synced": True,
+    "boot": ["a", 400.0],
+    "pipeline": PIPELINE,
+    "life": {"n": 3},
+    "since_utc": 900.0,
+    "faults": ["stuck"],
+}
+
+
+def test_a_first_start_has_nothing_to_restore() -> None:
+    parts = Parts({})
+    parts.restart.restore(7.0, 2000.0)
+    assert parts.asked == [("begin", None, 7.0)]
+    assert parts.events.snapshot() == {"since_utc": 2000.0, "faults": []}
+
+
+@pytest.mark.parametrize(
+    ("boot", "utc", "gap_s"),
+    [
+        (("a", 500.0), 5000.0, 100.0),  # the same boot: the kernel counts
+        (("a", 300.0), 5000.0, 0.0),
+        (("b", 20.0), 1060.0, 60.0),  # another boot: wall clocks that were right
+        (("b", 20.0), 940.0, 0.0),
+        (None, 1060.0, 60.0),  # a recording
+        (None, 940.0, 0.0),
+    ],
+)
+def test_a_restart_continues_after_the_gap_which_is_never_negative(
+    boot: tuple[str, float] | None, utc: float, gap_s: float
+) -> None:
+    parts = Parts(SAVED, boot=boot)
+    parts.restart.restore(7.0, utc)
+    assert parts.asked == [("begin", {"n": 3}, 7.0), ("restore", PIPELINE, 7.0, gap_s)]
+    assert parts.events.snapshot() == {"since_utc": 900.0, "faults": ["stuck"]}
+
+
+@pytest.mark.parametrize("saved", [SAVED | {"clock_synced": False}, {k: v for k, v in SAVED.items() if k != "boot"}])
+def test_at_an_unknown_age_the_state_stays_and_the_window_log_is_dropped(saved: dict[str, Any]) -> None:
+    parts = Parts(saved, boot=("b", 20.0), synced="clock_synced" in saved and not saved["clock_synced"])
+    parts.restart.restore(7.0, 1060.0)
+    decision = {"marks": [], "age_s": 0.0, "heard": "LEAK"}
+    assert parts.asked[1:] == [("restore", PIPELINE | {"decision": decision}, 7.0, 0.0)]
+
+
+def test_a_saved_state_that_cannot_be_used_is_left_out(caplog: pytest.LogCaptureFixture) -> None:
+    parts = Parts({"utc": "yesterday", "boot": None})
+    parts.restart.restore(7.0, 2000.0)
+    assert parts.asked == [("begin", None, 7.0)]
+    assert parts.events.since_utc == 2000.0
+    assert "cannot be used" in caplog.text
+
+
+def test_a_state_that_is_read_late_gives_all_but_the_decision() -> None:
+    parts = Parts(SAVED)
+    assert parts.restart.restore_late(7.0)
+    assert parts.asked == [("remote", SAVED, 7.0), ("restore", {"health": {"x": 1}}, 0, 0)]
+
+
+def test_newer_remote_settings_stay_when_a_state_is_read_late() -> None:
+    parts = Parts(SAVED)
+    parts.remote = RemoteSettings(threshold=0.9)
+    assert parts.restart.restore_late(7.0)
+    assert [name for name, *_ in parts.asked] == ["restore"]
+
+
+def test_without_a_late_state_nothing_is_taken_over() -> None:
+    parts = Parts({})
+    assert not parts.restart.restore_late(7.0)
+    assert parts.asked == []

@@ -34,7 +34,9 @@ def test_the_difference_of_equal_rankings_is_zero() -> None:
 
 
 def test_each_draw_has_both_classes_and_whole_sites() -> None:
-    for rows in metrics.draws(GROUPS, TARGETS, 20, 0):
+    draws = list(metrics.draws(GROUPS, TARGETS, 20, 0))
+    assert len(draws) == 20
+    for rows in draws:
         assert len(rows) == 60
         assert TARGETS[rows].sum() == 30
         assert all((np.bincount(rows, minlength=60).reshape(-1, 3) == count[:, None]).all()

@@ -24,7 +24,9 @@ def test_equal_arguments_give_equal_days() -> None:
 
 
 def test_a_day_is_a_stream_without_gaps() -> None:
-    for number, block in enumerate(islice(Day(SITE, 1, leak=False).blocks(hours=(10.0, 11.0), utc=7.0), 20)):
+    blocks = list(islice(Day(SITE, 1, leak=False).blocks(hours=(10.0, 11.0), utc=7.0), 20))
+    assert len(blocks) == 20
+    for number, block in enumerate(blocks):
         assert block.start == number * HOP
         assert block.samples.shape == (HOP,)
         assert block.utc - 7.0 == pytest.approx(36000 + number * HOP / RATE, abs=1.5)

@@ -113,6 +113,7 @@ def test_workers_share_each_batch(both: tuple[FeatureSet, FeatureSet]) -> None:
     even = batches.class_weights(training.targets, balance=True)
     parts = [list(batches.stream(training, plan, even, 2, range(k, k + 1))) for k in (0, 1)]
     (whole,) = [list(batches.stream(training, plan, even, 1, range(1)))]
+    assert len(whole) == len(plan) > 1
     for (codes, targets, weights), *halves in zip(whole, *parts, strict=True):
         assert sum(len(half[0]) for half in halves) == len(codes)
         assert sum(half[0].sum(dtype=np.int64) for half in halves) == codes.sum(dtype=np.int64)
