@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import zipfile
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -117,3 +118,12 @@ def test_the_source_distribution_builds(tmp_path: Path) -> None:
         text=True,
     )
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("part", ["edge", "train", "convert", "dashboard"])
+def test_no_module_imports_itself_through_others(part: str) -> None:
+    """Imports for types alone count too. Needs grimp, which import-linter brings."""
+    graph = pytest.importorskip("grimp").build_graph(f"leakear.{part}")
+    imports = {module: graph.find_modules_directly_imported_by(module) for module in graph.modules}
+    assert len(imports) > 20
+    TopologicalSorter(imports).prepare()  # CycleError names the circle
