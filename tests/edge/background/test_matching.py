@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from leakear.edge.background import matching
 from leakear.edge.background.matching import BackgroundMatcher, Match
 from leakear.edge.background.third_octaves import CENTRES_HZ, Bands
 
@@ -99,3 +100,14 @@ def test_bands_beyond_the_sampling_rate_do_not_count() -> None:
     found = BackgroundMatcher(past).match(now)
     assert found.excess_db > 3
     assert CENTRES_HZ[found.band] < 1300
+
+
+@pytest.mark.parametrize("count", [1, 4])
+@pytest.mark.parametrize("seed", range(8))
+def test_the_lowest_penalties_are_found_without_computing_all(seed: int, count: int) -> None:
+    rng = np.random.default_rng(seed)
+    levels = (rng.normal(-60, 3, (25, 700)) + rng.normal(0, 4, (1, 700))).astype(np.float32)
+    now = (levels[:, 3] + rng.normal(0, 1, 25)).astype(np.float32)
+    penalties = matching._penalties(now, levels)
+    found = matching._lowest(now, levels, count)
+    assert penalties[found].tolist() == np.sort(penalties)[:count].tolist()

@@ -33,6 +33,10 @@ PAIRED = 4
 """Best single entries that are tried together with every other one."""
 PAIRS_FROM_DB = 0.8
 """Penalty of the best single entry from which pairs of entries are tried."""
+_FEW = 32
+"""Columns whose penalty is computed to find a limit for all others."""
+_ROUNDING_DB = 1e-3
+"""More than float32 can be wrong by."""
 _FIRST = int(np.searchsorted(CENTRES_HZ, LOWEST_HZ * 0.9))
 _COMPARED = int(np.searchsorted(CENTRES_HZ, 60.0))  # lower bands do not count for the fit
 
@@ -52,27 +56,27 @@ class Match:
 
 
 class BackgroundMatcher:
-    """The levels of the past, prepared for comparison."""
+    """The levels of the past, prepared for comparison. Inside, spectra are columns, shape (25, n): that is faster."""
 
     def __init__(self, past: Rows) -> None:
         """Take levels of the past, shape (n, 25), dB; n is at least 1."""
-        power = 10 ** (past / 10)
-        floor = power.min(axis=0)
-        self._added = power - floor
+        power = 10 ** (past.T / 10)
+        floor = power.min(axis=1, keepdims=True)
+        self._added = np.ascontiguousarray(power - floor)
         gains = 10 ** (np.array(GAINS_DB, np.float32) / 10)
-        self._powers = (floor + gains[:, None, None] * self._added).reshape(-1, past.shape[1])
+        scaled = [floor + gain * self._added for gain in gains]
+        self._powers = np.concatenate(scaled, axis=1)
         self._levels = _decibels(self._powers)
 
     def match(self, now: Bands) -> Match:
         """Return the match of the present levels, shape (25,), dB, with the lowest penalty."""
-        penalties = _penalties(now, self._levels)
-        best = np.argsort(penalties)[:PAIRED]
-        found = _match(now, self._levels[best[0]])
+        best = _lowest(now, self._levels, PAIRED)
+        found = _match(now, self._levels[:, best[0]])
         if found.penalty <= PAIRS_FROM_DB:
             return found
         for first in best:
-            levels = _decibels(self._powers[first] + self._added)
-            pair = _match(now, levels[_penalties(now, levels).argmin()])
+            levels = _decibels(self._powers[:, first, None] + self._added)
+            pair = _match(now, levels[:, _lowest(now, levels, 1)[0]])
             found = min(found, pair, key=lambda match: match.penalty)
         return found
 
@@ -82,25 +86,45 @@ def _decibels(power: Rows) -> Rows:
 
 
 def _excesses(above: Rows) -> Rows:
-    """Return for each pair of neighbouring bands the dB that both are above, or half of one's, shape (n, pairs)."""
-    low, high = above[..., _FIRST:-1], above[..., _FIRST + 1 :]
+    """Return for each pair of neighbouring bands the dB that both are above, or half of one's, shape (pairs, …)."""
+    low, high = above[_FIRST:-1], above[_FIRST + 1 :]
     return np.asarray(np.maximum(np.minimum(low, high), 0.5 * np.maximum(low, high)), np.float32)
 
 
-def _misfits(above: Rows) -> Rows:
-    """Return by how much each spectrum is louder than the present, shape (n,), dB."""
-    louder = np.maximum(-above[..., _COMPARED:] - TOLERANCE_DB, 0)
-    mean = np.partition(louder, -MISFIT_BANDS, axis=-1)[..., -MISFIT_BANDS:].mean(axis=-1)
-    return np.asarray(np.maximum(mean - MISFIT_FREE_DB, 0), np.float32)
+def _louder(above: Rows) -> Rows:
+    """Return by how much each band is louder than the present, less the tolerance, shape (bands, …), dB."""
+    return np.asarray(np.maximum(-above[_COMPARED:] - TOLERANCE_DB, 0), np.float32)
+
+
+def _weighted(mean: Rows) -> Rows:
+    return np.asarray(MISFIT_WEIGHT * np.maximum(mean - MISFIT_FREE_DB, 0), np.float32)
 
 
 def _penalties(now: Bands, levels: Rows) -> Rows:
-    above = now - levels
-    return np.asarray(_excesses(above).max(axis=-1) + MISFIT_WEIGHT * _misfits(above), np.float32)
+    """Return the penalty of each spectrum, levels of shape (25, n), as shape (n,)."""
+    above = now[:, None] - levels
+    loudest = np.partition(_louder(above), -MISFIT_BANDS, axis=0)[-MISFIT_BANDS:]
+    return np.asarray(_excesses(above).max(axis=0) + _weighted(loudest.mean(axis=0)), np.float32)
+
+
+def _lowest(now: Bands, levels: Rows, count: int) -> NDArray[np.intp]:
+    """Return the columns of the `count` lowest penalties, lowest first.
+
+    The mean over all bands is never above that over the loudest ones. It is quick, and gives a lower bound of the
+    penalty: the penalty itself is computed only where the bound does not exclude a column.
+    """
+    above = now[:, None] - levels
+    bounds = _excesses(above).max(axis=0) + _weighted(_louder(above).mean(axis=0))
+    if len(bounds) <= _FEW:
+        return np.argsort(_penalties(now, levels))[:count]
+    few = np.argpartition(bounds, _FEW)[:_FEW]
+    limit = np.sort(_penalties(now, levels[:, few]))[min(count, _FEW) - 1]
+    possible = np.flatnonzero(bounds <= limit + _ROUNDING_DB)
+    return possible[np.argsort(_penalties(now, levels[:, possible]))[:count]]
 
 
 def _match(now: Bands, expected: Bands) -> Match:
     excesses = _excesses(now - expected)
     pair = int(excesses.argmax())
-    penalty = float(_penalties(now, expected[None])[0])
+    penalty = float(_penalties(now, expected[:, None])[0])
     return Match(float(excesses[pair]), _FIRST + pair, np.asarray(expected, np.float32), penalty)
