@@ -42,7 +42,7 @@ $(LEGACY)/.ready: pyproject.toml constraints/legacy.txt
 system-packages: ## Debian packages the tests need (skipped where apt-get is not there)
 	@make/system-packages mosquitto libportaudio2 libasound2-plugins pulseaudio pulseaudio-utils jackd2 chromium chromium-driver
 
-test: system-packages $(DEV)/.ready $(LEGACY)/.ready ## everything that must always hold (about 10 minutes)
+test: system-packages $(DEV)/.ready $(LEGACY)/.ready ## everything that must always hold (about 20 minutes on two cores)
 	$(MAKE) check
 	$(DEV)/bin/python -m pytest tests -m "not slow" -p no:cacheprovider
 	$(MAKE) test-newest
