@@ -35,17 +35,9 @@ RULE_HELP = f"change the decision rule; keys: {', '.join(DecisionRule.__dataclas
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command line."""
-    parser.add_argument("--model", type=Path, default=FACTORY, help="model file (default: the factory model)")
-    parser.add_argument("--out", type=Path, required=True, help="folder for the recorded days and the report")
+    add_run_arguments(parser)
     parser.add_argument("--days", type=whole(1), default=30, help="node-days, one a site, every other with a leak (30)")
     parser.add_argument("--first-site", type=whole(0), default=1_000_000, help="number of the first site (1000000)")
-    parser.add_argument(
-        "--step",
-        type=number(0, 3600, above=True),
-        default=WindowOptions().step_s,
-        help="seconds from window to window (10)",
-    )
-    parser.add_argument("--jobs", type=whole(1), default=os.cpu_count() or 1, help="processes (one a core)")
     parser.add_argument("--snr", type=float, default=None, help="dB of every leak (default: drawn, −10 to 30)")
     parser.add_argument("--before", type=whole(0), default=0, help="leak-free days of each node before its day (0)")
     parser.add_argument(
@@ -55,6 +47,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--minutes", type=number(0, 600, above=True), default=20.0, help="length of each recorded sound (20)"
     )
+
+
+def add_run_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what all days need: model, folder, step, processes and rule."""
+    parser.add_argument("--model", type=Path, default=FACTORY, help="model file (default: the factory model)")
+    parser.add_argument("--out", type=Path, required=True, help="folder for the recorded days and the report")
+    parser.add_argument(
+        "--step",
+        type=number(0, 3600, above=True),
+        default=WindowOptions().step_s,
+        help="seconds from window to window (10)",
+    )
+    parser.add_argument("--jobs", type=whole(1), default=os.cpu_count() or 1, help="processes (one a core)")
     parser.add_argument("--rule", action="append", default=[], metavar="KEY=VALUE", help=RULE_HELP)
     parser.add_argument("--no-sweep", action="store_true", help="leave out the DET curve")
 

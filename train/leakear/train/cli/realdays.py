@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import os
-from pathlib import Path
 
 from leakear.edge import files
-from leakear.edge.command_line import number, place, whole
+from leakear.edge.command_line import place, whole
 from leakear.edge.decision.state_machine import rule_from
-from leakear.edge.model.tflite import FACTORY, Model
-from leakear.edge.windows import WindowOptions
-from leakear.train.cli.nodedays import RULE_HELP, parse_rule, write
+from leakear.edge.model.tflite import Model
+from leakear.train.cli.nodedays import add_run_arguments, parse_rule, write
 from leakear.train.nodedays import report
 from leakear.train.nodedays.real_runs import Plan, run
 from leakear.train.nodedays.runs import FileModel
@@ -36,8 +33,7 @@ The recorded days stay in OUT. Short recordings are repeated: their counts are h
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command line."""
     parser.add_argument("folders", nargs="+", type=place, metavar="FOLDER", help="recordings: manifests or folders")
-    parser.add_argument("--model", type=Path, default=FACTORY, help="model file (default: the factory model)")
-    parser.add_argument("--out", type=Path, required=True, help="folder for the recorded days and the report")
+    add_run_arguments(parser)
     parser.add_argument("--nodes", type=whole(1), default=20, help="number of nodes, every other with a leak (20)")
     parser.add_argument("--first-node", type=whole(0), default=0, help="number of the first node, the seed (0)")
     parser.add_argument("--before", type=whole(0), default=3, help="days before the day that may hold a leak (3)")
@@ -45,15 +41,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--snr", type=float, default=None, help="dB of every leak (default: drawn, −10 to 20)")
     parser.add_argument("--gain", type=float, default=0.0, help="dB by which the whole sensor is louder (0)")
     parser.add_argument("--leave-out", action="append", default=[], metavar="NAME", help="a place or sound not to use")
-    parser.add_argument(
-        "--step",
-        type=number(0, 3600, above=True),
-        default=WindowOptions().step_s,
-        help="seconds from window to window (10)",
-    )
-    parser.add_argument("--jobs", type=whole(1), default=os.cpu_count() or 1, help="processes (one a core)")
-    parser.add_argument("--rule", action="append", default=[], metavar="KEY=VALUE", help=RULE_HELP)
-    parser.add_argument("--no-sweep", action="store_true", help="leave out the DET curve")
 
 
 def main(args: argparse.Namespace) -> int:
