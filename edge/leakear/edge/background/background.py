@@ -1,18 +1,14 @@
-"""Background: the levels of the last week at this node, and the excess of the present over them.
+"""Background: the levels of the past at this node, and the excess of the present over them.
 
 Quiet nights differ from place to place by more than a faint leak adds, so no threshold for all places finds it. Here
 the quiet levels of the last half hour, third octave by third octave, are matched with the levels that this node heard
-in the last week (`matching`); what no match accounts for is the excess over the background, in dB. Rain and wind give
+before (`matching`, `entries`); what no match accounts for is the excess over the background, in dB. Rain and wind give
 an excess too: a sound that resembles them counts only after it has been steady for longer than weather is.
 
-Learning is slow on purpose and stops while a leak is suspected. Levels join the background twelve hours after they
-were heard; levels heard during a suspicion or shortly before it never do. A leak that was there when the node was
-installed is part of the background from the start: only the model can find it.
-Pure: no clock, no I/O.
+What lasts is never learnt: see `entries`. A leak that was there when the node was installed is part of the background
+from the start: only the model can find it. Pure: no clock, no I/O.
 """
 
-import base64
-import zlib
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,21 +16,14 @@ from typing import Any
 
 import numpy as np
 
-from leakear.edge.background.matching import BackgroundMatcher, Match, Rows
+from leakear.edge.background.entries import EVERY_S, GONE_SHARE, Entries
+from leakear.edge.background.matching import BackgroundMatcher, Match
 from leakear.edge.background.third_octaves import CENTRES_HZ, WIDTH, Bands
 
-EVERY_S = 1800.0
-"""Seconds of sound from one entry of the background to the next."""
-ENTRIES = 336
-"""Entries kept: one week."""
-ENOUGH = 112
-"""Half-hour entries needed before an excess is reported (56 h)."""
-PENDING = 24
-"""Newest entries, which do not belong to the background yet: twelve hours."""
-SUSPECT = 4
-"""Newest entries that are removed when a leak is suspected: two hours."""
 QUIET = 10
 """Percentile over the span: a sound must fill nine tenths of the span to count."""
+NEW_DB = 0.5
+"""Excess from which an entry is held back until its sound has stopped, dB."""
 RAIN = 4
 """Ratio of power per Hz above 5 kHz to that around 1 kHz from which an excess has the spectrum of rain."""
 HIGH_HZ = 3900.0
@@ -49,8 +38,6 @@ STEADY_DB = 1.5
 """Largest change of the level within that time that is still steady."""
 TRACE_S = 600.0
 """Seconds between the levels from which steadiness is computed."""
-STEP_DB = 0.1
-"""Resolution of the saved levels."""
 _HIGH, _MIDDLE = CENTRES_HZ > 4900, (CENTRES_HZ > 490) & (CENTRES_HZ < 1300)
 
 
@@ -64,6 +51,10 @@ class Excess:
     """frequency of its maximum"""
     weather: bool
     """it may be rain or wind: its spectrum resembles them, and it has not been steady for long"""
+    band: int = 0
+    """index of the lower of the two third octaves"""
+    level_db: float = 0.0
+    """mean level of the two, dB re a full-scale sine"""
 
 
 class Background:
@@ -72,34 +63,40 @@ class Background:
     def __init__(self, span_s: float) -> None:
         self.span_s = span_s
         """seconds that the present is taken over; a sound must fill nine tenths of them"""
+        self.entries = Entries()
+        self.now: Bands | None = None
+        """quiet levels of the last span, shape (25,), dB; None: less than half of it was heard"""
         self._recent: deque[tuple[float, float, Bands]] = deque()  # (time s, step s, levels)
         self._trace: deque[tuple[float, Bands]] = deque()  # (time s, quiet of the span), of the last STEADY_S
         self._since_s = 0.0  # of sound since the last entry
-        self._learning = True  # whether no leak was suspected at the last window
-        self._pending: list[Bands] = []
-        self._past: Rows = np.empty((0, len(CENTRES_HZ)), np.float32)
-        self._matcher: BackgroundMatcher | None = None  # of `_past` as it is
+        self._matcher: BackgroundMatcher | None = None
+        self._matched: object = None  # the past that the matcher was made of
 
     @property
     def ready(self) -> bool:
         """Whether there are enough entries to report an excess."""
-        return len(self._past) >= ENOUGH
+        return self.entries.enough
 
-    def update(self, time_s: float, step_s: float, levels: Bands, *, learn: bool) -> Excess | None:
+    def update(self, time_s: float, step_s: float, levels: Bands) -> Excess | None:
         """Take the levels of a window that ended at the monotonic `time_s` and return the excess of the span.
 
-        `step_s`: seconds that the window stands for. `learn`: no leak is suspected. Returns None while there are too
-        few entries, or while less than half of the span was heard.
+        `step_s`: seconds that the window stands for. Returns None while there are too few entries, or while less than
+        half of the span was heard.
         """
         self._recent.append((time_s, step_s, levels))
         while self._recent[0][0] <= time_s - self.span_s + 1e-6:
             self._recent.popleft()
         if sum(step for _, step, _ in self._recent) < 0.5 * self.span_s:
+            self.now = None
             return None
         now = np.percentile([levels for _, _, levels in self._recent], QUIET, axis=0).astype(np.float32)
+        self.now = now
         self._follow(time_s, now)
         excess = self._excess(now) if self.ready else None
-        self._learn(now, step_s, learn=learn, weather=excess is not None and excess.weather)
+        self._since_s += step_s
+        if self._since_s >= EVERY_S:
+            self._since_s = 0.0
+            self._learn(now, excess)
         return excess
 
     def _follow(self, time_s: float, now: Bands) -> None:
@@ -109,28 +106,20 @@ class Background:
         while len(self._trace) > 1 and self._trace[1][0] <= time_s - STEADY_S:
             self._trace.popleft()
 
-    def _learn(self, now: Bands, step_s: float, *, learn: bool, weather: bool) -> None:
-        if not learn:
-            if self._learning:  # the leak may have begun before it was suspected
-                del self._pending[-SUSPECT:]
-            self._learning, self._since_s = False, 0.0
-            return
-        self._learning = True
-        self._since_s += step_s
-        if self._since_s < EVERY_S or weather:
-            return
-        self._since_s = 0.0
-        self._pending.append(now)
-        if len(self._pending) > PENDING:
-            self._past = np.vstack([self._past, self._pending.pop(0)])[-ENTRIES:]
-            self._matcher = None
+    def _learn(self, now: Bands, excess: Excess | None) -> None:
+        if excess is not None and excess.db >= NEW_DB:
+            self.entries.hold(now, excess.band, excess.db)
+        else:
+            self.entries.add(now)
 
     def _excess(self, now: Bands) -> Excess:
-        if self._matcher is None:
-            self._matcher = BackgroundMatcher(self._past)
+        past = self.entries.past
+        if self._matcher is None or self._matched is not past:
+            self._matcher, self._matched = BackgroundMatcher(past), past
         best = self._matcher.match(now)
         hz = float(np.sqrt(CENTRES_HZ[best.band] * CENTRES_HZ[best.band + 1]))
-        return Excess(best.excess_db, hz, best.excess_db >= WEATHER_FROM_DB and self._may_be_weather(now, best))
+        weather = best.excess_db >= WEATHER_FROM_DB and self._may_be_weather(now, best)
+        return Excess(best.excess_db, hz, weather, best.band, float(now[best.band : best.band + 2].mean()))
 
     def _may_be_weather(self, now: Bands, best: Match) -> bool:
         """Tell whether an excess may be rain or wind by its spectrum, unless it has been steady for long."""
@@ -141,13 +130,25 @@ class Background:
         levels = [float(quiet[pair].mean()) for _, quiet in self._trace] + [float(now[pair].mean())]
         return last_s - first_s < STEADY_S - 2 * TRACE_S or max(levels) - min(levels) > STEADY_DB
 
+    def hold_back(self, band: int, level_db: float, excess_db: float) -> None:
+        """Hold back waiting entries with a sound that was found later: two bands at `level_db`, of that excess."""
+        self.entries.hold_back(band, level_db - (1 - GONE_SHARE) * excess_db, excess_db)
+
+    def accept(self) -> None:
+        """Let everything heard so far belong to the background: a person has stated that it is no leak."""
+        if self._recent:
+            levels = [levels for _, _, levels in self._recent]
+            self.entries.add(np.percentile(levels, QUIET, axis=0).astype(np.float32))
+        self.entries.accept()
+
     def forget(self) -> None:
-        """Learn the background again: the sensor was moved, or a person has stated that no leak is heard now."""
-        self._past, self._pending, self._since_s, self._matcher = self._past[:0], [], 0.0, None
+        """Learn the background again: the sensor was moved."""
+        self.entries.forget()
+        self._since_s = 0.0
 
     def snapshot(self) -> dict[str, Any]:
         """Return what must survive a restart, as JSON values."""
-        return {"moments": packed(self._past), "pending": packed(self._pending), "since_s": round(self._since_s, 1)}
+        return {**self.entries.snapshot(), "since_s": round(self._since_s, 1)}
 
     def restore(self, saved: Mapping[str, Any]) -> None:
         """Inverse of `snapshot`. The coarser state of an earlier version is dropped: the background is learned again.
@@ -157,9 +158,9 @@ class Background:
         if "past" in saved:
             self.forget()
             return
-        past, pending, since_s = _unpacked(saved["moments"]), _unpacked(saved["pending"]), float(saved["since_s"])
-        self._past, self._pending, self._since_s = past[-ENTRIES:], list(pending[:PENDING]), since_s
-        self._matcher = None
+        since_s = float(saved["since_s"])
+        self.entries.restore(saved)
+        self._since_s = since_s
 
 
 def _resembles_weather(now: Bands, best: Match) -> bool:
@@ -168,18 +169,3 @@ def _resembles_weather(now: Bands, best: Match) -> bool:
         return True
     added = np.maximum(10 ** (now / 10) - 10 ** (best.expected / 10), 1e-13) / (CENTRES_HZ * WIDTH)
     return bool(added[_HIGH].mean() > RAIN * added[_MIDDLE].mean())
-
-
-def packed(entries: Rows | list[Bands]) -> str:
-    """Write entries as `Background.snapshot` saves them, in steps of STEP_DB: a week is 15 kB."""
-    steps = np.rint(np.array(entries, np.float32) / STEP_DB).astype("<i2")
-    return base64.b64encode(zlib.compress(steps.tobytes())).decode("ascii")
-
-
-def _unpacked(text: str) -> Rows:
-    try:
-        data = zlib.decompress(base64.b64decode(text, validate=True))
-    except zlib.error as error:
-        raise ValueError(f"the saved background cannot be read: {error}") from None
-    steps = np.frombuffer(data, "<i2").reshape(-1, len(CENTRES_HZ))
-    return steps.astype(np.float32) * np.float32(STEP_DB)

@@ -8,17 +8,12 @@ when nothing known accounts for the sound. Pure: no clock, no I/O.
 """
 
 from dataclasses import dataclass
-from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from leakear.edge.background.third_octaves import CENTRES_HZ, Bands
+from leakear.edge.background.third_octaves import CENTRES_HZ, COUNTED, Bands, Rows
 
-Rows: TypeAlias = NDArray[np.float32]
-"""Spectra, shape (n, 25), dB or power"""
-LOWEST_HZ = 200.0
-"""Excess below is ignored: it comes from traffic and wind."""
 GAINS_DB = (-4.0, -2.0, -1.0, 0.0, 1.0, 2.0, 4.0, 6.0)
 """How much louder the sounds of an entry may be now than they were."""
 TOLERANCE_DB = 0.5
@@ -37,7 +32,7 @@ _FEW = 32
 """Columns whose penalty is computed to find a limit for all others."""
 _ROUNDING_DB = 1e-3
 """More than float32 can be wrong by."""
-_FIRST = int(np.searchsorted(CENTRES_HZ, LOWEST_HZ * 0.9))
+_FIRST = COUNTED.start
 _COMPARED = int(np.searchsorted(CENTRES_HZ, 60.0))  # lower bands do not count for the fit
 
 

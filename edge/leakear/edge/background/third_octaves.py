@@ -15,10 +15,14 @@ from leakear.edge.spectrogram.short_spectra import Powers
 
 Bands: TypeAlias = NDArray[np.float32]
 """One level for each of `CENTRES_HZ`, shape (25,), dB re a full-scale sine"""
+Rows: TypeAlias = NDArray[np.float32]
+"""Spectra, shape (n, 25), dB or power"""
 CENTRES_HZ: NDArray[np.float64] = 1000 * 2.0 ** (np.arange(-15, 10) / 3)
 """31 Hz to 8 kHz, shape (25,)"""
 WIDTH = 2 ** (1 / 6) - 2 ** (-1 / 6)
 """Width of a third octave in Hz, for each Hz of its centre."""
+COUNTED = slice(int(np.searchsorted(CENTRES_HZ, 180.0)), None)
+"""Bands in which an excess counts: from 200 Hz on; lower ones belong to traffic and wind."""
 ABSENT_DB = -140.0
 """Level of a band that the sampling rate does not reach."""
 _QUIET = 25

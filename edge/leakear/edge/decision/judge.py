@@ -5,6 +5,7 @@ recorded days (`leakear.train.nodedays.recorded_day`) feeds it the recorded rows
 give the same transitions everywhere, one by one. Pure: no clock, no I/O, no samples.
 """
 
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +17,10 @@ from leakear.edge.health.measures import Measures
 from leakear.edge.health.monitor import Health, HealthMonitor, HealthOptions
 from leakear.edge.spec import SpectrogramSpec
 
+CLIPPING = "clipping"
+"""Fault: the sound hits the converter's limits."""
+CLIPPING_S = 600.0
+"""Seconds of which half must clip before clipping is a lasting fault: a building site does not silence a node."""
 NO_SCORE = "no_score"
 """Fault: the network gave no number for a window."""
 NOT_JUDGED = "not_judged"
@@ -48,6 +53,7 @@ class Judge:
         self._window_s = spec.window_seconds
         self._lasting: tuple[str, ...] = ()
         self._faulty_since: float | None = None
+        self._clipped: deque[tuple[float, bool]] = deque()  # (time s, whether the window clips), of CLIPPING_S
 
     @property
     def rule(self) -> DecisionRule:
@@ -78,18 +84,24 @@ class Judge:
             assert levels is not None
             valid = score if score is not None and 0 <= score <= 1 else None
             faults = health.faults if valid is not None else (NO_SCORE,)
-            excess = self._excess(time_s, levels) if health.ok else None
+            excess = self._excess(time_s, levels) if health.levels_hold else None
+        lasts = self._lasts(faults, time_s)
         observation = Observation(
             time_s=time_s,
             utc=utc,
             step_s=self.step_s,
             score=valid,
             dbmin=health.l05,
-            fault=", ".join(faults) if self._lasts(faults, time_s) else None,
+            fault=", ".join(faults) if lasts else None,
             excess=excess,
-            low_confidence=valid is not None and not health.ok,
+            quiet=self.background.now if health.levels_hold else None,
+            low_confidence=valid is not None and bool(faults) and (lasts or faults != (CLIPPING,)),
         )
-        return self._verdict(observation)
+        verdict = self._verdict(observation)
+        night = self.decision.closed_night
+        if night is not None and night.risen:  # the leak may have begun days before it was noticed
+            self.background.hold_back(night.band, night.level_db, night.excess_db)
+        return verdict
 
     def lost(self, *, time_s: float, utc: float) -> Verdict:
         """Take note of a window that was dropped or has a gap; `time_s` (monotonic) and `utc` are its end."""
@@ -106,24 +118,38 @@ class Judge:
         return Verdict(self.decision.state, transition, faults, observation.score)
 
     def _lasts(self, faults: tuple[str, ...], end: float) -> bool:
-        """Update the lasting faults; return whether the faults have lasted longer than one window."""
-        if not faults:
-            self._faulty_since, self._lasting = None, ()
-            return False
-        if self._faulty_since is None:
+        """Update the lasting faults; return whether there is one. One window makes none, knocks that clip make none."""
+        if not set(faults) - {CLIPPING}:
+            self._faulty_since = None
+        elif self._faulty_since is None:
             self._faulty_since = end
-        if end - self._faulty_since < self._window_s - 1e-3:
-            return False
-        self._lasting = faults
-        return True
+        lasts = self._faulty_since is not None and end - self._faulty_since >= self._window_s - 1e-3
+        steady = self._clips_steadily(CLIPPING in faults, end)
+        lasting = tuple(name for name in faults if (steady if name == CLIPPING else lasts))
+        if lasting or not faults:
+            self._lasting = lasting
+        return bool(lasting)
+
+    def _clips_steadily(self, clips: bool, end: float) -> bool:
+        """Tell whether most windows of the last CLIPPING_S clip."""
+        self._clipped.append((end, clips))
+        while self._clipped[0][0] <= end - CLIPPING_S:
+            self._clipped.popleft()
+        windows = len(self._clipped)
+        known = end - self._clipped[0][0] + self.step_s >= 0.9 * CLIPPING_S
+        return clips and known and sum(clipped for _, clipped in self._clipped) >= 0.5 * windows
 
     def _excess(self, time_s: float, levels: Bands) -> Excess | None:
-        """Compare a window with the background, which learns nothing while a leak is suspected."""
         self.background.span_s = self.rule.span_s
-        return self.background.update(time_s, self.step_s, levels, learn=not self.decision.leak_suspected)
+        return self.background.update(time_s, self.step_s, levels)
+
+    def accept(self) -> None:
+        """Take everything heard so far for the background: a person has stated that it is no leak."""
+        self.background.accept()
+        self.decision.accept()
 
     def learn_anew(self) -> None:
-        """Learn the background again: a person has stated that there is no leak in what is heard now."""
+        """Learn the background again: the sensor was moved, or the place has changed."""
         self.background.forget()
         self.decision.forget_excesses()
 

@@ -5,7 +5,9 @@ The model file contains the defaults, a site's configuration overrides them, `st
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from datetime import tzinfo
 from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from leakear.edge.errors import ConfigError
 from leakear.edge.options import option
@@ -28,6 +30,10 @@ class DecisionRule:
     on_fraction: float = option(0.9, "share of judged windows that must be on, over span_s", minimum=0, maximum=1)
     confirm_s: float = option(900.0, "s; the sound must go on this long after WARNING", minimum=0, maximum=86400)
     quiet_hours: str = option("", 'confirm only within these hours, UTC, as "02:00-04:00"; empty: at any hour')
+    night: str = option(
+        "02:00-04:00", "the quietest hours of the place, in its own time: what lasts through them counts"
+    )
+    time_zone: str = option("", 'of the place, as "Europe/Lisbon"; empty: that of the system')
     release_fraction: float = option(
         0.5, "a WARNING whose share over span_s falls below this ends", minimum=0, maximum=1
     )
@@ -35,15 +41,20 @@ class DecisionRule:
     clear_fraction: float = option(0.1, "largest share of on windows that is still quiet", minimum=0, maximum=1)
     coverage: float = option(0.5, "share of a span that must be judged; less over noisy_s: NOISY", minimum=0, maximum=1)
     noisy_s: float = option(600.0, "s; the span over which coverage makes NOISY", minimum=1, maximum=86400)
+    leak_needs_background: bool = option(
+        False,
+        "LEAK by day only where the sound is known to be above the background of this node; false: the score alone",
+    )
     rise_db: float = option(
         0.85,
-        "dB; excess of the quiet levels of span_s over the background of this node that counts as a leak; 0: off",
+        "dB; least excess over the background of this node that counts; its own limit is learnt, and higher; 0: the "
+        "background is not used",
         minimum=0,
         maximum=60,
     )
     rise_s: float = option(
-        900.0,
-        "s; such an excess must last this long for WARNING, for LEAK 2 x as long (1 x if it is 2 x rise_db or more)",
+        300.0,
+        "s; such an excess must last this long",
         minimum=0,
         maximum=86400,
     )
@@ -58,20 +69,28 @@ class DecisionRule:
             raise ConfigError("[decision] threshold: lies strictly between 0 and 1")
         if not 0 < self.coverage <= 1:
             raise ConfigError("[decision] coverage: lies above 0, at most 1")
-        _ = self.quiet_interval
+        _ = self.quiet_interval, self.night_minutes, self.zone
 
     @property
     def quiet_interval(self) -> tuple[int, int] | None:
         """`quiet_hours` in minutes of the UTC day, or None. Raises ConfigError when it is not readable."""
-        if not self.quiet_hours:
+        return _minutes("quiet_hours", self.quiet_hours) if self.quiet_hours else None
+
+    @property
+    def night_minutes(self) -> tuple[int, int]:
+        """`night` in minutes of the local day. Raises ConfigError when it is not readable."""
+        return _minutes("night", self.night)
+
+    @property
+    def zone(self) -> tzinfo | None:
+        """`time_zone`; None: that of the system. Raises ConfigError when it is not known."""
+        if not self.time_zone:
             return None
         try:
-            start, end = ((int(h), int(m)) for h, m in (part.split(":") for part in self.quiet_hours.split("-")))
-        except ValueError:
-            start = end = (99, 99)
-        if max(start[0], end[0]) > 23 or max(start[1], end[1]) > 59 or start == end:
-            raise ConfigError(f'[decision] quiet_hours {self.quiet_hours!r}: write it as "02:00-04:00"')
-        return start[0] * 60 + start[1], end[0] * 60 + end[1]
+            return ZoneInfo(self.time_zone)
+        except (ValueError, OSError, ZoneInfoNotFoundError):
+            text = f"[decision] time_zone {self.time_zone!r} is not known here"
+            raise ConfigError(f'{text}: write it as "Europe/Lisbon", or leave it empty') from None
 
     def check_step(self, step_s: float) -> None:
         """Refuse a rule that could never be met with windows `step_s` seconds apart."""
@@ -91,6 +110,17 @@ class DecisionRule:
         start, end = self.quiet_interval
         minute = int(utc // 60) % 1440
         return start <= minute < end if start < end else minute >= start or minute < end
+
+
+def _minutes(key: str, text: str) -> tuple[int, int]:
+    """Read a span of the day as its first and last minute. Raises ConfigError."""
+    try:
+        start, end = ((int(h), int(m)) for h, m in (part.split(":") for part in text.split("-")))
+    except ValueError:
+        start = end = (99, 99)
+    if max(start[0], end[0]) > 23 or max(start[1], end[1]) > 59 or min(*start, *end) < 0 or start == end:
+        raise ConfigError(f'[decision] {key} {text!r}: write it as "02:00-04:00"')
+    return start[0] * 60 + start[1], end[0] * 60 + end[1]
 
 
 def rule_from(defaults: Mapping[str, Any], overrides: Mapping[str, Any]) -> DecisionRule:

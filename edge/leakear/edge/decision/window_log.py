@@ -98,6 +98,10 @@ class WindowLog:
         """Set the excess of all windows to unknown."""
         self._windows = deque(replace(window, above=None) for window in self._windows)
 
+    def forget_all(self) -> None:
+        """Remove all windows."""
+        self._windows.clear()
+
     def snapshot(self, now: float) -> list[list[float | bool | None]]:
         """Return the windows as JSON values, times as ages before `now` in seconds."""
         return [[round(now - w.time_s, 1), w.step_s, w.on, w.sure, w.lost, w.above] for w in self._windows]

@@ -3,8 +3,8 @@
 A dead, clipped or half-deaf sensor must neither raise an alarm nor report quiet. Each check compares one measure with
 its limit: the fault begins above the limit and ends below a lower one, so that a value at the limit does not switch
 it on and off. Loud, hissing or humming sound is not a fault: only what makes it impossible to hear a leak is one.
-`floor_drift` and `lifeless` windows are still scored: a high score counts, a low one does not, because the sensor may
-have come off the pipe.
+`floor_drift`, `lifeless` and `clipping` windows are still scored: a high score counts, a low one does not, because the
+sensor may have come off the pipe, or cannot follow the sound.
 
 Levels are RMS in dBFS where 0 dBFS is a full-scale sine, as in the spectrogram.
 """
@@ -34,8 +34,8 @@ FAULTS: Mapping[str, str] = {
     "check plug and gain",
 }
 """Every fault: its name, and a sentence with what a person should do."""
-LOW_CONFIDENCE_QUIET = frozenset({"floor_drift", "lifeless"})
-"""Faults whose windows are still scored: a high score counts, a low one does not."""
+LOW_CONFIDENCE_QUIET = frozenset({"floor_drift", "lifeless", "clipping"})
+"""Faults whose windows are still scored: a high score counts, a low one does not. A leak beside the sensor clips."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +102,11 @@ class Health(Measures):
         return not self.faults
 
     @property
+    def levels_hold(self) -> bool:
+        """Whether its quiet levels may be compared with the background: clipping cuts the loud moments only."""
+        return not set(self.faults) - {"clipping"}
+
+    @property
     def audible(self) -> bool:
         """Whether a leak could be heard in this window, so that it is scored."""
         return LOW_CONFIDENCE_QUIET.issuperset(self.faults)
@@ -124,7 +129,7 @@ class HealthMonitor:
         """
         m = measures
         self._raised = {name for name, excess in self._ratios(m).items() if self._exceeds(name, excess)}
-        if self._raised <= {"lifeless"}:  # a lifeless sensor is still learned from: a louder window ends the fault
+        if self._raised <= {"lifeless", "clipping"}:  # a lifeless sensor is still learned from: a louder window ends the fault
             self._history.add(Hour(int(utc // 3600), m.l05, m.bandwidth_hz, m.l95, not leak_suspected))
         floor = self._history.floor_dbfs
         return Health(
@@ -181,7 +186,7 @@ class HealthMonitor:
     def forget(self) -> None:
         """Learn the noise floor again: the sensor was moved, or a person accepts the present floor."""
         self._history = FloorHistory()
-        self._raised -= LOW_CONFIDENCE_QUIET
+        self._raised -= {"floor_drift", "lifeless"}
 
     def snapshot(self) -> dict[str, Any]:
         """Return what must survive a restart, as JSON values."""

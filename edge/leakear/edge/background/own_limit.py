@@ -1,0 +1,80 @@
+"""The limit that a node learns: how far its own past stood above what was known before it.
+
+A place is never the same twice, and places differ in how much they vary. So an excess counts only above the largest
+one of this node's own past, plus a margin for what the past has not shown yet. The margin is a multiple of how much
+the quiet levels of this place change from night to night; before much is known, that is mostly what other places do
+(`PRIOR_DB`). A rise and a fall tell the same about a place, so the margin is learnt from both. Pure.
+"""
+
+import math
+from collections import deque
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from leakear.edge.background.packed import packed, unpacked
+from leakear.edge.background.third_octaves import COUNTED, Bands
+
+NIGHTS = 28
+"""Nights whose spectra are kept."""
+DAYS = 91
+"""Days that are remembered: one false alarm a quarter is the budget."""
+PRIOR_DB = 2.0
+"""Change from night to night at a place of which nothing is known, dB: half of the places change less, half more."""
+PRIOR_NIGHTS = 1.0
+"""How many nights that knowledge is worth."""
+USUAL = 2 / 3
+"""Share of the changes, from the smallest on, that counts: a leak must rise in two nights of three."""
+MARGIN = 1.0
+"""Margin over the largest excess of the past, as a multiple of the change."""
+
+
+class Variation:
+    """How much the quiet levels of a place change from night to night."""
+
+    def __init__(self) -> None:
+        self._nights: deque[Bands] = deque(maxlen=NIGHTS)
+        self._changes: deque[float] = deque(maxlen=DAYS)
+
+    @property
+    def change_db(self) -> float:
+        """Root mean square of the smaller two thirds of the changes, dB: odd nights say little about a place."""
+        known = sorted(self._changes)[: math.ceil(USUAL * len(self._changes))]
+        squares = PRIOR_NIGHTS * PRIOR_DB**2 + sum(change**2 for change in known)
+        return math.sqrt(squares / (PRIOR_NIGHTS + len(known)))
+
+    def add(self, quiet: Bands) -> None:
+        """Add the quiet levels of a night, shape (25,), dB. Its change is the one against the night most like it."""
+        if self._nights:
+            apart = np.abs(np.array(self._nights)[:, COUNTED] - quiet[COUNTED])
+            self._changes.append(float(np.minimum(apart[:, :-1], apart[:, 1:]).max(axis=1).min()))
+        self._nights.append(quiet)
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return what must survive a restart, as JSON values."""
+        return {"nights": packed(list(self._nights)), "changes": [round(change, 2) for change in self._changes]}
+
+    def restore(self, saved: Mapping[str, Any]) -> None:
+        """Inverse of `snapshot`. Raises ValueError, TypeError or KeyError."""
+        nights, changes = unpacked(saved["nights"]), [float(change) for change in saved["changes"]]
+        self._nights, self._changes = deque(nights, maxlen=NIGHTS), deque(changes, maxlen=DAYS)
+
+
+class OwnLimit:
+    """The largest excess of each past day, as far as a day's excess was no leak."""
+
+    def __init__(self, values: list[float] | None = None) -> None:
+        self._values = deque((max(0.0, float(value)) for value in values or []), maxlen=DAYS)
+
+    def db(self, change_db: float) -> float:
+        """Return the excess above which a day is unlike all days before it, dB."""
+        return max(self._values, default=0.0) + MARGIN * change_db
+
+    def add(self, excess_db: float) -> None:
+        """Add the largest excess of a day without a leak, dB."""
+        self._values.append(max(0.0, excess_db))
+
+    def snapshot(self) -> list[float]:
+        """Return the days as JSON values."""
+        return [round(value, 2) for value in self._values]

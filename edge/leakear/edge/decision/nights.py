@@ -1,0 +1,255 @@
+"""Nights: what lasts through the quietest hours of night after night is a leak; everything else ends.
+
+Between 02:00 and 04:00 of the place's own time zone, uses, traffic and machines are fewest. The excess over the
+background that stands through nine tenths of these hours is the excess of the night. A night counts as risen when it
+is above the limit that the node has learnt from its own past nights; LEAK needs two risen nights of three, as noise
+loggers do. The limit is learnt on the very statistic that decides: the second largest of three nights running. So one
+long use of water in one night neither alarms nor raises the limit. Pure: no clock, no I/O.
+"""
+
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime, tzinfo
+from typing import Any
+
+import numpy as np
+
+from leakear.edge.background.background import Excess
+from leakear.edge.background.own_limit import OwnLimit, Variation
+from leakear.edge.background.packed import packed, unpacked
+from leakear.edge.background.third_octaves import CENTRES_HZ, Bands
+from leakear.edge.decision.observation import State
+
+FEWEST = 3
+"""Nights that must be known before one can count as risen."""
+STANDS = 10
+"""Percentile over the excesses of the night."""
+HEARD = 0.5
+"""Share of the night that must have been judged."""
+LOUD_DB = 6.0
+"""Excess from which the new sound alone decides the score: such a night that does not score as a leak is no leak."""
+UNLIKE = 0.2
+"""Share of on windows below which the sound of a loud night is unlike a leak."""
+SINCE_INSTALLATION = 0.9
+"""Share of on windows in each of the first nights from which a leak may have been there before the node."""
+
+
+QUIET_EVERY = 10
+"""Minutes from one of the kept quiet levels to the next."""
+GONE_SHARE = 0.1
+"""Of the excess of a risen night: with less than this left in its bands the sound has ended."""
+GONE_S = 3600.0
+"""Seconds that must show it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Night:
+    """What one night had that the nights before it had not."""
+
+    day: int
+    """its date, as the ordinal of the proleptic Gregorian calendar"""
+    excess_db: float
+    """dB over the background that stood through nine tenths of it"""
+    band: int
+    """index of the lower of the two third octaves of the excess"""
+    level_db: float
+    """mean level of the two, dB re a full-scale sine"""
+    on_share: float
+    """share of its windows whose score is at least the threshold, 0 to 1"""
+    limit_db: float | None
+    """the node's own limit for that night, dB; None: too few nights were known"""
+
+    @property
+    def hz(self) -> float:
+        """Frequency of the excess."""
+        return float(np.sqrt(CENTRES_HZ[self.band] * CENTRES_HZ[self.band + 1]))
+
+    @property
+    def risen(self) -> bool:
+        """Whether it is above the limit, with a sound that may be a leak's."""
+        if self.limit_db is None or self.excess_db <= self.limit_db:
+            return False
+        return self.excess_db < LOUD_DB or self.on_share >= UNLIKE
+
+
+class Nights:
+    """The nights of one node, and what they say of its pipe."""
+
+    def __init__(self) -> None:
+        self.state = State.OK
+        """OK, WARNING or LEAK"""
+        self.reason = ""
+        """why it changed last"""
+        self.known = 0
+        """nights judged so far"""
+        self.variation = Variation()
+        self._last: deque[Night] = deque(maxlen=3)
+        self._limit = OwnLimit()  # of the second largest excess of three nights running, without the last three
+        self._always_on = True  # whether every night so far sounded like a leak
+        self._gone_s = 0.0  # for how long the sound of the risen nights is no longer heard
+        self._tonight = _Tonight()
+
+    @property
+    def last(self) -> tuple[Night, ...]:
+        """The last three nights, the newest last."""
+        return tuple(self._last)
+
+    @property
+    def limit_db(self) -> float:
+        """The excess above which the next night counts as risen, dB."""
+        return self._limit.db(self.variation.change_db)
+
+    def update(
+        self,
+        local: datetime,
+        step_s: float,
+        *,
+        on: bool | None,
+        excess: Excess | None,
+        quiet: Bands | None,
+        hours: tuple[int, int],
+    ) -> Night | None:
+        """Take one window that ended at the local time; return the night when it is over.
+
+        `step_s`: seconds that the window stands for. `on`: whether its score is at least the threshold; None: not
+        judged. `excess`, `quiet`: of the last span; None while not known. `hours`: first and last minute of the night.
+        """
+        minute = local.hour * 60 + local.minute
+        if hours[0] <= minute < hours[1] if hours[0] < hours[1] else not hours[1] <= minute < hours[0]:
+            self._tonight.add(local.toordinal(), minute - hours[0], step_s, on=on, excess=excess, quiet=quiet)
+            return None
+        if self._tonight.day is not None:
+            return self._over(((hours[1] - hours[0]) % 1440) * 60.0, step_s)
+        if self.state is not State.OK and quiet is not None:
+            self._follow_gone(quiet, step_s)
+        return None
+
+    def _over(self, night_s: float, step_s: float) -> Night | None:
+        tonight, self._tonight = self._tonight, _Tonight()
+        if tonight.judged_s < HEARD * night_s:
+            return None
+        limit_db = self.limit_db if self.known >= FEWEST else None
+        self.known += 1
+        self._always_on = self._always_on and tonight.on_share >= SINCE_INSTALLATION
+        night = tonight.night(limit_db) if len(tonight.excesses) * step_s >= HEARD * night_s else None
+        if tonight.quiet and not (night and night.risen):
+            self.variation.add(np.percentile(tonight.quiet, STANDS, axis=0).astype(np.float32))
+        if night is not None:
+            if len(self._last) == 3 and not any(n.risen for n in self._last):
+                self._limit.add(sorted(n.excess_db for n in self._last)[1])
+            self._last.append(night)
+        self._decide()
+        return night
+
+    def _decide(self) -> None:
+        """Say what the last three nights mean."""
+        risen = [night.risen for night in self._last]
+        newest = self._last[-1] if self._last else None
+        if newest is None or not any(risen[-2:]):
+            state, why = State.OK, "two nights without it"
+        elif sum(risen) > 1 or self.state is State.LEAK:
+            state, why = State.LEAK, f"{newest.excess_db:.1f} dB over the background in {sum(risen)} of 3 nights"
+        else:
+            state, why = State.WARNING, f"{newest.excess_db:.1f} dB over the background through the night"
+        if state is not State.OK and newest is not None and newest.limit_db is not None:
+            why += (
+                f" around {newest.hz:.0f} Hz (limit of this node {newest.limit_db:.1f} dB, {self.known} nights known)"
+            )
+        elif self.known >= 2 and self._always_on:
+            state, why = State.WARNING, "sounds like a leak in every night since installation"
+        self._say(state, why)
+
+    def _follow_gone(self, quiet: Bands, step_s: float) -> None:
+        """End the suspicion when nothing is left of the excess in its bands."""
+        night = next((night for night in reversed(self._last) if night.risen), None)
+        if night is None:
+            return
+        left_db = night.level_db - (1 - GONE_SHARE) * night.excess_db
+        here = float(quiet[night.band : night.band + 2].mean()) <= left_db
+        self._gone_s = self._gone_s + step_s if here else 0.0
+        if self._gone_s >= GONE_S:
+            self._last.clear()
+            self._say(State.OK, "what rose in the night is no longer heard")
+
+    def _say(self, state: State, why: str) -> None:
+        if state is not self.state:
+            self.state, self.reason, self._gone_s = state, why, 0.0
+
+    def accept(self) -> None:
+        """Learn that the last nights held no leak: a person has stated it."""
+        for night in self._last:
+            self._limit.add(night.excess_db)
+        self._last.clear()
+        self._always_on, self._tonight = False, _Tonight()
+        self._say(State.OK, "a person has stated that there is no leak")
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return what must survive a restart, as JSON values."""
+        return {
+            "state": self.state.value,
+            "last": [asdict(night) for night in self._last],
+            "limit": self._limit.snapshot(),
+            "variation": self.variation.snapshot(),
+            "known": self.known,
+            "always_on": self._always_on,
+            "tonight": self._tonight.snapshot(),
+        }
+
+    def restore(self, saved: Mapping[str, Any]) -> None:
+        """Inverse of `snapshot`. Raises ValueError, TypeError or KeyError."""
+        variation, tonight = Variation(), _Tonight()
+        variation.restore(saved["variation"])
+        tonight.restore(saved["tonight"])
+        last, limit = [Night(**night) for night in saved["last"]], OwnLimit(saved["limit"])
+        self.state, self.known, self._always_on = State(saved["state"]), int(saved["known"]), bool(saved["always_on"])
+        self.variation, self._tonight, self._last, self._limit = variation, tonight, deque(last, maxlen=3), limit
+
+
+class _Tonight:
+    """The night that is being heard."""
+
+    def __init__(self) -> None:
+        self.day: int | None = None
+        self.judged_s = 0.0
+        self.excesses: list[tuple[float, int, float]] = []  # (dB, band, level dB)
+        self.quiet: list[Bands] = []  # quiet levels, one every QUIET_EVERY minutes
+        self._on_s = 0.0
+
+    @property
+    def on_share(self) -> float:
+        return self._on_s / self.judged_s if self.judged_s else 0.0
+
+    def add(
+        self, day: int, minute: int, step_s: float, *, on: bool | None, excess: Excess | None, quiet: Bands | None
+    ) -> None:
+        if self.day is None:
+            self.day = day
+        if on is not None:
+            self.judged_s += step_s
+            self._on_s += step_s * on
+        if excess is not None:
+            self.excesses.append((excess.db, excess.band, excess.level_db))  # weather rarely fills two nights of three
+        if quiet is not None and minute % 1440 // QUIET_EVERY >= len(self.quiet):
+            self.quiet.append(quiet)
+
+    def night(self, limit_db: float | None) -> Night:
+        assert self.day is not None
+        stands = float(np.percentile([db for db, _, _ in self.excesses], STANDS))
+        _, band, level_db = min(self.excesses, key=lambda row: abs(row[0] - stands))
+        return Night(self.day, stands, band, level_db, self.on_share, limit_db)
+
+    def snapshot(self) -> dict[str, Any]:
+        excesses = [[round(db, 2), band, round(level, 2)] for db, band, level in self.excesses]
+        spans = {"judged_s": round(self.judged_s, 1), "on_s": round(self._on_s, 1)}
+        return {"day": self.day, **spans, "excesses": excesses, "quiet": packed(self.quiet)}
+
+    def restore(self, saved: Mapping[str, Any]) -> None:
+        self.excesses = [(float(db), int(band), float(level)) for db, band, level in saved["excesses"]]
+        self.quiet, self.day = list(unpacked(saved["quiet"])), None if saved["day"] is None else int(saved["day"])
+        self.judged_s, self._on_s = float(saved["judged_s"]), float(saved["on_s"])
+
+
+def local_time(utc: float, zone: tzinfo | None) -> datetime:
+    """Return the local time of a POSIX time; `zone` None: that of the system."""
+    return datetime.fromtimestamp(utc, zone) if zone else datetime.fromtimestamp(utc).astimezone()

@@ -1,0 +1,65 @@
+"""What the state machine takes and gives: states, observations of one window each, and transitions. Pure."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from leakear.edge.background.background import Excess
+from leakear.edge.background.third_octaves import Bands
+
+
+class State(StrEnum):
+    """The published state of a node: of its pipe, or of its sensor."""
+
+    OK = "OK"
+    WARNING = "WARNING"
+    LEAK = "LEAK"
+    NOISY = "NOISY"
+    SENSOR_FAULT = "SENSOR_FAULT"
+
+
+def worse(first: State, second: State) -> State:
+    """Return the worse of two states of the pipe: OK, WARNING or LEAK."""
+    order = (State.OK, State.WARNING, State.LEAK)
+    return max(first, second, key=order.index)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observation:
+    """One window as the rule sees it, or one second of a sensor fault."""
+
+    time_s: float
+    """s, monotonic, end of the window"""
+    utc: float
+    """s since 1970, end of the window"""
+    step_s: float
+    """s that this window stands for"""
+    score: float | None
+    """P(leak); None: the window has no score (dropped, gap, fault)"""
+    dbmin: float | None = None
+    """dBmin of the window, dBFS"""
+    fault: str | None = None
+    """names of the faults; a window with a fault is not counted, except where `low_confidence` is set"""
+    excess: Excess | None = None
+    """the last span compared with the background; None: not known"""
+    quiet: Bands | None = None
+    """third octaves of the quiet moments of the last span, shape (25,), dB; None: too little was heard"""
+    low_confidence: bool = False
+    """low-confidence quiet: a high score counts although there is a fault, a low one does not"""
+
+    @property
+    def usable(self) -> bool:
+        """Whether its score may count."""
+        return self.score is not None and (self.fault is None or self.low_confidence)
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """A change of the published state."""
+
+    source: State
+    target: State
+    reason: str
+    """for people: one short clause with the numbers that decided"""
+    on_fraction: float
+    again: bool = False
+    """True: a fault has ended and the state before it is published again; this is no new alert"""
