@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from leakear.convert.quantise import Codes
 from leakear.edge.errors import InputDataError
-from leakear.edge.spec import SpectrogramSpec
+from leakear.edge.spec import OWN_HEADROOM_DB, SpectrogramSpec
 
 CIRCUMSTANCES = ("quiet", "loud", "clicked", "clipped", "hum")
 
@@ -110,6 +110,8 @@ def as_codes(decibels: NDArray[np.floating[Any]], spec: SpectrogramSpec) -> NDAr
     peak = float(decibels.max())
     if spec.reference == "max" and peak > spec.floor:
         decibels = decibels - peak
+    if spec.reference == "own" and peak > spec.floor:
+        decibels = decibels - (decibels.mean() + OWN_HEADROOM_DB)
     clipped = np.clip(decibels, spec.floor, 0)
     codes: NDArray[np.uint8] = np.rint((clipped - spec.floor) * (-255 / spec.floor)).astype(np.uint8)
     return codes

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from types import MappingProxyType
 from typing import Any, Literal, TypeAlias, cast
 
 import numpy as np
@@ -13,13 +14,19 @@ Samples: TypeAlias = NDArray[np.float32]
 Decibels: TypeAlias = NDArray[np.float32]
 """Spectrogram, shape (rows, frames), in dB, rows from low to high frequency."""
 
+REFERENCES: Mapping[str, float] = MappingProxyType({"max": -80.0, "full-scale": -120.0, "own": -80.0})
+"""Reference → its usual floor, dB; that of "max" is librosa's top_db."""
+OWN_HEADROOM_DB = 40.0
+"""With reference "own", 0 dB is this far above the window's mean level, dB."""
+
 
 @dataclass(frozen=True, slots=True)
 class SpectrogramSpec:
     """What a spectrogram is. It travels inside the model file; a site's configuration never holds these numbers."""
 
-    reference: Literal["max", "full-scale"] = "max"
-    """0 dB is the window's own maximum (the notebook), or a full-scale sine (keeps the level)"""
+    reference: Literal["max", "full-scale", "own"] = "max"
+    """0 dB is the window's maximum (the notebook), a full-scale sine (keeps the level), or OWN_HEADROOM_DB above the
+    window's own mean level, that is the mean of its decibels within the band (does not change with the gain)"""
     sample_rate: int = 22050
     """Hz"""
     window_seconds: float = 10.0
@@ -29,13 +36,13 @@ class SpectrogramSpec:
     hop_length: int = 512
     """samples between frames"""
     floor_db: float | None = None
-    """dB; lower values are clipped. None: -80 for "max" (librosa's top_db), -120 for "full-scale\""""
+    """dB; lower values are clipped. None: that of REFERENCES"""
     band_hz: tuple[float, float] | None = None
     """Hz, lowest and highest row kept (for sensors of less bandwidth). None: all rows"""
 
     def __post_init__(self) -> None:
-        if self.reference not in ("max", "full-scale"):
-            raise ValueError(f'spectrogram reference {self.reference!r}: use "max" or "full-scale"')
+        if self.reference not in REFERENCES:
+            raise ValueError(f"spectrogram reference {self.reference!r}: use {', '.join(REFERENCES)}")
         if self.n_fft < 2 or self.n_fft % 2 or not 0 < self.hop_length <= self.n_fft:
             raise ValueError(f"n_fft {self.n_fft} must be even and hop_length {self.hop_length} within 1 to n_fft")
         if self.sample_rate <= 0 or not 0 < self.window_seconds <= 600:
@@ -43,7 +50,7 @@ class SpectrogramSpec:
                 f"sample rate {self.sample_rate} Hz, window {self.window_seconds} s: both positive, at most 600 s"
             )
         if self.floor_db is None:
-            object.__setattr__(self, "floor_db", -80.0 if self.reference == "max" else -120.0)
+            object.__setattr__(self, "floor_db", REFERENCES[self.reference])
         if not self.floor < 0:
             raise ValueError(f"floor_db {self.floor_db} must be negative")
         if self.band_hz is not None:

@@ -55,7 +55,24 @@ def test_full_scale_keeps_the_level() -> None:
     assert loud.min() >= spec.floor == -120
 
 
-@pytest.mark.parametrize("reference", ["max", "full-scale"])
+@pytest.mark.parametrize("gain_db", [-30, -10, 12])
+@pytest.mark.parametrize("name", sorted(sounds().keys() - {"quiet noise"}))  # 30 dB lower it counts as silence
+def test_a_windows_own_level_as_reference_takes_the_gain_away(name: str, gain_db: float) -> None:
+    spec = SpectrogramSpec(reference="own", band_hz=(20, 1800))
+    samples = sounds()[name].astype(np.float32)
+    plain = spectrogram(samples, spec)
+    louder = spectrogram(samples * np.float32(10 ** (gain_db / 20)), spec)
+    assert np.abs(plain - louder).max() < 1e-3
+    assert spec.floor == -80
+    assert plain.max() <= 0
+
+
+def test_with_the_own_reference_the_mean_level_is_40_db_below_0() -> None:
+    spec = SpectrogramSpec(reference="own", band_hz=(20, 1800))
+    assert spectrogram(sounds()["noise"].astype(np.float32), spec).mean() == pytest.approx(-40, abs=0.01)
+
+
+@pytest.mark.parametrize("reference", ["max", "full-scale", "own"])
 @pytest.mark.parametrize("level", [0.0, 1e-30, 1e-8, 1e-7])
 def test_silence_is_the_floor_everywhere(reference: str, level: float) -> None:
     spec = SpectrogramSpec(reference=reference)  # type: ignore[arg-type]
@@ -78,7 +95,7 @@ def test_band_keeps_its_rows_only() -> None:
     np.testing.assert_array_equal(spectrogram(samples, spec), spectrogram(samples, whole)[spec.band])
 
 
-@pytest.mark.parametrize("reference", ["max", "full-scale"])
+@pytest.mark.parametrize("reference", ["max", "full-scale", "own"])
 @pytest.mark.parametrize("step", [22016, 512, 43 * 512 * 3, 22050, 220500, 5])
 def test_incremental_equals_whole(reference: str, step: int) -> None:
     spec = SpectrogramSpec(reference=reference)  # type: ignore[arg-type]

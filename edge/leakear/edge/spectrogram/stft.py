@@ -11,7 +11,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from leakear.edge.spec import Decibels, Samples, SpectrogramSpec
+from leakear.edge.spec import OWN_HEADROOM_DB, Decibels, Samples, SpectrogramSpec
 from leakear.edge.spectrogram.fourier import rfft
 
 __all__ = ["Decibels", "IncrementalSpectrogram", "Samples", "SpectrogramSpec", "spectrogram"]
@@ -50,7 +50,10 @@ def _refer(absolute: Decibels, spec: SpectrogramSpec) -> Decibels:
     peak = float(absolute.max())
     if peak - full_scale_db < SILENCE_DBFS:  # librosa would call digital silence "everything at maximum"
         return np.full(spec.shape, spec.floor, np.float32)
-    reference = peak if spec.reference == "max" else full_scale_db
+    if spec.reference == "own":
+        reference = float(absolute.mean()) + OWN_HEADROOM_DB
+    else:
+        reference = peak if spec.reference == "max" else full_scale_db
     referred: Decibels = np.clip(absolute - np.float32(reference), spec.floor, 0)
     return referred.T
 

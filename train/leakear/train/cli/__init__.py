@@ -24,6 +24,7 @@ COMMANDS = MappingProxyType(
             "train and convert the factory model, which nodes have at installation",
         ),
         "evaluate": ("leakear.train.cli.evaluate", "alerts of a model file on recordings"),
+        "gain": ("leakear.train.cli.gain", "how far a sensor's gain changes the verdict of a model file"),
     }
 )
 """Subcommand → module and one line."""

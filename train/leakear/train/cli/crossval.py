@@ -3,7 +3,7 @@
 import argparse
 import logging
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +13,7 @@ from leakear.edge import files
 from leakear.edge.command_line import number, whole
 from leakear.edge.errors import InputDataError
 from leakear.train import networks, stderr_filter
-from leakear.train.data import augmentation, dataset, real_windows, simulated_windows
+from leakear.train.data import augmentation, background_windows, dataset, real_windows, simulated_windows
 from leakear.train.data.clips import Recipe
 from leakear.train.data.features import default_cache
 from leakear.train.data.simulated_windows import Plan
@@ -35,7 +35,7 @@ one table and writes it with pictures: OUT/crossval.md, crossval.json, roc.png, 
   leakear-train crossval recordings/ --permute 20               labels permuted among sites: the AUC must be about 0.5
 
 Networks: compact (the factory's recipe, pre-trained on simulated sites), prior (its built-in statistic, untrained),
-any other preset (trained on the recordings alone, --epochs). Baselines: dbmin, rms, bands, rich, trees.
+any other preset (trained on the recordings alone, --epochs). Baselines: dbmin, rms, steady, bands, rich, trees.
 """
 SIMULATED = Plan(first_site=500_000, sites=800)
 """Simulated sites for pre-training; simulated evaluations use other sites."""
@@ -71,7 +71,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="K",
         help="number of other random divisions into folds to average over",
     )
-    parser.add_argument("--without-level", action="store_true", help="bring every window to the same level first")
     parser.add_argument("--leave-out", action="append", default=[], metavar="SITE", help="recordings to leave out")
     parser.add_argument(
         "--permute",
@@ -80,7 +79,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="K",
         help="evaluate on labels permuted among sites instead, K times",
     )
-    parser.add_argument("--background", type=Path, metavar="DIR", help="sounds to mix into training windows")
+    parser.add_argument(
+        "--background", type=Path, metavar="DIR", help="sounds without a leak, to train on and to mix in"
+    )
+    parser.add_argument(
+        "--ablate", action="append", default=[], choices=("pretraining", "backgrounds"), help="train compact without it"
+    )
     parser.add_argument(
         "--shrinkage",
         type=number(0),
@@ -145,8 +149,8 @@ def permutations(found: Candidates, args: argparse.Namespace) -> Study:
 
 
 def _table(args: argparse.Namespace, *, with_copies: bool) -> Table:
-    spec = compact.LEVEL_SPEC
-    noises = augmentation.backgrounds(args.background) if args.background else ()
+    spec = compact.SPEC
+    noises = augmentation.divided(args.background)[0] if args.background else ()
     copies = [name for name in real_windows.COPIES if noises or "mix" not in name]
     recipe = Recipe(spec, "all", 4 if with_copies else 0, tuple(copies), noises)
     loaded = dataset.load(args.data, args.manifest, fold_column=args.folds)
@@ -157,8 +161,7 @@ def _table(args: argparse.Namespace, *, with_copies: bool) -> Table:
     if without_site:
         raise InputDataError(f"{without_site} has no site: a manifest with a site column is needed to keep sites apart")
     table = baselines.measure(real_windows.read(found, recipe, _cache(args)), spec)
-    table = cross_validation.without(table, args.leave_out) if args.leave_out else table
-    return baselines.without_level(table) if args.without_level else table
+    return cross_validation.without(table, args.leave_out) if args.leave_out else table
 
 
 def _network(name: str, args: argparse.Namespace) -> tuple[str, Detector]:
@@ -166,13 +169,18 @@ def _network(name: str, args: argparse.Namespace) -> tuple[str, Detector]:
     if name == "prior":
         return "the network's built-in statistic, untrained", detectors.prior(networks.find("compact"))
     preset = networks.find(name)
-    if preset.spec != compact.LEVEL_SPEC:
+    if preset.spec != compact.SPEC:
         raise InputDataError(f"preset {name} uses another spectrogram: evaluate it with `leakear-train compare`")
     if name != "compact":
         return f"{preset.help}; {args.epochs} epochs", detectors.scratch(preset, args.epochs, FitOptions().seed)
-    noises = augmentation.backgrounds(args.background) if args.background else ()
+    noises = augmentation.divided(args.background)[0] if args.background else ()
     windows = simulated_windows.windows(SIMULATED, preset.spec, noises, _cache(args))
-    fit = PretrainedFit(PooledWindows.of(windows), FitOptions(shrinkage=args.shrinkage), _cache(args))
+    options = FitOptions(shrinkage=args.shrinkage)
+    options = replace(options, pretrain_epochs=0) if "pretraining" in args.ablate else options
+    negatives = background_windows.windows(noises, preset.spec, _cache(args)) if noises else None
+    negatives = None if "backgrounds" in args.ablate else negatives
+    pools = (PooledWindows.of(windows), None if negatives is None else PooledWindows.of(negatives))
+    fit = PretrainedFit(*pools, options, _cache(args))
     return f"the factory model's recipe, shrinkage {args.shrinkage:g}", detectors.pretrained(fit)
 
 
@@ -184,7 +192,7 @@ def _folds(table: Table, args: argparse.Namespace) -> Rows:
 
 def _title(args: argparse.Namespace) -> str:
     parts = [f"random folds of seed {args.seed}" if args.seed is not None else f"folds of column {args.folds}"]
-    parts += ["level taken away"] if args.without_level else []
+    parts += [f"without {part}" for part in args.ablate]
     parts += [f"without site {site}" for site in args.leave_out]
     return ", ".join(parts)
 

@@ -5,6 +5,7 @@ recognisable: `mix` adds sound at a given signal-to-noise ratio (the notebook ad
 quiet clip), `shift` rotates without a step, `gain` changes the level and `tilt` the sensor's response.
 """
 
+import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,6 +65,31 @@ def loop(samples: Samples, length: int, start: int, fade: int) -> Samples:
     if fade:
         body[-fade:] = body[-fade:] * np.cos(phase) + samples[:fade] * np.sin(phase)
     return np.take(body, np.arange(start, start + length), mode="wrap")
+
+
+def source(path: Path) -> str:
+    """Return what a background file was cut from: `1-17367-A.ogg` and `1-17367-B.ogg` are one source, `1-17367`."""
+    return path.stem.rsplit("-", 1)[0] if path.stem.count("-") > 1 else path.stem
+
+
+def divided(folder: Path) -> tuple[tuple[Path, ...], tuple[Path, ...]]:
+    """Return the background files to train on, and those of a fifth of the sources, which no training uses.
+
+    The source's name decides, so that other files in the folder change nothing. InputDataError when a part is empty.
+    """
+    found = backgrounds(folder)
+    held = tuple(path for path in found if zlib.crc32(source(path).encode()) % 5 == 0)
+    training = tuple(path for path in found if path not in held)
+    if not held or not training:
+        raise InputDataError(f"{folder} holds too few sources of background sound: add some, of each five one is kept")
+    return training, held
+
+
+def band_limited(samples: Samples, rate: int, sensor_rate: int) -> Samples:
+    """Return samples (n,) as a sensor of another sample rate would have recorded them, at the same rate and length."""
+    narrow = Resampler(rate, sensor_rate).push(samples, last=True)
+    wide = Resampler(sensor_rate, rate).push(narrow, last=True)
+    return np.pad(wide, (0, max(0, len(samples) - len(wide))))[: len(samples)]
 
 
 def add_noise(samples: Samples, rng: Rng, _scene: Scene) -> Samples:
@@ -154,8 +180,7 @@ def _background(rng: Rng, scene: Scene, length: int) -> Samples:
     else:
         sound = _coloured(rng, length, rng.uniform(0, 2))
     if scene.source_rate < rate:
-        narrow = Resampler(rate, scene.source_rate).push(sound, last=True)
-        sound = Resampler(scene.source_rate, rate).push(narrow, last=True)
+        sound = band_limited(sound, rate, scene.source_rate)
     return loop(sound, length, int(rng.integers(len(sound))), round(_FADE_S * rate))
 
 

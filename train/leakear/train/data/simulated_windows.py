@@ -1,7 +1,8 @@
 """Simulated windows for training, as codes 0 to 255: read from the cache, or made from their seeds.
 
 Half of them have a leak. Some are mixed with real background sound. Leaks stay audible above it; windows without a leak
-get the same sounds at any level, so that the background does not tell the label.
+get the same sounds at any level, so that the background does not tell the label. Half of them, whatever their label,
+are limited to a noise logger's band, as the recordings are.
 """
 
 import hashlib
@@ -20,13 +21,15 @@ from leakear.edge.audio.recordings import read_wav
 from leakear.edge.spec import Samples, SpectrogramSpec
 from leakear.edge.spectrogram import spectrogram
 from leakear.train import simulator
-from leakear.train.data.augmentation import loop
+from leakear.train.data.augmentation import band_limited, loop
 from leakear.train.data.clips import Codes, encode
 from leakear.train.processes import processes
 from leakear.train.simulator import RATE, Site, clip
 
-VERSION = 4
+VERSION = 5
 """Increased when code outside the simulator and this file would give other windows."""
+LOGGER_RATE = 4096
+"""Sample rate of most noise loggers, Hz."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,8 @@ class Plan:
     """Range of a leak's level over stationary sound, in its own band; below it is not audible in one window."""
     mixed: float = 0.35
     """Fraction that is mixed with real background."""
+    limited: float = 0.5
+    """Fraction that is limited to the band of LOGGER_RATE."""
 
 
 @dataclass(frozen=True)
@@ -103,6 +108,8 @@ def _site(plan: Plan, number: int, spec: SpectrogramSpec, backgrounds: tuple[Pat
         sound = clip(site, "Leak" if leak else "NoLeak", seed, snr_db=float(rng.uniform(*plan.snr_db)))
         if backgrounds and rng.random() < plan.mixed:
             sound = _mix(sound, backgrounds, rng, spec, leak=leak)
+        if rng.random() < plan.limited:
+            sound = band_limited(sound, RATE, LOGGER_RATE)
         made.append(encode(spectrogram(sound, spec), spec))
     return np.stack(made)
 

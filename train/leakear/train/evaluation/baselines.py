@@ -4,7 +4,7 @@ A detector is a function: it is trained on some recordings and returns scores of
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 from types import MappingProxyType
 from typing import Any, Generic, TypeAlias, TypeVar
@@ -20,8 +20,6 @@ from leakear.train.training.pooled_windows import site_weights
 T = TypeVar("T")
 LEVEL_S = 0.125
 """Length of one level measurement of a noise logger, seconds."""
-SCALE_DB = 20.0
-"""Level to which `without_level` brings every window, dB under full scale (RMS)."""
 
 
 @dataclass(frozen=True)
@@ -82,17 +80,6 @@ def measure(real: RealWindows, spec: SpectrogramSpec) -> Table:
     return Table(real, spec, dbmin, rms)
 
 
-def without_level(table: Table) -> Table:
-    """Bring every window to the same RMS level in the band, so that detectors cannot use the level."""
-    rows = np.arange(len(table.real.file))
-    found = [table.decibels(rows[at : at + 64]) for at in range(0, len(rows), 64)]
-    shift = np.concatenate([-SCALE_DB - 10 * np.log10(_power(part).mean(axis=1)) for part in found])
-    step = np.rint(shift * 255 / -table.spec.floor).astype(np.int16)
-    codes = np.clip(table.real.windows.codes.astype(np.int16) + step[:, None, None], 0, 255).astype(np.uint8)
-    windows = replace(table.real.windows, codes=codes)
-    return Table(replace(table.real, windows=windows), table.spec, table.dbmin - table.rms, table.rms * 0)
-
-
 def _levels(sound: Any, spec: SpectrogramSpec) -> Floats:
     """Return the level of each LEVEL_S within the band, dBFS."""
     import scipy.fft
@@ -124,6 +111,28 @@ def rich(decibels: Floats) -> Floats:
     quiet, loud = np.percentile(level, [5, 95], axis=1)
     peaked = decibels.mean(axis=2).max(axis=1) - decibels.mean(axis=(1, 2))
     return np.asarray(np.column_stack([*spectra, level.mean(axis=1), quiet, loud - quiet, peaked]))
+
+
+def steady(decibels: Floats) -> Floats:
+    """Return what no gain changes, (k, 4).
+
+    Deviation of the level over time; the same of 16 bands above 300 Hz; lowest level above 300 Hz over the mean level;
+    spectral centroid.
+    """
+    rows = np.arange(decibels.shape[1])
+    upper = decibels[:, rows >= len(rows) // 6]
+    relative = decibels.mean(axis=2) - decibels.mean(axis=(1, 2))[:, None]
+    power = 10 ** (relative / 10)
+    return np.asarray(
+        np.column_stack(
+            [
+                decibels.mean(axis=1).std(axis=1),
+                np.mean([part.mean(axis=1).std(axis=1) for part in np.array_split(upper, 16, axis=1)], axis=0),
+                upper.mean(axis=1).min(axis=1) - decibels.mean(axis=(1, 2)),
+                (power * rows).sum(axis=1) / power.sum(axis=1),
+            ]
+        )
+    )
 
 
 def _bands(decibels: Floats, count: int) -> list[Floats]:
@@ -197,6 +206,7 @@ BASELINES: Mapping[str, tuple[str, Detector]] = MappingProxyType(
     {
         "dbmin": ("dBmin: 5th percentile of the 125 ms level, untrained", level_detector("dbmin")),
         "rms": ("RMS level, untrained", level_detector("rms")),
+        "steady": ("logistic regression, steadiness and balance", sklearn_detector(steady, lambda: _logistic(0.01))),
         "bands": ("logistic regression, 40 mean log bands", sklearn_detector(log_bands, lambda: _logistic(0.01))),
         "rich": ("logistic regression, richer statistics", sklearn_detector(rich, lambda: _logistic(0.01))),
         "trees": ("extra trees, richer statistics", sklearn_detector(rich, _trees)),

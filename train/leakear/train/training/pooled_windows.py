@@ -2,15 +2,28 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from leakear.edge.spec import SpectrogramSpec
+from leakear.edge.spec import OWN_HEADROOM_DB, SpectrogramSpec
 from leakear.train.data.clips import Codes
 from leakear.train.data.simulated_windows import Windows
 from leakear.train.networks.compact import STEP
+
+TILT_DB = 10.0
+"""Largest difference of a changed sensor's response between the lowest and the highest row, dB."""
+CUT = 0.4
+"""Share of changed windows with a cut-off, on either side."""
+LOW_CUT_HZ, HIGH_CUT_HZ = (5.0, 200.0), (1200.0, 2500.0)
+"""Ranges of the two cut-offs, Hz."""
+NOISY = 0.4
+"""Share of changed windows with added self-noise."""
+NOISE_DB = (-45.0, -12.0)
+"""Level of the self-noise over the window's mean level, dB."""
+FRAME_DB = 2.0
+"""Standard deviation of steady noise in one row of a pooled frame, dB."""
 
 PooledFrames: TypeAlias = npt.NDArray[np.float16]
 """(n, rows, pooled frames) in [0, 1]: the mean of each STEP frames; the input of the trainable layers"""
@@ -35,6 +48,11 @@ class PooledWindows:
 
     def __len__(self) -> int:
         return len(self.targets)
+
+    @property
+    def columns(self) -> tuple[npt.NDArray[Any], ...]:
+        """The three arrays."""
+        return self.frames, self.targets, self.sites
 
     def take(self, rows: npt.NDArray[np.int64]) -> "PooledWindows":
         """Return the windows of these row numbers."""
@@ -68,15 +86,46 @@ def by_site(windows: PooledWindows, rng: np.random.Generator) -> Callable[[int],
     return lambda count: rng.choice(len(windows), count, p=chances)
 
 
-def change(
-    found: PooledFrames, rng: np.random.Generator, gain_db: float, response_db: float, spec: SpectrogramSpec
-) -> Inputs:
-    """Return windows changed at random: gain (± gain_db), a smooth sensor response, time rotated or reversed."""
-    rows = found.shape[1]
-    knots = np.linspace(0, rows - 1, 6)
-    drawn = rng.normal(0, response_db, (len(found), 6)) + rng.uniform(-gain_db, gain_db, (len(found), 1))
-    response = np.stack([np.interp(np.arange(rows), knots, line) for line in drawn])
-    x = found + (response / -spec.floor)[:, :, None].astype(np.float32)
+def change(found: PooledFrames, rng: np.random.Generator, spec: SpectrogramSpec, response_db: float) -> Inputs:
+    """Return windows as other sensors would have heard them, time rotated or reversed.
+
+    Each gets a random smooth response (standard deviation `response_db`) and a tilt of up to ± TILT_DB; many get a
+    cut-off below and above, and steady self-noise. Gain needs no change: the level is always referred to the window's
+    own mean, which is done again here.
+    """
+    span = np.float32(-spec.floor)
+    x = found.astype(np.float32) * span + _responses(len(found), rng, spec, response_db)[:, :, None]
+    noisy = np.flatnonzero(rng.random(len(x)) < NOISY)
+    x[noisy] = _power_sum(x[noisy], _self_noise(x[noisy], rng, spec))
+    if spec.reference == "own":
+        x += span - np.float32(OWN_HEADROOM_DB) - x.mean(axis=(1, 2), keepdims=True)
     turned: Inputs = np.roll(x, int(rng.integers(found.shape[2])), axis=2)
     turned = turned[:, :, ::-1] if rng.random() < 0.5 else turned
-    return np.clip(turned, 0, 1, dtype=np.float32)[..., None]
+    return np.clip(turned / span, 0, 1, dtype=np.float32)[..., None]
+
+
+def _responses(count: int, rng: np.random.Generator, spec: SpectrogramSpec, response_db: float) -> Inputs:
+    """Return sensor responses, shape (count, rows), dB."""
+    hz = spec.frequencies
+    knots = np.linspace(0, len(hz) - 1, 6)
+    bent = np.stack([np.interp(np.arange(len(hz)), knots, line) for line in rng.normal(0, response_db, (count, 6))])
+    tilt = rng.uniform(-TILT_DB, TILT_DB, (count, 1)) * np.linspace(-0.5, 0.5, len(hz))
+    low, high = (a * (b / a) ** rng.random((count, 1)) for a, b in (LOW_CUT_HZ, HIGH_CUT_HZ))
+    order = rng.choice([1, 2, 4], (count, 1))
+    below = -10 * order * np.log10(1 + (low / hz) ** 2) * (rng.random((count, 1)) < CUT)
+    above = -10 * np.log10(1 + (hz / high) ** 8) * (rng.random((count, 1)) < CUT)
+    return np.asarray(bent + tilt + below + above, np.float32)
+
+
+def _self_noise(x: Inputs, rng: np.random.Generator, spec: SpectrogramSpec) -> Inputs:
+    """Return steady noise, white or rising towards low frequencies, NOISE_DB from the mean level; shape of `x`, dB."""
+    count = len(x)
+    slope = rng.uniform(0, 10, (count, 1)) * (rng.random((count, 1)) < 0.5)
+    level = x.mean(axis=(1, 2))[:, None] + rng.uniform(*NOISE_DB, (count, 1)) + slope * np.log10(400 / spec.frequencies)
+    return np.asarray(level[:, :, None] + FRAME_DB * rng.standard_normal(x.shape, np.float32), np.float32)
+
+
+def _power_sum(a: Inputs, b: Inputs) -> Inputs:
+    """Add two sounds given in dB."""
+    per_db = np.float32(np.log(10) / 10)
+    return np.asarray(np.logaddexp(a * per_db, b * per_db) / per_db, np.float32)

@@ -1,9 +1,10 @@
 """Fits the `statistics` network to few recordings: pre-training on simulated sites, then shrinkage toward the prior.
 
 Sixty recordings are too few to train a convolutional network: trained on them alone it is worse than the untrained
-statistic. So the branch is first trained on simulated sites. When it is then fitted to recordings, its mean squared
-logit on recordings is part of the loss, weighted with `shrinkage`, which keeps the sum close to the prior. Half of each
-batch is simulated windows, so that the network keeps what it learnt from them.
+statistic. So the branch is first trained on simulated sites and on background sound. When it is then fitted to
+recordings, its mean squared logit on recordings is part of the loss, weighted with `shrinkage`, which keeps the sum
+close to the prior. Half of each batch is simulated windows and background sound, so that the network keeps what it
+learnt from them.
 """
 
 import hashlib
@@ -24,7 +25,7 @@ from leakear.train.networks import compact
 from leakear.train.training import pooled_windows
 from leakear.train.training.pooled_windows import Inputs, PooledFrames, PooledWindows, by_site, change
 
-VERSION = 1
+VERSION = 2
 """Increased when the same windows and options would give other pre-trained weights."""
 Logits: TypeAlias = npt.NDArray[np.float64]
 """(n,) positive = Leak"""
@@ -39,15 +40,15 @@ class FitOptions:
     pretrain_epochs: int = 12
     """Passes over the simulated windows."""
     steps: int = 120
-    """Batches in fitting; each is half recordings, half simulated windows."""
+    """Batches in fitting; each is half recordings, half simulated windows and background sound."""
     batch: int = 32
     learning_rate: float = 1e-3
-    shrinkage: float = 5.0
+    shrinkage: float = 0.5
     """Weight of the branch's mean squared logit on recordings."""
-    gain_db: tuple[float, float] = (3.0, 5.0)
-    """± decibels of random gain on recordings and on simulated windows."""
-    response_db: float = 2.0
-    """Standard deviation of a random smooth response of the sensor."""
+    response_db: float = 3.0
+    """Standard deviation of a random smooth response of the sensor, dB."""
+    backgrounds: float = 0.25
+    """Share of background sound in pre-training; of what is no recording in fitting it is twice this."""
     seed: int = 42
 
 
@@ -56,6 +57,8 @@ class PretrainedFit:
     """Pre-trains once, then fits one network for each set of recordings (such as the folds of a cross-validation)."""
 
     simulated: PooledWindows
+    backgrounds: PooledWindows | None
+    """Windows of background sound, all without a leak; None trains without them."""
     options: FitOptions
     cache: Path
     """Folder where pre-trained weights are kept."""
@@ -74,7 +77,7 @@ class PretrainedFit:
             with np.load(file) as kept:
                 return [kept[name] for name in kept.files]
         model = self._fresh()
-        pretrain(model, self.simulated, self.options, self.spec)
+        pretrain(model, self.simulated, self.backgrounds, self.options, self.spec)
         weights = list(model.get_weights())
         np.savez(file, *weights)
         return weights
@@ -82,6 +85,7 @@ class PretrainedFit:
     def _key(self) -> str:
         """Return a digest of all that pre-training depends on: the windows, the code and the options."""
         facts = hashlib.sha256(self.simulated.frames.tobytes())
+        facts.update(b"" if self.backgrounds is None else self.backgrounds.frames.tobytes())
         for module in (compact, pooled_windows):
             facts.update(Path(str(module.__file__)).read_bytes())
         options = replace(self.options, steps=0, shrinkage=0.0)
@@ -96,7 +100,8 @@ class PretrainedFit:
         learner.model.set_weights(self.pretrained)
         keras.utils.set_random_seed(self.options.seed)
         options = self.options
-        learner.learn(mixed(real, self.simulated, options, self.spec), options.steps, options.learning_rate, "fitting")
+        batches = mixed(real, self.simulated, self.backgrounds, options, self.spec)
+        learner.learn(batches, options.steps, options.learning_rate, "fitting")
         network = self._fresh()
         network.set_weights(learner.model.get_weights())
         return network
@@ -113,34 +118,56 @@ class PretrainedFit:
         return networks.find(self.preset).network()
 
 
-def pretrain(model: Any, simulated: PooledWindows, options: FitOptions, spec: SpectrogramSpec) -> None:
-    """Train the branch on simulated windows."""
+def pretrain(
+    model: Any,
+    simulated: PooledWindows,
+    backgrounds: PooledWindows | None,
+    options: FitOptions,
+    spec: SpectrogramSpec,
+) -> None:
+    """Train the branch on simulated windows and background sound."""
     rng = np.random.default_rng([options.seed, 1])
-    parts = max(len(simulated) // options.batch, 1)
+    some = round(options.batch * options.backgrounds) if backgrounds is not None else 0
+    parts = max(len(simulated) // (options.batch - some), 1)
 
     def batches() -> Iterator[Batch]:
         for _ in range(options.pretrain_epochs):
             for rows in np.array_split(rng.permutation(len(simulated)), parts):
-                x = change(simulated.frames[rows], rng, options.gain_db[1], options.response_db, spec)
-                yield x, simulated.targets[rows].astype(np.float32), np.zeros(len(rows), np.float32)
+                found = _joined(simulated.take(rows), _drawn(backgrounds, some, rng))
+                x = change(found.frames, rng, spec, options.response_db)
+                yield x, found.targets.astype(np.float32), np.zeros(len(x), np.float32)
 
     learner = _Learner(model, 0.0, frozen=False)
     learner.learn(batches(), options.pretrain_epochs * parts, 2 * options.learning_rate, "pre-training")
 
 
-def mixed(real: PooledWindows, simulated: PooledWindows, options: FitOptions, spec: SpectrogramSpec) -> Iterator[Batch]:
-    """Yield batches of recordings and simulated windows, half each."""
+def mixed(
+    real: PooledWindows,
+    simulated: PooledWindows,
+    backgrounds: PooledWindows | None,
+    options: FitOptions,
+    spec: SpectrogramSpec,
+) -> Iterator[Batch]:
+    """Yield batches: half recordings, half simulated windows and background sound."""
     rng = np.random.default_rng([options.seed, 2])
     half = options.batch // 2
+    some = round(half * 2 * options.backgrounds) if backgrounds is not None else 0
     draw = by_site(real, rng)
     for _ in range(options.steps):
-        ours, theirs = draw(half), rng.choice(len(simulated), half)
-        x = [
-            change(part.frames[rows], rng, gain, options.response_db, spec)
-            for part, rows, gain in zip((real, simulated), (ours, theirs), options.gain_db, strict=True)
-        ]
-        targets = np.concatenate([real.targets[ours], simulated.targets[theirs]]).astype(np.float32)
-        yield np.concatenate(x), targets, np.repeat(np.array([1, 0], np.float32), half)
+        others = _joined(simulated.take(rng.choice(len(simulated), half - some)), _drawn(backgrounds, some, rng))
+        found = _joined(real.take(draw(half)), others)
+        x = change(found.frames, rng, spec, options.response_db)
+        yield x, found.targets.astype(np.float32), np.repeat(np.array([1, 0], np.float32), half)
+
+
+def _drawn(windows: PooledWindows | None, count: int, rng: np.random.Generator) -> PooledWindows | None:
+    return None if windows is None else windows.take(rng.choice(len(windows), count))
+
+
+def _joined(one: PooledWindows, other: PooledWindows | None) -> PooledWindows:
+    if other is None:
+        return one
+    return PooledWindows(*(np.concatenate(pair) for pair in zip(one.columns, other.columns, strict=True)))
 
 
 def logits(model: Any, found: PooledFrames) -> Logits:
