@@ -52,6 +52,27 @@ class Observation:
         return self.score is not None and (self.fault is None or self.low_confidence)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """What a WARNING or LEAK was decided on."""
+
+    by: str
+    """`hours`: a sound of the last hour above the background; `nights`: what stood through the nights; `score`: the
+    score alone, because the background is not known or not used"""
+    on_share: float
+    """share of the windows of the last span whose score is at least the threshold, 0 to 1"""
+    excess_db: float | None
+    """dB over the background of this node; None: not known"""
+    hz: float | None
+    """frequency of the excess"""
+    limit_db: float | None
+    """the limit that this node has learnt, dB"""
+    nights_known: int
+    """nights that the node has heard"""
+    nights_risen: int
+    """of the last three, how many stood above the limit"""
+
+
 @dataclass(frozen=True, slots=True)
 class Transition:
     """A change of the published state."""
@@ -63,3 +84,5 @@ class Transition:
     on_fraction: float
     again: bool = False
     """True: a fault has ended and the state before it is published again; this is no new alert"""
+    evidence: Evidence | None = None
+    """of a WARNING or LEAK"""

@@ -129,7 +129,7 @@ class HealthMonitor:
         """
         m = measures
         self._raised = {name for name, excess in self._ratios(m).items() if self._exceeds(name, excess)}
-        if self._raised <= {"lifeless", "clipping"}:  # a lifeless sensor is still learned from: a louder window ends the fault
+        if self._raised <= {"lifeless", "clipping"}:  # a louder window must be able to end `lifeless`
             self._history.add(Hour(int(utc // 3600), m.l05, m.bandwidth_hz, m.l95, not leak_suspected))
         floor = self._history.floor_dbfs
         return Health(

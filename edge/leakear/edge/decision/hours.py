@@ -1,0 +1,227 @@
+"""Hours: a sound that scores as a leak, lasts, and is above everything this node has heard at its place.
+
+The network detects the sound of flow in one window; a running tap has the same sound. So WARNING needs it for most of
+a span longer than the usual use of water, and above the background of this node by more than its own past ever showed;
+LEAK needs it to continue for `confirm_s` more; only quiet ends them. Windows without a valid score are not counted, and
+an excess that may be weather is unknown: neither leak nor quiet. Pure: no clock, no I/O.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from leakear.edge.background.background import Excess
+from leakear.edge.background.own_limit import OwnLimit
+from leakear.edge.decision.observation import Observation, State
+from leakear.edge.decision.rule import DecisionRule
+from leakear.edge.decision.window_log import LoggedWindow, SpanSummary, WindowLog
+
+HOLD = 0.8
+"""Share of the limit from which an excess still counts during a WARNING or LEAK."""
+
+
+class Hours:
+    """What the last hour says of the pipe."""
+
+    def __init__(self, rule: DecisionRule) -> None:
+        self.rule = rule
+        self.state = State.OK
+        """OK, WARNING or LEAK"""
+        self.reason = ""
+        """why it changed last"""
+        self.change_db = 0.0
+        """how much the quiet levels of this place change from night to night, dB: the margin of the limit"""
+        self._log = WindowLog()
+        self._limit = OwnLimit()  # of the excess that stood and scored as a leak, a day
+        self._peak_db = 0.0  # largest such excess of this day
+        self._since = 0.0  # when `state` began
+        self._counted_s: float | None = None  # end of the last window that counted
+
+    @property
+    def log(self) -> WindowLog:
+        """The windows that it looks back on."""
+        return self._log
+
+    @property
+    def limit_db(self) -> float:
+        """The excess from which a sound counts, dB: learnt from the past of this node."""
+        return max(self.rule.rise_db, self._limit.db(self.change_db))
+
+    @property
+    def on_share(self) -> float:
+        """Share of on windows among those that count of the last span, 0 to 1."""
+        return self._log.scores(self.rule.span_s).share
+
+    @property
+    def counted_share(self) -> float | None:
+        """Share of the sound of the last `noisy_s` that counts, 0 to 1; None when too little is known."""
+        return self._log.counted_share(self.rule.noisy_s)
+
+    @property
+    def still_on(self) -> bool:
+        """Whether more than `clear_fraction` of the last `clear_s` seconds was on."""
+        lately = self._log.scores(self.rule.clear_s)
+        return lately.share * lately.covered > self.rule.clear_fraction
+
+    def update(self, seen: Observation) -> bool:
+        """Take one window; return whether the state changed."""
+        gap_s = 0.0 if self._counted_s is None else seen.time_s - self._counted_s
+        self._record(seen)
+        if not seen.usable:
+            return False
+        self._note_peak(seen)
+        before = self.state
+        self._next(seen, gap_s)
+        return self.state is not before
+
+    def end_day(self) -> None:
+        """Learn from a day: called once, when its night is over."""
+        if self.state is not State.LEAK:
+            self._limit.add(self._peak_db)
+        self._peak_db = 0.0
+
+    def _record(self, seen: Observation) -> None:
+        """Write a window into the log."""
+        rule = self.rule
+        on = sure = False
+        if seen.usable:
+            assert seen.score is not None
+            level = 0.0 if seen.dbmin is None else seen.dbmin
+            on = seen.score >= rule.threshold and level >= rule.level_gate_dbfs
+            sure = seen.score >= rule.fast_score and level >= rule.fast_level_dbfs
+        counts = seen.usable and (on or not seen.low_confidence)
+        window = LoggedWindow(
+            time_s=seen.time_s,
+            step_s=seen.step_s,
+            on=on if counts else None,
+            sure=sure,
+            lost=seen.score is None and seen.fault is None,
+            above=self._above(seen.excess) if counts else None,
+        )
+        longest = max(rule.span_s, rule.confirm_s, rule.rise_s, rule.clear_s, rule.noisy_s, rule.fast_s)
+        self._log.add(window, longest)
+        if counts:
+            self._counted_s = seen.time_s
+
+    def _above(self, excess: Excess | None) -> bool | None:
+        """Tell whether an excess counts, during a suspicion from a slightly smaller one on; None: not known."""
+        if excess is None or not self.rule.rise_db:
+            return None
+        above = excess.db >= self.limit_db * (HOLD if self.state is not State.OK else 1.0)
+        return None if above and excess.weather else above
+
+    def _next(self, seen: Observation, gap_s: float) -> None:
+        """Move between OK, WARNING and LEAK. `gap_s`: seconds since the last window that counted."""
+        rule = self.rule
+        if self.state is State.WARNING and gap_s > rule.span_s + seen.step_s:  # the sound may have ended meanwhile
+            self._move(State.OK, seen, f"nothing could be judged for {gap_s / 60:.0f} min")
+        elif self.state is not State.LEAK and rule.fast_s and self._log.sure_for(rule.fast_s):
+            self._move(State.LEAK, seen, f"very loud and very sure for {rule.fast_s:g} s")
+        elif self.state is State.OK:
+            self._suspect(seen)
+        elif not seen.low_confidence and self._quiet(seen):
+            self._move(State.OK, seen, f"quiet for {rule.clear_s / 60:g} min")
+        elif self.state is State.WARNING:
+            self._confirm(seen)
+
+    def _suspect(self, seen: Observation) -> None:
+        """Move from OK to WARNING."""
+        rule = self.rule
+        if self._sounds_like_leak(rule.span_s, seen) and self._stands_above(rule.rise_s, seen) is not False:
+            heard = f"sounds like a leak in {self.on_share:.0%} of the last {rule.span_s / 60:g} min"
+            self._move(State.WARNING, seen, heard + self._place_text(seen))
+
+    def _confirm(self, seen: Observation) -> None:
+        """Move from WARNING to LEAK, or back to OK."""
+        rule = self.rule
+        if not seen.low_confidence and self.on_share < rule.release_fraction:
+            self._move(State.OK, seen, f"on only {self.on_share:.0%} of the last {rule.span_s / 60:g} min")
+            return
+        if not rule.quiet_hour(seen.utc) or seen.time_s - self._since + 1e-6 < rule.confirm_s:
+            return
+        above = self._stands_above(rule.rise_s, seen)
+        known = above if rule.leak_needs_background else above is not False
+        if known and self._sounds_like_leak(rule.confirm_s, seen):
+            text = f"went on for {rule.confirm_s / 60:g} min after WARNING"
+            self._move(State.LEAK, seen, text + self._place_text(seen))
+
+    def _sounds_like_leak(self, span_s: float, seen: Observation) -> bool:
+        """Tell whether most of a span was on, from its beginning to its end."""
+        span_s = max(span_s, seen.step_s)
+        span = self._log.scores(span_s)
+        lasted = span.extent_s >= self.rule.on_fraction * span_s - 2 * seen.step_s
+        return lasted and self._continuous(span, seen)
+
+    def _stands_above(self, span_s: float, seen: Observation) -> bool | None:
+        """Tell whether most of a span was above the own limit of this node; None: the background is not known."""
+        if seen.excess is None or not self.rule.rise_db:
+            return None
+        span = self._log.excesses(max(span_s, seen.step_s))
+        return self._above(seen.excess) is True and self._continuous(span, seen)
+
+    def _continuous(self, span: SpanSummary, seen: Observation) -> bool:
+        """Tell whether most of a span was on. With low-confidence quiet only on windows count: they must fill it."""
+        enough = self.rule.on_fraction if seen.low_confidence else self.rule.coverage
+        return span.covered >= enough and span.share >= self.rule.on_fraction
+
+    def _place_text(self, seen: Observation) -> str:
+        if not self.rule.rise_db:
+            return ""
+        if seen.excess is None:
+            return "; the background of this place is not known yet"
+        where = f"{seen.excess.db:.1f} dB over the background around {seen.excess.hz:.0f} Hz"
+        return f", {where} (limit of this node {self.limit_db:.1f} dB)"
+
+    def _quiet(self, seen: Observation) -> bool:
+        """Tell whether the scores of the last `clear_s` seconds indicate no leak, and the excesses neither."""
+        rule = self.rule
+        scores, excesses = self._log.scores(rule.clear_s), self._log.excesses(rule.clear_s)
+        if scores.covered < rule.coverage or scores.share > rule.clear_fraction:
+            return False
+        if seen.excess is None or not rule.rise_db:
+            return True
+        return excesses.covered >= rule.coverage and excesses.share <= rule.clear_fraction
+
+    def _note_peak(self, seen: Observation) -> None:
+        """Keep the largest excess of this day that stood and scored as a leak: the own limit is learnt from it."""
+        if self.state is State.LEAK or seen.excess is None or seen.excess.db <= self._peak_db:
+            return
+        if self._sounds_like_leak(self.rule.span_s, seen):
+            self._peak_db = seen.excess.db
+
+    def _move(self, target: State, seen: Observation, reason: str) -> None:
+        if target is State.LEAK:
+            self._peak_db = 0.0
+        self.state, self._since, self.reason = target, seen.time_s, reason
+
+    def forget(self) -> None:
+        """Ignore every excess so far: the background is learned again."""
+        self._limit, self._peak_db = OwnLimit(), 0.0
+        self._log.forget_excesses()
+
+    def accept(self) -> None:
+        """Learn that what was heard is no leak: a person has stated it."""
+        self._limit.add(self._peak_db)
+        self._peak_db, self.state = 0.0, State.OK
+        self.reason = "a person has stated that there is no leak"
+        self._log.forget_all()
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return what must survive a restart, as JSON values. Times are ages in seconds."""
+        now = self._since if self._log.newest_s is None else self._log.newest_s
+        return {
+            "heard": self.state.value,
+            "age_s": round(now - self._since, 1),
+            "marks": self._log.snapshot(now),
+            "limit": self._limit.snapshot(),
+            "peak_db": round(self._peak_db, 2),
+        }
+
+    def restore(self, saved: Mapping[str, Any], then: float) -> None:
+        """Continue from a snapshot taken at the monotonic time `then`. Raises KeyError, TypeError or ValueError."""
+        state, log = State(saved["heard"]), WindowLog.restored(saved["marks"], then)
+        since, limit = then - float(saved["age_s"]), OwnLimit(saved.get("limit", []))
+        peak_db = float(saved.get("peak_db", 0.0))
+        if state is State.WARNING and log.newest_counted_s is None:
+            state = State.OK  # the time since the last window that counted is unknown
+        self.state, self._since, self._log, self._counted_s = state, since, log, log.newest_counted_s
+        self._limit, self._peak_db = limit, peak_db
