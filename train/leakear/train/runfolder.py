@@ -48,8 +48,8 @@ class RunInfo:
     """P(Leak) = sigmoid(logit / temperature)."""
     threshold: float = 0.5
     """On P(Leak)."""
-    decision: dict[str, Any] = field(default_factory=dict)
-    """Fields of the daemon's DecisionRule that training chose."""
+    decision: dict[str, Any] = field(default_factory=lambda: {"leak_needs_background": True})
+    """Fields of the daemon's DecisionRule that go with the model. A score alone is no LEAK: no network is that sure."""
     seed: int = 42
     split: dict[str, Any] = field(default_factory=dict)
     data: dict[str, Any] = field(default_factory=dict)

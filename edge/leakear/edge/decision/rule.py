@@ -5,7 +5,7 @@ The model file contains the defaults, a site's configuration overrides them, `st
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from datetime import tzinfo
+from datetime import UTC, tzinfo
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -86,6 +86,8 @@ class DecisionRule:
         """`time_zone`; None: that of the system. Raises ConfigError when it is not known."""
         if not self.time_zone:
             return None
+        if self.time_zone == "UTC":  # known without a time zone database
+            return UTC
         try:
             return ZoneInfo(self.time_zone)
         except (ValueError, OSError, ZoneInfoNotFoundError):

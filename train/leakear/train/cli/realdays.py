@@ -40,6 +40,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--after", type=whole(0), default=0, help="days after it, in which the leak goes on (0)")
     parser.add_argument("--snr", type=float, default=None, help="dB of every leak (default: drawn, −10 to 20)")
     parser.add_argument("--gain", type=float, default=0.0, help="dB by which the whole sensor is louder (0)")
+    parser.add_argument(
+        "--simulated-uses", action="store_true", help="half of the nodes hear uses of water made by the simulator"
+    )
     parser.add_argument("--leave-out", action="append", default=[], metavar="NAME", help="a place or sound not to use")
 
 
@@ -60,6 +63,7 @@ def main(args: argparse.Namespace) -> int:
         first_node=args.first_node,
         snr_db=args.snr,
         gain_db=args.gain,
+        simulated_uses=args.simulated_uses,
         leave_out=tuple(args.leave_out),
     )
     found = report.report(run(plan, args.jobs), rule, sweep=not args.no_sweep, jobs=args.jobs)

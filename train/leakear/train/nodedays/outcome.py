@@ -15,6 +15,14 @@ from leakear.train.nodedays.recorded_day import Change, RecordedDay, Series
 
 DAY_S = 86400.0
 """Seconds of a node-day."""
+LONG_USE_S = 1800.0
+"""A use of water that is as long as the rule looks back, s."""
+MONTH_DAYS = 30.0
+"""Days of a node-month."""
+STRONG_DB = 5.0
+"""From this level in the band on, a leak is to be told within the hour; below, within three nights."""
+FAST_S, SLOW_S = 3600.0, 3 * DAY_S
+"""The hour, and the three nights, s."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +55,12 @@ class Outcome:
     """Seconds judged without a leak."""
     judged_s: float = DAY_S
     """Seconds judged."""
+    told_s: float | None = None
+    """From the leak's beginning to WARNING or LEAK, whichever came first."""
+    long_uses: int = 0
+    """Uses of water of LONG_USE_S or more that began in judged time without a leak."""
+    long_uses_alarmed: int = 0
+    """How many of them were told as LEAK."""
 
 
 def judge(
@@ -60,6 +74,12 @@ def judge(
     alarms = [t for t, state in published if state is State.LEAK]
     warned = [t for t, state in published if state is State.WARNING]
     hits = [t for t in alarms if onset <= t <= end]
+    told = [t for t in (*warned, *hits) if onset <= t <= end]
+    uses = [
+        e
+        for e in truth["events"]
+        if e["kind"] == "use" and e["end_s"] - e["start_s"] >= LONG_USE_S and begin <= e["start_s"] < onset
+    ]
     looked_back = rule.span_s + rule.confirm_s
     false = tuple(Alarm(t, causes(truth, t, looked_back)) for t in alarms if not onset <= t <= end)
     return Outcome(
@@ -71,6 +91,11 @@ def judge(
         warnings=sum(not onset <= t <= end for t in warned),
         dry_s=seconds - begin - (end - onset if leak else 0.0),
         judged_s=seconds - begin,
+        told_s=min(told) - onset if told else None,
+        long_uses=len(uses),
+        long_uses_alarmed=sum(
+            any(e["start_s"] <= t < e["end_s"] + rule.span_s for t in alarms if t < onset) for e in uses
+        ),
     )
 
 
@@ -140,7 +165,24 @@ def summarise(outcomes: Iterable[Outcome], least_snr_db: float = -10.0) -> dict[
         "warnings_per_day": sum(o.warnings for o in outcomes) / dry_days,
         "causes": dict(Counter(cause for alarm in alarms for cause in alarm.causes)),
         "by_snr": _by_snr(leaks),
+        "speeds": _speeds(leaks),
+        "false_alarms_per_month": MONTH_DAYS * len(alarms) / dry_days,
+        "false_alarms_per_month_upper95": MONTH_DAYS * poisson_upper(len(alarms)) / dry_days,
+        "long_uses": sum(o.long_uses for o in outcomes),
+        "long_uses_alarmed": sum(o.long_uses_alarmed for o in outcomes),
     }
+
+
+def _speeds(leaks: Sequence[Outcome]) -> dict[str, dict[str, Any]]:
+    """Count strong leaks told and found within the hour, faint ones within three nights, with exact intervals."""
+    table = {}
+    for name, within_s, strong in (("strong, within 60 min", FAST_S, True), ("faint, within 3 nights", SLOW_S, False)):
+        group = [o for o in leaks if o.snr_db is not None and (o.snr_db >= STRONG_DB) is strong]
+        found = sum(o.delay_s is not None and o.delay_s <= within_s for o in group)
+        told = sum(o.told_s is not None and o.told_s <= within_s for o in group)
+        interval = share_interval(found, len(group)) if group else None
+        table[name] = {"leaks": len(group), "leak": found, "leak_interval": interval, "warning_or_leak": told}
+    return table
 
 
 def _by_snr(leaks: Sequence[Outcome]) -> dict[str, tuple[int, int]]:

@@ -29,6 +29,8 @@ NOISE_DBFS = -92.0
 """Noise of the converter; a gain does not change it."""
 SCENE_DBFS = (-55.0, -30.0)
 """Range of drawn levels of surroundings."""
+FIRST_USE = 100_000
+"""Simulated uses of water are leaks of the simulator from this number on: no simulated leak has it."""
 NIGHT_DB = 3.0
 """Drawn surroundings are this much quieter at 03:00 than on average, and louder at 15:00."""
 
@@ -86,6 +88,8 @@ class Wanted:
     """of the leak, within BAND_HZ, against the surroundings at its beginning; None: drawn, −10 to 20 dB"""
     gain_db: float = 0.0
     """of the whole sensor"""
+    simulated_uses: bool = False
+    """whether half of the nodes hear uses of water made by the simulator: the sound of a leak that ends"""
     day_s: float = DAY_S
     """less only for tests"""
 
@@ -142,6 +146,10 @@ class RealDays:
         """Choose machines, weather and uses of water for all days."""
         by_role = {role: [place for place in self._others if place.role is role] for role in Role}
         tracks = []
+        made = self._wanted.simulated_uses and self._rng.random() < 0.5
+        if made:
+            sound = low_passed(simulated_leak(int(self._rng.integers(FIRST_USE, 2 * FIRST_USE))), self._cut)
+            tracks.append(self._at_level("simulated use", Role.USE, sound, tuple(self._use_spells())))
         for role, spells in (
             (Role.MACHINE, self._machine_spells),
             (Role.MACHINE, self._machine_spells),
@@ -149,7 +157,7 @@ class RealDays:
             (Role.USE, self._use_spells),
             (Role.EVENT, self._events),
         ):
-            if by_role[role]:
+            if by_role[role] and not (made and role is Role.USE):
                 place = by_role[role][int(self._rng.integers(len(by_role[role])))]
                 tracks.append(self._track(place, tuple(spells())))
         return tracks
@@ -157,8 +165,11 @@ class RealDays:
     def _track(self, place: Place, spells: tuple[Spell, ...]) -> Track:
         """Bring one date of a sound to the level of the surroundings."""
         sound = read(place.dates[int(self._rng.integers(len(place.dates)))], self._cut)
+        return self._at_level(place.name, place.role, sound, spells)
+
+    def _at_level(self, name: str, role: Role, sound: Array, spells: tuple[Spell, ...]) -> Track:
         factor = np.float32(np.sqrt(self._reference / max(in_band(sound), 1e-20)))
-        return Track(place.name, place.role, Grains(sound * factor, int(self._rng.integers(2**31))), spells)
+        return Track(name, role, Grains(sound * factor, int(self._rng.integers(2**31))), spells)
 
     def _machine_spells(self) -> Iterator[Spell]:
         """Run on most days, in cycles or for hours; on some days louder."""

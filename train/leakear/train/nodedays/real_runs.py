@@ -37,6 +37,8 @@ class Plan:
     gain_db: float = 0.0
     leave_out: tuple[str, ...] = ()
     """Names of places and sounds that are not used."""
+    simulated_uses: bool = False
+    """Whether half of the nodes hear simulated uses of water."""
     day_s: float = 86400.0
     """Less only for tests."""
 
@@ -57,6 +59,7 @@ def _node(task: tuple[Plan, int]) -> NodeDay:
         leak_day=plan.before if leak else None,
         snr_db=plan.snr_db,
         gain_db=plan.gain_db,
+        simulated_uses=plan.simulated_uses,
         day_s=plan.day_s,
     )
     days = RealDays(places, node, wanted)

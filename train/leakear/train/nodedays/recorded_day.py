@@ -104,7 +104,8 @@ class RecordedDay:
         return replace(self, **{name: column[rows] for name, column in self._columns().items()})
 
     def judge(self, rule: DecisionRule) -> Judge:
-        """Return the judge of a node that starts with this recording."""
+        """Return the judge of a node that starts with this recording; the hours of simulated days are those of UTC."""
+        rule = rule if rule.time_zone else replace(rule, time_zone="UTC")
         return Judge(rule, self.spec, step_s=self.step_s, health=self.health)
 
     def _columns(self) -> dict[str, Any]:

@@ -133,6 +133,19 @@ def _summary_text(name: str, s: Mapping[str, Any], step_s: float) -> str:
         f"  false alarms: {s['false_alarms']} = {s['false_alarms_per_day']:.3f} a node-day (exact 95 % interval "
         f"{low:.3f} to {high:.3f}); a node-week at most {s['false_alarms_per_week_upper95']:.2f} (one-sided 95 %)"
     )
+    lines.append(
+        f"    a node-month: {s['false_alarms_per_month']:.2f}, at most {s['false_alarms_per_month_upper95']:.2f} "
+        "(one-sided 95 %)"
+    )
+    for speed, row in s["speeds"].items():
+        if row["leaks"]:
+            low_share, high_share = row["leak_interval"]
+            lines.append(
+                f"  {speed}: LEAK {row['leak']} of {row['leaks']} (95 % interval {low_share:.0%} to {high_share:.0%}), "
+                f"WARNING or LEAK {row['warning_or_leak']}"
+            )
+    if s["long_uses"]:
+        lines.append(f"  uses of half an hour to 8 h told as LEAK: {s['long_uses_alarmed']} of {s['long_uses']}")
     if s["causes"]:
         lines.append("  sounding meanwhile: " + ", ".join(f"{k} {n}" for k, n in sorted(s["causes"].items())))
     lines.append(f"  warnings without a leak: {s['warnings_per_day']:.2f} a node-day")
