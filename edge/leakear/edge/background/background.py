@@ -18,7 +18,7 @@ import numpy as np
 
 from leakear.edge.background.entries import EVERY_S, GONE_SHARE, Entries
 from leakear.edge.background.matching import BackgroundMatcher, Match
-from leakear.edge.background.third_octaves import CENTRES_HZ, WIDTH, Bands
+from leakear.edge.background.third_octaves import CENTRES_HZ, COUNTED, WIDTH, Bands, Rows
 
 QUIET = 10
 """Percentile over the span: a sound must fill nine tenths of the span to count."""
@@ -66,6 +66,8 @@ class Background:
         self.entries = Entries()
         self.now: Bands | None = None
         """quiet levels of the last span, shape (25,), dB; None: less than half of it was heard"""
+        self.apart_db: float | None = None
+        """dB by which the last entry differs, up or down, from the most similar one of the past; None: not known"""
         self._recent: deque[tuple[float, float, Bands]] = deque()  # (time s, step s, levels)
         self._trace: deque[tuple[float, Bands]] = deque()  # (time s, quiet of the span), of the last STEADY_S
         self._since_s = 0.0  # of sound since the last entry
@@ -107,6 +109,7 @@ class Background:
             self._trace.popleft()
 
     def _learn(self, now: Bands, excess: Excess | None) -> None:
+        self.apart_db = apart_db(now, self.entries.past) if len(self.entries.past) else None
         if excess is not None and excess.db >= NEW_DB:
             self.entries.hold(now, excess.band, excess.db)
         else:
@@ -161,6 +164,12 @@ class Background:
         since_s = float(saved["since_s"])
         self.entries.restore(saved)
         self._since_s = since_s
+
+
+def apart_db(levels: Bands, past: Rows) -> float:
+    """Return by how much levels differ, up or down, from the most similar entry, shape (n, 25), in two bands, dB."""
+    apart = np.abs(past[:, COUNTED] - levels[COUNTED])
+    return float(np.minimum(apart[:, :-1], apart[:, 1:]).max(axis=1).min())
 
 
 def _resembles_weather(now: Bands, best: Match) -> bool:

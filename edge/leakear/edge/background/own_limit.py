@@ -8,16 +8,8 @@ the quiet levels of this place change from night to night; before much is known,
 
 import math
 from collections import deque
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable
 
-import numpy as np
-
-from leakear.edge.background.packed import packed, unpacked
-from leakear.edge.background.third_octaves import COUNTED, Bands
-
-NIGHTS = 28
-"""Nights whose spectra are kept."""
 DAYS = 91
 """Days that are remembered: one false alarm a quarter is the budget."""
 PRIOR_DB = 2.0
@@ -33,9 +25,8 @@ MARGIN = 1.0
 class Variation:
     """How much the quiet levels of a place change from night to night."""
 
-    def __init__(self) -> None:
-        self._nights: deque[Bands] = deque(maxlen=NIGHTS)
-        self._changes: deque[float] = deque(maxlen=DAYS)
+    def __init__(self, changes: Iterable[float] = ()) -> None:
+        self._changes = deque((float(change) for change in changes), maxlen=DAYS)
 
     @property
     def change_db(self) -> float:
@@ -44,28 +35,20 @@ class Variation:
         squares = PRIOR_NIGHTS * PRIOR_DB**2 + sum(change**2 for change in known)
         return math.sqrt(squares / (PRIOR_NIGHTS + len(known)))
 
-    def add(self, quiet: Bands) -> None:
-        """Add the quiet levels of a night, shape (25,), dB. Its change is the one against the night most like it."""
-        if self._nights:
-            apart = np.abs(np.array(self._nights)[:, COUNTED] - quiet[COUNTED])
-            self._changes.append(float(np.minimum(apart[:, :-1], apart[:, 1:]).max(axis=1).min()))
-        self._nights.append(quiet)
+    def add(self, apart_db: float) -> None:
+        """Add a night: by how much it differed, up or down, from everything known before it, dB."""
+        self._changes.append(apart_db)
 
-    def snapshot(self) -> dict[str, Any]:
-        """Return what must survive a restart, as JSON values."""
-        return {"nights": packed(list(self._nights)), "changes": [round(change, 2) for change in self._changes]}
-
-    def restore(self, saved: Mapping[str, Any]) -> None:
-        """Inverse of `snapshot`. Raises ValueError, TypeError or KeyError."""
-        nights, changes = unpacked(saved["nights"]), [float(change) for change in saved["changes"]]
-        self._nights, self._changes = deque(nights, maxlen=NIGHTS), deque(changes, maxlen=DAYS)
+    def snapshot(self) -> list[float]:
+        """Return the changes as JSON values."""
+        return [round(change, 2) for change in self._changes]
 
 
 class OwnLimit:
     """The largest excess of each past day, as far as a day's excess was no leak."""
 
-    def __init__(self, values: list[float] | None = None) -> None:
-        self._values = deque((max(0.0, float(value)) for value in values or []), maxlen=DAYS)
+    def __init__(self, values: Iterable[float] = ()) -> None:
+        self._values = deque((max(0.0, float(value)) for value in values), maxlen=DAYS)
 
     def db(self, change_db: float) -> float:
         """Return the excess above which a day is unlike all days before it, dB."""

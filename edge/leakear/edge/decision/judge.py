@@ -95,6 +95,7 @@ class Judge:
             fault=", ".join(faults) if lasts else None,
             excess=excess,
             quiet=self.background.now if health.levels_hold else None,
+            apart_db=self.background.apart_db if health.levels_hold else None,
             low_confidence=valid is not None and bool(faults) and (lasts or faults != (CLIPPING,)),
         )
         verdict = self._verdict(observation)

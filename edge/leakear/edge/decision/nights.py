@@ -15,11 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from leakear.edge.background.background import Excess
 from leakear.edge.background.own_limit import OwnLimit, Variation
-from leakear.edge.background.packed import packed, unpacked
 from leakear.edge.background.third_octaves import CENTRES_HZ, Bands
-from leakear.edge.decision.observation import State
+from leakear.edge.decision.observation import Observation, State
 
 FEWEST = 3
 """Nights that must be known before one can count as risen."""
@@ -29,14 +27,12 @@ HEARD = 0.5
 """Share of the night that must have been judged."""
 LOUD_DB = 6.0
 """Excess from which the new sound alone decides the score: such a night that does not score as a leak is no leak."""
-UNLIKE = 0.2
-"""Share of on windows below which the sound of a loud night is unlike a leak."""
+UNLIKE = 0.15
+"""Mean P(leak) below which the sound of a loud night is unlike a leak."""
 SINCE_INSTALLATION = 0.9
 """Share of on windows in each of the first nights from which a leak may have been there before the node."""
 
 
-QUIET_EVERY = 10
-"""Minutes from one of the kept quiet levels to the next."""
 GONE_SHARE = 0.1
 """Of the excess of a risen night: with less than this left in its bands the sound has ended."""
 GONE_S = 3600.0
@@ -55,8 +51,8 @@ class Night:
     """index of the lower of the two third octaves of the excess"""
     level_db: float
     """mean level of the two, dB re a full-scale sine"""
-    on_share: float
-    """share of its windows whose score is at least the threshold, 0 to 1"""
+    score: float
+    """mean P(leak) of its windows, 0 to 1"""
     limit_db: float | None
     """the node's own limit for that night, dB; None: too few nights were known"""
 
@@ -70,7 +66,7 @@ class Night:
         """Whether it is above the limit, with a sound that may be a leak's."""
         if self.limit_db is None or self.excess_db <= self.limit_db:
             return False
-        return self.excess_db < LOUD_DB or self.on_share >= UNLIKE
+        return self.excess_db < LOUD_DB or self.score >= UNLIKE
 
 
 class Nights:
@@ -100,29 +96,19 @@ class Nights:
         """The excess above which the next night counts as risen, dB."""
         return self._limit.db(self.variation.change_db)
 
-    def update(
-        self,
-        local: datetime,
-        step_s: float,
-        *,
-        on: bool | None,
-        excess: Excess | None,
-        quiet: Bands | None,
-        hours: tuple[int, int],
-    ) -> Night | None:
+    def update(self, local: datetime, seen: Observation, threshold: float, hours: tuple[int, int]) -> Night | None:
         """Take one window that ended at the local time; return the night when it is over.
 
-        `step_s`: seconds that the window stands for. `on`: whether its score is at least the threshold; None: not
-        judged. `excess`, `quiet`: of the last span; None while not known. `hours`: first and last minute of the night.
+        `threshold`: P(leak) from which a window counts as on. `hours`: first and last minute of the night.
         """
         minute = local.hour * 60 + local.minute
         if hours[0] <= minute < hours[1] if hours[0] < hours[1] else not hours[1] <= minute < hours[0]:
-            self._tonight.add(local.toordinal(), minute - hours[0], step_s, on=on, excess=excess, quiet=quiet)
+            self._tonight.add(local.toordinal(), seen, threshold)
             return None
         if self._tonight.day is not None:
-            return self._over(((hours[1] - hours[0]) % 1440) * 60.0, step_s)
-        if self.state is not State.OK and quiet is not None:
-            self._follow_gone(quiet, step_s)
+            return self._over(((hours[1] - hours[0]) % 1440) * 60.0, seen.step_s)
+        if self.state is not State.OK and seen.quiet is not None:
+            self._follow_gone(seen.quiet, seen.step_s)
         return None
 
     def _over(self, night_s: float, step_s: float) -> Night | None:
@@ -133,8 +119,8 @@ class Nights:
         self.known += 1
         self._always_on = self._always_on and tonight.on_share >= SINCE_INSTALLATION
         night = tonight.night(limit_db) if len(tonight.excesses) * step_s >= HEARD * night_s else None
-        if tonight.quiet and not (night and night.risen):
-            self.variation.add(np.percentile(tonight.quiet, STANDS, axis=0).astype(np.float32))
+        if tonight.apart and not (night and night.risen):
+            self.variation.add(float(np.median(tonight.apart)))
         if night is not None:
             if len(self._last) == 3 and not any(n.risen for n in self._last):
                 self._limit.add(sorted(n.excess_db for n in self._last)[1])
@@ -198,8 +184,7 @@ class Nights:
 
     def restore(self, saved: Mapping[str, Any]) -> None:
         """Inverse of `snapshot`. Raises ValueError, TypeError or KeyError."""
-        variation, tonight = Variation(), _Tonight()
-        variation.restore(saved["variation"])
+        variation, tonight = Variation(saved["variation"]), _Tonight()
         tonight.restore(saved["tonight"])
         last, limit = [Night(**night) for night in saved["last"]], OwnLimit(saved["limit"])
         self.state, self.known, self._always_on = State(saved["state"]), int(saved["known"]), bool(saved["always_on"])
@@ -213,41 +198,42 @@ class _Tonight:
         self.day: int | None = None
         self.judged_s = 0.0
         self.excesses: list[tuple[float, int, float]] = []  # (dB, band, level dB)
-        self.quiet: list[Bands] = []  # quiet levels, one every QUIET_EVERY minutes
-        self._on_s = 0.0
+        self.apart: list[float] = []  # `apart_db` of the windows
+        self._on_s = self._scores = 0.0
 
     @property
     def on_share(self) -> float:
         return self._on_s / self.judged_s if self.judged_s else 0.0
 
-    def add(
-        self, day: int, minute: int, step_s: float, *, on: bool | None, excess: Excess | None, quiet: Bands | None
-    ) -> None:
+    def add(self, day: int, seen: Observation, threshold: float) -> None:
         if self.day is None:
             self.day = day
-        if on is not None:
-            self.judged_s += step_s
-            self._on_s += step_s * on
-        if excess is not None:
-            self.excesses.append((excess.db, excess.band, excess.level_db))  # weather rarely fills two nights of three
-        if quiet is not None and minute % 1440 // QUIET_EVERY >= len(self.quiet):
-            self.quiet.append(quiet)
+        if seen.usable and seen.score is not None:
+            self.judged_s += seen.step_s
+            self._on_s += seen.step_s * (seen.score >= threshold)
+            self._scores += seen.step_s * seen.score
+        if seen.excess is not None:  # weather, too: it rarely fills two nights of three
+            self.excesses.append((seen.excess.db, seen.excess.band, seen.excess.level_db))
+        if seen.apart_db is not None:
+            self.apart.append(seen.apart_db)
 
     def night(self, limit_db: float | None) -> Night:
         assert self.day is not None
         stands = float(np.percentile([db for db, _, _ in self.excesses], STANDS))
         _, band, level_db = min(self.excesses, key=lambda row: abs(row[0] - stands))
-        return Night(self.day, stands, band, level_db, self.on_share, limit_db)
+        return Night(self.day, stands, band, level_db, self._scores / self.judged_s, limit_db)
 
     def snapshot(self) -> dict[str, Any]:
+        sums = {"judged_s": self.judged_s, "on_s": self._on_s, "scores": self._scores}
         excesses = [[round(db, 2), band, round(level, 2)] for db, band, level in self.excesses]
-        spans = {"judged_s": round(self.judged_s, 1), "on_s": round(self._on_s, 1)}
-        return {"day": self.day, **spans, "excesses": excesses, "quiet": packed(self.quiet)}
+        apart = [round(db, 2) for db in self.apart]
+        return {"day": self.day, **{k: round(v, 3) for k, v in sums.items()}, "excesses": excesses, "apart": apart}
 
     def restore(self, saved: Mapping[str, Any]) -> None:
         self.excesses = [(float(db), int(band), float(level)) for db, band, level in saved["excesses"]]
-        self.quiet, self.day = list(unpacked(saved["quiet"])), None if saved["day"] is None else int(saved["day"])
-        self.judged_s, self._on_s = float(saved["judged_s"]), float(saved["on_s"])
+        self.apart = [float(db) for db in saved["apart"]]
+        self.day = None if saved["day"] is None else int(saved["day"])
+        self.judged_s, self._on_s, self._scores = (float(saved[key]) for key in ("judged_s", "on_s", "scores"))
 
 
 def local_time(utc: float, zone: tzinfo | None) -> datetime:

@@ -43,6 +43,8 @@ class Observation:
     """the last span compared with the background; None: not known"""
     quiet: Bands | None = None
     """third octaves of the quiet moments of the last span, shape (25,), dB; None: too little was heard"""
+    apart_db: float | None = None
+    """dB by which the last half hour differs, up or down, from the most similar one of the past; None: not known"""
     low_confidence: bool = False
     """low-confidence quiet: a high score counts although there is a fault, a low one does not"""
 

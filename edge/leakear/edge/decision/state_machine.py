@@ -91,14 +91,7 @@ class Decision:
 
     def _follow_nights(self, seen: Observation) -> Night | None:
         """Take the window for the night it belongs to; return that night when it is over."""
-        night = self.nights.update(
-            local_time(seen.utc, self._zone),
-            seen.step_s,
-            on=seen.score >= self.rule.threshold if seen.usable and seen.score is not None else None,
-            excess=seen.excess,
-            quiet=seen.quiet,
-            hours=self._night_minutes,
-        )
+        night = self.nights.update(local_time(seen.utc, self._zone), seen, self.rule.threshold, self._night_minutes)
         if night is not None:
             self.hours.end_day()
         return night
