@@ -28,8 +28,6 @@ RAIN = 4
 """Ratio of power per Hz above 5 kHz to that around 1 kHz from which an excess has the spectrum of rain."""
 HIGH_HZ = 3900.0
 """An excess whose maximum is at this frequency or above may be rain, whatever its spectrum."""
-LOW_HZ = 280.0
-"""An excess whose maximum is below may be wind."""
 WEATHER_FROM_DB = 0.5
 """Smallest excess whose spectrum is examined."""
 STEADY_S = 10800.0
@@ -173,8 +171,8 @@ def apart_db(levels: Bands, past: Rows) -> float:
 
 
 def _resembles_weather(now: Bands, best: Match) -> bool:
-    """Tell whether the added sound has its maximum where rain or wind have it, or the spectrum of rain."""
-    if not LOW_HZ <= CENTRES_HZ[best.band] < HIGH_HZ:
+    """Tell whether the added sound has its maximum where rain has it, or the spectrum of rain."""
+    if CENTRES_HZ[best.band] >= HIGH_HZ:
         return True
     added = np.maximum(10 ** (now / 10) - 10 ** (best.expected / 10), 1e-13) / (CENTRES_HZ * WIDTH)
     return bool(added[_HIGH].mean() > RAIN * added[_MIDDLE].mean())

@@ -18,6 +18,8 @@ PRIOR_NIGHTS = 1.0
 """How many nights that knowledge is worth."""
 USUAL = 2 / 3
 """Share of the changes, from the smallest on, that counts: a leak must rise in two nights of three."""
+ODD_DAYS = 1
+"""Days whose excess does not count: what was heard once is learnt as a sound, not as a limit."""
 MARGIN = 1.0
 """Margin over the largest excess of the past, as a multiple of the change."""
 
@@ -52,7 +54,8 @@ class OwnLimit:
 
     def db(self, change_db: float) -> float:
         """Return the excess above which a day is unlike all days before it, dB."""
-        return max(self._values, default=0.0) + MARGIN * change_db
+        largest = sorted(self._values)[-ODD_DAYS - 1 :] if len(self._values) > ODD_DAYS else [0.0]
+        return largest[0] + MARGIN * change_db
 
     def add(self, excess_db: float) -> None:
         """Add the largest excess of a day without a leak, dB."""

@@ -139,8 +139,9 @@ class Hours:
         if not rule.quiet_hour(seen.utc) or seen.time_s - self._since + 1e-6 < rule.confirm_s:
             return
         above = self._stands_above(rule.rise_s, seen)
+        strong = above is None or (above and seen.excess is not None and seen.excess.db >= rule.strong_db)
         known = above if rule.leak_needs_background else above is not False
-        if known and self._sounds_like_leak(rule.confirm_s, seen):
+        if known and strong and self._sounds_like_leak(rule.confirm_s, seen):
             text = f"went on for {rule.confirm_s / 60:g} min after WARNING"
             self._move(State.LEAK, seen, text + self._place_text(seen))
 

@@ -52,6 +52,9 @@ class DecisionRule:
         minimum=0,
         maximum=60,
     )
+    strong_db: float = option(
+        2.5, "dB; least excess for LEAK within the hour; a fainter one must come back at night", minimum=0, maximum=60
+    )
     rise_s: float = option(
         300.0,
         "s; such an excess must last this long",
