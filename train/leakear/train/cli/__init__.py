@@ -24,6 +24,7 @@ COMMANDS = MappingProxyType(
             "train and convert the factory model, which nodes have at installation",
         ),
         "evaluate": ("leakear.train.cli.evaluate", "alerts of a model file on recordings"),
+        "background": ("leakear.train.cli.background", "how well a model file tells leaks from other sounds"),
         "gain": ("leakear.train.cli.gain", "how far a sensor's gain changes the verdict of a model file"),
     }
 )

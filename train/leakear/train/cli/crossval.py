@@ -64,21 +64,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--seed", type=int, metavar="N", help="divide the sites into random folds instead, with this seed"
     )
-    parser.add_argument(
-        "--draws",
-        type=whole(0),
-        default=0,
-        metavar="K",
-        help="number of other random divisions into folds to average over",
-    )
+    parser.add_argument("--draws", type=whole(0), default=0, metavar="K", help="other random divisions to average over")
     parser.add_argument("--leave-out", action="append", default=[], metavar="SITE", help="recordings to leave out")
-    parser.add_argument(
-        "--permute",
-        type=whole(0),
-        default=0,
-        metavar="K",
-        help="evaluate on labels permuted among sites instead, K times",
-    )
+    parser.add_argument("--permute", type=whole(0), default=0, metavar="K", help="permute labels among sites, K times")
     parser.add_argument(
         "--background", type=Path, metavar="DIR", help="sounds without a leak, to train on and to mix in"
     )

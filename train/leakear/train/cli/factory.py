@@ -194,7 +194,7 @@ def _figures(logits: npt.NDArray[np.float64], targets: npt.NDArray[np.uint8], te
 
 
 def _examples(data: TrainingData, output: Path) -> None:
-    """Write the windows for calibrating int8 and for comparing it with float, equally many of each source and class."""
+    """Write the windows for calibrating int8 and for comparing it with float: so many of each source and class."""
     rng = np.random.default_rng(data.pretrained.options.seed)
     real = data.real.take(data.real.rows(np.arange(len(data.real.recordings)), copies=False))
     sources = {

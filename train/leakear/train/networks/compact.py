@@ -1,7 +1,7 @@
 """Networks small enough for a node: at most 1/500 of the reference network's operations, and 150 KiB.
 
 `strided` keeps frequency and averages time last. `pooled` pools time first. `statistics` adds two logits: that of a
-statistic (a leak is steady, and much of its power lies at high frequencies) and that of a convolutional branch.
+statistic (a leak is steady, and it is loud at high frequencies) and that of a convolutional branch.
 """
 
 from typing import Any
@@ -17,13 +17,16 @@ SPEC = SpectrogramSpec("own", band_hz=LOGGER_BAND_HZ)
 """The window's own mean level is the reference: a sensor's gain is unknown and changes nothing."""
 DEVIATION_DB = 3.0
 """A pooled frame's deviation from the window's mean level is limited to this, dB."""
-CENTROID_HZ = (100.0, 900.0)
-"""The spectral centroid is limited to this range, Hz."""
-UNSTEADY, HIGH, OFFSET = 3.0, 5.0, -0.7
-"""Before training the logit is OFFSET, less UNSTEADY for each dB of mean deviation, plus HIGH for each kHz of centroid:
-both cues count about equally on recordings (their standard deviations there: 0.5 dB, 0.28 kHz)."""
-CENTROID_ROWS = 8
-"""Rows (43 Hz) averaged into one band for the centroid."""
+EDGES_HZ = tuple(float(hz) for hz in range(100, 1000, 100))
+"""Frequencies that divide low from high sound, Hz: traffic and pumps lie below, friction noise above (trade manuals:
+0.3 to 3 kHz). The balance is averaged over all of them, so that no single one had to be chosen."""
+BALANCE_DB = 30.0
+"""The balance is limited to ± this, dB."""
+BALANCE_ROWS = 8
+"""Rows (43 Hz) averaged into one band for the balance."""
+UNSTEADY, HIGH, OFFSET = 3.0, 0.12, 1.5
+"""Before training the logit is OFFSET, less UNSTEADY for each dB of mean deviation, plus HIGH for each dB of balance:
+both cues count about equally on recordings (their standard deviations there: 0.5 dB, 12 dB)."""
 BAND_ROWS, STEP = 16, 8
 """A band is 16 rows (86 Hz), one every 8 rows. A pooled frame is the mean of 8 frames, one transform long (0.19 s)."""
 MEAN_LEVEL = 1 - OWN_HEADROOM_DB / -SPEC.floor
@@ -64,10 +67,9 @@ def pooled(shape: tuple[int, int]) -> Any:
 def statistics(shape: tuple[int, int]) -> Any:
     """Build the sum of two logits: a statistic that needs no training (`prior`) and a convolutional `branch`.
 
-    The prior is high for a steady sound (`_unsteadiness`) with much of its power at high frequencies (`_centroid`):
-    traffic and pumps lie below, friction noise of a leak above (trade manuals: 0.3 to 3 kHz). The branch starts at
-    zero, so the untrained network equals the statistic. Time is first averaged over one transform's length. Minima are
-    computed as −max(−x): int8 runtimes have no minimum over time.
+    The prior is high for a steady sound (`_unsteadiness`) that is loud at high frequencies (`_balance`). The branch
+    starts at zero, so the untrained network equals the statistic. Time is first averaged over one transform's length.
+    Minima are computed as −max(−x): int8 runtimes have no minimum over time.
     """
     import keras
     from keras import layers
@@ -78,7 +80,7 @@ def statistics(shape: tuple[int, int]) -> Any:
     levels = layers.AveragePooling2D((3, 2), strides=1, name="smooth")(levels)
     quietest = layers.MaxPooling2D((1, levels.shape[2]), name="quietest")(_flipped(levels, "flip"))
     unsteady = layers.Flatten()(_unsteadiness(pooled_frames))
-    prior = layers.Dense(1, name="prior")(layers.Concatenate()([unsteady, _centroid(pooled_frames)]))
+    prior = layers.Dense(1, name="prior")(layers.Concatenate()([unsteady, _balance(pooled_frames)]))
     branch = _branch(pooled_frames, levels, quietest, unsteady)
     model = keras.Model(inputs, layers.Add(name="logit")([prior, branch]), name="statistics")
     model.get_layer("prior").set_weights(_prior())
@@ -109,32 +111,48 @@ def _unsteadiness(pooled_frames: Any) -> Any:
     return _over_time(deviation, "Average")
 
 
-def _centroid(pooled_frames: Any) -> Any:
-    """Return the spectral centroid of the mean spectrum: 0 to 6 over CENTROID_HZ, shape (n, 1).
+def _balance(pooled_frames: Any) -> Any:
+    """Return the level of the loudest band above an edge less that of the loudest below, mean over EDGES_HZ, (n, 1).
 
-    The softmax of decibels, rightly scaled, is each band's share of the power.
+    Bands are averaged over time. 0 to 6 is −BALANCE_DB to BALANCE_DB.
     """
-    import keras
     from keras import layers
 
-    per_db = np.log(10) / 10
-    scaled = keras.initializers.Constant(-SPEC.floor * per_db / CENTROID_ROWS)
-    options = {"kernel_initializer": scaled, "use_bias": False, "trainable": False, "name": "scaled_bands"}
-    bands = layers.Conv2D(1, (CENTROID_ROWS, 1), strides=(CENTROID_ROWS, 1), **options)(pooled_frames)
-    shares = layers.Softmax(name="shares")(layers.Flatten()(_over_time(bands, "Average")))
-    layer = layers.Dense(1, activation="relu6", trainable=False, name="centroid")
-    centroid = layer(shares)
-    hz = SPEC.frequencies[0] + (np.arange(shares.shape[1]) + 0.5) * CENTROID_ROWS * SPEC.sample_rate / SPEC.n_fft
-    low, high = CENTROID_HZ
-    layer.set_weights([hz[:, None] * 6 / (high - low), np.array([-low * 6 / (high - low)])])
-    return centroid
+    rows = pooled_frames.shape[1]
+    options = {"strides": (BALANCE_ROWS, 1), "name": "narrow_bands", **_mean(BALANCE_ROWS)}
+    bands = _over_time(layers.Conv2D(1, (BALANCE_ROWS, 1), **options)(pooled_frames), "Average")
+    count = bands.shape[1]
+    edges = [_first_band(hz, rows, count) for hz in EDGES_HZ]
+    high = [_loudest(layers.Cropping2D(((edge, 0), (0, 0)))(bands)) for edge in edges]
+    low = [_loudest(layers.Cropping2D(((0, count - edge), (0, 0)))(bands)) for edge in edges]
+    layer = layers.Dense(1, activation="relu6", trainable=False, name="balance")
+    balance = layer(layers.Flatten()(layers.Concatenate()([*high, *low])))
+    scale = 3 * -SPEC.floor / BALANCE_DB / len(edges)
+    layer.set_weights([np.repeat([scale, -scale], len(edges))[:, None], np.array([3.0])])
+    return balance
+
+
+def _loudest(bands: Any) -> Any:
+    from keras import layers
+
+    return layers.MaxPooling2D((bands.shape[1], 1))(bands)
+
+
+def _first_band(hz: float, rows: int, bands: int) -> int:
+    """Return the number of the lowest band whose middle is above a frequency, at least 1.
+
+    Where the rows cannot be those of SPEC, an edge in the middle.
+    """
+    if rows != SPEC.rows:
+        return bands // 2
+    middle = SPEC.frequencies[: bands * BALANCE_ROWS].reshape(bands, -1).mean(axis=1)
+    return max(1, int(np.searchsorted(middle, hz)))
 
 
 def _prior() -> list[Any]:
-    """Return kernel and bias of the untrained logit from two deviations and the centroid."""
-    low, high = CENTROID_HZ
-    deviation, centroid = -UNSTEADY * DEVIATION_DB / 6, HIGH * (high - low) / 6000
-    return [np.array([[deviation], [deviation], [centroid]]), np.array([OFFSET + HIGH * low / 1000])]
+    """Return kernel and bias of the untrained logit from two deviations and the balance."""
+    deviation, balance = -UNSTEADY * DEVIATION_DB / 6, HIGH * BALANCE_DB / 3
+    return [np.array([[deviation], [deviation], [balance]]), np.array([OFFSET - HIGH * BALANCE_DB])]
 
 
 def _flipped(x: Any, name: str) -> Any:
@@ -194,7 +212,7 @@ def _preset(name: str, description: str, build: Any) -> Preset:
 PRESETS = (
     _preset(
         "compact",
-        "for nodes: steadiness and centroid beside convolutions, whatever the gain, under 50 KiB",
+        "for nodes: steadiness and balance beside convolutions, whatever the gain, under 50 KiB",
         statistics,
     ),
     _preset("strided", "strided stem, depthwise-separable blocks, frequency kept, time averaged last", strided),

@@ -1,0 +1,163 @@
+"""`leakear-train background`: how well a model file tells recorded leaks from other sounds, whatever the gain."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from tqdm import tqdm
+
+from leakear.edge import files
+from leakear.edge.command_line import number, whole
+from leakear.edge.errors import InputDataError
+from leakear.edge.model.tflite import FACTORY, Model
+from leakear.edge.spec import Samples
+from leakear.edge.spectrogram import spectrogram
+from leakear.train.cli.gain import converted
+from leakear.train.data import augmentation, dataset
+from leakear.train.data.augmentation import loop
+from leakear.train.data.dataset import SOUND_SUFFIXES
+from leakear.train.evaluation import metrics
+from leakear.train.nodedays import sounds
+
+HELP = """\
+Score recorded leaks and background sound, all limited to a noise logger's band and at random gains, and print how well
+the scores tell them apart.
+
+  leakear-train background recordings/ noises/ more-noises/ --model model.tflite
+  leakear-train background recordings/ noises/ --fold 3 --fold 4       leaks of these folds only
+
+Running water (--flow) is reported apart: it is flow, as a leak is. Files of one source are one group in the interval.
+"""
+FLOW = (*augmentation.FLOW_LIKE, "waterfall")
+"""Files of running water."""
+GAIN_DB = (-30.0, 6.0)
+"""Gain of each window: uniform between these, less where it would clip."""
+SUFFIXES = (*SOUND_SUFFIXES, ".mp3")
+
+
+@dataclass(frozen=True)
+class Heard:
+    """P(leak) of one window."""
+
+    source: str
+    """Site of a leak, or the background's file."""
+    leak: bool
+    score: float
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command line."""
+    parser.add_argument("data", type=Path, help="recordings with labels, as for `fit`; their leaks are used")
+    parser.add_argument("background", type=Path, nargs="+", help="folders with sounds without a leak")
+    parser.add_argument("--manifest", type=Path, help="manifest (default: DATA/manifest.csv where there is one)")
+    parser.add_argument("--model", type=Path, default=FACTORY, help="model file (default: the factory model)")
+    parser.add_argument("--fold", type=int, action="append", help="use leaks of this fold only; repeat for several")
+    parser.add_argument("--flow", action="append", metavar="NAME", help=f"files of running water ({', '.join(FLOW)})")
+    parser.add_argument("--per-file", type=whole(1), default=20, help="windows of each background file at most (20)")
+    parser.add_argument("--cut-hz", type=number(100), default=sounds.LOGGER_HZ, help="band of all sounds (1950)")
+    parser.add_argument("--json", type=Path, help="write everything here as well")
+
+
+def main(args: argparse.Namespace) -> int:
+    """Run the command."""
+    if args.json:
+        files.file(args.json, "--json")
+    model = Model.load(args.model)
+    leaks = [r for r in dataset.load(args.data, args.manifest) if r.target and (not args.fold or r.fold in args.fold)]
+    paths = [p for folder in args.background for p in sorted(folder.rglob("*")) if p.suffix.lower() in SUFFIXES]
+    if not leaks or not paths:
+        raise InputDataError(
+            f"{args.data} and {args.background[0]} must hold at least one leak and one sound: add some"
+        )
+    found = [Heard(r.site or r.name, True, score) for r in leaks for score in _scores(r.path, model, args.cut_hz, 2)]
+    for path in tqdm(paths, unit="file", disable=None):
+        found += [Heard(path.stem, False, score) for score in _scores(path, model, args.cut_hz, args.per_file)]
+    report = summarise(found, tuple(args.flow or FLOW), model.info.threshold)
+    if args.json:
+        args.json.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    print(text(report))
+    return 0
+
+
+def _scores(path: Path, model: Model, cut_hz: float, most: int) -> Iterator[float]:
+    """Score windows spread over a file, each at its own gain."""
+    spec = model.info.spec
+    whole_file = sounds.read((path,), cut_hz)
+    for number_, sound in enumerate(_spread(whole_file, spec.window_samples, most)):
+        rng = np.random.default_rng([len(whole_file), number_])
+        gain = 10 ** (rng.uniform(*GAIN_DB) / 20)
+        gain = min(gain, 0.99 / max(float(np.abs(sound).max()), 1e-9))
+        yield model.score(spectrogram(converted(np.float32(gain) * sound, rng), spec))
+
+
+def _spread(sound: Samples, length: int, most: int) -> Iterator[Samples]:
+    """Yield at most so many windows of a sound, spread evenly; a short sound is looped with cross-fades."""
+    if len(sound) < length:
+        yield loop(sound, length, 0, 1000)
+        return
+    count = min(most, len(sound) // length)
+    for start in np.linspace(0, len(sound) - length, count).astype(int):
+        yield sound[start : start + length]
+
+
+def summarise(found: Sequence[Heard], flow: Sequence[str], threshold: float) -> dict[str, Any]:
+    """Return the AUC without running water and with it alone, and figures of each background file."""
+    leaks = [heard for heard in found if heard.leak]
+    parts = {
+        "other": [heard for heard in found if not heard.leak and heard.source not in flow],
+        "flow": [heard for heard in found if not heard.leak and heard.source in flow],
+    }
+    report: dict[str, Any] = {
+        "threshold": threshold,
+        "leaks": {"windows": len(leaks), "at_threshold": _share(leaks, threshold)},
+        "files": [
+            {"file": name, **_against(leaks, mine, threshold)}
+            for name in dict.fromkeys(heard.source for heard in found if not heard.leak)
+            if (mine := [heard for heard in found if not heard.leak and heard.source == name])
+        ],
+    }
+    for name, part in parts.items():
+        if part:
+            report[name] = _against(leaks, part, threshold)
+            both = [*leaks, *part]
+            scores, targets = _columns(both)
+            groups = [f"{heard.leak} {augmentation.source(Path(heard.source))}" for heard in both]
+            report[name]["interval"] = str(metrics.estimate(metrics.auc, scores, targets, groups, 1000))
+    return report
+
+
+def _against(leaks: Sequence[Heard], others: Sequence[Heard], threshold: float) -> dict[str, Any]:
+    scores, targets = _columns([*leaks, *others])
+    auc = metrics.auc(scores, targets)
+    return {"windows": len(others), "auc": auc, "at_threshold": _share(others, threshold)}
+
+
+def _columns(found: Sequence[Heard]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.uint8]]:
+    return np.array([heard.score for heard in found]), np.array([heard.leak for heard in found], np.uint8)
+
+
+def _share(found: Sequence[Heard], threshold: float) -> float:
+    return float(np.mean([heard.score >= threshold for heard in found]))
+
+
+def text(report: dict[str, Any]) -> str:
+    """Write the report for people."""
+    lines = ["| background | windows | AUC against the leaks | windows at the threshold |", "|---|---|---|---|"]
+    lines += [
+        f"| {part['file']} | {part['windows']} | {part['auc']:.3f} | {part['at_threshold']:.0%} |"
+        for part in sorted(report["files"], key=lambda part: part["auc"])
+    ]
+    for name, title in (("other", "all but running water"), ("flow", "running water")):
+        if name in report:
+            part = report[name]
+            lines.append(f"| **{title}** | {part['windows']} | {part['interval']} | {part['at_threshold']:.1%} |")
+    leaks = report["leaks"]
+    lines.append(f"\n{leaks['windows']} windows of leaks, {leaks['at_threshold']:.0%} at P = {report['threshold']:.2f}")
+    return "\n".join(lines)
