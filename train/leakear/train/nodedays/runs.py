@@ -23,7 +23,7 @@ from leakear.train import simulator
 from leakear.train.nodedays.background_sound import Night
 from leakear.train.nodedays.recorded_day import RecordedDay, record
 from leakear.train.processes import processes
-from leakear.train.simulator.day import Day
+from leakear.train.simulator.day import Day, first_date
 from leakear.train.simulator.site import Site
 from leakear.train.simulator.timeline import START_HOUR
 from leakear.train.simulator.units import RATE
@@ -128,10 +128,11 @@ def _node_day(task: tuple[Plan, int]) -> NodeDay:
         leak_db = (plan.snr_db if plan.snr_db is not None else 10.0) if leak else None
         night = Night(site, number, plan.nights, leak_db=leak_db, minutes=plan.minutes)
         return NodeDay(stem, dict(night.truth()), kept(path, plan.model, plan.step_s, night.blocks()), 0.0, None)
-    days = [Day(site, 1_000_000 * (k + 1) + number, leak=False) for k in range(plan.before)]
-    days.append(Day(site, number, leak=leak, snr_db=plan.snr_db))
+    first = first_date(site, number)
+    days = [Day(site, number, leak=False, date=first + k) for k in range(plan.before)]
+    days.append(Day(site, number, leak=leak, snr_db=plan.snr_db, date=first + plan.before))
     recorded = kept(path, plan.model, plan.step_s, _stream(days, plan))
-    return NodeDay(stem, _truth(days, plan), recorded, START_UTC, _night(site, number, plan, path, recorded))
+    return NodeDay(stem, _truth(days, plan), recorded, START_UTC, _night(days[-1], plan, path, recorded))
 
 
 def _stream(days: Sequence[Day], plan: Plan) -> Iterator[Block]:
@@ -159,14 +160,14 @@ def _truth(days: Sequence[Day], plan: Plan) -> dict[str, Any]:
     return days[-1].truth() | judged
 
 
-def _night(site: Site, number: int, plan: Plan, path: Path, recorded: RecordedDay) -> RecordedDay | None:
-    """Return the sound for the calibration: the whole leak-free day before, or an additional night."""
+def _night(day: Day, plan: Plan, path: Path, recorded: RecordedDay) -> RecordedDay | None:
+    """Return the sound for the calibration: the whole leak-free day before, or an additional night, the one before."""
     if not plan.calibrate:
         return None
     if plan.before:
         noon, day_s = START_UTC + plan.before * plan.hours * 3600, plan.hours * 3600
         return recorded.between(noon - day_s, noon)
-    night = Day(site, 1_000_000 + number, leak=False)
+    night = Day(Site.draw(day.site.seed), day.seed, leak=False, date=max(day.date - 1, 0))
     return kept(
         path.with_name(path.name + "-before"),
         plan.model,
@@ -190,7 +191,7 @@ def kept(path: Path, model: Opener, step_s: float, blocks: Iterable[Block]) -> R
 def _digest(plan: Plan) -> str:
     """Digest of all that a recording depends on: model, step, level of the leak, source text of the simulator."""
     package = Path(simulator.__file__).parent
-    text = b"".join(path.read_bytes() for path in sorted(package.glob("*.py")))
+    text = b"".join(path.read_bytes() for path in sorted(package.rglob("*.py")))
     simulated = hashlib.sha256(text).hexdigest()
     wanted = [plan.model.key(), plan.step_s, plan.snr_db, plan.minutes, plan.hours, plan.before, RECORDING, simulated]
     return hashlib.sha256(json.dumps(wanted).encode()).hexdigest()[:12]

@@ -62,15 +62,22 @@ _SWINGS_S = np.array([3.1, 5.3, 8.9, 17.0, 41.0, 97.0, 290.0])
 """Periods of the background level's variation, seconds."""
 
 
+def phases(seed: int) -> npt.NDArray[np.float64]:
+    """Draw the phases of a site's `unrest`, radians, shape (7,)."""
+    return np.random.default_rng([seed, 0xA3B]).uniform(0, 2 * np.pi, _SWINGS_S.size)
+
+
 def unrest(seconds: float, phases: npt.NDArray[np.float64]) -> float:
     """Return the background level at this time minus its mean, in standard deviations; phases (7,) in radians."""
     swings = np.sin(2 * np.pi * seconds / _SWINGS_S + phases)
     return float(swings.sum() * np.sqrt(2 / _SWINGS_S.size))
 
 
-def rain(f: Array) -> Array:
-    """Power density of rain on a cover: a hump at 6 to 11 kHz over a wide floor. Unscaled."""
-    return np.asarray(1 / (1 + ((f - 8000) / 2200) ** 4) + 0.05 / (1 + (f / 900) ** 1.0), np.float32)
+def rain(f: Array, low_db: float) -> Array:
+    """Power density of rain on a cover: humps at 6 to 11 kHz and, `low_db` above it, at 0.35 to 3.6 kHz. Unscaled."""
+    drops = 1 / (1 + ((f - 8000) / 2200) ** 4) + 0.05 / (1 + (f / 900) ** 1.0)
+    cover = 1 / ((1 + (350 / f) ** 3) * (1 + (f / 3600) ** 3))
+    return np.asarray(drops + ratio(low_db) * cover, np.float32)
 
 
 def wind(f: Array) -> Array:
