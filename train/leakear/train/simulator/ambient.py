@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import pi, sin
 from typing import Literal, get_args
 
 import numpy as np
@@ -55,10 +56,10 @@ class Ambient:
 
     def rise_db(self, hour: float) -> float:
         """Return decibels over the night level at this hour: half a sine from 05:00 to 23:00."""
-        return float(self.day_db * max(0.0, np.sin(np.pi * (hour - 5) / 18)))
+        return self.day_db * max(0.0, sin(pi * (hour - 5) / 18))
 
 
-_SWINGS_S = np.array([3.1, 5.3, 8.9, 17.0, 41.0, 97.0, 290.0])
+_SWINGS_S = np.array([2.9, 3.7, 4.9, 7.1, 13.0, 37.0, 190.0])
 """Periods of the background level's variation, seconds."""
 
 
@@ -67,10 +68,10 @@ def phases(seed: int) -> npt.NDArray[np.float64]:
     return np.random.default_rng([seed, 0xA3B]).uniform(0, 2 * np.pi, _SWINGS_S.size)
 
 
-def unrest(seconds: float, phases: npt.NDArray[np.float64]) -> float:
-    """Return the background level at this time minus its mean, in standard deviations; phases (7,) in radians."""
-    swings = np.sin(2 * np.pi * seconds / _SWINGS_S + phases)
-    return float(swings.sum() * np.sqrt(2 / _SWINGS_S.size))
+def unrest(seconds: npt.NDArray[np.float64], angles: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Return the background level at these times minus its mean, in standard deviations; angles (7,): `phases`."""
+    swings = np.sin(2 * np.pi * np.asarray(seconds)[..., None] / _SWINGS_S + angles)
+    return np.asarray(swings.sum(axis=-1) * np.sqrt(2 / _SWINGS_S.size))
 
 
 def rain(f: Array, low_db: float) -> Array:

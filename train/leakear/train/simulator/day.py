@@ -43,6 +43,7 @@ class Day:
         self.seed = seed
         rng = np.random.default_rng([site.seed, seed, self.date, 0xDA1])
         self.events = timeline.draw_events(self.site, rng, self.date, leak=leak, snr_db=snr_db)
+        self._last: tuple[int, list[Event], Scene] | None = None
 
     @cached_property
     def _renderer(self) -> Renderer:
@@ -59,8 +60,10 @@ class Day:
         """The surroundings every MOMENT_S of the day."""
         seconds = np.arange(int(DAY_S / MOMENT_S) + 1) * MOMENT_S
         days, variation = self.date + seconds / DAY_S, self.site.variation
-        columns = variation.level(days).tolist(), variation.shape_db(days).tolist(), variation.steadiness(days).tolist()
-        return [Scene(ambient_db=level, shape_db=tuple(s), unsteady=u) for level, s, u in zip(*columns, strict=True)]
+        rise = [self.site.ambient.rise_db((START_HOUR + s / 3600) % 24) for s in seconds.tolist()]
+        level = variation.level(days) + rise
+        columns = level.tolist(), variation.shape_db(days).tolist(), variation.steadiness(days).tolist()
+        return [Scene(ambient_db=db, shape_db=tuple(s), unsteady=u) for db, s, u in zip(*columns, strict=True)]
 
     @cached_property
     def _active(self) -> Mapping[int, list[Event]]:
@@ -84,12 +87,14 @@ class Day:
     def scene(self, index: int) -> Scene:
         """Return the sounds of stretch `index`."""
         seconds = index * HOP / RATE
-        around = self._surroundings[min(int(seconds / MOMENT_S), len(self._surroundings) - 1)]
-        rise = self.site.ambient.rise_db((START_HOUR + seconds / 3600) % 24)
-        scene = replace(around, ambient_db=around.ambient_db + rise)
-        for event in self._active.get(index, ()):
-            scene = _with(scene, event, seconds)
-        return scene
+        moment = min(int(seconds / MOMENT_S), len(self._surroundings) - 1)
+        active = self._active.get(index, [])
+        if self._last is None or self._last[:2] != (moment, active):
+            scene = self._surroundings[moment]
+            for event in active:
+                scene = _with(scene, event, seconds)
+            self._last = moment, active, scene
+        return self._last[2]
 
     def render(self, index: int) -> Array:
         """Make samples (HOP,) of stretch `index`, valve thumps included."""

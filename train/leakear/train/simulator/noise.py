@@ -21,8 +21,8 @@ FALL = np.cos(_ANGLE)
 """Fade-out to `RISE`."""
 
 
-TABLE = 2**21
-"""Complex values of white noise in the table: two stretches of a day share most of theirs once in 60 pairs at most, and
+TABLE = 2**20
+"""Complex values of white noise in the table: two stretches of a day share most of theirs once in 30 pairs at most, and
 at other frequencies."""
 
 
@@ -69,7 +69,7 @@ class NoiseStream:
         whole[:FADE] = whole[:FADE] * RISE + self._tail
         self._tail = whole[HOP:] * FALL
         self._next = index + 1
-        return whole[:HOP]
+        return whole[:HOP].copy()
 
     def _make(self, index: int, power: Array) -> Array:
         return stretch(power, mixed(self._seed, index + 1))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
+from typing import TypeAlias
 
 import numpy as np
 import scipy.fft
@@ -43,6 +45,11 @@ class Spectra:
     def leak(self) -> Array:
         """The leak at 0 dB in the sensor's band against the night's stationary sounds."""
         return self.outlet(self.site.leak)
+
+    @cached_property
+    def leak_headroom_db(self) -> float:
+        """Decibels to which the leak can be raised."""
+        return headroom_db(self.leak)
 
     @cached_property
     def fixtures(self) -> tuple[Array, ...]:
@@ -125,6 +132,10 @@ def headroom_db(noise: Array) -> float:
     return LOUDEST_DBFS - dbfs(float(noise.sum()))
 
 
+_Open: TypeAlias = tuple[Flow, Array, float]
+"""An open outlet: what it is, power per bin at 0 dB, and its level in dB."""
+
+
 class Renderer:
     """Makes samples of one site, stretch by stretch, in any order."""
 
@@ -144,28 +155,35 @@ class Renderer:
         rng = np.random.Generator(np.random.SFC64([self._seed, index, 7]))
         if scene.dropout:
             return np.zeros(HOP, np.float32)
-        total = self._power(index, scene)
+        flows = self._flows(scene)
+        total = self._power(index, scene, flows)
         out = self._noise.render(index, total)
-        for wave in self._waves(index, scene):
-            out = out + wave
-        shorts = self._shorts(scene, rng)
+        for wave in self._waves(index, scene, flows):
+            out += wave
+        shorts = self._shorts(scene, flows, rng)
         if shorts is not None:
-            out = out + shorts
-        gain = np.float32(self.site.sensor.gain(float(total.sum())))
-        return self.site.sensor.convert(out * gain, rng)
+            out += shorts
+        if self.site.sensor.agc:
+            out *= np.float32(self.site.sensor.gain(float(total.sum())))
+        return self.site.sensor.convert(out, rng)
 
     def power(self, index: int, scene: Scene) -> Array:
         """Sum the mean-square power per bin of the steady noises of a stretch."""
-        return self._power(index + self.first, scene)
+        return self._power(index + self.first, scene, self._flows(scene))
 
-    def _power(self, index: int, scene: Scene) -> Array:
+    def _power(self, index: int, scene: Scene, flows: Sequence[_Open]) -> Array:
         s = self.spectra
-        unrest = scene.unsteady * self.site.ambient.unsteady_db * ambient.unrest(index * HOP / RATE, self._phases)
-        total = s.self_noise + s.coloured(scene.shape_db) * np.float32(ratio(scene.ambient_db + unrest))
+        unrest = (
+            scene.unsteady
+            * self.site.ambient.unsteady_db
+            * float(ambient.unrest(np.array(index * HOP / RATE), self._phases))
+        )
+        total = s.coloured(scene.shape_db) * np.float32(ratio(scene.ambient_db + unrest))
+        total += s.self_noise
         for k in self._running(scene):
             if not self.site.machines[k].flutter_hz:
                 total += s.machines[k]
-        for flow, noise, db in self._flows(scene):
+        for flow, noise, db in flows:
             total += noise * np.float32(ratio(db + flow.swell(index * HOP / RATE)))
         if scene.rain_dbfs is not None:
             total += s.rain(scene.rain_low_db) * np.float32(power(scene.rain_dbfs))
@@ -174,11 +192,11 @@ class Renderer:
             total += s.wind * np.float32(power(scene.wind_dbfs + gust))
         return np.asarray(total, np.float32)
 
-    def _flows(self, scene: Scene) -> list[tuple[Flow, Array, float]]:
+    def _flows(self, scene: Scene) -> list[_Open]:
         """List the open outlets: outlet, power per bin at 0 dB, and its level in dB."""
         flows = [(self.site.fixtures[k], self.spectra.fixtures[k], db) for k, db in scene.uses]
         if scene.leak_db is not None:
-            level = min(scene.leak_db, headroom_db(self.spectra.leak))
+            level = min(scene.leak_db, self.spectra.leak_headroom_db)
             flows.append((self.site.leak, self.spectra.leak, level))
         return flows
 
@@ -186,7 +204,7 @@ class Renderer:
         always = {k for k, machine in enumerate(self.site.machines) if machine.always}
         return sorted(always | set(scene.machines))
 
-    def _waves(self, index: int, scene: Scene) -> list[Array]:
+    def _waves(self, index: int, scene: Scene, flows: Sequence[_Open]) -> list[Array]:
         """Make tones of machines and whistles, and modulated noise."""
         waves = []
         for k in self._running(scene):
@@ -195,21 +213,25 @@ class Renderer:
             if flutter:
                 envelope = Tones(flutter, (0.6,), 0.0, 1.0, 0.0).render(index) + np.float32(1)
                 waves.append(self._flutter.render(index, self.spectra.machines[k]) * envelope)
-        for flow, noise, db in self._flows(scene):
+        for flow, noise, db in flows:
             if flow.whistle is not None:
                 hiss = np.sqrt(noise.sum() * ratio(db) * self.spectra.response[self.spectra.at(flow.whistle.hz)])
                 waves.append(flow.whistle.render(index) * np.float32(hiss))
         return waves
 
-    def _shorts(self, scene: Scene, rng: np.random.Generator) -> Array | None:
+    def _shorts(self, scene: Scene, flows: Sequence[_Open], rng: np.random.Generator) -> Array | None:
         """Short sounds of the scene and bubbles of its flows, as the sensor passes them; None when there are none."""
+        if not scene.shorts and not any(flow.bubbles_per_s for flow, _, _ in flows):
+            return None
         out = np.zeros(BLOCK, np.float32)
         seconds = HOP / RATE
         found = 0
         for shorts in scene.shorts:
             for _ in range(rng.poisson(shorts.per_s * seconds)):
                 found += _place(out, ambient.short_sound(shorts.kind, shorts.peak * rng.uniform(0.3, 1), rng), rng)
-        for flow, noise, db in self._flows(scene):
+        for flow, noise, db in flows:
+            if not flow.bubbles_per_s:
+                continue
             peak = 3 * float(np.sqrt(noise.sum() * ratio(db)))
             for _ in range(rng.poisson(flow.bubbles_per_s * seconds)):
                 found += _place(out, ambient.short_sound("drops", peak * rng.uniform(0.5, 2), rng), rng)

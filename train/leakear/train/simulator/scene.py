@@ -71,9 +71,7 @@ def surroundings(site: Site, day: float) -> Scene:
     )
 
 
-def draw_scene(
-    site: Site, rng: np.random.Generator, label: Label, snr_db: float | None = None, date: int = 0
-) -> Scene:
+def draw_scene(site: Site, rng: np.random.Generator, label: Label, snr_db: float | None = None, date: int = 0) -> Scene:
     """Draw a scene of a day (see `Variation` for dates).
 
     Other sounds are equally likely with and without a leak, so that they do not tell the label.
@@ -84,7 +82,9 @@ def draw_scene(
     return replace(
         surroundings(site, date + rng.uniform(0, 1)),
         leak_db=leak if label == "Leak" else None,
-        machines=tuple(k for k, machine in enumerate(site.machines) if rng.random() < min(0.6, machine.share) and machine.on_s),
+        machines=tuple(
+            k for k, machine in enumerate(site.machines) if rng.random() < min(0.6, machine.share) and machine.on_s
+        ),
         uses=((fixture, rng.uniform(-15, 0)),) if label == "Use" else (),
         rain_dbfs=min(level + rng.uniform(-5, 20), -25.0) if rng.random() < 0.08 else None,
         rain_low_db=float(rng.uniform(*RAIN_LOW_DB)),

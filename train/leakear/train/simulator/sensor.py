@@ -93,11 +93,15 @@ class Sensor:
 
     def convert(self, samples: Array, rng: np.random.Generator) -> Array:
         """Add offset and interference, clip and quantise samples (n,)."""
-        out = samples + np.float32(self.dc)
+        out = np.asarray(samples + np.float32(self.dc), np.float32)
         for _ in range(rng.poisson(self.emi_per_hour * HOP / RATE / 3600 * len(out) / HOP)):
             place = int(rng.integers(len(out)))
             length = int(rng.integers(2, 30))
             tick = rng.normal(0, loguniform(rng, 0.01, 0.6), length) * np.exp(-np.arange(length) / 6)
             out[place : place + length] += tick[: len(out) - place].astype(np.float32)
         step = np.float32(2 ** (self.bits - 1))
-        return np.asarray(np.clip(np.rint(out * step), -step, step - 1) / step, np.float32)
+        out *= step
+        np.rint(out, out=out)
+        np.clip(out, -step, step - 1, out=out)
+        out /= step
+        return out

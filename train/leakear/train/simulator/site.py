@@ -23,7 +23,7 @@ FIXTURE_MM = (1.5, 10.0)
 
 NIGHT_KINDS: tuple[Kind, ...] = ("pump", "fan", "air-conditioner", "valve")
 """Machines that run through some nights."""
-NIGHTLY_SHARE = (0.008, 0.15)
+NIGHTLY_SHARE = (0.005, 0.12)
 """Share of the nights on which such a machine runs: limits over the sites."""
 NIGHTLY_DB = 4.4
 """Mean level of such a machine over the surroundings, dB."""
@@ -48,7 +48,7 @@ class Habits:
     @classmethod
     def draw(cls, rng: np.random.Generator) -> Habits:
         """Draw the habits of a site."""
-        return cls(loguniform(rng, 0.05, 1.0))
+        return cls(loguniform(rng, 0.05, 0.6))
 
 
 @dataclass(frozen=True)
@@ -142,9 +142,7 @@ def _machines(rng: np.random.Generator, ambient_dbfs: float, mains: float) -> tu
     return (*own, _draw_machine(rng, kind, ambient_dbfs, mains, nightly=True))
 
 
-def _draw_machine(
-    rng: np.random.Generator, kind: Kind, ambient_dbfs: float, mains: float, *, nightly: bool
-) -> Machine:
+def _draw_machine(rng: np.random.Generator, kind: Kind, ambient_dbfs: float, mains: float, *, nightly: bool) -> Machine:
     if not nightly:
         return Machine.draw(rng, kind, ambient_dbfs + rng.uniform(-12, 10), mains)
     level = min(ambient_dbfs + rng.exponential(NIGHTLY_DB), LOUDEST_MACHINE_DBFS)

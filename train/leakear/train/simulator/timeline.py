@@ -28,6 +28,7 @@ LOUDEST_WEATHER_DBFS = -22.0
 """Level of the heaviest rain and the strongest wind."""
 _BUSY = np.array([1, 0.5, 0.3, 0.2, 0.3, 1.5, 5, 7, 5, 3, 2.5, 2.5, 3, 2.5, 2, 2, 3, 4.5, 6, 6, 5, 4, 3, 2])
 """Relative activity of a household by hour of the day."""
+_BUSY_UP_TO = np.cumsum(_BUSY) / _BUSY.sum()
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ def _leak(rng: np.random.Generator, snr_db: float | None) -> Event:
 
 def _busy_time(rng: np.random.Generator) -> float:
     """Draw a time, seconds after noon, more often in busy hours."""
-    hour = rng.choice(24, p=_BUSY / _BUSY.sum()) + rng.random()
+    hour = int(np.searchsorted(_BUSY_UP_TO, rng.random())) + rng.random()
     return float((hour - START_HOUR) % 24 * 3600)
 
 

@@ -23,7 +23,7 @@ _BLOCK = 128
 
 
 def drift(
-    seed: tuple[int, ...], times: Series, time_constant: float, *, columns: int = 1, tails: float = 4.0
+    seed: tuple[int, ...], times: Series, time_constant: float, *, columns: int = 1, tails: float = 5.0
 ) -> Series:
     """Return a process of mean 0, standard deviation 1 and exponential correlation, shape (n, columns).
 
