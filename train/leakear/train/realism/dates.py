@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -42,6 +43,10 @@ REAL_HOURS = (0.65, 1.1, (22, 29))
 """Of the real sensor: median and 95th percentile of the excess, dB; percentage of half-hours from 0.85 dB on."""
 
 
+Excesses: TypeAlias = npt.NDArray[np.float64]
+"""Excess of each recording or half-hour, shape (n,), dB."""
+
+
 @dataclass(frozen=True)
 class Recorded:
     """A site's recordings of several dates."""
@@ -56,10 +61,10 @@ class Recorded:
 class DateFigures:
     """Excess of each recording over the other dates of its site, and of second halves over first ones, dB."""
 
-    excess: npt.NDArray[np.float64]
-    many: npt.NDArray[np.float64]
+    excess: Excesses
+    many: Excesses
     """Those of the sites with ten dates or more."""
-    halves: npt.NDArray[np.float64]
+    halves: Excesses
 
 
 def real(data: Path) -> list[Recorded]:
@@ -118,9 +123,7 @@ def date_figures(sites: Sequence[Recorded]) -> DateFigures:
     return DateFigures(np.array(every), np.array(many), np.array(halves))
 
 
-def half_hours(
-    seed: int, days: int = HOURS_DAYS, without: Collection[str] = ("use", "rain", "wind")
-) -> npt.NDArray[np.float64]:
+def half_hours(seed: int, days: int = HOURS_DAYS, without: Collection[str] = ("use", "rain", "wind")) -> Excesses:
     """Return the excess of each half-hour after the first two days over all half-hours known by then, shape (n,), dB.
 
     Each half-hour's levels are the median over moments a minute apart, without the randomness of noise. Use and weather
@@ -129,10 +132,8 @@ def half_hours(
     site = Site.draw(seed)
     start = first_date(site, 0)
     rows = np.concatenate([_medians(Day(site, 0, leak=False, date=start + k), without) for k in range(days)])
-    out = []
-    for k in range(LEARNED, len(rows)):
-        out.append(BackgroundMatcher(rows[: k - LATE]).match(rows[k]).excess_db)
-    return np.array(out)
+    judged = range(LEARNED, len(rows))
+    return np.array([BackgroundMatcher(rows[: k - LATE]).match(rows[k]).excess_db for k in judged])
 
 
 def _medians(day: Day, without: Collection[str]) -> npt.NDArray[np.float32]:

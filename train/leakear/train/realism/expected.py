@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from functools import lru_cache
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -17,11 +18,13 @@ from leakear.train.simulator.day import Day
 from leakear.train.simulator.jet import level_change_db
 from leakear.train.simulator.render import Spectra, headroom_db
 from leakear.train.simulator.timeline import DAY_S, START_HOUR, Event, pressure
-from leakear.train.simulator.units import BLOCK, HOP, RATE, Array, frequencies, power, ratio
+from leakear.train.simulator.units import BLOCK, HOP, RATE, Array, power, ratio
 from leakear.train.simulator.variation.variation import ANCHORS, SPACING
 
-Series = npt.NDArray[np.float64]
+Series: TypeAlias = npt.NDArray[np.float64]
 """One value a moment, shape (n,), or a row of cells a moment, shape (n, cells)."""
+Mask: TypeAlias = npt.NDArray[np.bool_]
+"""Bins that count, shape (bins,)."""
 CELLS = 3
 """Cells in a third octave, within which a change of the surroundings' spectrum is constant."""
 COARSE = BLOCK // 8
@@ -36,6 +39,7 @@ class ExpectedLevels:
         self.day = day
         self._events = [event for event in day.events if event.kind not in without]
         self._spectra = Spectra(day.site, day.night, COARSE)
+        self._rounding = 4.0 ** (1 - day.site.sensor.bits) / 12  # power of the converter's error
         self._band = day.site.sensor.band(self._spectra.f)
 
     def third_octaves(self, seconds: Series, *, unrest: bool = False) -> Series:
@@ -54,7 +58,8 @@ class ExpectedLevels:
         `unrest`: with the surroundings' coming and going within minutes. `in_band`: of the sensor's band only.
         """
         spectra, where = self._spectra, self._band if in_band else None
-        total = _cells(spectra.self_noise, where) + self._surroundings(seconds, unrest, where)
+        coarse = np.float32(self._rounding / spectra.f.size)
+        total = _cells(spectra.self_noise + coarse, where) + self._surroundings(seconds, unrest, where)
         for k, machine in enumerate(self.day.site.machines):
             if machine.always:
                 total = total + _cells(spectra.machine(k), where)
@@ -65,7 +70,7 @@ class ExpectedLevels:
             total[now] += _ADDED[event.kind](self, event, seconds[now], where)
         return total
 
-    def _surroundings(self, seconds: Series, unrest: bool, where: Array | None) -> Series:
+    def _surroundings(self, seconds: Series, unrest: bool, where: Mask | None) -> Series:
         site = self.day.site
         days = self.day.date + seconds / DAY_S
         level = site.variation.level(days)
@@ -86,23 +91,23 @@ class ExpectedLevels:
         cells = whole if where is None else heard
         return np.asarray(gains * cells * (kept * 10 ** (level / 10))[:, None])
 
-    def _machine(self, event: Event, _: Series, where: Array | None) -> Series:
+    def _machine(self, event: Event, _: Series, where: Mask | None) -> Series:
         machine = self.day.site.machines[event.detail["machine"]]
         return np.float64(not machine.always) * _cells(self._spectra.machine(event.detail["machine"]), where)
 
-    def _use(self, event: Event, _: Series, where: Array | None) -> Series:
+    def _use(self, event: Event, _: Series, where: Mask | None) -> Series:
         return _cells(self._spectra.fixtures[event.detail["fixture"]], where) * ratio(event.detail["flow_db"])
 
-    def _leak(self, event: Event, seconds: Series, where: Array | None) -> Series:
+    def _leak(self, event: Event, seconds: Series, where: Mask | None) -> Series:
         most = headroom_db(self._spectra.leak)
         dips = [level_change_db(pressure(s, event.detail["pressure_dip"])) for s in seconds]
         levels = np.minimum(event.detail["snr_db"] + np.array(dips), most)
         return np.asarray(10 ** (levels / 10)[:, None] * _cells(self._spectra.leak, where))
 
-    def _rain(self, event: Event, _: Series, where: Array | None) -> Series:
+    def _rain(self, event: Event, _: Series, where: Mask | None) -> Series:
         return _cells(self._spectra.rain(event.detail["low_db"]), where) * power(event.detail["level_dbfs"])
 
-    def _wind(self, event: Event, seconds: Series, where: Array | None) -> Series:
+    def _wind(self, event: Event, seconds: Series, where: Mask | None) -> Series:
         start = self.day.date * self.day.stretches * HOP / RATE
         gusts = power(event.detail["level_dbfs"]) * 10 ** (0.6 * np.sin(2 * np.pi * (start + seconds) / 47))
         return np.asarray(gusts[:, None] * _cells(self._spectra.wind, where))
@@ -130,7 +135,7 @@ def _centres() -> npt.NDArray[np.float64]:
     return np.concatenate([edges[:1] * 0.8, np.sqrt(edges[1:] * edges[:-1]), [np.sqrt(edges[-1] * RATE / 2)]])
 
 
-def _cells(per_bin: Array, where: Array | None) -> Series:
+def _cells(per_bin: Array, where: Mask | None) -> Series:
     """Sum the power of bins into cells. A bin that lies across an edge is divided."""
     bins = per_bin.astype(np.float64) if where is None else np.where(where, per_bin, 0).astype(np.float64)
     width = RATE / 2 / (len(bins) - 1)

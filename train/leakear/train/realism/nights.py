@@ -1,4 +1,4 @@
-"""How the quietest level of the night changes from night to night: real loggers' figures, and the same of simulated sites.
+"""How the quietest level of the night changes: figures of real loggers, and the same of simulated sites.
 
 The real ones: 459 utility loggers, 32,396 nights (Yorkshire Water's open logger data, 2018), in the logger's own units
 of level. One unit is taken as one decibel, and simulated levels are rounded to whole ones, as the loggers' are.

@@ -23,7 +23,8 @@ def clip(site: Site, label: Label, seed: int, seconds: float = 10.0, snr_db: flo
     """Make samples (seconds × 22050,) float32 in full scale ±1 of one random moment at a site.
 
     `Leak`: the site's leak, `snr_db` over the stationary sounds of that night in the sensor's band (by default random,
-    −10 to 30 dB), together with other random sounds. `NoLeak`: the same without the leak. `Use`: a running tap instead of the leak.
+    −10 to 30 dB), together with other random sounds. `NoLeak`: the same without the leak. `Use`: a running tap instead
+    of the leak.
     """
     rng = np.random.default_rng([site.seed, seed, 0xC11B])
     date = int(rng.integers(DATES))

@@ -42,7 +42,7 @@ class Ambient:
             traffic_hz=loguniform(rng, 30, 200),
             room_db=float(rng.uniform(-40, -12)),
             room_slope=float(rng.uniform(1, 2)),
-            day_db=float(rng.uniform(2, 10)),
+            day_db=float(rng.uniform(1, 7)),
             unsteady_db=float(rng.uniform(1, 4)),
             rings=bool(rng.random() < 0.5),
         )
@@ -59,7 +59,7 @@ class Ambient:
         return self.day_db * max(0.0, sin(pi * (hour - 5) / 18))
 
 
-_SWINGS_S = np.array([2.9, 3.7, 4.9, 7.1, 13.0, 37.0, 190.0])
+_SWINGS_S = np.array([2.9, 3.3, 3.9, 4.7, 6.1, 11.0, 97.0])
 """Periods of the background level's variation, seconds."""
 
 

@@ -58,7 +58,7 @@ class Day:
     @cached_property
     def _surroundings(self) -> list[Scene]:
         """The surroundings every MOMENT_S of the day."""
-        seconds = np.arange(int(DAY_S / MOMENT_S) + 1) * MOMENT_S
+        seconds = np.arange(int(DAY_S / MOMENT_S) + 1, dtype=np.float64) * MOMENT_S
         days, variation = self.date + seconds / DAY_S, self.site.variation
         rise = [self.site.ambient.rise_db((START_HOUR + s / 3600) % 24) for s in seconds.tolist()]
         level = variation.level(days) + rise

@@ -15,7 +15,7 @@ from leakear.train.simulator.units import loguniform
 from leakear.train.simulator.variation.processes import drift, last_change, runs_on
 from leakear.train.simulator.variation.variation import Variation
 
-NIGHT_DBFS = (-33.0, 4.5)
+NIGHT_DBFS = (-32.0, 3.0)
 """Night level in dBFS, mean and standard deviation: the gain is set at installation, as in noise loggers."""
 FIXTURE_MM = (1.5, 10.0)
 """Millimetres: the openings of taps, showers and cisterns' valves."""
@@ -23,9 +23,9 @@ FIXTURE_MM = (1.5, 10.0)
 
 NIGHT_KINDS: tuple[Kind, ...] = ("pump", "fan", "air-conditioner", "valve")
 """Machines that run through some nights."""
-NIGHTLY_SHARE = (0.005, 0.12)
+NIGHTLY_SHARE = (0.006, 0.15)
 """Share of the nights on which such a machine runs: limits over the sites."""
-NIGHTLY_DB = 4.4
+NIGHTLY_DB = 3.5
 """Mean level of such a machine over the surroundings, dB."""
 LOUDEST_MACHINE_DBFS = -18.0
 MACHINES_PER_DAY = 1 / 200
@@ -48,7 +48,7 @@ class Habits:
     @classmethod
     def draw(cls, rng: np.random.Generator) -> Habits:
         """Draw the habits of a site."""
-        return cls(loguniform(rng, 0.05, 0.6))
+        return cls(loguniform(rng, 0.05, 0.5))
 
 
 @dataclass(frozen=True)
@@ -144,7 +144,7 @@ def _machines(rng: np.random.Generator, ambient_dbfs: float, mains: float) -> tu
 
 def _draw_machine(rng: np.random.Generator, kind: Kind, ambient_dbfs: float, mains: float, *, nightly: bool) -> Machine:
     if not nightly:
-        return Machine.draw(rng, kind, ambient_dbfs + rng.uniform(-12, 10), mains)
+        return Machine.draw(rng, kind, ambient_dbfs + rng.uniform(-12, 7), mains)
     level = min(ambient_dbfs + rng.exponential(NIGHTLY_DB), LOUDEST_MACHINE_DBFS)
     machine = Machine.draw(rng, kind, level, mains)
     share = loguniform(rng, *NIGHTLY_SHARE)

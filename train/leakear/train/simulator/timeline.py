@@ -110,7 +110,7 @@ def _long_uses(site: Site, rng: np.random.Generator) -> list[Event]:
     for _ in range(rng.poisson(site.habits.long_per_day)):
         start, fixture = float(rng.uniform(0, DAY_S)), int(rng.integers(len(site.fixtures)))
         end = min(start + loguniform(rng, *LONG_USE_S), DAY_S)
-        detail = {"fixture": fixture, "flow_db": float(rng.uniform(-12, 0)), "began_s": start, "ended_s": end}
+        detail = {"fixture": fixture, "flow_db": float(rng.uniform(-20, -2)), "began_s": start, "ended_s": end}
         events.append(Event("use", start, end, detail | {"name": "long"}))
     return events
 

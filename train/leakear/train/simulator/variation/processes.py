@@ -6,11 +6,12 @@ Each is a function of a seed and of time alone, so two days in a row are one con
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-Series = npt.NDArray[np.float64]
+Series: TypeAlias = npt.NDArray[np.float64]
 """One value a moment, shape (n,), or a row a moment, shape (n, columns)."""
 _STEPS = 2
 """Knots in one time constant."""

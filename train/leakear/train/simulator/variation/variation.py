@@ -14,11 +14,9 @@ ANCHORS = 19
 """Frequencies, from 31 Hz upwards, between which a change of spectrum is linear in dB over log frequency."""
 SPACING = 0.47
 """Octaves from one to the next."""
-BROAD = 10
-"""Every second of them: slow changes of spectrum differ only there, and are linear in between."""
 MINUTE_D, HOUR_D, DAY_D, WEEK_D, SEASON_D = 3 / 1440, 1.5 / 24, 0.3, 7.0, 90.0
 """Time constants, days."""
-LEVEL_DB = (0.55, 0.95)
+LEVEL_DB = (0.58, 1.0)
 """Level of the surroundings from night to night, dB: median of the sites' standard deviations, and the standard
 deviation of its logarithm."""
 LEVEL_WEEK = 1.3
@@ -27,23 +25,20 @@ LEVEL_HOUR = 0.5
 """From hour to hour."""
 LEVEL_SEASON = 0.3
 """From season to season."""
-SHAPE_DB = (1.5, 0.85, 0.5, 0.5, 9.0)
+SHAPE_DB = (2.2, 0.8, 0.6, 0.5, 8.0)
 """Standard deviation of the spectrum at each anchor by time constant, dB: minute, hour, day, week, season."""
 TAILS = 12.0
-"""Degrees of freedom of the changes of spectrum within a day: hardly more large ones than of a normal distribution."""
+"""Degrees of freedom of the changes of spectrum: hardly more large ones than of a normal distribution."""
 SHAPE_SPREAD = 0.3
 """Standard deviation of the logarithm of a site's factor on it."""
-CHANGES_PER_DAY = 1 / 60
+CHANGES_PER_DAY = 1 / 50
 """Lasting changes of the surroundings: traffic that is re-routed, building, new neighbours."""
-CHANGE_DB = (2.0, 6.0)
+CHANGE_DB = (2.0, 7.0)
 """Of such a change: Laplace scale of the level, standard deviation of the spectrum at each anchor, dB."""
 KNOCKS_PER_DAY = 1 / 250
 """The sensor is knocked or mounted again: its response changes."""
 KNOCK_DB = (2.0, 2.0)
 """Of such a change: standard deviation over the whole band and at each anchor, dB."""
-
-_BETWEEN = np.stack([np.interp(np.arange(ANCHORS), 2 * np.arange(BROAD), row) for row in np.eye(BROAD)])
-"""Values at every second anchor to values at all, shape (BROAD, ANCHORS)."""
 
 
 @dataclass(frozen=True)
@@ -85,14 +80,9 @@ class Variation:
 
     def shape_db(self, days: Series) -> Series:
         """Return the change of the spectrum at the anchors, shape (n, ANCHORS), dB."""
-        minute, hour, day, week, season = SHAPE_DB
-        fine = sum(
-            db * drift((self.seed, tag), days, tau, columns=ANCHORS, tails=TAILS)
-            for tag, tau, db in ((15, MINUTE_D, minute), (11, HOUR_D, hour), (12, DAY_D, day))
-        )
-        broad = week * drift((self.seed, 13), days, WEEK_D, columns=BROAD)
-        broad += season * drift((self.seed, 14), days, SEASON_D, columns=BROAD)
-        return np.asarray(self.shape * (fine + (broad + self._changes(days)[:, 1:]) @ _BETWEEN))
+        parts = zip((15, 11, 12, 13, 14), (MINUTE_D, HOUR_D, DAY_D, WEEK_D, SEASON_D), SHAPE_DB, strict=True)
+        out = sum(db * drift((self.seed, tag), days, tau, columns=ANCHORS, tails=TAILS) for tag, tau, db in parts)
+        return np.asarray(self.shape * (out + self._changes(days)[:, 1:]))
 
     def steadiness(self, days: Series) -> Series:
         """Return the factor on the surroundings' coming and going within minutes, shape (n,)."""
@@ -111,7 +101,7 @@ class Variation:
         if day == 0:
             return np.zeros(ANCHORS)
         rng = np.random.default_rng([self.seed, 32, day])
-        return np.asarray(rng.normal(0, KNOCK_DB[0]) + rng.normal(0, KNOCK_DB[1], BROAD) @ _BETWEEN)
+        return np.asarray(rng.normal(0, KNOCK_DB[0]) + rng.normal(0, KNOCK_DB[1], ANCHORS))
 
     def curve(self, f: Array, anchors_db: Series) -> Array:
         """Return the power gain against frequency of values at the anchors, shape of `f`."""
@@ -119,7 +109,7 @@ class Variation:
         return np.asarray(10 ** (np.interp(octaves, SPACING * np.arange(ANCHORS), anchors_db) / 10), np.float32)
 
     def _changes(self, days: Series) -> Series:
-        """Return level and spectrum since the last lasting change, shape (n, 1 + BROAD), dB."""
+        """Return level and spectrum since the last lasting change, shape (n, 1 + ANCHORS), dB."""
         dates = np.floor(days).astype(int)
         return np.stack([_change(self.seed, date) for date in range(dates.min(), dates.max() + 1)])[dates - dates.min()]
 
@@ -128,5 +118,5 @@ class Variation:
 def _change(seed: int, date: int) -> Series:
     day = last_change((seed, 5), date, CHANGES_PER_DAY)
     rng = np.random.default_rng([seed, 6, day])
-    level, shape = rng.laplace(0, CHANGE_DB[0], 1), rng.normal(0, CHANGE_DB[1], BROAD)
-    return np.concatenate([level, shape]) if day else np.zeros(1 + BROAD)
+    level, shape = rng.laplace(0, CHANGE_DB[0], 1), rng.normal(0, CHANGE_DB[1], ANCHORS)
+    return np.concatenate([level, shape]) if day else np.zeros(1 + ANCHORS)
