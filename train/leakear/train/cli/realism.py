@@ -40,6 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--nights", type=whole(32), default=71, help="nights of each (71, as of the real loggers)")
     parser.add_argument("--hours", type=whole(2), default=40, help="sites whose half-hours are compared (40)")
     parser.add_argument("--sets", type=whole(2), default=20, help="sets of simulated recordings for dates (20)")
+    parser.add_argument("--clips", type=whole(2), default=100, help="simulated loggers whose levels are compared (100)")
     parser.add_argument("--jobs", type=whole(1), default=1, help="processes (1)")
 
 
@@ -69,7 +70,7 @@ def _rows(args: argparse.Namespace) -> Iterator[table.Row]:
         work = partial(_date_set, recorded)
         yield from table.date_rows(dates.date_figures(recorded), _mapped(work, range(args.sets), args.jobs, "dates"))
         for label in ("NoLeak", "Leak"):
-            simulated = levels.simulated(label, count(table.LEVEL_SITES), 4 * len(levels.real(args.data, label)))
+            simulated = levels.simulated(label, count(table.LEVEL_SITES), args.clips)
             yield from table.level_rows(levels.real(args.data, label), simulated, label)
 
 

@@ -40,26 +40,30 @@ class ExpectedLevels:
         self._events = [event for event in day.events if event.kind not in without]
         self._spectra = Spectra(day.site, day.night, COARSE)
         self._rounding = 4.0 ** (1 - day.site.sensor.bits) / 12  # power of the converter's error
+        octaves = np.log2(_centres() / day.site.variation.lowest_hz)
+        anchors = SPACING * np.arange(ANCHORS)
+        self._between = np.stack([np.interp(octaves, anchors, row) for row in np.eye(ANCHORS)])
         self._band = day.site.sensor.band(self._spectra.f)
 
-    def third_octaves(self, seconds: Series, *, unrest: bool = False) -> Series:
-        """Return the levels of the third octaves, shape (n, 25), dB. `unrest`: see `power`."""
-        cells = self.power(seconds, unrest=unrest)[:, 1:-1]
+    def third_octaves(self, seconds: Series, *, over_s: float | None = None) -> Series:
+        """Return the levels of the third octaves, shape (n, 25), dB. `over_s`: see `power`."""
+        cells = self.power(seconds, over_s=over_s)[:, 1:-1]
         bands = cells.reshape(len(cells), len(CENTRES_HZ), CELLS).sum(axis=2)
         return np.asarray(10 * np.log10(2 * bands + 1e-14))
 
     def level(self, seconds: Series) -> Series:
-        """Return the level of the sensor's whole band, with its coming and going, shape (n,), dBFS."""
-        return np.asarray(10 * np.log10(2 * self.power(seconds, unrest=True, in_band=True).sum(axis=1)))
+        """Return the mean level of ten seconds in the sensor's whole band, shape (n,), dBFS."""
+        return np.asarray(10 * np.log10(2 * self.power(seconds, over_s=10.0, in_band=True).sum(axis=1)))
 
-    def power(self, seconds: Series, *, unrest: bool, in_band: bool = False) -> Series:
+    def power(self, seconds: Series, *, over_s: float | None, in_band: bool = False) -> Series:
         """Return the power in each cell at times after the day's beginning, shape (n, cells).
 
-        `unrest`: with the surroundings' coming and going within minutes. `in_band`: of the sensor's band only.
+        `over_s`: with the surroundings' coming and going within minutes, as its mean over so many seconds; None: without
+        it. `in_band`: of the sensor's band only.
         """
         spectra, where = self._spectra, self._band if in_band else None
         coarse = np.float32(self._rounding / spectra.f.size)
-        total = _cells(spectra.self_noise + coarse, where) + self._surroundings(seconds, unrest, where)
+        total = _cells(spectra.self_noise + coarse, where) + self._surroundings(seconds, over_s, where)
         for k, machine in enumerate(self.day.site.machines):
             if machine.always:
                 total = total + _cells(spectra.machine(k), where)
@@ -70,23 +74,21 @@ class ExpectedLevels:
             total[now] += _ADDED[event.kind](self, event, seconds[now], where)
         return total
 
-    def _surroundings(self, seconds: Series, unrest: bool, where: Mask | None) -> Series:
+    def _surroundings(self, seconds: Series, over_s: float | None, where: Mask | None) -> Series:
         site = self.day.site
         days = self.day.date + seconds / DAY_S
         level = site.variation.level(days)
         level += [site.ambient.rise_db((START_HOUR + s / 3600) % 24) for s in seconds]
-        if unrest:
+        if over_s is not None:
             # one sound without a break: its time is that of the stretches since the installation
             phases, start = ambient.phases(site.seed), self.day.date * self.day.stretches * HOP / RATE
-            swings = ambient.unrest(start + seconds, phases)
+            swings = ambient.unrest(start + seconds, phases, over_s)
             level += site.variation.steadiness(days) * site.ambient.unsteady_db * swings
         for event in self._events:
             if event.kind == "vehicle":
                 level[(seconds >= event.start_s) & (seconds < event.end_s)] += event.detail["db"]
         whole, heard = _cells(self._spectra.ambient, None), _cells(self._spectra.ambient, self._band)
-        octaves = np.log2(_centres() / site.variation.lowest_hz)
-        shapes = site.variation.shape_db(days)
-        gains = 10 ** (np.stack([np.interp(octaves, SPACING * np.arange(ANCHORS), row) for row in shapes]) / 10)
+        gains = 10 ** (site.variation.shape_db(days) @ self._between / 10)
         kept = heard.sum() / (gains @ heard)
         cells = whole if where is None else heard
         return np.asarray(gains * cells * (kept * 10 ** (level / 10))[:, None])

@@ -68,9 +68,14 @@ def phases(seed: int) -> npt.NDArray[np.float64]:
     return np.random.default_rng([seed, 0xA3B]).uniform(0, 2 * np.pi, _SWINGS_S.size)
 
 
-def unrest(seconds: npt.NDArray[np.float64], angles: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Return the background level at these times minus its mean, in standard deviations; angles (7,): `phases`."""
-    swings = np.sin(2 * np.pi * np.asarray(seconds)[..., None] / _SWINGS_S + angles)
+def unrest(
+    seconds: npt.NDArray[np.float64], angles: npt.NDArray[np.float64], over_s: float = 0.0
+) -> npt.NDArray[np.float64]:
+    """Return the background level at these times minus its mean, in standard deviations; angles (7,): `phases`.
+
+    `over_s`: the mean over so many seconds around each time.
+    """
+    swings = np.sin(2 * np.pi * np.asarray(seconds)[..., None] / _SWINGS_S + angles) * np.sinc(over_s / _SWINGS_S)
     return np.asarray(swings.sum(axis=-1) * np.sqrt(2 / _SWINGS_S.size))
 
 

@@ -11,7 +11,7 @@ import scipy.fft
 
 from leakear.train.simulator import ambient
 from leakear.train.simulator.flow import Flow, own_band
-from leakear.train.simulator.noise import NoiseStream
+from leakear.train.simulator.noise import NoiseStream, mixed
 from leakear.train.simulator.scene import Scene
 from leakear.train.simulator.site import Site
 from leakear.train.simulator.tones import Tones
@@ -152,7 +152,6 @@ class Renderer:
     def render(self, index: int, scene: Scene) -> Array:
         """Make samples (HOP,) of stretch `index` under this scene, full scale ±1."""
         index += self.first
-        rng = np.random.Generator(np.random.SFC64([self._seed, index, 7]))
         if scene.dropout:
             return np.zeros(HOP, np.float32)
         flows = self._flows(scene)
@@ -160,12 +159,15 @@ class Renderer:
         out = self._noise.render(index, total)
         for wave in self._waves(index, scene, flows):
             out += wave
-        shorts = self._shorts(scene, flows, rng)
-        if shorts is not None:
-            out += shorts
+        clicks = mixed(self._seed, index, 7) < self.site.sensor.clicks * 2**64
+        if clicks or scene.shorts or any(flow.bubbles_per_s for flow, _, _ in flows):
+            rng = np.random.Generator(np.random.SFC64([self._seed, index, 7]))  # takes as long as a tenth of the rest
+            self._add_shorts(out, scene, flows, rng)
+            if clicks:
+                self.site.sensor.click(out, rng)
         if self.site.sensor.agc:
             out *= np.float32(self.site.sensor.gain(float(total.sum())))
-        return self.site.sensor.convert(out, rng)
+        return self.site.sensor.convert(out)
 
     def power(self, index: int, scene: Scene) -> Array:
         """Sum the mean-square power per bin of the steady noises of a stretch."""
@@ -219,10 +221,8 @@ class Renderer:
                 waves.append(flow.whistle.render(index) * np.float32(hiss))
         return waves
 
-    def _shorts(self, scene: Scene, flows: Sequence[_Open], rng: np.random.Generator) -> Array | None:
-        """Short sounds of the scene and bubbles of its flows, as the sensor passes them; None when there are none."""
-        if not scene.shorts and not any(flow.bubbles_per_s for flow, _, _ in flows):
-            return None
+    def _add_shorts(self, samples: Array, scene: Scene, flows: Sequence[_Open], rng: np.random.Generator) -> None:
+        """Add short sounds of the scene and bubbles of its flows, as the sensor passes them, to samples (HOP,)."""
         out = np.zeros(BLOCK, np.float32)
         seconds = HOP / RATE
         found = 0
@@ -235,10 +235,9 @@ class Renderer:
             peak = 3 * float(np.sqrt(noise.sum() * ratio(db)))
             for _ in range(rng.poisson(flow.bubbles_per_s * seconds)):
                 found += _place(out, ambient.short_sound("drops", peak * rng.uniform(0.5, 2), rng), rng)
-        if not found:
-            return None
-        spectrum = scipy.fft.rfft(out) * np.sqrt(self.spectra.response)
-        return np.asarray(scipy.fft.irfft(spectrum, BLOCK)[:HOP], np.float32)
+        if found:
+            spectrum = scipy.fft.rfft(out) * np.sqrt(self.spectra.response)
+            samples += scipy.fft.irfft(spectrum, BLOCK)[:HOP]
 
 
 def _place(out: Array, sound: Array, rng: np.random.Generator) -> int:

@@ -23,9 +23,9 @@ FIXTURE_MM = (1.5, 10.0)
 
 NIGHT_KINDS: tuple[Kind, ...] = ("pump", "fan", "air-conditioner", "valve")
 """Machines that run through some nights."""
-NIGHTLY_SHARE = (0.006, 0.15)
+NIGHTLY_SHARE = (0.01, 0.17)
 """Share of the nights on which such a machine runs: limits over the sites."""
-NIGHTLY_DB = 3.5
+NIGHTLY_DB = 3.8
 """Mean level of such a machine over the surroundings, dB."""
 LOUDEST_MACHINE_DBFS = -18.0
 MACHINES_PER_DAY = 1 / 200
@@ -48,7 +48,7 @@ class Habits:
     @classmethod
     def draw(cls, rng: np.random.Generator) -> Habits:
         """Draw the habits of a site."""
-        return cls(loguniform(rng, 0.05, 0.5))
+        return cls(loguniform(rng, 0.03, 0.4))
 
 
 @dataclass(frozen=True)

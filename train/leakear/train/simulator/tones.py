@@ -50,8 +50,10 @@ class Tones:
     def render(self, index: int) -> Array:
         """Make samples (HOP,) of stretch `index`; neighbouring stretches join without a step."""
         start, rate = self.turns(index)
-        places = np.uint32(int(start * _TURN) % _TURN) + np.uint32(round(rate * _TURN)) * _PLACES  # wraps at a turn
-        return np.asarray(self.table.take(places >> _SHIFT, mode="clip"), np.float32)
+        places = np.multiply(np.uint32(round(rate * _TURN)), _PLACES)  # whole turns are lost, as they should be
+        places += np.uint32(int(start * _TURN) % _TURN)
+        places >>= _SHIFT
+        return self.table.take(places, mode="clip")
 
     def changed(self, *, db: float, speed: float) -> Tones:
         """Return the tones with another level (dB) and speed (factor)."""

@@ -16,7 +16,7 @@ SPACING = 0.47
 """Octaves from one to the next."""
 MINUTE_D, HOUR_D, DAY_D, WEEK_D, SEASON_D = 3 / 1440, 1.5 / 24, 0.3, 7.0, 90.0
 """Time constants, days."""
-LEVEL_DB = (0.58, 1.0)
+LEVEL_DB = (0.68, 1.1)
 """Level of the surroundings from night to night, dB: median of the sites' standard deviations, and the standard
 deviation of its logarithm."""
 LEVEL_WEEK = 1.3
@@ -25,16 +25,18 @@ LEVEL_HOUR = 0.5
 """From hour to hour."""
 LEVEL_SEASON = 0.3
 """From season to season."""
-SHAPE_DB = (2.2, 0.8, 0.6, 0.5, 8.0)
+SHAPE_DB = (2.2, 0.9, 0.6, 0.6, 11.0)
 """Standard deviation of the spectrum at each anchor by time constant, dB: minute, hour, day, week, season."""
 TAILS = 12.0
 """Degrees of freedom of the changes of spectrum: hardly more large ones than of a normal distribution."""
 SHAPE_SPREAD = 0.3
 """Standard deviation of the logarithm of a site's factor on it."""
-CHANGES_PER_DAY = 1 / 50
+CHANGES_PER_DAY = 1 / 45
 """Lasting changes of the surroundings: traffic that is re-routed, building, new neighbours."""
-CHANGE_DB = (2.0, 7.0)
+CHANGE_DB = (2.4, 9.0)
 """Of such a change: Laplace scale of the level, standard deviation of the spectrum at each anchor, dB."""
+STEADINESS = 0.06
+"""Standard deviation of the logarithm of the factor on their coming and going within minutes."""
 KNOCKS_PER_DAY = 1 / 250
 """The sensor is knocked or mounted again: its response changes."""
 KNOCK_DB = (2.0, 2.0)
@@ -86,7 +88,7 @@ class Variation:
 
     def steadiness(self, days: Series) -> Series:
         """Return the factor on the surroundings' coming and going within minutes, shape (n,)."""
-        return np.asarray(np.exp(0.12 * drift((self.seed, 21), days, DAY_D)[:, 0]))
+        return np.asarray(np.exp(STEADINESS * drift((self.seed, 21), days, DAY_D)[:, 0]))
 
     def rain_chance(self, date: int) -> float:
         """Return the chance that it rains on a day: wet seasons and wet weeks."""
