@@ -1,6 +1,6 @@
 """Levels of a simulated day without its sound: what a node would measure, but for the randomness of noise.
 
-Short sounds, bubbles and dropouts are left out. A test holds these levels against those of made sound.
+Short sounds, bubbles, dropouts and the automatic gain are left out. A test holds these levels against those of made sound.
 """
 
 from __future__ import annotations
@@ -58,8 +58,8 @@ class ExpectedLevels:
     def power(self, seconds: Series, *, over_s: float | None, in_band: bool = False) -> Series:
         """Return the power in each cell at times after the day's beginning, shape (n, cells).
 
-        `over_s`: with the surroundings' coming and going within minutes, as its mean over so many seconds; None: without
-        it. `in_band`: of the sensor's band only.
+        `over_s`: with the surroundings' coming and going within minutes, as its mean over so many seconds; None:
+        without it. `in_band`: of the sensor's band only.
         """
         spectra, where = self._spectra, self._band if in_band else None
         coarse = np.float32(self._rounding / spectra.f.size)
