@@ -1,6 +1,6 @@
 """Levels of a simulated day without its sound: what a node would measure, but for the randomness of noise.
 
-Short sounds, bubbles, dropouts and the automatic gain are left out. A test holds these levels against those of made sound.
+Short sounds, bubbles, dropouts and the automatic gain are left out. A test holds these levels against those of sound.
 """
 
 from __future__ import annotations
@@ -78,14 +78,14 @@ class ExpectedLevels:
         site = self.day.site
         days = self.day.date + seconds / DAY_S
         level = site.variation.level(days)
-        level += [site.ambient.rise_db((START_HOUR + s / 3600) % 24) for s in seconds]
+        level += site.ambient.rise_db((START_HOUR + seconds / 3600) % 24)
         if over_s is not None:
             # one sound without a break: its time is that of the stretches since the installation
             phases, start = ambient.phases(site.seed), self.day.date * self.day.stretches * HOP / RATE
             swings = ambient.unrest(start + seconds, phases, over_s)
             level += site.variation.steadiness(days) * site.ambient.unsteady_db * swings
         for event in self._events:
-            if event.kind == "vehicle":
+            if event.kind == "vehicle" and event.end_s > seconds[0] and event.start_s <= seconds[-1]:
                 level[(seconds >= event.start_s) & (seconds < event.end_s)] += event.detail["db"]
         whole, heard = _cells(self._spectra.ambient, None), _cells(self._spectra.ambient, self._band)
         gains = 10 ** (site.variation.shape_db(days) @ self._between / 10)

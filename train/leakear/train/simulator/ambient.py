@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import pi, sin
 from typing import Literal, get_args
 
 import numpy as np
@@ -54,9 +53,9 @@ class Ambient:
         shape = (traffic + room) * response * (ringing if self.rings else 1)
         return scaled(np.asarray(shape, np.float32), power(self.level_dbfs))
 
-    def rise_db(self, hour: float) -> float:
-        """Return decibels over the night level at this hour: half a sine from 05:00 to 23:00."""
-        return self.day_db * max(0.0, sin(pi * (hour - 5) / 18))
+    def rise_db(self, hour: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """Return decibels over the night level at these hours: half a sine from 05:00 to 23:00."""
+        return np.asarray(self.day_db * np.maximum(0.0, np.sin(np.pi * (np.asarray(hour) - 5) / 18)))
 
 
 _SWINGS_S = np.array([2.9, 3.3, 3.9, 4.7, 6.1, 11.0, 97.0])

@@ -60,8 +60,7 @@ class Day:
         """The surroundings every MOMENT_S of the day."""
         seconds = np.arange(int(DAY_S / MOMENT_S) + 1, dtype=np.float64) * MOMENT_S
         days, variation = self.date + seconds / DAY_S, self.site.variation
-        rise = [self.site.ambient.rise_db((START_HOUR + s / 3600) % 24) for s in seconds.tolist()]
-        level = variation.level(days) + rise
+        level = variation.level(days) + self.site.ambient.rise_db((START_HOUR + seconds / 3600) % 24)
         columns = level.tolist(), variation.shape_db(days).tolist(), variation.steadiness(days).tolist()
         return [Scene(ambient_db=db, shape_db=tuple(s), unsteady=u) for db, s, u in zip(*columns, strict=True)]
 

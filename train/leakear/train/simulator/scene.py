@@ -65,7 +65,7 @@ def surroundings(site: Site, day: float) -> Scene:
     """Return the scene of the surroundings alone, at a time in days since the noon of the installation."""
     at, variation = np.array([day]), site.variation
     return Scene(
-        ambient_db=float(variation.level(at)[0]) + site.ambient.rise_db((12 + 24 * day) % 24),
+        ambient_db=float(variation.level(at)[0] + site.ambient.rise_db((12 + 24 * at) % 24)[0]),
         shape_db=tuple(variation.shape_db(at)[0].tolist()),
         unsteady=float(variation.steadiness(at)[0]),
     )

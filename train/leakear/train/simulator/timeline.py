@@ -158,13 +158,12 @@ def _shorts(site: Site, rng: np.random.Generator) -> list[Event]:
 
 def _vehicles(rng: np.random.Generator) -> list[Event]:
     """Draw vehicles that pass: 3 to 12 dB more traffic noise for 4 to 20 seconds."""
-    events = []
-    for _ in range(int(loguniform(rng, 10, 600))):
-        start = _busy_time(rng)
-        events.append(
-            Event("vehicle", start, min(start + rng.uniform(4, 20), DAY_S), {"db": float(rng.uniform(3, 12))})
-        )
-    return events
+    count = int(loguniform(rng, 10, 600))
+    hours = np.searchsorted(_BUSY_UP_TO, rng.random(count)) + rng.random(count)
+    starts = (hours - START_HOUR) % 24 * 3600
+    ends = np.minimum(starts + rng.uniform(4, 20, count), DAY_S)
+    columns = zip(starts.tolist(), ends.tolist(), rng.uniform(3, 12, count).tolist(), strict=True)
+    return [Event("vehicle", start, end, {"db": db}) for start, end, db in columns]
 
 
 def _weather(site: Site, rng: np.random.Generator, date: int) -> list[Event]:
