@@ -85,7 +85,7 @@ def _share(levels: Levels, known: int, run: int, by: float) -> float:
 def sampling(levels: Levels, draws: int = 200) -> tuple[NightFigures, NightFigures]:
     """Return the 2.5th and 97.5th percentile of the figures over draws of as many sites as there were real loggers."""
     rng = np.random.default_rng(0)
-    found = [figures(levels[rng.integers(len(levels), size=LOGGERS)]) for _ in range(draws)]
+    found = [figures(levels[rng.integers(len(levels), size=min(len(levels), LOGGERS))]) for _ in range(draws)]
     low, high = (
         NightFigures(*(np.percentile([getattr(f, name) for f in found], q, axis=0) for name in NAMES))
         for q in (2.5, 97.5)

@@ -23,7 +23,7 @@ from leakear.train.simulator.units import HOP, RATE, Array, dbfs
 
 FIRST_DATES = 700
 """A day without a date is one of the first so many after the installation."""
-MOMENT_S = 60.0
+MOMENT_S = 30.0
 """Seconds between changes of the surroundings' level and spectrum."""
 
 

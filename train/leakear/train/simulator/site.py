@@ -15,7 +15,7 @@ from leakear.train.simulator.units import loguniform
 from leakear.train.simulator.variation.processes import drift, last_change, runs_on
 from leakear.train.simulator.variation.variation import Variation
 
-NIGHT_DBFS = (-32.0, 3.0)
+NIGHT_DBFS = (-33.0, 2.5)
 """Night level in dBFS, mean and standard deviation: the gain is set at installation, as in noise loggers."""
 FIXTURE_MM = (1.5, 10.0)
 """Millimetres: the openings of taps, showers and cisterns' valves."""
@@ -25,7 +25,7 @@ NIGHT_KINDS: tuple[Kind, ...] = ("pump", "fan", "air-conditioner", "valve")
 """Machines that run through some nights."""
 NIGHTLY_SHARE = (0.01, 0.17)
 """Share of the nights on which such a machine runs: limits over the sites."""
-NIGHTLY_DB = 3.8
+NIGHTLY_DB = 4.5
 """Mean level of such a machine over the surroundings, dB."""
 LOUDEST_MACHINE_DBFS = -18.0
 MACHINES_PER_DAY = 1 / 200

@@ -14,18 +14,18 @@ ANCHORS = 19
 """Frequencies, from 31 Hz upwards, between which a change of spectrum is linear in dB over log frequency."""
 SPACING = 0.47
 """Octaves from one to the next."""
-MINUTE_D, HOUR_D, DAY_D, WEEK_D, SEASON_D = 3 / 1440, 1.5 / 24, 0.3, 7.0, 90.0
+MINUTE_D, HOUR_D, DAY_D, WEEK_D, SEASON_D = 1.5 / 1440, 1.5 / 24, 0.3, 7.0, 90.0
 """Time constants, days."""
-LEVEL_DB = (0.68, 1.1)
+LEVEL_DB = (0.74, 1.1)
 """Level of the surroundings from night to night, dB: median of the sites' standard deviations, and the standard
 deviation of its logarithm."""
-LEVEL_WEEK = 1.3
+LEVEL_WEEK = 1.15
 """The same from week to week, times as much."""
 LEVEL_HOUR = 0.5
 """From hour to hour."""
 LEVEL_SEASON = 0.3
 """From season to season."""
-SHAPE_DB = (2.2, 0.9, 0.6, 0.6, 11.0)
+SHAPE_DB = (3.2, 1.15, 0.6, 0.6, 13.0)
 """Standard deviation of the spectrum at each anchor by time constant, dB: minute, hour, day, week, season."""
 TAILS = 12.0
 """Degrees of freedom of the changes of spectrum: hardly more large ones than of a normal distribution."""
@@ -33,7 +33,7 @@ SHAPE_SPREAD = 0.3
 """Standard deviation of the logarithm of a site's factor on it."""
 CHANGES_PER_DAY = 1 / 45
 """Lasting changes of the surroundings: traffic that is re-routed, building, new neighbours."""
-CHANGE_DB = (2.4, 9.0)
+CHANGE_DB = (2.1, 11.0)
 """Of such a change: Laplace scale of the level, standard deviation of the spectrum at each anchor, dB."""
 STEADINESS = 0.06
 """Standard deviation of the logarithm of the factor on their coming and going within minutes."""
