@@ -15,6 +15,7 @@ from leakear.train.simulator.pipe import Pipe
 from leakear.train.simulator.render import LOUDEST_DBFS, Spectra
 from leakear.train.simulator.tones import Tones
 from leakear.train.simulator.units import BLOCK, FADE, HOP, RATE, dbfs, frequencies, power, scaled
+from leakear.train.simulator.variation.variation import ANCHORS
 
 QUIET = Site.draw(3)
 
@@ -71,6 +72,29 @@ def test_stretches_are_equal_in_any_order() -> None:
     assert np.allclose(Renderer(QUIET, 9).render(4, scene)[FADE:], streamed[4][FADE:], atol=2 / 2**15)
     again = Renderer(QUIET, 9)
     assert all(np.array_equal(again.render(k, scene), streamed[k]) for k in range(5))
+
+
+def test_a_renderer_continues_the_sound_of_the_day_before() -> None:
+    scene = draw_scene(QUIET, np.random.default_rng(1), "Leak")
+    whole, after = Renderer(QUIET, 9), Renderer(QUIET, 9, first=6)
+    streamed = [whole.render(k, scene) for k in range(8)]
+    assert np.array_equal(after.render(0, scene)[FADE:], streamed[6][FADE:])
+    assert np.array_equal(after.render(1, scene), streamed[7])
+
+
+def test_a_change_of_spectrum_keeps_the_level_in_the_sensors_band() -> None:
+    spectra = Spectra(QUIET)
+    where = QUIET.sensor.band(spectra.f)
+    changed = spectra.coloured(tuple(np.linspace(-9, 9, ANCHORS).tolist()))
+    assert changed[where].sum() == pytest.approx(float(spectra.ambient[where].sum()), rel=1e-3)
+    assert changed[-100] / spectra.ambient[-100] > changed[100] / spectra.ambient[100]
+
+
+def test_rain_rises_high_or_low() -> None:
+    spectra = Spectra(next(site for site in map(Site.draw, range(50)) if site.sensor.kind == "microphone"))
+    high, low = spectra.f > 6000, (spectra.f > 350) & (spectra.f < 3600)
+    shares = [float(rain[low].sum() / rain[high].sum()) for rain in (spectra.rain(-15.0), spectra.rain(20.0))]
+    assert shares[0] < 1 < shares[1]
 
 
 def test_equal_seeds_give_equal_clips_and_other_seeds_others() -> None:

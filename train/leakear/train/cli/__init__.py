@@ -19,6 +19,7 @@ COMMANDS = MappingProxyType(
         "simulate": ("leakear.train.cli.simulate", "make labelled sound of simulated leaks and of other sources"),
         "nodedays": ("leakear.train.cli.nodedays", "false alarms and delays over simulated days of a node"),
         "realdays": ("leakear.train.cli.realdays", "the same over days strung from real recordings"),
+        "realism": ("leakear.train.cli.realism", "how far simulated places vary as real ones do"),
         "factory": (
             "leakear.train.cli.factory",
             "train and convert the factory model, which nodes have at installation",

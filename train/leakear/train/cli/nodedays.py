@@ -40,6 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--first-site", type=whole(0), default=1_000_000, help="number of the first site (1000000)")
     parser.add_argument("--snr", type=float, default=None, help="dB of every leak (default: drawn, −10 to 30)")
     parser.add_argument("--before", type=whole(0), default=0, help="leak-free days of each node before its day (0)")
+    parser.add_argument("--after", type=whole(0), default=0, help="days after it, in which its leak goes on (0)")
     parser.add_argument(
         "--calibrate", action="store_true", help="also judge nodes calibrated on the day before (a night)"
     )
@@ -81,6 +82,7 @@ def main(args: argparse.Namespace) -> int:
         nights=args.nights,
         minutes=args.minutes,
         before=args.before,
+        after=args.after,
     )
     days = run(plan, args.jobs)
     found = report.report(days, rule, sweep=not args.no_sweep, jobs=args.jobs)
@@ -107,7 +109,17 @@ def parse_rule(texts: list[str]) -> dict[str, Any]:
                 f"--rule {key}: no key of [decision]; there are {', '.join(DecisionRule.__dataclass_fields__)}"
             )
         try:
-            overrides[key] = value if key == "quiet_hours" else float(value)
+            overrides[key] = _value(key, value)
         except ValueError:
             raise UsageError(f"--rule {text}: {value!r} is not a number") from None
     return overrides
+
+
+def _value(key: str, text: str) -> Any:
+    """Read the value of a key as its kind. Raises ValueError."""
+    kind = type(getattr(DecisionRule(), key))
+    if kind is bool:
+        if text not in {"true", "false"}:
+            raise UsageError(f"--rule {key}: write true or false")
+        return text == "true"
+    return text if kind is str else float(text)

@@ -99,7 +99,7 @@ def make_site(options: SiteOptions, seed: int) -> list[dict[str, Any]]:
     """Make the clips and days of one site; return its rows of the manifest."""
     site = Site.draw(seed)
     for day in range(options.days):
-        _write_day(options, Day(site, day, leak=day % 2 == 0))
+        _write_day(options, Day(site, 0, leak=day % 2 == 0, date=day))
     return [_write_clip(options, site, number) for number in range(options.clips)]
 
 
@@ -142,7 +142,7 @@ def _write(path: Path, samples: Array, bits: int) -> None:
 def _write_day(options: SiteOptions, day: Day) -> None:
     folder = options.out / "days"
     folder.mkdir(exist_ok=True)
-    stem = f"{day.site.name}-{day.seed}"
+    stem = f"{day.site.name}-{day.date}"
     (folder / f"{stem}.json").write_text(json.dumps(day.truth(), indent=1) + "\n", encoding="utf-8")
     if options.store:
         import soundfile

@@ -80,7 +80,7 @@ def windows(plan: Plan, spec: SpectrogramSpec, backgrounds: Sequence[Path], cach
 def _code() -> str:
     """Return a digest of the code that makes the windows."""
     folder = Path(simulator.__file__).parent
-    files = [*sorted(folder.glob("*.py")), Path(__file__)]
+    files = [*sorted(folder.rglob("*.py")), Path(__file__)]
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
 

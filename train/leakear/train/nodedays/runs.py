@@ -23,7 +23,7 @@ from leakear.train import simulator
 from leakear.train.nodedays.background_sound import Night
 from leakear.train.nodedays.recorded_day import RecordedDay, record
 from leakear.train.processes import processes
-from leakear.train.simulator.day import Day
+from leakear.train.simulator.day import Day, first_date
 from leakear.train.simulator.site import Site
 from leakear.train.simulator.timeline import START_HOUR
 from leakear.train.simulator.units import RATE
@@ -86,6 +86,8 @@ class Plan:
     """Of each day; less than 24 only for tests."""
     before: int = 0
     """Leak-free days of the same node before each day, without a break."""
+    after: int = 0
+    """Days of the same node after it, in which its leak goes on."""
 
 
 @dataclass(frozen=True)
@@ -128,10 +130,17 @@ def _node_day(task: tuple[Plan, int]) -> NodeDay:
         leak_db = (plan.snr_db if plan.snr_db is not None else 10.0) if leak else None
         night = Night(site, number, plan.nights, leak_db=leak_db, minutes=plan.minutes)
         return NodeDay(stem, dict(night.truth()), kept(path, plan.model, plan.step_s, night.blocks()), 0.0, None)
-    days = [Day(site, 1_000_000 * (k + 1) + number, leak=False) for k in range(plan.before)]
-    days.append(Day(site, number, leak=leak, snr_db=plan.snr_db))
+    first = first_date(site, number)
+    days = [Day(site, number, leak=False, date=first + k) for k in range(plan.before)]
+    that = Day(site, number, leak=leak, snr_db=plan.snr_db, date=first + plan.before)
+    if plan.after and that.leak is not None:
+        that = Day(site, number, leak=leak, date=that.date, leak_of=that, leak_from_s=that.leak.start_s)
+    later = [
+        Day(site, number, leak=leak, date=that.date + 1 + k, leak_of=that if leak else None) for k in range(plan.after)
+    ]
+    days += [that, *later]
     recorded = kept(path, plan.model, plan.step_s, _stream(days, plan))
-    return NodeDay(stem, _truth(days, plan), recorded, START_UTC, _night(site, number, plan, path, recorded))
+    return NodeDay(stem, _truth(days, plan), recorded, START_UTC, _night(that, plan, path, recorded))
 
 
 def _stream(days: Sequence[Day], plan: Plan) -> Iterator[Block]:
@@ -155,18 +164,22 @@ def _truth(days: Sequence[Day], plan: Plan) -> dict[str, Any]:
         for event in day.truth()["events"]
         if event["start_s"] < day_s
     ]
+    leaks = [event for event in events if event["kind"] == "leak"]
+    if len(leaks) > 1:  # one leak that goes on from day to day
+        leaks[0]["end_s"] = leaks[-1]["end_s"]
+        events = [event for event in events if event["kind"] != "leak" or event is leaks[0]]
     judged = {"events": events, "seconds": len(days) * day_s, "judged_from_s": day_s if len(days) > 1 else 0.0}
     return days[-1].truth() | judged
 
 
-def _night(site: Site, number: int, plan: Plan, path: Path, recorded: RecordedDay) -> RecordedDay | None:
-    """Return the sound for the calibration: the whole leak-free day before, or an additional night."""
+def _night(day: Day, plan: Plan, path: Path, recorded: RecordedDay) -> RecordedDay | None:
+    """Return the sound for the calibration: the whole leak-free day before, or an additional night, the one before."""
     if not plan.calibrate:
         return None
     if plan.before:
         noon, day_s = START_UTC + plan.before * plan.hours * 3600, plan.hours * 3600
         return recorded.between(noon - day_s, noon)
-    night = Day(site, 1_000_000 + number, leak=False)
+    night = Day(Site.draw(day.site.seed), day.seed, leak=False, date=max(day.date - 1, 0))
     return kept(
         path.with_name(path.name + "-before"),
         plan.model,
@@ -190,7 +203,17 @@ def kept(path: Path, model: Opener, step_s: float, blocks: Iterable[Block]) -> R
 def _digest(plan: Plan) -> str:
     """Digest of all that a recording depends on: model, step, level of the leak, source text of the simulator."""
     package = Path(simulator.__file__).parent
-    text = b"".join(path.read_bytes() for path in sorted(package.glob("*.py")))
+    text = b"".join(path.read_bytes() for path in sorted(package.rglob("*.py")))
     simulated = hashlib.sha256(text).hexdigest()
-    wanted = [plan.model.key(), plan.step_s, plan.snr_db, plan.minutes, plan.hours, plan.before, RECORDING, simulated]
+    wanted = [
+        plan.model.key(),
+        plan.step_s,
+        plan.snr_db,
+        plan.minutes,
+        plan.hours,
+        plan.before,
+        plan.after,
+        RECORDING,
+        simulated,
+    ]
     return hashlib.sha256(json.dumps(wanted).encode()).hexdigest()[:12]

@@ -41,7 +41,7 @@ class Ambient:
             traffic_hz=loguniform(rng, 30, 200),
             room_db=float(rng.uniform(-40, -12)),
             room_slope=float(rng.uniform(1, 2)),
-            day_db=float(rng.uniform(2, 10)),
+            day_db=float(rng.uniform(1, 7)),
             unsteady_db=float(rng.uniform(1, 4)),
             rings=bool(rng.random() < 0.5),
         )
@@ -53,24 +53,36 @@ class Ambient:
         shape = (traffic + room) * response * (ringing if self.rings else 1)
         return scaled(np.asarray(shape, np.float32), power(self.level_dbfs))
 
-    def rise_db(self, hour: float) -> float:
-        """Return decibels over the night level at this hour: half a sine from 05:00 to 23:00."""
-        return float(self.day_db * max(0.0, np.sin(np.pi * (hour - 5) / 18)))
+    def rise_db(self, hour: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """Return decibels over the night level at these hours: half a sine from 05:00 to 23:00."""
+        return np.asarray(self.day_db * np.maximum(0.0, np.sin(np.pi * (np.asarray(hour) - 5) / 18)))
 
 
-_SWINGS_S = np.array([3.1, 5.3, 8.9, 17.0, 41.0, 97.0, 290.0])
+_SWINGS_S = np.array([2.9, 3.3, 3.9, 4.7, 6.1, 11.0, 97.0])
 """Periods of the background level's variation, seconds."""
 
 
-def unrest(seconds: float, phases: npt.NDArray[np.float64]) -> float:
-    """Return the background level at this time minus its mean, in standard deviations; phases (7,) in radians."""
-    swings = np.sin(2 * np.pi * seconds / _SWINGS_S + phases)
-    return float(swings.sum() * np.sqrt(2 / _SWINGS_S.size))
+def phases(seed: int) -> npt.NDArray[np.float64]:
+    """Draw the phases of a site's `unrest`, radians, shape (7,)."""
+    return np.random.default_rng([seed, 0xA3B]).uniform(0, 2 * np.pi, _SWINGS_S.size)
 
 
-def rain(f: Array) -> Array:
-    """Power density of rain on a cover: a hump at 6 to 11 kHz over a wide floor. Unscaled."""
-    return np.asarray(1 / (1 + ((f - 8000) / 2200) ** 4) + 0.05 / (1 + (f / 900) ** 1.0), np.float32)
+def unrest(
+    seconds: npt.NDArray[np.float64], angles: npt.NDArray[np.float64], over_s: float = 0.0
+) -> npt.NDArray[np.float64]:
+    """Return the background level at these times minus its mean, in standard deviations; angles (7,): `phases`.
+
+    `over_s`: the mean over so many seconds around each time.
+    """
+    swings = np.sin(2 * np.pi * np.asarray(seconds)[..., None] / _SWINGS_S + angles) * np.sinc(over_s / _SWINGS_S)
+    return np.asarray(swings.sum(axis=-1) * np.sqrt(2 / _SWINGS_S.size))
+
+
+def rain(f: Array, low_db: float) -> Array:
+    """Power density of rain on a cover: humps at 6 to 11 kHz and, `low_db` above it, at 0.35 to 3.6 kHz. Unscaled."""
+    drops = 1 / (1 + ((f - 8000) / 2200) ** 4) + 0.05 / (1 + (f / 900) ** 1.0)
+    cover = 1 / ((1 + (350 / f) ** 3) * (1 + (f / 3600) ** 3))
+    return np.asarray(drops + ratio(low_db) * cover, np.float32)
 
 
 def wind(f: Array) -> Array:

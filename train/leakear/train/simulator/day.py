@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -13,30 +14,79 @@ from leakear.edge.audio.blocks import Block
 from leakear.train.simulator import timeline
 from leakear.train.simulator.flow import own_band
 from leakear.train.simulator.jet import level_change_db
+from leakear.train.simulator.noise import mixed
 from leakear.train.simulator.render import Renderer
-from leakear.train.simulator.scene import Scene, Shorts
+from leakear.train.simulator.scene import NIGHT_D, Scene, Shorts, surroundings
 from leakear.train.simulator.site import Site
 from leakear.train.simulator.timeline import DAY_S, START_HOUR, Event
 from leakear.train.simulator.units import HOP, RATE, Array, dbfs
 
-DAY_TO_DAY_DB = 1.5
-"""Standard deviation of the background level from day to day, dB."""
+FIRST_DATES = 700
+"""A day without a date is one of the first so many after the installation."""
+MOMENT_S = 30.0
+"""Seconds between changes of the surroundings' level and spectrum."""
 
 
 class Day:
     """One day at one site. Equal arguments give equal days, sample for sample."""
 
-    def __init__(self, site: Site, seed: int, *, leak: bool, snr_db: float | None = None) -> None:
-        self.site = site
+    def __init__(
+        self,
+        site: Site,
+        seed: int,
+        *,
+        leak: bool,
+        snr_db: float | None = None,
+        date: int | None = None,
+        leak_of: Day | None = None,
+        leak_from_s: float = 0.0,
+    ) -> None:
+        """Draw the day that begins `date` days after the noon of the installation; None: one drawn from the seed.
+
+        Days of one seed with successive dates are one history of the place, and one sound. `leak_of`: an earlier day
+        whose leak sounds in this day from `leak_from_s` to its end, at the level it had.
+        """
+        self.date = first_date(site, seed) if date is None else date
+        self.site = site.on(self.date)
+        """The site as it is on that day."""
         self.seed = seed
-        rng = np.random.default_rng([site.seed, seed, 0xDA1])
-        self.events = timeline.draw_events(site, rng, leak=leak, snr_db=snr_db)
-        self._renderer = Renderer(site, int(rng.integers(2**40)))
-        self._day_level_db = float(np.random.default_rng([site.seed, seed, 0xDA7]).normal(0, DAY_TO_DAY_DB))
-        self._active: dict[int, list[Event]] = defaultdict(list)
+        rng = np.random.default_rng([site.seed, seed, self.date, 0xDA1])
+        self.events = timeline.draw_events(self.site, rng, self.date, leak=leak, snr_db=snr_db)
+        self._leak_of = leak_of
+        if leak_of is not None and leak_of.leak is not None:
+            goes_on = replace(leak_of.leak, start_s=leak_from_s, end_s=DAY_S)
+            self.events = [goes_on, *(event for event in self.events if event.kind != "leak")]
+        self._last: tuple[int, list[Event], Scene] | None = None
+
+    @cached_property
+    def _renderer(self) -> Renderer:
+        seed = mixed(self.site.seed, self.seed) >> 24
+        return Renderer(self.site, seed, first=self.date * self.stretches, night=self.night)
+
+    @property
+    def night(self) -> Scene:
+        """The surroundings of the night against which the leak's level is set."""
+        if self._leak_of is not None:
+            return self._leak_of.night
+        return surroundings(self.site, self.date + NIGHT_D)
+
+    @cached_property
+    def _surroundings(self) -> list[Scene]:
+        """The surroundings every MOMENT_S of the day."""
+        seconds = np.arange(int(DAY_S / MOMENT_S) + 1, dtype=np.float64) * MOMENT_S
+        days, variation = self.date + seconds / DAY_S, self.site.variation
+        level = variation.level(days) + self.site.ambient.rise_db((START_HOUR + seconds / 3600) % 24)
+        columns = level.tolist(), variation.shape_db(days).tolist(), variation.steadiness(days).tolist()
+        return [Scene(ambient_db=db, shape_db=tuple(s), unsteady=u) for db, s, u in zip(*columns, strict=True)]
+
+    @cached_property
+    def _active(self) -> Mapping[int, list[Event]]:
+        """The events of each stretch."""
+        active: dict[int, list[Event]] = defaultdict(list)
         for event in self.events:
             for index in range(int(event.start_s * RATE / HOP), int(event.end_s * RATE / HOP) + 1):
-                self._active[index].append(event)
+                active[index].append(event)
+        return active
 
     @property
     def leak(self) -> Event | None:
@@ -51,11 +101,14 @@ class Day:
     def scene(self, index: int) -> Scene:
         """Return the sounds of stretch `index`."""
         seconds = index * HOP / RATE
-        rise = self.site.ambient.rise_db((START_HOUR + seconds / 3600) % 24)
-        scene = Scene(ambient_db=rise + self._day_level_db)
-        for event in self._active.get(index, ()):
-            scene = _with(scene, event, seconds)
-        return scene
+        moment = min(int(seconds / MOMENT_S), len(self._surroundings) - 1)
+        active = self._active.get(index, [])
+        if self._last is None or self._last[:2] != (moment, active):
+            scene = self._surroundings[moment]
+            for event in active:
+                scene = _with(scene, event, seconds)
+            self._last = moment, active, scene
+        return self._last[2]
 
     def render(self, index: int) -> Array:
         """Make samples (HOP,) of stretch `index`, valve thumps included."""
@@ -97,6 +150,7 @@ class Day:
             "schema": 1,
             "site": self.site.name,
             "seed": self.seed,
+            "date": self.date,
             "seconds": DAY_S,
             "start_hour": START_HOUR,
             "sensor": self.site.sensor.kind,
@@ -105,7 +159,7 @@ class Day:
             "stationary_dbfs": round(dbfs(float(spectra.stationary.sum())), 1),
             "leak_own_band_hz": [round(float(spectra.f[where][0])), round(float(spectra.f[where][-1]))],
             "jet": {"pressure_bar": self.site.leak.jet.pressure_bar, "hole_mm": self.site.leak.jet.hole_mm},
-            "machines": [machine.kind for machine in self.site.machines],
+            "machines": [machine.kind for machine in self.site.machines if machine.on_s],
             "leak_own_band_snr_db": None if leak is None else round(spectra.own_band_snr_db(leak.detail["snr_db"]), 1),
             "events": [event.to_json() for event in self.events],
         }
@@ -117,6 +171,11 @@ class Day:
         t = np.arange(HOP) / RATE
         ring = np.exp(-t / 0.06) * np.sin(2 * np.pi * (40 + 30 * fixture) * t)
         return np.asarray(min(6 * rms, 0.5) * ring, np.float32)
+
+
+def first_date(site: Site, seed: int) -> int:
+    """Return the date of a day for which none was given."""
+    return int(np.random.default_rng([site.seed, seed, 0xDA7]).integers(FIRST_DATES))
 
 
 def _with(scene: Scene, event: Event, seconds: float) -> Scene:
@@ -139,7 +198,7 @@ _CHANGES: Mapping[str, Callable[[Scene, dict[str, Any], float], dict[str, Any]]]
     "use": lambda scene, detail, _: {"uses": (*scene.uses, (detail["fixture"], detail["flow_db"]))},
     "machine": lambda scene, detail, _: {"machines": (*scene.machines, detail["machine"])},
     "vehicle": lambda scene, detail, _: {"ambient_db": scene.ambient_db + detail["db"]},
-    "rain": lambda _, detail, __: {"rain_dbfs": detail["level_dbfs"]},
+    "rain": lambda _, detail, __: {"rain_dbfs": detail["level_dbfs"], "rain_low_db": detail["low_db"]},
     "wind": lambda _, detail, __: {"wind_dbfs": detail["level_dbfs"]},
     "dropout": lambda _, __, ___: {"dropout": True},
 }

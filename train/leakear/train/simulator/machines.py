@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 import numpy as np
@@ -13,6 +13,8 @@ from leakear.train.simulator.units import Array, loguniform, power, scaled
 
 Kind = Literal["pump", "fan", "transformer", "fridge", "air-conditioner", "valve"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
+ALWAYS_S = 86400.0
+"""Seconds of one run of a machine that never stops."""
 
 
 @dataclass(frozen=True)
@@ -29,11 +31,22 @@ class Machine:
     noise_slope: float
     """See `noise_hz`."""
     on_s: float
-    """Seconds of one run; 86400 for a machine that always runs."""
+    """Seconds of one run; 86400 for a machine that always runs, 0 for one that is off."""
     off_s: float
     """Seconds between runs."""
     flutter_hz: float
     """Frequency of the noise's amplitude modulation, Hz; 0 for steady noise."""
+    share: float = 0.97
+    """Share of all days on which it is used at all."""
+    together: float = 60.0
+    """Days in a row on which it is used, on average."""
+    nightly: bool = False
+    """It runs once a day, from the evening to the morning."""
+
+    @property
+    def always(self) -> bool:
+        """Whether it never stops."""
+        return self.on_s >= ALWAYS_S
 
     def noise(self, f: Array) -> Array:
         """Mean-square power per bin of the broadband part."""
@@ -45,6 +58,12 @@ class Machine:
     def draw(cls, rng: np.random.Generator, kind: Kind, level_dbfs: float, mains_hz: float) -> Machine:
         """Draw a machine of this kind whose whole sound has about this level."""
         return _DRAW[kind](rng, level_dbfs, mains_hz)
+
+    def changed(self, *, db: float, speed: float, duty: float) -> Machine:
+        """Return the machine with another level (dB), speed and length of runs (factors)."""
+        tones = tuple(tone.changed(db=db, speed=speed) for tone in self.tones)
+        on_s = self.on_s if self.always else min(self.on_s * duty, ALWAYS_S / 2)
+        return replace(self, tones=tones, noise_dbfs=self.noise_dbfs + db, on_s=on_s)
 
 
 def _harmonics(rng: np.random.Generator, hz: float, dbfs_: float, count: int, fall_db: float) -> Tones:
@@ -84,7 +103,7 @@ def _fan(rng: np.random.Generator, level: float, mains: float) -> Machine:
         level - 1,
         (rng.uniform(30, 120), rng.uniform(100, 500)),
         rng.uniform(1.5, 2.5),
-        86400.0 if always else loguniform(rng, 1200, 14400),
+        ALWAYS_S if always else loguniform(rng, 1200, 14400),
         loguniform(rng, 1800, 14400),
         0.0,
     )
@@ -92,7 +111,7 @@ def _fan(rng: np.random.Generator, level: float, mains: float) -> Machine:
 
 def _transformer(rng: np.random.Generator, level: float, mains: float) -> Machine:
     tones = _harmonics(rng, 2 * mains, level, int(rng.integers(3, 9)), rng.uniform(0, 8))
-    return Machine("transformer", (tones,), level - 40, (50, 300), 2.0, 86400.0, 0.0, 0.0)
+    return Machine("transformer", (tones,), level - 40, (50, 300), 2.0, ALWAYS_S, 0.0, 0.0)
 
 
 def _fridge(rng: np.random.Generator, level: float, mains: float) -> Machine:

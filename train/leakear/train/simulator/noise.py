@@ -1,12 +1,15 @@
 """Gaussian noise of a given spectrum, in cross-faded stretches that can be made in any order.
 
 Independent Gaussian sounds add by power, so leak, background, machines and sensor noise of one stretch need only one
-inverse transform: a day takes about a minute on one core.
+inverse transform. Its white noise is read at random places of a table, which costs a tenth of drawing it.
 """
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
+import numpy.typing as npt
 import scipy.fft
 
 from leakear.train.simulator.units import BLOCK, FADE, HOP, Array
@@ -18,11 +21,36 @@ FALL = np.cos(_ANGLE)
 """Fade-out to `RISE`."""
 
 
-def stretch(power: Array, rng: np.random.Generator) -> Array:
+TABLE = 2**20
+"""Complex values of white noise in the table: two stretches of a day share most of theirs once in 30 pairs at most, and
+at other frequencies."""
+
+
+@lru_cache(maxsize=1)
+def _table() -> npt.NDArray[np.complex64]:
+    rng = np.random.Generator(np.random.SFC64(0x401E))
+    return rng.standard_normal(2 * TABLE, dtype=np.float32).view(np.complex64)
+
+
+def mixed(*numbers: int) -> int:
+    """Return a pseudo-random number below 2^64 (splitmix64's mixing function)."""
+    x = 0
+    for number in numbers:
+        x = (x + number + 0x9E3779B97F4A7C15) & _ALL
+        x = ((x ^ (x >> 30)) * 0xBF58476D1CE4E5B9) & _ALL
+        x = ((x ^ (x >> 27)) * 0x94D049BB133111EB) & _ALL
+        x ^= x >> 31
+    return x
+
+
+_ALL = 2**64 - 1
+
+
+def stretch(power: Array, place: int) -> Array:
     """Make samples (BLOCK,) of Gaussian noise with mean-square `power` per bin, shape (BLOCK // 2 + 1,)."""
-    white = rng.standard_normal(2 * power.size, dtype=np.float32).view(np.complex64)
-    white *= np.sqrt(power) * np.float32(BLOCK / 2)
-    return np.asarray(scipy.fft.irfft(white, BLOCK), np.float32)
+    start = place % (TABLE - power.size)
+    white = _table()[start : start + power.size] * (np.sqrt(power) * np.float32(BLOCK / 2))
+    return np.asarray(scipy.fft.irfft(white, BLOCK, overwrite_x=True), np.float32)
 
 
 class NoiseStream:
@@ -41,7 +69,7 @@ class NoiseStream:
         whole[:FADE] = whole[:FADE] * RISE + self._tail
         self._tail = whole[HOP:] * FALL
         self._next = index + 1
-        return whole[:HOP]
+        return whole[:HOP].copy()
 
     def _make(self, index: int, power: Array) -> Array:
-        return stretch(power, np.random.Generator(np.random.SFC64([self._seed, index + 1])))
+        return stretch(power, mixed(self._seed, index + 1))

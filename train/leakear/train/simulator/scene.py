@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -15,6 +15,10 @@ Label = Literal["Leak", "NoLeak", "Use"]
 """`Use` is water use: in one window it sounds like a leak."""
 SNR_DB = (-10.0, 30.0)
 """Decibels over all stationary sound, in the sensor's pass band: the range of audible leaks."""
+NIGHT_D = 15 / 24
+"""Days from noon to the moment of the night against which a leak's level is set: 03:00."""
+RAIN_LOW_DB = (-15.0, 20.0)
+"""Decibels: see `Scene.rain_low_db`."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +38,11 @@ class Scene:
     """The sounds at one time. Fields that are None or empty are silent."""
 
     ambient_db: float = 0.0
-    """Decibels over the site's nightly surroundings."""
+    """Decibels over the surroundings of the night at the installation."""
+    shape_db: tuple[float, ...] = ()
+    """Decibels by which their spectrum differs from then, at the variation's anchors; empty: as it was."""
+    unsteady: float = 1.0
+    """Factor on their coming and going."""
     leak_db: float | None = None
     """Decibels of the leak over the stationary sounds of the night, in the sensor's pass band."""
     machines: tuple[int, ...] = ()
@@ -43,6 +51,8 @@ class Scene:
     """(fixture, decibels against its full flow)."""
     rain_dbfs: float | None = None
     """Level of rain."""
+    rain_low_db: float = 0.0
+    """Decibels of its part at 0.35 to 3.6 kHz over that at 6 to 11 kHz, density against density."""
     wind_dbfs: float | None = None
     """Level of wind."""
     shorts: tuple[Shorts, ...] = ()
@@ -51,17 +61,33 @@ class Scene:
     """The sensor gives digital silence."""
 
 
-def draw_scene(site: Site, rng: np.random.Generator, label: Label, snr_db: float | None = None) -> Scene:
-    """Draw a scene. Other sounds are equally likely with and without a leak, so that they do not tell the label."""
+def surroundings(site: Site, day: float) -> Scene:
+    """Return the scene of the surroundings alone, at a time in days since the noon of the installation."""
+    at, variation = np.array([day]), site.variation
+    return Scene(
+        ambient_db=float(variation.level(at)[0] + site.ambient.rise_db((12 + 24 * at) % 24)[0]),
+        shape_db=tuple(variation.shape_db(at)[0].tolist()),
+        unsteady=float(variation.steadiness(at)[0]),
+    )
+
+
+def draw_scene(site: Site, rng: np.random.Generator, label: Label, snr_db: float | None = None, date: int = 0) -> Scene:
+    """Draw a scene of a day (see `Variation` for dates).
+
+    Other sounds are equally likely with and without a leak, so that they do not tell the label.
+    """
     leak = rng.uniform(*SNR_DB) if snr_db is None else snr_db
     fixture = int(rng.integers(len(site.fixtures)))
     level = site.ambient.level_dbfs
-    return Scene(
-        ambient_db=site.ambient.rise_db(rng.uniform(0, 24)),
+    return replace(
+        surroundings(site, date + rng.uniform(0, 1)),
         leak_db=leak if label == "Leak" else None,
-        machines=tuple(k for k in range(len(site.machines)) if rng.random() < 0.6),
+        machines=tuple(
+            k for k, machine in enumerate(site.machines) if rng.random() < min(0.6, machine.share) and machine.on_s
+        ),
         uses=((fixture, rng.uniform(-15, 0)),) if label == "Use" else (),
         rain_dbfs=min(level + rng.uniform(-5, 20), -25.0) if rng.random() < 0.08 else None,
+        rain_low_db=float(rng.uniform(*RAIN_LOW_DB)),
         wind_dbfs=min(level + rng.uniform(0, 20), -20.0) if rng.random() < 0.08 else None,
         shorts=(draw_shorts(site, rng),) if rng.random() < 0.3 else (),
     )

@@ -91,13 +91,24 @@ class Sensor:
         wanted = np.clip(-20 - dbfs(mean_square), -AGC_RANGE_DB, AGC_RANGE_DB)
         return float(10 ** (wanted / 20))
 
-    def convert(self, samples: Array, rng: np.random.Generator) -> Array:
-        """Add offset and interference, clip and quantise samples (n,)."""
-        out = samples + np.float32(self.dc)
-        for _ in range(rng.poisson(self.emi_per_hour * HOP / RATE / 3600 * len(out) / HOP)):
-            place = int(rng.integers(len(out)))
-            length = int(rng.integers(2, 30))
-            tick = rng.normal(0, loguniform(rng, 0.01, 0.6), length) * np.exp(-np.arange(length) / 6)
-            out[place : place + length] += tick[: len(out) - place].astype(np.float32)
+    @property
+    def clicks(self) -> float:
+        """Clicks of interference in a stretch, on average."""
+        return self.emi_per_hour * HOP / RATE / 3600
+
+    def click(self, out: Array, rng: np.random.Generator) -> None:
+        """Add one click of interference to samples (n,)."""
+        place = int(rng.integers(len(out)))
+        length = int(rng.integers(2, 30))
+        tick = rng.normal(0, loguniform(rng, 0.01, 0.6), length) * np.exp(-np.arange(length) / 6)
+        out[place : place + length] += tick[: len(out) - place].astype(np.float32)
+
+    def convert(self, out: Array) -> Array:
+        """Add the offset, clip and quantise samples (n,), in place."""
+        out += np.float32(self.dc)
         step = np.float32(2 ** (self.bits - 1))
-        return np.asarray(np.clip(np.rint(out * step), -step, step - 1) / step, np.float32)
+        out *= step
+        np.rint(out, out=out)
+        np.clip(out, -step, step - 1, out=out)
+        out /= step
+        return out

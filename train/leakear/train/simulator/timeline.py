@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from leakear.train.simulator.scene import SNR_DB, draw_shorts
+from leakear.train.simulator.scene import RAIN_LOW_DB, SNR_DB, draw_shorts
 from leakear.train.simulator.site import Site
 from leakear.train.simulator.units import loguniform
 
@@ -17,13 +17,18 @@ DAY_S = 86400.0
 START_HOUR = 12.0
 """Local hour at which a node-day begins: noon, so that it contains a whole night."""
 LONGEST_USE_S = 1500.0
-"""Seconds of the longest legitimate use of water."""
+"""Seconds of a household's longest use of water."""
+LONG_USE_S = (600.0, 8 * 3600.0)
+"""Seconds of irrigation, a pool that is filled, a valve that runs."""
+EVENING_S = (5 * 3600.0, 13 * 3600.0)
+"""Seconds after noon between which a machine begins that runs through the night."""
 ONSET_S = (900.0, 14 * 3600.0)
 """Seconds after noon between which a leak begins: 12:15 to 02:00."""
 LOUDEST_WEATHER_DBFS = -22.0
 """Level of the heaviest rain and the strongest wind."""
 _BUSY = np.array([1, 0.5, 0.3, 0.2, 0.3, 1.5, 5, 7, 5, 3, 2.5, 2.5, 3, 2.5, 2, 2, 3, 4.5, 6, 6, 5, 4, 3, 2])
 """Relative activity of a household by hour of the day."""
+_BUSY_UP_TO = np.cumsum(_BUSY) / _BUSY.sum()
 
 
 @dataclass(frozen=True)
@@ -46,14 +51,17 @@ class Event:
         return {key: round(v, 3) if isinstance(v, float) else v for key, v in (flat | detail).items()}
 
 
-def draw_events(site: Site, rng: np.random.Generator, *, leak: bool, snr_db: float | None = None) -> list[Event]:
-    """Draw a day's events in order of their beginning."""
+def draw_events(
+    site: Site, rng: np.random.Generator, date: int, *, leak: bool, snr_db: float | None = None
+) -> list[Event]:
+    """Draw the events of a day in order of their beginning. `site` is the site as it is on that day."""
     events = [
         *_uses(site, rng),
+        *_long_uses(site, rng),
         *_machines(site, rng),
         *_shorts(site, rng),
         *_vehicles(rng),
-        *_weather(site, rng),
+        *_weather(site, rng, date),
         *_dropouts(rng),
     ]
     if leak:
@@ -78,7 +86,7 @@ def _leak(rng: np.random.Generator, snr_db: float | None) -> Event:
 
 def _busy_time(rng: np.random.Generator) -> float:
     """Draw a time, seconds after noon, more often in busy hours."""
-    hour = rng.choice(24, p=_BUSY / _BUSY.sum()) + rng.random()
+    hour = int(np.searchsorted(_BUSY_UP_TO, rng.random())) + rng.random()
     return float((hour - START_HOUR) % 24 * 3600)
 
 
@@ -93,6 +101,17 @@ def _uses(site: Site, rng: np.random.Generator) -> list[Event]:
     for length in lengths:
         start, fixture = _busy_time(rng), int(rng.integers(len(site.fixtures)))
         events += _flow_steps(rng, start, min(start + length, DAY_S), fixture)
+    return events
+
+
+def _long_uses(site: Site, rng: np.random.Generator) -> list[Event]:
+    """Draw uses of ten minutes to eight hours at any hour, each at one flow."""
+    events = []
+    for _ in range(rng.poisson(site.habits.long_per_day)):
+        start, fixture = float(rng.uniform(0, DAY_S)), int(rng.integers(len(site.fixtures)))
+        end = min(start + loguniform(rng, *LONG_USE_S), DAY_S)
+        detail = {"fixture": fixture, "flow_db": float(rng.uniform(-20, -2)), "began_s": start, "ended_s": end}
+        events.append(Event("use", start, end, detail | {"name": "long"}))
     return events
 
 
@@ -112,9 +131,16 @@ def _machines(site: Site, rng: np.random.Generator) -> list[Event]:
     """Draw the runs of each machine that does not always run; each run and pause differs by up to a fifth."""
     events = []
     for k, machine in enumerate(site.machines):
-        t = 0.0 if machine.on_s >= DAY_S else float(rng.uniform(-machine.on_s, machine.off_s))
+        if machine.on_s == 0:
+            continue
+        t = 0.0 if machine.always else float(rng.uniform(-machine.on_s, machine.off_s))
+        if machine.nightly:
+            start = float(rng.uniform(*EVENING_S))
+            detail = {"machine": k, "name": machine.kind}
+            events.append(Event("machine", start, min(start + machine.on_s, DAY_S), detail))
+            continue
         while t < DAY_S:
-            end = t + machine.on_s * rng.uniform(0.8, 1.2) if machine.on_s < DAY_S else DAY_S
+            end = DAY_S if machine.always else t + machine.on_s * rng.uniform(0.8, 1.2)
             if end > 0:
                 events.append(Event("machine", max(t, 0.0), min(end, DAY_S), {"machine": k, "name": machine.kind}))
             t = end + machine.off_s * rng.uniform(0.8, 1.2)
@@ -132,19 +158,18 @@ def _shorts(site: Site, rng: np.random.Generator) -> list[Event]:
 
 def _vehicles(rng: np.random.Generator) -> list[Event]:
     """Draw vehicles that pass: 3 to 12 dB more traffic noise for 4 to 20 seconds."""
-    events = []
-    for _ in range(int(loguniform(rng, 10, 600))):
-        start = _busy_time(rng)
-        events.append(
-            Event("vehicle", start, min(start + rng.uniform(4, 20), DAY_S), {"db": float(rng.uniform(3, 12))})
-        )
-    return events
+    count = int(loguniform(rng, 10, 600))
+    hours = np.searchsorted(_BUSY_UP_TO, rng.random(count)) + rng.random(count)
+    starts = (hours - START_HOUR) % 24 * 3600
+    ends = np.minimum(starts + rng.uniform(4, 20, count), DAY_S)
+    columns = zip(starts.tolist(), ends.tolist(), rng.uniform(3, 12, count).tolist(), strict=True)
+    return [Event("vehicle", start, end, {"db": db}) for start, end, db in columns]
 
 
-def _weather(site: Site, rng: np.random.Generator) -> list[Event]:
-    """Draw rain one day in five, ten minutes to twelve hours of it, and wind likewise, up to four hours."""
+def _weather(site: Site, rng: np.random.Generator, date: int) -> list[Event]:
+    """Draw rain, ten minutes to twelve hours of it, more often in wet seasons; and wind one day in five, up to four."""
     events = []
-    if rng.random() < 0.2:
+    if rng.random() < site.variation.rain_chance(date):
         start = float(rng.uniform(0, DAY_S))
         level = site.ambient.level_dbfs + rng.uniform(0, 20)
         events += _rain(rng, start, min(start + loguniform(rng, 600, 43200), DAY_S), level)
@@ -158,12 +183,12 @@ def _weather(site: Site, rng: np.random.Generator) -> list[Event]:
 
 def _rain(rng: np.random.Generator, start: float, end: float, level_dbfs: float) -> list[Event]:
     """Divide rain into parts of 3 to 20 minutes, each with its own level."""
-    spread_db, events = float(rng.uniform(1, 5)), []
+    spread_db, low_db, events = float(rng.uniform(1, 5)), float(rng.uniform(*RAIN_LOW_DB)), []
     mean_dbfs = min(level_dbfs, LOUDEST_WEATHER_DBFS - 2 * spread_db)  # else the limit below would make it steady
     while start < end:
         till = min(start + float(rng.uniform(180, 1200)), end)
         level = min(mean_dbfs + float(rng.normal(0, spread_db)), LOUDEST_WEATHER_DBFS)
-        events.append(Event("rain", start, till, {"level_dbfs": level}))
+        events.append(Event("rain", start, till, {"level_dbfs": level, "low_db": low_db}))
         start = till
     return events
 

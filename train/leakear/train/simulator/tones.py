@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -11,6 +11,10 @@ from leakear.train.simulator.units import HOP, RATE, Array
 
 TABLE = 8192
 """Points of one period: the error of nearest-point reading is under −70 dB."""
+_TURN = 2**32
+"""One turn of the phase in integers."""
+_SHIFT = np.uint32(32 - 13)
+_PLACES = np.arange(HOP, dtype=np.uint32)
 
 
 @dataclass(frozen=True)
@@ -46,8 +50,15 @@ class Tones:
     def render(self, index: int) -> Array:
         """Make samples (HOP,) of stretch `index`; neighbouring stretches join without a step."""
         start, rate = self.turns(index)
-        places = (start + rate * np.arange(HOP)) * TABLE
-        return np.asarray(self.table[places.astype(np.int64) & (TABLE - 1)], np.float32)
+        places = np.multiply(np.uint32(round(rate * _TURN)), _PLACES)  # whole turns are lost, as they should be
+        places += np.uint32(int(start * _TURN) % _TURN)
+        places >>= _SHIFT
+        return self.table.take(places, mode="clip")
+
+    def changed(self, *, db: float, speed: float) -> Tones:
+        """Return the tones with another level (dB) and speed (factor)."""
+        gain = 10 ** (db / 20)
+        return replace(self, hz=self.hz * speed, amplitudes=tuple(a * gain for a in self.amplitudes))
 
     @property
     def mean_square(self) -> float:

@@ -18,9 +18,9 @@ HOP = BLOCK - FADE
 """Samples by which stretches advance (1.39 s): the time resolution of scenes."""
 
 
-def frequencies() -> Array:
+def frequencies(block: int = BLOCK) -> Array:
     """Return the frequency of each bin, Hz; bin 0 gets a value above 0 so that power laws stay finite."""
-    f = np.fft.rfftfreq(BLOCK, 1 / RATE).astype(np.float32)
+    f = np.fft.rfftfreq(block, 1 / RATE).astype(np.float32)
     f[0] = f[1] / 2
     return f
 
