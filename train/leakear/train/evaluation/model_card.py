@@ -17,7 +17,7 @@ the node's decision over time separates use from leak.
 ## What it is
 {parameters} parameters, int8. Spectrogram: {spectrogram}.
 The reference "own" is the window's mean level in dB: a sensor's gain does not change what the network gets.
-Two logits are added: that of a statistic (steadiness of the level, and spectral centroid, as much as each other), and
+Two logits are added: that of a statistic (steadiness of the level, and balance of high against low bands), and
 that of a convolutional branch, which was trained on simulated sites and background sound and shrunk toward zero on
 recordings.
 
