@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 
 from bench.reference_model import reference_file
 from bench.rounds import compare
-from leakear.edge.background.background import ENTRIES, Background, packed
+from leakear.edge.background.background import Background
+from leakear.edge.background.entries import ENTRIES
+from leakear.edge.background.packed import packed
 from leakear.edge.background.third_octaves import Bands, quiet_levels
 from leakear.edge.decision.state_machine import DecisionRule
 from leakear.edge.health.measures import measure
@@ -90,7 +92,7 @@ def network_rows(samples: NDArray[np.float32], rounds: int) -> Iterator[Row]:
         return model.score(spectrogram(samples, spec))
 
     def our_whole() -> float:
-        background.update(next(times), 10.0, quiet_levels(check(), spec), learn=False)
+        background.update(next(times), 10.0, quiet_levels(check(), spec))
         return model.score(spectrogram(samples, spec))
 
     def our_step() -> float:
@@ -136,7 +138,7 @@ def a_week_of(levels: Bands) -> Background:
     background = Background(DecisionRule().span_s)
     background.restore({"moments": packed(entries), "pending": packed([]), "since_s": 0.0})
     for second in range(-round(background.span_s), 1, 10):
-        background.update(float(second), 10.0, levels, learn=False)
+        background.update(float(second), 10.0, levels)
     return background
 
 

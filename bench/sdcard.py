@@ -26,7 +26,8 @@ import numpy as np
 
 from leakear.edge.audio.blocks import Block, SensorFault
 from leakear.edge.audio.capture import NO_DEVICE
-from leakear.edge.background.background import ENTRIES, packed
+from leakear.edge.background.entries import ENTRIES
+from leakear.edge.background.packed import packed
 from leakear.edge.background.third_octaves import CENTRES_HZ
 from leakear.edge.cli.replay import FixedClock
 from leakear.edge.compose import open_node

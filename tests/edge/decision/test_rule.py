@@ -37,3 +37,29 @@ def test_impossible_rules_are_refused(fields: dict[str, object]) -> None:
 def test_a_span_of_too_few_windows_is_refused() -> None:
     with pytest.raises(ConfigError, match="span_s"):
         DecisionRule(span_s=20).check_step(10)
+
+
+@pytest.mark.parametrize(
+    ("fields", "text"),
+    [
+        ({"night": "2-4"}, "night '2-4': write it as \"02:00-04:00\""),
+        ({"night": "02:00-02:00"}, "night"),
+        ({"night": "02:60-04:00"}, "night"),
+        ({"night": ""}, "night"),
+        ({"time_zone": "Europe/Atlantis"}, "time_zone 'Europe/Atlantis' is not known here"),
+        ({"time_zone": "../etc/passwd"}, "time_zone"),
+        ({"time_zone": "Europe"}, "time_zone"),
+    ],
+)
+def test_an_unreadable_night_or_time_zone_names_its_key_and_the_remedy(fields: dict[str, object], text: str) -> None:
+    with pytest.raises(ConfigError) as raised:
+        rule_from({}, fields)
+    assert text in str(raised.value)
+    assert "write it as" in str(raised.value)
+
+
+def test_the_night_may_last_over_midnight() -> None:
+    assert DecisionRule(night="23:30-02:00").night_minutes == (1410, 120)
+    assert DecisionRule().night_minutes == (120, 240)
+    assert DecisionRule().zone is None
+    assert str(DecisionRule(time_zone="Europe/Lisbon").zone) == "Europe/Lisbon"

@@ -9,6 +9,7 @@ from leakear.edge.background.background import Excess
 from leakear.edge.decision.state_machine import Decision, DecisionRule, Observation, State
 
 STEP = 10.0
+DAY = 86400.0
 
 
 def window(time: float, score: float | None, level: float | None = None, **more: Any) -> Observation:
@@ -211,75 +212,123 @@ def test_a_window_with_low_confidence_quiet_does_not_complete_the_quiet() -> Non
         assert decision.leak_suspected
 
 
-def excesses(
-    decision: Decision,
-    *parts: tuple[float | None, float],
-    start: float = 0.0,
-    score: float = 0.1,
-    weather: bool = False,
-) -> list[tuple[str, float, str]]:
-    """Feed (excess in dB, minutes) one after the other; return the states entered with minute and reason."""
-    time, entered = start, []
-    for db, minutes in parts:
-        for _ in range(round(minutes * 60 / STEP)):
-            time += STEP
-            excess = None if db is None else Excess(db, 1000.0, weather)
-            change = decision.update(window(time, score, -40.0, excess=excess))
-            if change:
-                entered.append((change.target.value, (time - start) / 60, change.reason))
-    return entered
+def nights(decision: Decision, *parts: tuple[float, float | None], days: int = 1, start: float = 0.0) -> list[Any]:
+    """Hear whole days of (P(leak), excess in dB) in windows of half an hour; return the transitions."""
+    time, changes = start, []
+    for score, db in parts:
+        for _ in range(48 * days):
+            time += 1800.0
+            excess = None if db is None else Excess(db, 1000.0, weather=False, band=14, level_db=-60.0)
+            change = decision.update(window(time, score, -40.0, excess=excess, step_s=1800.0))
+            changes += [change] if change else []
+    return changes
 
 
-def test_an_excess_warns_alarms_and_clears() -> None:
-    states = excesses(Decision(DecisionRule()), (0.5, 60), (3.0, 120), (0.75, 60), (0.0, 60))
-    assert [s for s, _, _ in states] == ["WARNING", "LEAK", "OK"]
-    assert [m for _, m, _ in states[:2]] == [pytest.approx(60 + 13.5, abs=1), pytest.approx(60 + 28.5, abs=1)]
-    assert 240 < states[2][1] <= 251  # an excess a little below the limit keeps the leak
-    assert states[1][2] == "3.0 dB over the background around 1000 Hz for 30 min"
+UTC_RULE = DecisionRule(time_zone="UTC")
 
 
-@pytest.mark.parametrize(("db", "weather", "rule"), [(0.8, False, {}), (9.0, True, {}), (9.0, False, {"rise_db": 0})])
-def test_a_small_excess_weather_and_a_rule_without_excess_raise_nothing(db: float, weather: bool, rule: Any) -> None:
-    assert excesses(Decision(DecisionRule(**rule)), (0.0, 60), (db, 300), weather=weather) == []
+def test_what_returns_in_two_nights_is_a_leak_whose_evidence_are_the_nights() -> None:
+    decision = Decision(UTC_RULE)
+    assert nights(decision, (0.1, 0.2), days=6) == []
+    warning, leak = nights(decision, (0.1, 4.0), days=2, start=6 * DAY)
+    assert (warning.target, leak.target) == (State.WARNING, State.LEAK)
+    assert leak.evidence.by == warning.evidence.by == "nights"
+    assert (warning.evidence.nights_risen, leak.evidence.nights_risen, leak.evidence.nights_known) == (1, 2, 8)
+    assert leak.evidence.excess_db == pytest.approx(4.0)
+    assert leak.evidence.limit_db < 4
+    assert "in 2 of 3 nights" in leak.reason
+    (ended,) = nights(decision, (0.1, 0.2), days=2, start=8 * DAY)
+    assert (ended.target, ended.reason, ended.evidence) == (State.OK, "two nights without it", None)
 
 
-def test_a_faint_excess_waits_twice_as_long_for_a_leak() -> None:
-    states = excesses(Decision(DecisionRule()), (0.5, 60), (1.2, 120))
-    assert [(s, m) for s, m, _ in states] == [
-        ("WARNING", pytest.approx(60 + 13.5, abs=1)),
-        ("LEAK", pytest.approx(60 + 43.5, abs=1)),
-    ]
+def test_nights_say_nothing_under_a_rule_that_uses_no_background() -> None:
+    assert nights(Decision(DecisionRule(time_zone="UTC", rise_db=0)), (0.1, 0.2), (0.1, 4.0), days=5) == []
 
 
-@pytest.mark.parametrize(("db", "minutes"), [(5.0, 25), (1.2, 40)])
-def test_a_short_excess_is_no_leak(db: float, minutes: float) -> None:
-    assert [s for s, _, _ in excesses(Decision(DecisionRule()), (0.0, 60), (db, minutes), (0.0, 60))] == [
-        "WARNING",
-        "OK",
-    ]
+def test_the_worse_of_hours_and_nights_is_shown_with_its_own_evidence() -> None:
+    decision = Decision(UTC_RULE)
+    nights(decision, (0.1, 0.2), days=6)
+    (warning,) = nights(decision, (0.1, 4.0), start=6 * DAY)
+    assert warning.evidence.by == "nights"
+    leaks = nights(decision, (0.9, 9.0), start=7 * DAY)
+    assert [(change.target, change.evidence.by) for change in leaks] == [(State.LEAK, "hours")]
+    assert leaks[0].evidence.limit_db == decision.hours.limit_db
 
 
-def test_a_faint_excess_with_short_gaps_is_a_leak() -> None:
-    parts = [(1.0, 4.0), (0.5, 0.4)] * 40
-    assert [s for s, _, _ in excesses(Decision(DecisionRule()), (0.0, 60), *parts)] == ["WARNING", "LEAK"]
+def test_a_background_that_is_not_known_leaves_the_score_as_evidence() -> None:
+    decision = Decision(UTC_RULE)
+    changes = nights(decision, (0.9, None))
+    assert [change.target for change in changes] == [State.WARNING, State.LEAK]
+    assert {change.evidence.by for change in changes} == {"score"}
+    assert changes[0].evidence.excess_db is None
 
 
-def test_a_leak_by_excess_stays_until_the_background_is_forgotten() -> None:
-    decision = Decision(DecisionRule())
-    excesses(decision, (0.0, 60), (5.0, 120))
-    assert decision.leak_suspected
-    assert excesses(decision, (None, 60), start=20_000) == []
-    assert decision.state is State.LEAK
+def test_a_leak_since_installation_is_never_dropped() -> None:
+    decision = Decision(DecisionRule(time_zone="UTC", leak_needs_background=True))
+    (warning,) = nights(decision, (0.9, None), days=2)
+    assert warning.target is State.WARNING
+    assert nights(decision, (0.9, 0.0), days=9, start=2 * DAY) == []
+    assert decision.state is State.WARNING
+    decision.update(window(11 * DAY + 7200, 0.1, -40.0, step_s=1800.0))
+    assert decision.nights.reason == "sounds like a leak in every night since installation"
+
+
+def test_low_confidence_hides_no_leak_since_installation() -> None:
+    decision = Decision(UTC_RULE)
+    nights(decision, (0.9, None), days=3)
+    low_confidence(decision, (0.1, 60), start=3 * DAY)
+    assert decision.nights.state is State.WARNING
+
+
+def test_what_a_person_states_ends_the_state_with_that_reason() -> None:
+    decision = Decision(UTC_RULE)
+    nights(decision, (0.1, 0.2), days=6)
+    nights(decision, (0.9, 4.0), days=2, start=6 * DAY)
+    assert (decision.hours.state, decision.nights.state) == (State.LEAK, State.LEAK)
+    decision.accept()
+    change = decision.update(window(8 * DAY + 60, 0.9, -40.0, excess=Excess(0.1, 1000.0, weather=False)))
+    assert change is not None
+    assert (change.target, change.again) == (State.OK, False)
+    assert change.reason == "a person has stated that there is no leak"
+    decision.accept()
+    change = decision.update(window(8 * DAY + 120, None, fault="no_frames"))
+    assert change is not None
+    assert change.reason == "no_frames"
+    change = decision.update(window(8 * DAY + 130, 0.1))
+    assert change is not None
+    assert change.reason == "SENSOR_FAULT ended"
+
+
+def test_what_is_forgotten_ends_the_nights_and_the_limit() -> None:
+    decision = Decision(UTC_RULE)
+    nights(decision, (0.1, 0.2), days=6)
+    nights(decision, (0.1, 4.0), days=2, start=6 * DAY)
     decision.forget_excesses()
-    assert [s for s, _, _ in excesses(decision, (None, 20), start=30_000)] == ["OK"]
+    assert (decision.nights.state, decision.nights.known) == (State.OK, 0)
+    assert [change.target for change in nights(decision, (0.1, None), start=8 * DAY)] == [State.OK]
 
 
-def test_an_excess_survives_a_restart() -> None:
-    first, second = Decision(DecisionRule()), Decision(DecisionRule())
-    excesses(first, (0.0, 60), (1.2, 30))
-    assert first.state is State.WARNING
-    second.restore(json.loads(json.dumps(first.snapshot())), time_s=1_000_000, gap_s=0)
-    assert [(s, round(m)) for s, m, _ in excesses(second, (1.2, 60), start=1_000_000)] == [("LEAK", 14)]
+def test_a_fault_is_shown_over_a_leak_of_the_nights() -> None:
+    decision = Decision(UTC_RULE)
+    nights(decision, (0.1, 0.2), days=6)
+    nights(decision, (0.1, 4.0), days=2, start=6 * DAY)
+    assert decision.state is State.LEAK
+    assert low_confidence(decision, (0.1, 1), start=8 * DAY) == ["SENSOR_FAULT"]
+    change = decision.update(window(8 * DAY + 100, 0.1))
+    assert change is not None
+    assert (change.target, change.again) == (State.LEAK, True)
+
+
+def test_noisy_stays_over_a_restart_as_long_as_without_one() -> None:
+    lost = [(score, 1 / 6) for _ in range(60) for score in (0.1, None, None)]
+    half = [(score, 1 / 6) for _ in range(60) for score in (0.1, 0.1, 0.1, None, None)]
+    whole, first, second = Decision(DecisionRule()), Decision(DecisionRule()), Decision(DecisionRule())
+    for decision in (whole, first):
+        run(decision, (0.1, 20), *lost, *half)
+    assert whole.state is State.NOISY
+    second.restore(json.loads(json.dumps(first.snapshot())), time_s=5000, gap_s=0)
+    assert run(second, *half, start=5000) == run(whole, *half, start=5000) == []
+    assert second.state is State.NOISY
 
 
 def test_a_restart_changes_nothing() -> None:

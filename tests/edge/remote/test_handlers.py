@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from leakear.edge import __version__
-from leakear.edge.background.background import ENOUGH, packed
+from leakear.edge.background.entries import ENOUGH
+from leakear.edge.background.packed import packed
 from leakear.edge.messages.reports import Event, Spectrum, State, utc_text
 from leakear.edge.messages.results import RESULTS
 from leakear.edge.model import bundle

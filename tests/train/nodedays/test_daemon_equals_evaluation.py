@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from leakear.edge.audio.blocks import SensorFault
-from leakear.edge.background.background import ENOUGH, packed
+from leakear.edge.background.entries import ENOUGH
+from leakear.edge.background.packed import packed
 from leakear.edge.decision.state_machine import DecisionRule, Transition
 from leakear.train.nodedays.recorded_day import RecordedDay, Recorder, decide, judged
 from tests.support.scripted import RATE, SPEC, Heard, Script, silence

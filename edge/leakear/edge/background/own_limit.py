@@ -39,11 +39,11 @@ class Variation:
 
     def add(self, apart_db: float) -> None:
         """Add a night: by how much it differed, up or down, from everything known before it, dB."""
-        self._changes.append(apart_db)
+        self._changes.append(round(apart_db, 2))
 
     def snapshot(self) -> list[float]:
         """Return the changes as JSON values."""
-        return [round(change, 2) for change in self._changes]
+        return list(self._changes)
 
 
 class OwnLimit:
@@ -59,8 +59,8 @@ class OwnLimit:
 
     def add(self, excess_db: float) -> None:
         """Add the largest excess of a day without a leak, dB."""
-        self._values.append(max(0.0, excess_db))
+        self._values.append(round(max(0.0, excess_db), 2))
 
     def snapshot(self) -> list[float]:
         """Return the days as JSON values."""
-        return [round(value, 2) for value in self._values]
+        return list(self._values)

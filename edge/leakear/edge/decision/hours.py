@@ -35,6 +35,7 @@ class Hours:
         self._peak_db = 0.0  # largest such excess of this day
         self._since = 0.0  # when `state` began
         self._counted_s: float | None = None  # end of the last window that counted
+        self._accepted = False  # a person has stated "no leak" before the background was known
 
     @property
     def log(self) -> WindowLog:
@@ -65,6 +66,7 @@ class Hours:
     def update(self, seen: Observation) -> bool:
         """Take one window; return whether the state changed."""
         gap_s = 0.0 if self._counted_s is None else seen.time_s - self._counted_s
+        self._accepted = self._accepted and seen.excess is None and self.rule.rise_db > 0
         self._record(seen)
         if not seen.usable:
             return False
@@ -126,6 +128,8 @@ class Hours:
     def _suspect(self, seen: Observation) -> None:
         """Move from OK to WARNING."""
         rule = self.rule
+        if self._accepted:  # the score alone has just been called wrong
+            return
         if self._sounds_like_leak(rule.span_s, seen) and self._stands_above(rule.rise_s, seen) is not False:
             heard = f"sounds like a leak in {self.on_share:.0%} of the last {rule.span_s / 60:g} min"
             self._move(State.WARNING, seen, heard + self._place_text(seen))
@@ -187,7 +191,7 @@ class Hours:
         if self.state is State.LEAK or seen.excess is None or seen.excess.db <= self._peak_db:
             return
         if self._sounds_like_leak(self.rule.span_s, seen):
-            self._peak_db = seen.excess.db
+            self._peak_db = round(seen.excess.db, 2)
 
     def _move(self, target: State, seen: Observation, reason: str) -> None:
         if target is State.LEAK:
@@ -202,7 +206,7 @@ class Hours:
     def accept(self) -> None:
         """Learn that what was heard is no leak: a person has stated it."""
         self._limit.add(self._peak_db)
-        self._peak_db, self.state = 0.0, State.OK
+        self._peak_db, self.state, self._accepted = 0.0, State.OK, True
         self.reason = "a person has stated that there is no leak"
         self._log.forget_all()
 
@@ -214,7 +218,9 @@ class Hours:
             "age_s": round(now - self._since, 1),
             "marks": self._log.snapshot(now),
             "limit": self._limit.snapshot(),
-            "peak_db": round(self._peak_db, 2),
+            "peak_db": self._peak_db,
+            "counted_age_s": None if self._counted_s is None else round(now - self._counted_s, 1),
+            "accepted": self._accepted,
         }
 
     def restore(self, saved: Mapping[str, Any], then: float) -> None:
@@ -222,7 +228,10 @@ class Hours:
         state, log = State(saved["heard"]), WindowLog.restored(saved["marks"], then)
         since, limit = then - float(saved["age_s"]), OwnLimit(saved.get("limit", []))
         peak_db = float(saved.get("peak_db", 0.0))
-        if state is State.WARNING and log.newest_counted_s is None:
-            state = State.OK  # the time since the last window that counted is unknown
-        self.state, self._since, self._log, self._counted_s = state, since, log, log.newest_counted_s
-        self._limit, self._peak_db = limit, peak_db
+        counted_s = log.newest_counted_s
+        if counted_s is None and saved.get("counted_age_s") is not None:
+            counted_s = then - float(saved["counted_age_s"])
+        if state is State.WARNING and counted_s is None:
+            state = State.OK  # version 0.1: the time since the last window that counted is unknown
+        self.state, self._since, self._log, self._counted_s = state, since, log, counted_s
+        self._limit, self._peak_db, self._accepted = limit, peak_db, bool(saved.get("accepted", False))

@@ -5,6 +5,7 @@ recorded days (`leakear.train.nodedays.recorded_day`) feeds it the recorded rows
 give the same transitions everywhere, one by one. Pure: no clock, no I/O, no samples.
 """
 
+import math
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -127,7 +128,7 @@ class Judge:
         lasts = self._faulty_since is not None and end - self._faulty_since >= self._window_s - 1e-3
         steady = self._clips_steadily(CLIPPING in faults, end)
         lasting = tuple(name for name in faults if (steady if name == CLIPPING else lasts))
-        if lasting or not faults:
+        if lasting or not set(faults) - {CLIPPING}:
             self._lasting = lasting
         return bool(lasting)
 
@@ -138,7 +139,9 @@ class Judge:
             self._clipped.popleft()
         windows = len(self._clipped)
         known = end - self._clipped[0][0] + self.step_s >= 0.9 * CLIPPING_S
-        return clips and known and sum(clipped for _, clipped in self._clipped) >= 0.5 * windows
+        if not known:  # after a start, what was saved holds
+            return clips and CLIPPING in self._lasting
+        return clips and sum(clipped for _, clipped in self._clipped) >= 0.5 * windows
 
     def _excess(self, time_s: float, levels: Bands) -> Excess | None:
         self.background.span_s = self.rule.span_s
@@ -174,6 +177,7 @@ class Judge:
         Parts that are missing in `saved` stay as they are. Raises ValueError, TypeError or KeyError.
         """
         self._lasting = tuple(map(str, saved.get("told", ())))
+        self._faulty_since = -math.inf if set(self._lasting) - {CLIPPING} else None
         if "decision" in saved:
             self.decision.restore(saved["decision"], time_s, gap_s)
         if "health" in saved:

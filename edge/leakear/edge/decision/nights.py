@@ -10,7 +10,7 @@ long use of water in one night neither alarms nor raises the limit. Pure: no clo
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from datetime import datetime, tzinfo
+from datetime import datetime, timedelta, tzinfo
 from typing import Any
 
 import numpy as np
@@ -101,24 +101,27 @@ class Nights:
 
         `threshold`: P(leak) from which a window counts as on. `hours`: first and last minute of the night.
         """
-        minute = local.hour * 60 + local.minute
-        if hours[0] <= minute < hours[1] if hours[0] < hours[1] else not hours[1] <= minute < hours[0]:
-            self._tonight.add(local.toordinal(), seen, threshold)
-            return None
-        if self._tonight.day is not None:
-            return self._over(((hours[1] - hours[0]) % 1440) * 60.0, seen.step_s)
-        if self.state is not State.OK and seen.quiet is not None:
+        minutes = (hours[1] - hours[0]) % 1440
+        inside = (local.hour * 60 + local.minute - hours[0]) % 1440 < minutes
+        day = (local - timedelta(minutes=hours[0])).toordinal()  # on which the night began
+        closed = None
+        if self._tonight.day is not None and not (inside and self._tonight.day == day):
+            closed = self._over(minutes * 60.0)
+        if inside:
+            self._tonight.add(day, seen, threshold)
+        elif closed is None and self.state is not State.OK and seen.quiet is not None:
             self._follow_gone(seen.quiet, seen.step_s)
-        return None
+        return closed
 
-    def _over(self, night_s: float, step_s: float) -> Night | None:
+    def _over(self, night_s: float) -> Night | None:
         tonight, self._tonight = self._tonight, _Tonight()
-        if tonight.judged_s < HEARD * night_s:
+        known = bool(self._last) and self._last[-1].day == tonight.day  # the clock was set back
+        if known or tonight.judged_s < HEARD * night_s:
             return None
         limit_db = self.limit_db if self.known >= FEWEST else None
         self.known += 1
         self._always_on = self._always_on and tonight.on_share >= SINCE_INSTALLATION
-        night = tonight.night(limit_db) if len(tonight.excesses) * step_s >= HEARD * night_s else None
+        night = tonight.night(limit_db) if tonight.compared_s >= HEARD * night_s else None
         if tonight.apart and not (night and night.risen):
             self.variation.add(float(np.median(tonight.apart)))
         if night is not None:
@@ -179,6 +182,7 @@ class Nights:
             "variation": self.variation.snapshot(),
             "known": self.known,
             "always_on": self._always_on,
+            "gone_s": round(self._gone_s, 1),
             "tonight": self._tonight.snapshot(),
         }
 
@@ -187,8 +191,14 @@ class Nights:
         variation, tonight = Variation(saved["variation"]), _Tonight()
         tonight.restore(saved["tonight"])
         last, limit = [Night(**night) for night in saved["last"]], OwnLimit(saved["limit"])
+        gone_s = float(saved.get("gone_s", 0.0))
         self.state, self.known, self._always_on = State(saved["state"]), int(saved["known"]), bool(saved["always_on"])
         self.variation, self._tonight, self._last, self._limit = variation, tonight, deque(last, maxlen=3), limit
+        self._gone_s = gone_s
+
+
+_SUMS = {"judged_s": "judged_s", "compared_s": "compared_s", "on_s": "_on_s", "scores": "_scores"}
+"""Sums over the windows of a night: name in the saved state → attribute."""
 
 
 class _Tonight:
@@ -197,6 +207,7 @@ class _Tonight:
     def __init__(self) -> None:
         self.day: int | None = None
         self.judged_s = 0.0
+        self.compared_s = 0.0
         self.excesses: list[tuple[float, int, float]] = []  # (dB, band, level dB)
         self.apart: list[float] = []  # `apart_db` of the windows
         self._on_s = self._scores = 0.0
@@ -208,14 +219,16 @@ class _Tonight:
     def add(self, day: int, seen: Observation, threshold: float) -> None:
         if self.day is None:
             self.day = day
-        if seen.usable and seen.score is not None:
+        on = seen.score is not None and seen.score >= threshold
+        if seen.usable and seen.score is not None and (on or not seen.low_confidence):
             self.judged_s += seen.step_s
-            self._on_s += seen.step_s * (seen.score >= threshold)
+            self._on_s += seen.step_s * on
             self._scores += seen.step_s * seen.score
         if seen.excess is not None:  # weather, too: it rarely fills two nights of three
-            self.excesses.append((seen.excess.db, seen.excess.band, seen.excess.level_db))
+            self.compared_s += seen.step_s
+            self.excesses.append((round(seen.excess.db, 2), seen.excess.band, round(seen.excess.level_db, 2)))
         if seen.apart_db is not None:
-            self.apart.append(seen.apart_db)
+            self.apart.append(round(seen.apart_db, 2))
 
     def night(self, limit_db: float | None) -> Night:
         assert self.day is not None
@@ -224,16 +237,15 @@ class _Tonight:
         return Night(self.day, stands, band, level_db, self._scores / self.judged_s, limit_db)
 
     def snapshot(self) -> dict[str, Any]:
-        sums = {"judged_s": self.judged_s, "on_s": self._on_s, "scores": self._scores}
-        excesses = [[round(db, 2), band, round(level, 2)] for db, band, level in self.excesses]
-        apart = [round(db, 2) for db in self.apart]
-        return {"day": self.day, **{k: round(v, 3) for k, v in sums.items()}, "excesses": excesses, "apart": apart}
+        sums = {name: getattr(self, attribute) for name, attribute in _SUMS.items()}
+        return {"day": self.day, **sums, "excesses": [list(row) for row in self.excesses], "apart": self.apart}
 
     def restore(self, saved: Mapping[str, Any]) -> None:
         self.excesses = [(float(db), int(band), float(level)) for db, band, level in saved["excesses"]]
         self.apart = [float(db) for db in saved["apart"]]
         self.day = None if saved["day"] is None else int(saved["day"])
-        self.judged_s, self._on_s, self._scores = (float(saved[key]) for key in ("judged_s", "on_s", "scores"))
+        for name, attribute in _SUMS.items():
+            setattr(self, attribute, float(saved[name]))
 
 
 def local_time(utc: float, zone: tzinfo | None) -> datetime:

@@ -27,6 +27,7 @@ class Decision:
         self._shown = State.OK
         self._announced = State.OK  # the state of the pipe that was published last
         self._too_few = False
+        self._stated: str | None = None  # what a person has stated since the last window
         self.rule = rule
 
     @property
@@ -72,7 +73,9 @@ class Decision:
         """Take one window; return a transition when the state changes."""
         before = self._night_state
         self.hours.change_db = self.nights.variation.change_db
-        reason = self.hours.reason if self.hours.update(seen) else None
+        reason, self._stated = self._stated, None
+        if self.hours.update(seen):
+            reason = self.hours.reason
         self.closed_night = self._follow_nights(seen)
         if self._night_state is not before:
             reason = self.nights.reason
@@ -138,12 +141,14 @@ class Decision:
 
     def accept(self) -> None:
         """Learn that what was heard is no leak: a person has stated it."""
+        suspected = self.leak_suspected
         self.hours.accept()
         self.nights.accept()
+        self._stated = self.hours.reason if suspected else None
 
     def snapshot(self) -> dict[str, Any]:
         """Return what must survive a restart, as JSON values."""
-        shown = {"shown": self._shown.value, "announced": self._announced.value}
+        shown = {"shown": self._shown.value, "announced": self._announced.value, "too_few": self._too_few}
         return self.hours.snapshot() | shown | {"nights": self.nights.snapshot()}
 
     def restore(self, saved: Mapping[str, Any], time_s: float, gap_s: float) -> None:
@@ -153,8 +158,10 @@ class Decision:
             hours.restore(saved, time_s - max(0.0, gap_s))
             shown = State(saved["shown"])
             announced = State(saved.get("announced", saved["heard"]))
+            too_few = bool(saved.get("too_few", shown is State.NOISY))
             if "nights" in saved:
                 nights.restore(saved["nights"])
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"saved decision state is unusable: {error}") from None
         self.hours, self.nights, self._shown, self._announced = hours, nights, shown, announced
+        self._too_few = too_few

@@ -1,0 +1,289 @@
+"""Hours: a leak-like sound above everything that this node has heard warns, then alarms; use, weather and quiet end."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from leakear.edge.background.background import Excess
+from leakear.edge.decision.hours import HOLD, Hours
+from leakear.edge.decision.observation import Observation, State
+from leakear.edge.decision.rule import DecisionRule
+
+STEP = 60.0
+LEAK, OFF = 0.9, 0.1
+HIGH_DB, LOW_DB = 6.0, 0.2
+
+
+class Node:
+    """Hours of one node, a window a minute."""
+
+    def __init__(self, change_db: float = 0.0, **rule: Any) -> None:
+        self.hours, self.time_s = Hours(DecisionRule(**rule)), 0.0
+        self.hours.change_db = change_db
+
+    def hear(
+        self,
+        minutes: float,
+        score: float | None = OFF,
+        db: float | None = LOW_DB,
+        *,
+        weather: bool = False,
+        **more: Any,
+    ) -> list[str]:
+        """Hear the same for a while; return the states entered."""
+        entered = []
+        for _ in range(round(minutes * 60 / STEP)):
+            self.time_s += STEP
+            excess = None if db is None else Excess(db, 1000.0, weather)
+            seen = Observation(
+                time_s=self.time_s, utc=self.time_s, step_s=STEP, score=score, dbmin=-40.0, excess=excess, **more
+            )
+            entered += [self.hours.state.value] if self.hours.update(seen) else []
+        return entered
+
+    def restart(self, gap_s: float = 0.0) -> None:
+        saved = json.loads(json.dumps(self.hours.snapshot()))
+        self.hours, before = Hours(self.hours.rule), self.hours
+        self.hours.change_db = before.change_db
+        self.time_s += gap_s
+        self.hours.restore(saved, self.time_s - gap_s)
+
+
+def leaking() -> Node:
+    node = Node()
+    node.hear(60)
+    assert node.hear(90, LEAK, HIGH_DB) == ["WARNING", "LEAK"]
+    return node
+
+
+def test_a_leak_warns_alarms_and_clears_with_its_reasons() -> None:
+    node = Node()
+    assert node.hear(60) == []
+    assert node.hear(40, LEAK, HIGH_DB) == ["WARNING"]
+    assert node.hours.reason == (
+        "sounds like a leak in 90% of the last 30 min, 6.0 dB over the background around 1000 Hz "
+        f"(limit of this node {node.hours.limit_db:.1f} dB)"
+    )
+    assert node.hear(40, LEAK, HIGH_DB) == ["LEAK"]
+    assert node.hours.reason.startswith("went on for 15 min after WARNING, 6.0 dB over the background")
+    assert node.hear(30) == ["OK"]
+    assert node.hours.reason == "quiet for 10 min"
+
+
+@pytest.mark.parametrize(("score", "db"), [(LEAK, LOW_DB), (OFF, HIGH_DB)])
+def test_neither_the_score_nor_the_excess_alone_is_a_leak(score: float, db: float) -> None:
+    node = Node()
+    node.hear(60)
+    assert node.hear(240, score, db) == []
+
+
+def test_the_excess_must_last_too() -> None:
+    node = Node()
+    node.hear(60)
+    for _ in range(30):
+        assert node.hear(3, LEAK, HIGH_DB) == []
+        assert node.hear(2, LEAK, LOW_DB) == []
+
+
+def test_a_short_use_is_no_leak_and_a_warning_whose_sound_ends_neither() -> None:
+    node = Node()
+    node.hear(60)
+    assert node.hear(25, LEAK, HIGH_DB) + node.hear(60) == []
+    assert node.hear(30, LEAK, HIGH_DB) + node.hear(60) == ["WARNING", "OK"]
+
+
+def test_without_a_background_the_score_decides() -> None:
+    node = Node()
+    node.hear(60, db=None)
+    assert node.hear(90, LEAK, None) == ["WARNING", "LEAK"]
+    assert "the background of this place is not known yet" in node.hours.reason
+    node = Node(rise_db=0)
+    assert node.hear(90, LEAK, LOW_DB) == ["WARNING", "LEAK"]
+    assert node.hours.reason == "went on for 15 min after WARNING"
+
+
+def test_a_leak_may_need_a_known_background() -> None:
+    node = Node(leak_needs_background=True)
+    assert node.hear(240, LEAK, None) == ["WARNING"]
+    assert node.hear(30, LEAK, HIGH_DB) == ["LEAK"]
+
+
+def test_a_warning_since_installation_stays_when_the_background_is_known() -> None:
+    node = Node(leak_needs_background=True)
+    assert node.hear(240, LEAK, None) == ["WARNING"]
+    assert node.hear(600, LEAK, LOW_DB) == []
+    assert node.hours.state is State.WARNING
+    assert node.hear(60, OFF, LOW_DB) == ["OK"]
+
+
+def test_the_limit_is_the_larger_of_the_rule_and_the_place() -> None:
+    assert Node(rise_db=1.5).hours.limit_db == 1.5
+    assert Node(rise_db=1.5, change_db=9.0).hours.limit_db > 1.5
+    varying = Node(change_db=2 * HIGH_DB)
+    varying.hear(60)
+    assert varying.hear(240, LEAK, HIGH_DB) == []
+
+
+def day_with_use(node: Node, db: float, minutes: float = 29) -> list[str]:
+    entered = node.hear(60) + node.hear(minutes, LEAK, db) + node.hear(60)
+    node.hours.end_day()
+    return entered
+
+
+def test_the_limit_grows_with_the_largest_excess_that_sounded_like_a_leak() -> None:
+    node = Node()
+    assert day_with_use(node, HIGH_DB) == ["WARNING", "OK"]
+    assert node.hours.limit_db == pytest.approx(HIGH_DB)
+    day_with_use(node, HIGH_DB / 2)
+    assert node.hours.limit_db == pytest.approx(HIGH_DB)
+    assert day_with_use(node, HIGH_DB - 0.1) == []
+    assert day_with_use(node, HIGH_DB + 1.0) == ["WARNING", "OK"]
+
+
+def test_an_excess_that_does_not_sound_like_a_leak_or_not_for_long_teaches_nothing() -> None:
+    node = Node()
+    for score, minutes in ((OFF, 600), (LEAK, 20)):
+        node.hear(minutes, score, HIGH_DB)
+        node.hear(60)
+        node.hours.end_day()
+    assert node.hours.limit_db == node.hours.rule.rise_db
+
+
+def test_a_leak_never_raises_the_limit() -> None:
+    node = leaking()
+    before = node.hours.limit_db
+    node.hours.end_day()
+    node.hear(600, LEAK, 2 * HIGH_DB)
+    node.hours.end_day()
+    node.hear(60)
+    node.hours.end_day()
+    assert node.hours.limit_db == before
+    assert node.hear(90, LEAK, HIGH_DB) == ["WARNING", "LEAK"]
+
+
+def test_a_day_teaches_once() -> None:
+    node = Node()
+    day_with_use(node, HIGH_DB)
+    for _ in range(91):
+        node.hours.end_day()
+    assert node.hours.limit_db == node.hours.rule.rise_db
+
+
+def test_a_suspicion_holds_a_little_below_the_limit() -> None:
+    node = leaking()
+    limit = node.hours.limit_db
+    assert node.hear(120, OFF, limit * (HOLD + 0.01)) == []
+    assert node.hear(60, OFF, limit * (HOLD - 0.01)) == ["OK"]
+
+
+def test_rain_on_a_leak_does_not_end_it() -> None:
+    node = leaking()
+    assert node.hear(300, OFF, 2 * HIGH_DB, weather=True) == []
+    assert node.hours.state is State.LEAK
+    assert node.hear(60, LEAK, HIGH_DB) == []
+    assert node.hear(60, OFF, LOW_DB, weather=True) == ["OK"], "weather below the limit hides nothing"
+
+
+def test_rain_alone_raises_nothing_though_it_sounds_like_a_leak() -> None:
+    node = Node()
+    node.hear(60)
+    assert node.hear(300, LEAK, HIGH_DB, weather=True) == []
+
+
+def test_an_accepted_sound_does_not_alarm_again_and_a_louder_one_does() -> None:
+    node = Node()
+    node.hear(60)
+    assert node.hear(32, LEAK, HIGH_DB) == ["WARNING"]
+    node.hours.accept()
+    assert (node.hours.state, node.hours.reason) == (State.OK, "a person has stated that there is no leak")
+    assert node.hear(300, LEAK, HIGH_DB - 0.1) == []
+    assert node.hear(60, LEAK, HIGH_DB + 2) == ["WARNING", "LEAK"]
+
+
+def test_a_sound_accepted_before_the_background_is_known_waits_for_it() -> None:
+    node = Node()
+    assert node.hear(240, LEAK, None) == ["WARNING", "LEAK"]
+    node.hours.accept()
+    assert node.hear(120, LEAK, None) == []
+    node.restart()
+    assert node.hear(240, LEAK, None) == []
+    assert node.hear(300, LEAK, LOW_DB) == [], "it is part of the background"
+    assert node.hear(60, LEAK, HIGH_DB) == ["WARNING", "LEAK"]
+
+
+def test_after_the_background_is_known_the_score_alone_counts_again() -> None:
+    node = Node()
+    node.hours.accept()
+    node.hear(10, OFF, LOW_DB)
+    assert node.hear(60, LEAK, None) == ["WARNING", "LEAK"]
+    unused = Node(rise_db=0)
+    unused.hours.accept()
+    assert unused.hear(60, LEAK, LOW_DB) == ["WARNING", "LEAK"]
+
+
+def test_what_is_forgotten_is_learned_again() -> None:
+    node = Node()
+    day_with_use(node, HIGH_DB)
+    node.hear(32, LEAK, HIGH_DB + 1)
+    node.hours.forget()
+    assert node.hours.limit_db == node.hours.rule.rise_db
+    assert node.hours.log.excesses(1800).covered == 0
+    assert node.hours.log.scores(1800).covered > 0.9
+    node.hours.end_day()
+    assert node.hours.limit_db == node.hours.rule.rise_db
+
+
+def test_a_warning_ends_when_nothing_could_be_judged_for_long() -> None:
+    node = Node()
+    node.hear(60)
+    assert node.hear(32, LEAK, HIGH_DB) == ["WARNING"]
+    assert node.hear(30, None) == []
+    assert node.hear(300, None) == []
+    assert node.hear(1, LEAK, HIGH_DB) == ["OK"]
+    assert node.hours.reason == "nothing could be judged for 331 min"
+
+
+def test_a_leak_does_not_end_when_nothing_could_be_judged_for_long() -> None:
+    node = leaking()
+    assert node.hear(300, None) + node.hear(5, LEAK, HIGH_DB) == []
+
+
+PARTS = st.tuples(
+    st.sampled_from([2, 7, 20, 29, 45, 90]),
+    st.sampled_from([LEAK, LEAK, OFF, None]),
+    st.sampled_from([HIGH_DB, HIGH_DB, 1.2, LOW_DB, None]),
+    st.booleans(),
+    st.booleans(),
+)
+
+
+def play(parts: list[tuple[int, float | None, float | None, bool, bool]], every: int) -> list[tuple[str, str]]:
+    node, found = Node(), []
+    for number, (minutes, score, db, weather, low) in enumerate(parts):
+        fault = "floor_drift" if low and score is not None else None
+        for minute in range(minutes):
+            node.hear(1, score, db, weather=weather, fault=fault, low_confidence=fault is not None)
+            found.append((node.hours.state.value, f"{node.hours.limit_db} {node.hours.on_share:.9f}"))
+            if every and (number + minute) % every == 0:
+                node.restart()
+        if number % 4 == 3:
+            node.hours.end_day()
+    return found
+
+
+@settings(max_examples=12, deadline=None)
+@given(parts=st.lists(PARTS, min_size=4, max_size=10), every=st.integers(1, 17))
+def test_restarts_at_any_window_change_nothing_later(parts: Any, every: int) -> None:
+    assert play(parts, every) == play(parts, 0)
+
+
+@pytest.mark.parametrize("damage", [{"heard": "WET"}, {"marks": [[1]]}, {"limit": ["x"]}, {"age_s": None}])
+def test_a_foreign_snapshot_is_refused_and_changes_nothing(damage: dict[str, Any]) -> None:
+    node = leaking()
+    before = node.hours.snapshot()
+    with pytest.raises((ValueError, TypeError, KeyError)):
+        node.hours.restore(before | damage, node.time_s)
+    assert node.hours.snapshot() == before
