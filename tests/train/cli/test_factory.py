@@ -94,7 +94,7 @@ def test_simulated_sites_for_evaluation_are_not_trained_on(data: TrainingData) -
 def test_the_run_folder_is_complete_and_describes_its_data(data: TrainingData, tmp_path: Path) -> None:
     run = factory.train(data, tmp_path / "run")
     assert runfolder.load_run(tmp_path / "run").info == run.info
-    assert 0.5 <= run.info.threshold <= 0.99
+    assert run.info.threshold == factory.THRESHOLD
     assert run.info.temperature > 0
     assert set(run.info.metrics) == {
         "recordings",

@@ -32,8 +32,8 @@ recordings.
 Each recording was scored by a network fitted without its fold of sites (the manifest's folds). The design was chosen
 with these recordings; `docs/RESULTS.md` shows the effect. Figures on simulated windows are not field accuracy.
 
-The threshold is what 1 % of windows without a leak reach: simulated sites and background sources that were not trained
-on. Balanced accuracy is at P = 0.5.
+The threshold was chosen on days strung from real recordings; it does not decide alone (decisions 112 and 120).
+Balanced accuracy is at P = 0.5.
 
 | evaluated on | count | AUC | balanced accuracy | calibration error |
 |---|---|---|---|---|
