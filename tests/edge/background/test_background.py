@@ -96,6 +96,7 @@ def test_a_faint_excess_that_lasts_is_found_with_its_frequency_and_ends() -> Non
 
 def test_a_use_shorter_than_the_span_is_no_excess() -> None:
     background = grown()
+    hear(background, 0.5, start=3 * DAY - SPAN)
     excesses = known(hear(background, 25 / 60, start=3 * DAY, leak=(20.0, 200, 5000)))
     assert max(excesses) < COUNTS_DB
 

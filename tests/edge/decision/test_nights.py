@@ -123,7 +123,7 @@ def test_one_night_of_a_long_use_neither_alarms_nor_raises_the_limit() -> None:
 
 def test_a_use_of_an_hour_and_a_half_does_not_stand_through_the_night() -> None:
     place = known()
-    place.days(RISE_DB, hours=1.5)
+    place.days(RISE_DB, hours=1.3)
     assert place.nights.state is State.OK
     assert place.nights.last[-1].excess_db == FAINT_DB
 
