@@ -200,7 +200,7 @@ def test_a_high_excess_may_be_rain_until_it_has_long_been_steady(swing_db: float
     found = []
     for quarter in range(16):  # an hour and a quarter longer than rain is steady
         db = 15.0 + swing_db * (quarter % 8 // 4)
-        found += hear(background, 0.25, start=3 * DAY + quarter * 900, leak=(db, 3000, 9000))
+        found += hear(background, 0.25, start=3 * DAY + quarter * 900, leak=(db, 4000, 9000))
     for excess in found[15 : round(STEADY_S / STEP)]:
         assert excess is not None
         assert excess.db > COUNTS_DB
@@ -208,17 +208,6 @@ def test_a_high_excess_may_be_rain_until_it_has_long_been_steady(swing_db: float
     last = found[-1]
     assert last is not None
     assert last.weather == (swing_db > 0)
-
-
-def test_a_low_excess_may_be_wind_until_it_has_long_been_steady() -> None:
-    background = grown()
-    found = hear(background, 4, start=3 * DAY, leak=(6.0, 190, 260))
-    early, last = found[45], found[-1]
-    assert early is not None
-    assert last is not None
-    assert early.db > COUNTS_DB
-    assert early.weather
-    assert not last.weather
 
 
 def test_rain_does_not_join_the_background_while_it_lasts() -> None:

@@ -15,13 +15,19 @@ def changed(*changes: float) -> float:
     return variation.change_db
 
 
-def test_the_limit_is_the_largest_excess_of_the_past_and_the_margin() -> None:
+def test_the_limit_is_the_largest_excess_of_the_past_but_for_one_odd_day_and_the_margin() -> None:
     limit = OwnLimit()
     assert limit.db(2.0) == 2.0 * MARGIN
-    for excess, largest in ((1.0, 1.0), (3.0, 3.0), (2.0, 3.0), (-4.0, 3.0)):
+    for excess, largest in ((1.0, 0.0), (3.0, 1.0), (2.0, 2.0), (-4.0, 2.0)):
         limit.add(excess)
         assert limit.db(0.0) == largest
-    assert limit.db(1.5) == 3.0 + 1.5 * MARGIN
+    assert limit.db(1.5) == 2.0 + 1.5 * MARGIN
+
+
+def test_what_a_person_has_stated_counts_at_once() -> None:
+    limit = OwnLimit()
+    limit.teach(4.0)
+    assert limit.db(0.0) == 4.0
 
 
 def test_an_excess_below_the_background_does_not_lower_the_limit() -> None:
@@ -31,8 +37,8 @@ def test_an_excess_below_the_background_does_not_lower_the_limit() -> None:
 
 
 def test_the_largest_excess_is_forgotten_after_a_quarter() -> None:
-    limit = OwnLimit([9.0])
-    for _ in range(DAYS - 1):
+    limit = OwnLimit([9.0, 9.0])
+    for _ in range(DAYS - 2):
         limit.add(1.0)
     assert limit.db(0.0) == 9.0
     limit.add(1.0)

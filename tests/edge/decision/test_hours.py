@@ -136,6 +136,8 @@ def day_with_use(node: Node, db: float, minutes: float = 29) -> list[str]:
 def test_the_limit_grows_with_the_largest_excess_that_sounded_like_a_leak() -> None:
     node = Node()
     assert day_with_use(node, HIGH_DB) == ["WARNING", "OK"]
+    assert node.hours.limit_db == node.hours.rule.rise_db, "one odd day does not count"
+    assert day_with_use(node, HIGH_DB) == ["WARNING", "OK"]
     assert node.hours.limit_db == pytest.approx(HIGH_DB)
     day_with_use(node, HIGH_DB / 2)
     assert node.hours.limit_db == pytest.approx(HIGH_DB)

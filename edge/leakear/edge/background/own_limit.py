@@ -61,6 +61,11 @@ class OwnLimit:
         """Add the largest excess of a day without a leak, dB."""
         self._values.append(round(max(0.0, excess_db), 2))
 
+    def teach(self, excess_db: float) -> None:
+        """Add an excess of which a person has stated that it is no leak: it counts at once, dB."""
+        for _ in range(ODD_DAYS + 1):
+            self.add(excess_db)
+
     def snapshot(self) -> list[float]:
         """Return the days as JSON values."""
         return list(self._values)

@@ -90,14 +90,16 @@ class Hours:
             level = 0.0 if seen.dbmin is None else seen.dbmin
             on = seen.score >= rule.threshold and level >= rule.level_gate_dbfs
             sure = seen.score >= rule.fast_score and level >= rule.fast_level_dbfs
-        counts = seen.usable and (on or not seen.low_confidence)
+        above = self._above(seen.excess)
+        hidden = above is None and seen.excess is not None and self.state is not State.OK  # rain may hide a leak
+        counts = seen.usable and (on or not (seen.low_confidence or hidden))
         window = LoggedWindow(
             time_s=seen.time_s,
             step_s=seen.step_s,
             on=on if counts else None,
             sure=sure,
             lost=seen.score is None and seen.fault is None,
-            above=self._above(seen.excess) if counts else None,
+            above=above if counts else None,
         )
         longest = max(rule.span_s, rule.confirm_s, rule.rise_s, rule.clear_s, rule.noisy_s, rule.fast_s)
         self._log.add(window, longest)
@@ -205,7 +207,7 @@ class Hours:
 
     def accept(self) -> None:
         """Learn that what was heard is no leak: a person has stated it."""
-        self._limit.add(self._peak_db)
+        self._limit.teach(self._peak_db)
         self._peak_db, self.state, self._accepted = 0.0, State.OK, True
         self.reason = "a person has stated that there is no leak"
         self._log.forget_all()

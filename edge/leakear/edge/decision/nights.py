@@ -168,7 +168,7 @@ class Nights:
     def accept(self) -> None:
         """Learn that the last nights held no leak: a person has stated it."""
         for night in self._last:
-            self._limit.add(night.excess_db)
+            self._limit.teach(night.excess_db)
         self._last.clear()
         self._always_on, self._tonight = False, _Tonight()
         self._say(State.OK, "a person has stated that there is no leak")
