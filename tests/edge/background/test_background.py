@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from leakear.edge.background.background import STEADY_S, Background, Excess, apart_db
+from leakear.edge.background.background import STEADY_S, TRACE_S, Background, Excess, apart_db
 from leakear.edge.background.entries import ENOUGH, EVERY_S, FIRST_DELAY
 from leakear.edge.background.packed import packed
 from leakear.edge.background.third_octaves import ABSENT_DB, CENTRES_HZ, Bands, quiet_levels
@@ -201,7 +201,7 @@ def test_a_high_excess_may_be_rain_until_it_has_long_been_steady(swing_db: float
     for quarter in range(16):  # an hour and a quarter longer than rain is steady
         db = 15.0 + swing_db * (quarter % 8 // 4)
         found += hear(background, 0.25, start=3 * DAY + quarter * 900, leak=(db, 4000, 9000))
-    for excess in found[15 : round(STEADY_S / STEP)]:
+    for excess in found[15 : round((STEADY_S - 3 * TRACE_S) / STEP)]:
         assert excess is not None
         assert excess.db > COUNTS_DB
         assert excess.weather
