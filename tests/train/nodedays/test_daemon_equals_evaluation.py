@@ -236,7 +236,7 @@ def test_days_of_everything_are_judged_alike(parts: list[Part]) -> None:
 def test_the_days_contain_every_kind_of_transition() -> None:
     """A property that holds over days without an alert would prove nothing."""
     leak = [Part("sound", 60.0, 0.9), Part("sound", 60.0, 0.1)]
-    above = [Part("sound", 60.0, 0.9, -40.0, db) for half in range(1, 9) for db in (half / 2 + 1, 0.0)]
+    above = [Part("sound", 120.0, 0.9, -40.0, db) for db in (8.0, 0.0)]
     drift = [Part("sound", 60.0, 0.1, -60.0), Part("sound", 60.0, 0.9, -56.5)]
     broken = [Part("broken", 10.0), Part("gaps", 25.0), Part("fault", 10.0), Part("restart", 10.0)]
     changed = [Part("rule", rule=3), Part("sound", 10.0, 0.999), Part("sound", 25.0, float("nan"))]
