@@ -57,7 +57,10 @@ class NodeOptions:
     @property
     def identity(self) -> Identity:
         """Topic names of this node. Raises ConfigError for names MQTT could not carry."""
-        name = self.name or "".join(c if c.isalnum() or c in "_-" else "-" for c in socket.gethostname())[:64]
+        name = (
+            self.name
+            or "".join(c if (c.isascii() and c.isalnum()) or c in "_-" else "-" for c in socket.gethostname())[:64]
+        )
         return Identity(self.site, name)
 
     @property

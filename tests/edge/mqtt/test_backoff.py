@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from leakear.edge.mqtt.backoff import HOLD_LAST_S, Backoff, RefusedTopics
+from leakear.edge.mqtt.refusals.backoff import HOLD_LAST_S, Backoff, RefusedTopics
 
 
 @pytest.fixture

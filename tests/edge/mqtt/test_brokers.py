@@ -3,6 +3,7 @@
 import socket
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
@@ -104,9 +105,9 @@ def test_two_clients_with_one_id_are_told_and_both_deliver(broker: Broker, tmp_p
     same = options(broker, client_id="twin", reconnect_refused_s=0.3)
     links = [Link(same, Identity("site", name), box) for name, box in zip("ab", boxes, strict=True)]
     with Subscriber(broker, "leakear/#") as seen:
-        for box, link in zip(boxes, links, strict=True):
+        for name, box, link in zip("ab", boxes, links, strict=True):
             for _ in range(10):
-                box.put(event())
+                box.put(replace(event(), node=name))
             link.start()
         every = list(range(1, 11))
         for name in "ab":  # cut off again and again, each repeats until a connection holds

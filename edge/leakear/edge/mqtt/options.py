@@ -3,6 +3,7 @@
 from dataclasses import dataclass, fields
 
 from leakear.edge.errors import ConfigError
+from leakear.edge.mqtt import address
 from leakear.edge.mqtt.tls import VERSIONS, Files
 from leakear.edge.options import describe, option
 
@@ -49,8 +50,7 @@ class MqttOptions:
 
     def __post_init__(self) -> None:
         """Refuse what contradicts itself. Raises ConfigError."""
-        if not self.host:
-            raise ConfigError("mqtt.host is empty: name the broker.")
+        address.check(self.host)
         for key in ("ca_file", "client_certificate", "client_key"):
             if getattr(self, key) and not self.tls:
                 raise ConfigError(f"mqtt.{key} is set but mqtt.tls is false: set mqtt.tls = true.")
@@ -70,6 +70,12 @@ class MqttOptions:
     def effective_port(self) -> int:
         """Port to connect to."""
         return self.port or (8883 if self.tls else 1883)
+
+    @property
+    def where(self) -> str:
+        """Address and port for people."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{self.effective_port}"
 
     @property
     def tls_files(self) -> Files:

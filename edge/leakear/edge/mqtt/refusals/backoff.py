@@ -25,12 +25,14 @@ class Backoff:
         return wait * random.uniform(0.5, 1.0)
 
 
+SHOWN = 5
+"""sentences shown at the most"""
 HOLD_LAST_S = 3600.0
 """s between attempts at a refused topic at the most"""
 
 
 class RefusedTopics:
-    """Topics the broker refuses, each tried again after a doubling wait."""
+    """Topics (or single events) that the broker refuses, each tried again after a doubling wait."""
 
     def __init__(self, first_s: float) -> None:
         self.sentences: dict[str, str] = {}
@@ -39,12 +41,21 @@ class RefusedTopics:
         self._waits: dict[str, tuple[float, float]] = {}
         """topic → s, monotonic, of the next attempt; s of the wait before it"""
 
+    @property
+    def sentence(self) -> str:
+        """Why, of the first few."""
+        return " ".join([*self.sentences.values()][:SHOWN])
+
     def hold(self, topic: str, sentence: str, now: float) -> None:
         """Hold a topic back, longer each time."""
         _, before = self._waits.get(topic, (0.0, self._first_s / 2))
         wait = min(2 * before, max(HOLD_LAST_S, self._first_s))
         self._waits[topic] = (now + wait, wait)
         self.sentences[topic] = sentence
+
+    def due(self, topic: str) -> float:
+        """When a topic may be tried again, s, monotonic."""
+        return self._waits[topic][0] if topic in self._waits else 0.0
 
     def is_held(self, topic: str, now: float) -> bool:
         """Whether a topic must wait."""

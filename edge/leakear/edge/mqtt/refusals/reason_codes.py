@@ -9,6 +9,8 @@ from leakear.edge.messages.reports import utc_text
 NOT_AUTHORISED = 135
 SESSION_TAKEN_OVER = 142
 UNSUPPORTED_PROTOCOL = 132
+PACKET_TOO_LARGE = 149
+RETAIN_NOT_SUPPORTED = 154
 FAILURE = 128
 """reason codes of MQTT 5 from here on mean failure"""
 
@@ -36,6 +38,10 @@ def explain_error(error: Exception | str, host: str, minimum: str, *, handshake:
     return Refusal("tls_refused", f"TLS with {host} failed: {error}.")
 
 
+KEEPS_NOTHING = (
+    "keeps no retained messages: whoever connects later does not learn state and availability before they are sent"
+    " again. Switch retained messages on there (mosquitto: retain_available true)."
+)
 _HANDSHAKE = {
     "CERTIFICATE_REQUIRED": "{host} wants a client certificate: set mqtt.client_certificate and mqtt.client_key.",
     "CERTIFICATE_EXPIRED": "{host} says that this node's certificate has expired: issue a new one.",
@@ -73,6 +79,17 @@ def explain_connack(code: int, host: str, user: str, client_id: str) -> Refusal:
         133: f"{host} refuses the client id {client_id}: set another mqtt.client_id.",
         138: f"{host} has banned {who}: ask whoever runs the broker.",
         UNSUPPORTED_PROTOCOL: f"{host} does not speak this version of MQTT: set mqtt.protocol to auto, or update it.",
+        136: f"{host} is not available now: it is tried again.",
+        137: f"{host} is busy: it is tried again.",
+        140: f"{host} wants another way to log in than user and password: a node cannot do that.",
+        PACKET_TOO_LARGE: f"{host} finds even the CONNECT packet too large: raise max_packet_size on the broker.",
+        144: f"{host} refuses the topic of the last will: let the node write its topics (docs/DELIVERY.md).",
+        151: f"{host} says that this node's quota is used up: ask whoever runs the broker.",
+        RETAIN_NOT_SUPPORTED: f"{host} {KEEPS_NOTHING}",
+        155: f"{host} takes QoS 0 only, so that no alert can be confirmed: allow QoS 1 there (mosquitto: max_qos 1).",
+        156: f"{host} says that another server is to be used: set mqtt.host to that one.",
+        157: f"{host} says that the broker has moved: set mqtt.host to its new address.",
+        159: f"{host} takes no more connections now: it is tried again.",
     }
     return Refusal("broker_refused", sentences.get(code, f"{host} refuses the connection (MQTT reason {code})."))
 
@@ -88,8 +105,8 @@ def short_lived(client_id: str) -> Refusal:
     """Explain connections that are closed soon after they began, several times in a row."""
     return Refusal(
         "connection_cut",
-        f"the broker cuts each connection soon after it began: either {_taken(client_id)[:-1]}, or its"
-        " access list refuses this node's topics and the broker does not say so.",
+        f"the broker cuts each connection soon after it began: either {_taken(client_id)[:-1]}, or it refuses"
+        " something that this node sends and does not say so: its own log tells.",
     )
 
 
@@ -103,10 +120,56 @@ def explain_publish(code: int, topic: str, user: str) -> Refusal:
         who = f"user {user}" if user else "an anonymous client"
         return Refusal(
             "publish_refused",
-            f"the broker's access list does not let {who} write {topic}: load systemd/mosquitto/leakear.acl there; the"
-            " user must be called as the node.",
+            f"the broker's access list does not let {who} write {topic}: give the node its lines there"
+            " (systemd/broker add-node, docs/DELIVERY.md).",
         )
-    return Refusal("publish_refused", f"the broker does not take {topic} (MQTT reason {code}).")
+    why = _PUBLISH.get(code, f"MQTT reason {code}")
+    return Refusal("publish_refused", f"the broker does not take {topic} ({why}).")
+
+
+_PUBLISH = {
+    144: "it calls the topic not valid",
+    PACKET_TOO_LARGE: "too large",
+    151: "its quota is used up",
+    153: "it calls the payload not valid",
+    RETAIN_NOT_SUPPORTED: "it keeps no retained messages",
+}
+"""reason code of a PUBACK or DISCONNECT → what it means"""
+
+
+def too_large(topic: str, size: int, limit: int) -> str:
+    """Say that a message is larger than the broker takes, as its CONNACK told."""
+    return (
+        f"{topic} has {size} bytes and the broker takes at most {limit}: it is left out. Raise the broker's limit"
+        " (mosquitto: max_packet_size)."
+    )
+
+
+def cut_at(topic: str, size: int) -> str:
+    """Say that the connection ends whenever a message is sent."""
+    return (
+        f"the broker cuts the connection whenever {topic} ({size} bytes) is sent: it is left out for now. Either it is"
+        " too large (mosquitto: message_size_limit, max_packet_size), or the broker's access list refuses it."
+    )
+
+
+def not_sendable(topic: str, error: Exception) -> str:
+    """Say that a message cannot be sent by MQTT at all."""
+    return f"{topic} cannot be sent ({error}): it is left out. Correct the name it is made of in the configuration."
+
+
+def command_too_large(topic: str, size: int, limit: int) -> Refusal:
+    """Explain a message for this node that was thrown away unread."""
+    return Refusal(
+        "command_too_large",
+        f"a message of {size} bytes on {topic} was thrown away unread; at most {limit} are read (mqtt.max_payload)."
+        " If it is retained, empty that topic on the broker.",
+    )
+
+
+def keeps_nothing(host: str) -> Refusal:
+    """Explain a broker without retained messages."""
+    return Refusal("no_retain", f"{host} {KEEPS_NOTHING}")
 
 
 def explain_subscribe(topic: str) -> Refusal:
