@@ -97,7 +97,8 @@ class Connection:
         self.user = ""
         """user name given to the broker; empty: none"""
         self._options, self._client_id, self._inbox, self._wake = options, client_id, inbox, wake
-        self._retains = will.retain
+        self.retains = will.retain
+        """whether the last will is retained"""
         self._since: float | None = None
         self._client = self._make_client(will)
 
@@ -218,7 +219,7 @@ class Connection:
         if reason.value >= FAILURE:
             unsupported = reason.value == reason_codes.UNSUPPORTED_PROTOCOL
             self.version_refused = unsupported and self.protocol == paho.MQTTv5 and self._options.protocol == "auto"
-            self.retain_refused = reason.value == reason_codes.RETAIN_NOT_SUPPORTED and self._retains
+            self.retain_refused = reason.value == reason_codes.RETAIN_NOT_SUPPORTED and self.retains
             if not self.version_refused and not self.retain_refused:
                 self.refusal = reason_codes.explain_connack(
                     reason.value, self._options.host, self.user, self._client_id
@@ -227,7 +228,7 @@ class Connection:
         self._since = time.monotonic()
         window = min(self._options.in_flight, getattr(given, "ReceiveMaximum", 65535))
         largest = getattr(given, "MaximumPacketSize", 2**28)
-        retains = self._retains and bool(getattr(given, "RetainAvailable", 1))
+        retains = self.retains and bool(getattr(given, "RetainAvailable", 1))
         self._inbox.put(Opened(self, window, largest, _certificate_ends(client), retains))
 
     def _on_disconnect(self, _: Any, __: Any, flags: Any, reason: ReasonCode, ___: Any) -> None:

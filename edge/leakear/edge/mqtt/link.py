@@ -15,7 +15,7 @@ from leakear.edge.messages.reports import Availability, Identity, utc_text
 from leakear.edge.mqtt import protocol_version, tls
 from leakear.edge.mqtt.connection import Will
 from leakear.edge.mqtt.inbox import Closed, Inbox, Opened, Oversized, Received
-from leakear.edge.mqtt.options import MqttOptions
+from leakear.edge.mqtt.options import MqttOptions, client_id
 from leakear.edge.mqtt.reconnect import Connector
 from leakear.edge.mqtt.refusals import reason_codes
 from leakear.edge.mqtt.refusals.backoff import RefusedTopics
@@ -25,7 +25,7 @@ from leakear.edge.mqtt.retained import LeftBehind, Retained
 from leakear.edge.mqtt.sender import Limits, Sender, Topics
 from leakear.edge.outbox.queue import Outbox
 
-__all__ = ["Link", "MqttOptions"]
+__all__ = ["Link", "MqttOptions", "client_id"]
 
 log = logging.getLogger("leakear.mqtt")
 
@@ -223,8 +223,8 @@ class Link:
         """POSIX s of the end, and whose"""
 
     def _make_connector(self, options: MqttOptions, inbox: Inbox) -> Connector:
-        client_id = options.client_id or f"leakear-{self._identity.site}-{self._identity.node}"
-        return Connector(options, client_id, Will(self._availability, Availability.OFFLINE.to_json()), inbox)
+        name = client_id(options, self._identity)
+        return Connector(options, name, Will(self._availability, Availability.OFFLINE.to_json()), inbox)
 
     # ---- what the network thread reports
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, fields
 
 from leakear.edge.errors import ConfigError
+from leakear.edge.messages.reports import Identity
 from leakear.edge.mqtt import address
 from leakear.edge.mqtt.tls import VERSIONS, Files
 from leakear.edge.options import describe, option
@@ -81,3 +82,8 @@ class MqttOptions:
     def tls_files(self) -> Files:
         """Certificate files in use. With TLS only."""
         return Files.of(self.ca_file, self.client_certificate, self.client_key)
+
+
+def client_id(options: MqttOptions, identity: Identity) -> str:
+    """Return the client id of a node on its broker."""
+    return options.client_id or f"leakear-{identity.site}-{identity.node}"

@@ -1,6 +1,6 @@
 """What is sent over one connection: a bounded window of publishes, each known until the broker has answered it.
 
-Order: `availability`, then events, then subscriptions, other retained messages and replies. What the broker does not
+Order: subscriptions, `availability`, then events, then other retained messages and replies. What the broker does not
 take is held back by itself (`refusals`); everything else goes on.
 """
 
@@ -113,7 +113,7 @@ class Sender:
         self._look_again = float("inf")  # s, monotonic, when the first event held back is due
 
     def subscribe(self, topic: str, *, commands: bool = False) -> None:
-        """Subscribe, once the broker has taken `availability`."""
+        """Subscribe: whoever sees the node online can ask it something."""
         self._subscriptions.append((topic, commands))
 
     def reply(self, topic: str, payload: bytes) -> bool:
@@ -156,11 +156,11 @@ class Sender:
         if self._last is not None and not self._with_5 and now - self._last.at >= DOUBT_S:
             self._suspects.acquit(self._last.suspect)  # acknowledged, and the connection held
             self._last = None
+        while self._subscriptions and self._subscribe(*self._subscriptions[0], now):
+            self._subscriptions.popleft()
         if not self._fill_retained([self._topics.availability], now) or not self.open:
             return
         more_events = not self._fill_events(now)
-        while self._subscriptions and self._subscribe(*self._subscriptions[0], now):
-            self._subscriptions.popleft()
         if not more_events and self._fill_retained(list(self._retained.dirty), now):
             while self._replies and self._send(Outgoing(*self._replies[0]), now):
                 self._replies.popleft()
