@@ -101,7 +101,9 @@ def _sentence(error: FieldError, where: str) -> str:
         return f"{what}: holds control characters, perhaps a line end: remove them"
     if error.problem == "type":
         return f"{what}: must be {_type_name(error.kind)} ({rule.doc})"
-    return f"{what}: is too large, too long, or not of the right form ({rule.doc})"
+    if error.problem == "form":
+        return f"{what}: is not of the right form ({rule.doc})"
+    return f"{what}: is too large, too long, or too many ({rule.doc})"
 
 
 def _type_name(kind: Any) -> str:

@@ -72,7 +72,7 @@ def _certificate(error: ssl.SSLCertVerificationError, host: str) -> str:
 
 def explain_connack(code: int, host: str, user: str, client_id: str) -> Refusal:
     """Explain a refused CONNECT by its MQTT 5 reason code (3.1.1's are translated to these by paho)."""
-    who = f"user {user}" if user else "a client without a user name"
+    who = (f"user {user}" if user else "a client without a user name") + f" (client id {client_id})"
     sentences = {
         134: f"{host} refuses the password of {who}: set mqtt.username and the password (docs/DELIVERY.md).",
         NOT_AUTHORISED: f"{host} does not let {who} in: give the node a user and password on the broker.",
