@@ -93,17 +93,15 @@ def _sentence(error: FieldError, where: str) -> str:
     if error.problem == "unknown":
         return f"{where} {error.value}: unknown key; known: {', '.join(error.known)}"
     what = f"{where} {error.path.removeprefix('.')} = {'***' if rule.secret else repr(error.value)}"
-    if error.problem == "choice":
-        return f"{what}: must be one of {', '.join(rule.choices or ())}"
-    if error.problem == "range":
-        return f"{what}: must lie within {rule.minimum} to {rule.maximum} ({rule.doc})"
-    if error.problem == "characters":
-        return f"{what}: holds control characters, perhaps a line end: remove them"
     if error.problem == "type":
         return f"{what}: must be {_type_name(error.kind)} ({rule.doc})"
-    if error.problem == "form":
-        return f"{what}: is not of the right form ({rule.doc})"
-    return f"{what}: is too large, too long, or too many ({rule.doc})"
+    found = {
+        "choice": f"must be one of {', '.join(rule.choices or ())}",
+        "range": f"must lie within {rule.minimum} to {rule.maximum} ({rule.doc})",
+        "characters": "holds control characters, perhaps a line end: remove them",
+        "form": f"is not of the right form ({rule.doc})",
+    }
+    return f"{what}: {found.get(error.problem, f'is too large, too long, or too many ({rule.doc})')}"
 
 
 def _type_name(kind: Any) -> str:

@@ -72,10 +72,10 @@ def _certificate(error: ssl.SSLCertVerificationError, host: str) -> str:
 
 def explain_connack(code: int, host: str, user: str, client_id: str) -> Refusal:
     """Explain a refused CONNECT by its MQTT 5 reason code (3.1.1's are translated to these by paho)."""
-    who = (f"user {user}" if user else "a client without a user name") + f" (client id {client_id})"
+    who = f"user {user}" if user else "a client without a user name"
     sentences = {
         134: f"{host} refuses the password of {who}: set mqtt.username and the password (docs/DELIVERY.md).",
-        NOT_AUTHORISED: f"{host} does not let {who} in: give the node a user and password on the broker.",
+        NOT_AUTHORISED: f"{host} does not let {who} in, client id {client_id}: give the node a user and password there.",
         133: f"{host} refuses the client id {client_id}: set another mqtt.client_id.",
         138: f"{host} has banned {who}: ask whoever runs the broker.",
         UNSUPPORTED_PROTOCOL: f"{host} does not speak this version of MQTT: set mqtt.protocol to auto, or update it.",
