@@ -75,10 +75,12 @@ class Reader:
         return 3 + int.from_bytes(self._head[1:3], "big") + numbered
 
     def _shorten(self) -> None:
-        if len(self._head) < 3 or len(self._head) < self._wanted():
+        if len(self._head) < 3:
             return
         if self._wanted() - 1 > self._body:
             raise ConnectionError("the broker sends a message whose topic is longer than itself")
+        if len(self._head) < self._wanted():
+            return
         rest = bytes(self._head[1:]) + (b"\0" if self._version_5 else b"")
         self._skip = self._body - (len(self._head) - 1)
         self.cut_bytes, self._body = self._body, 0

@@ -239,12 +239,12 @@ class Sender:
         alone = one.key in self._suspects or any(sent.key in self._suspects for sent in self._sent.values())
         if len(self._sent) >= (1 if alone else self._limits.window) or now < self._quiet_until:
             return False
-        if not one.subscription and not self.fits(one.topic, one.payload):
-            size = self.size(one.topic, one.payload)
-            self._hold(one, reason_codes.too_large(one.key, size, self._limits.max_packet))
-            return True
         retain = one.retain and self._limits.retains
         try:
+            if not one.subscription and not self.fits(one.topic, one.payload):
+                size = self.size(one.topic, one.payload)
+                self._hold(one, reason_codes.too_large(one.key, size, self._limits.max_packet))
+                return True
             mid = how() if how else self.connection.publish(one.topic, one.payload, 1, retain)
         except (ValueError, TypeError) as error:  # a topic that MQTT does not carry must not end the daemon
             self._hold(one, reason_codes.not_sendable(one.topic, error))

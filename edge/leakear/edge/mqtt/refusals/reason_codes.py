@@ -75,7 +75,7 @@ def explain_connack(code: int, host: str, user: str, client_id: str) -> Refusal:
     who = f"user {user}" if user else "a client without a user name"
     sentences = {
         134: f"{host} refuses the password of {who}: set mqtt.username and the password (docs/DELIVERY.md).",
-        NOT_AUTHORISED: f"{host} does not let {who} in, client id {client_id}: give the node a user and password there.",
+        NOT_AUTHORISED: f"{host} does not let {who} in, client id {client_id}: give it a user and password there.",
         133: f"{host} refuses the client id {client_id}: set another mqtt.client_id.",
         138: f"{host} has banned {who}: ask whoever runs the broker.",
         UNSUPPORTED_PROTOCOL: f"{host} does not speak this version of MQTT: set mqtt.protocol to auto, or update it.",
@@ -155,7 +155,7 @@ def cut_at(topic: str, size: int) -> str:
 
 def not_sendable(topic: str, error: Exception) -> str:
     """Say that a message cannot be sent by MQTT at all."""
-    return f"{topic} cannot be sent ({error}): it is left out. Correct the name it is made of in the configuration."
+    return f"{topic!a} cannot be sent ({error}): it is left out. Correct the name it is made of in the configuration."
 
 
 def command_too_large(topic: str, size: int, limit: int) -> Refusal:
