@@ -15,15 +15,20 @@ from leakear.edge.outbox.queue import Outbox
 from tests.support.broker import Broker, Subscriber
 from tests.support.factory import event
 from tests.support.links import NODE, options, pump
-from tests.support.places import ROOT
 
-ACL = (ROOT / "systemd" / "mosquitto" / "leakear.acl").read_text()
+ACL = """
+user n1
+topic write leakear/site/n1/#
+topic read leakear/site/n1/cmd/+
+user watcher
+topic read leakear/#
+"""
 
 
 @pytest.mark.parametrize("protocol", ["5", "3.1.1"])
 def test_what_the_access_list_refuses_is_a_fault_and_stays_in_the_outbox(outbox: Outbox, protocol: str) -> None:
     words = {"n1": "p", "other": "p", "watcher": "p"}
-    with Broker(passwords=words, acl=ACL.replace("user monitor", "user watcher")) as broker:
+    with Broker(passwords=words, acl=ACL) as broker:
         wrong = options(broker, username="other", password="p", protocol=protocol, reconnect_refused_s=60)
         link = Link(wrong, NODE, outbox)
         link.retain("state", b"{}")

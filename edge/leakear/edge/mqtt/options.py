@@ -19,7 +19,7 @@ class MqttOptions:
         "auto", "MQTT version; auto: 5, and 3.1.1 where the broker lacks it", choices=("auto", "5", "3.1.1")
     )
     client_id: str = option("", "client id, unique on the broker; empty: leakear-<site>-<node>")
-    username: str = option("", "user on the broker, called as the node where leakear.acl is used; empty: anonymous")
+    username: str = option("", "user on the broker; empty: anonymous")
     password: str = option("", "password; better password_file or the systemd credential mqtt-password", secret=True)
     password_file: str = option("", "file that holds the password")
     tls: bool = option(False, "encrypt, and verify the broker's certificate")
