@@ -23,10 +23,8 @@ def limits(rng: random.Random) -> tuple[list[str], bool, str]:
         "message_size_limit": rng.randint(SMALLEST, 6000),
         "max_inflight_messages": rng.randint(1, 5),
         "max_keepalive": rng.randint(30, 90),
-        "max_queued_messages": rng.randint(100, 500),
         "max_topic_alias": rng.randint(0, 3),
         "retain_available": "false",
-        "clientid_prefixes": "leakear-hill-pit-7 subscriber",
     }
     lines = [f"{key} {value}" for key, value in drawn.items() if rng.random() < 0.4]
     return lines, rng.random() < 0.3, rng.choice(("auto", "5", "3.1.1"))
@@ -41,7 +39,7 @@ def leak_day(seed: int, folder: Path) -> str:
     mqtt = {"protocol": protocol, "reconnect_first_s": 0.05, "reconnect_last_s": 0.2, "reconnect_refused_s": 2} | login
     who = {"user": "n", "password": "p"} if forbidden else {}
     with (
-        Broker(extra="\n".join(lines).replace("max_queued_messages", "# max_queued_messages"), **words) as broker,
+        Broker(extra="\n".join(lines), **words) as broker,
         Subscriber(broker, EVENTS, **who) as seen,
         living_node(broker, folder, mqtt={"host": broker.host, "port": broker.port} | mqtt) as life,
     ):
