@@ -203,7 +203,8 @@ def test_topics_of_a_former_name_that_the_access_list_refuses_are_given_up(tmp_p
         Outbox(tmp_path / "box.db") as box,
     ):
         Link(options(broker), Identity("hill", "old"), box).empty_left_behind()
-        link = Link(options(broker, username="n1", password="p", protocol="5"), Identity("hill", "pit-7"), box)
+        given = options(broker, username="n1", password="p", protocol="5", reconnect_refused_s=0.5)
+        link = Link(given, Identity("hill", "pit-7"), box)
         link.empty_left_behind()
         box.put(replace(event(), site="hill", node="old"))
         box.put(replace(event(), site="hill", node="pit-7"))
