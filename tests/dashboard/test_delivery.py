@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from leakear.dashboard.history import History
-from leakear.dashboard.tables import open_database
+from leakear.dashboard.history.tables import open_database
 from tests.support.broker import Broker
 from tests.support.certificates import Authority
 from tests.support.harness import Dashboard, FakeNode, until

@@ -136,14 +136,14 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _serve(args: argparse.Namespace) -> int:
+    from leakear.dashboard.history.tables import open_database
     from leakear.dashboard.serve import serve
-    from leakear.dashboard.tables import open_database
 
     return serve(_options(args), _broker(args), open_database(args.database))
 
 
 def _options(args: argparse.Namespace) -> Any:
-    from leakear.dashboard.auth import Role
+    from leakear.dashboard.accounts.users import Role
     from leakear.dashboard.options import DAY, ProxyOptions, ServeOptions, parse_listen
 
     host, port = parse_listen(args.listen)
@@ -162,7 +162,7 @@ def _options(args: argparse.Namespace) -> Any:
 
 
 def _broker(args: argparse.Namespace) -> Any:
-    from leakear.dashboard.broker_connection import BrokerOptions
+    from leakear.dashboard.broker.connection import BrokerOptions
 
     password = _first_line(args.password_file) if args.password_file else os.environ.get("LEAKEAR_BROKER_PASSWORD")
     return BrokerOptions(
@@ -180,8 +180,8 @@ def _first_line(path: Path) -> str:
 
 def _user(words: list[str]) -> int:
     """`user add|remove|list`."""
-    from leakear.dashboard.auth import Role, Users
-    from leakear.dashboard.tables import open_database
+    from leakear.dashboard.accounts.users import Role, Users
+    from leakear.dashboard.history.tables import open_database
 
     raw = argparse.RawDescriptionHelpFormatter
     top = argparse.ArgumentParser(
@@ -239,8 +239,8 @@ def _export(words: list[str]) -> int:
     from leakear.dashboard.alerts import Alerts
     from leakear.dashboard.clips import Clips
     from leakear.dashboard.history import History
+    from leakear.dashboard.history.tables import open_database
     from leakear.dashboard.manifest import write_zip
-    from leakear.dashboard.tables import open_database
 
     top = argparse.ArgumentParser(
         "leakear-dashboard export", description="Exports clips of alerts with a verdict, for leakear-train."

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Engine, func, select
 
 from leakear.dashboard.history import insert_new
-from leakear.dashboard.tables import clips
+from leakear.dashboard.history.tables import clips
 from leakear.edge.errors import InputDataError
 
 KINDS = {"audio/flac": ".flac", "audio/wav": ".wav", "audio/x-wav": ".wav", "image/png": ".png"}

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from sqlalchemy import Engine, delete, func, select, update
 
 from leakear.dashboard.history import Row, public
-from leakear.dashboard.tables import events, notices
+from leakear.dashboard.history.tables import events, notices
 
 
 class Notifications:

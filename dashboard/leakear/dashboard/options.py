@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
 
-from leakear.dashboard.auth import Role
+from leakear.dashboard.accounts.users import Role
 from leakear.edge.errors import ConfigError
 
 DAY = 86400.0

@@ -12,7 +12,7 @@ from dataclasses import replace
 import uvicorn
 from sqlalchemy import Engine
 
-from leakear.dashboard.broker_connection import BrokerOptions
+from leakear.dashboard.broker.connection import BrokerOptions
 from leakear.dashboard.history import History
 from leakear.dashboard.options import ServeOptions, load_pair, refuse_open_access
 from leakear.dashboard.pages.app import build

@@ -10,22 +10,22 @@ from typing import Any
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
+from leakear.dashboard.accounts.users import Users
 from leakear.dashboard.alerts import Alerts
-from leakear.dashboard.auth import Users
-from leakear.dashboard.broker_connection import BrokerOptions
+from leakear.dashboard.broker.commander import Commander
+from leakear.dashboard.broker.connection import BrokerOptions
+from leakear.dashboard.broker.inbox import Read, Unread, read
+from leakear.dashboard.broker.subscriber import Incoming, Subscriber, waker
 from leakear.dashboard.clips import Clips
-from leakear.dashboard.commander import Commander
 from leakear.dashboard.fleet import Fleet, Key, Node
 from leakear.dashboard.history import History, Row, event_row, presence_row, public
 from leakear.dashboard.hub import Hub, Page
-from leakear.dashboard.inbox import Read, Unread, read
 from leakear.dashboard.notifications import Notifications
 from leakear.dashboard.notifier import Notifier
 from leakear.dashboard.options import ServeOptions
 from leakear.dashboard.ring import SLOT_S, SLOTS
 from leakear.dashboard.samples import Samples
 from leakear.dashboard.silent_nodes import SilentNodes
-from leakear.dashboard.subscriber import Incoming, Subscriber, waker
 from leakear.edge.messages.reports import CommandResult, Event, Identity, Spectrum, utc_text
 
 log = logging.getLogger(__name__)

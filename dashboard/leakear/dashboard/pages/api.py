@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from leakear.dashboard.auth import LOCAL, User
+from leakear.dashboard.accounts.users import LOCAL, User
 from leakear.dashboard.fetch import fetch_clip
 from leakear.dashboard.fleet import Key
 from leakear.dashboard.history import Row

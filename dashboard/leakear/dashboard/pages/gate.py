@@ -15,7 +15,7 @@ from starlette.requests import HTTPConnection
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from leakear.dashboard.auth import LOCAL, Role, User, Users
+from leakear.dashboard.accounts.users import LOCAL, Role, User, Users
 from leakear.dashboard.options import ServeOptions
 
 COOKIE = "leakear_session"

@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from leakear.dashboard.auth import SESSION_S, Throttle, Users
+from leakear.dashboard.accounts.users import SESSION_S, Throttle, Users
 from leakear.dashboard.pages.gate import COOKIE
 
 BODY = 4096

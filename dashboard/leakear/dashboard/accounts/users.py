@@ -12,7 +12,7 @@ from argon2.exceptions import InvalidHashError, VerificationError
 from sqlalchemy import Engine, delete, func, insert, select
 
 from leakear.dashboard.history import insert_new
-from leakear.dashboard.tables import sessions, users
+from leakear.dashboard.history.tables import sessions, users
 from leakear.edge.errors import ConfigError
 
 SESSION_S = 7 * 86400.0

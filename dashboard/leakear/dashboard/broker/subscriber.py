@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 import paho.mqtt.client as paho
 
-from leakear.dashboard.broker_connection import BrokerConnection, BrokerOptions
+from leakear.dashboard.broker.connection import BrokerConnection, BrokerOptions
 
 EVENTS = [("leakear/+/+/event", 1), ("leakear/+/+/cmd/+/result", 1)]
 """messages that must not be lost or late"""

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from leakear.dashboard.subscriber import Incoming
+from leakear.dashboard.broker.subscriber import Incoming
 from leakear.edge.messages.reports import (
     Availability,
     CommandResult,
