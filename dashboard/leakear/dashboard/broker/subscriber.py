@@ -1,21 +1,23 @@
 """Receives messages from the broker. paho's threads only enqueue them; the event loop takes and acknowledges them.
 
-There are two connections, so that no event waits behind reports: on one connection a broker sends in order, and many
-nodes report all the time. The session of the events' connection is persistent: while the dashboard is down, the broker
-keeps its events. An event is acknowledged after it is stored; after a crash in between it is delivered again, and
-recognised by its id.
+There are three connections, so that no event waits behind anything else: on one connection a broker sends in order, and
+many nodes report all the time. The session of the events' connection is persistent: while the dashboard is down, the
+broker keeps its events. An event is acknowledged after it is stored; after a crash in between it is delivered again,
+and recognised by its id. Answers of a node are subscribed to only while a command waits for them (`answers`).
 """
 
 import asyncio
-from collections import deque
+import threading
+from collections import OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import paho.mqtt.client as paho
 
+from leakear.dashboard.broker.answers import Answers
 from leakear.dashboard.broker.connection import BrokerConnection, BrokerOptions
 
-EVENTS = [("leakear/+/+/event", 1), ("leakear/+/+/cmd/+/result", 1)]
+EVENTS = [("leakear/+/+/event", 1)]
 """messages that must not be lost or late"""
 REPORTS = [
     ("leakear/+/+/availability", 1),
@@ -24,10 +26,18 @@ REPORTS = [
     ("leakear/+/+/spectrum", 0),
 ]
 """messages that the next one replaces; retained ones are sent again with each connection"""
-WAITING = 20_000
-"""reports kept while the event loop is busy; beyond it the oldest are dropped"""
+LARGEST = 64 * 1024
+"""bytes of an event or a report"""
+TOPICS = 20_000
+"""topics of which reports are kept while the event loop is busy; reports of further topics are dropped"""
+PER_TOPIC = 4
+"""reports of one topic that wait; beyond it the oldest is dropped"""
+WAITING = 64 * 2**20
+"""bytes of waiting reports beyond which those of further topics are dropped"""
 AT_ONCE = 500
 """reports taken before events are looked for again"""
+UNCONFIRMED = 5_000
+"""events kept that the broker does not wait for (QoS 0); further ones are dropped"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +46,10 @@ class Incoming:
 
     topic: str
     payload: bytes
+    """empty when it was too large"""
     retained: bool
+    too_large: int = 0
+    """the limit in bytes that its payload exceeded; 0: it did not"""
     mid: int = 0
     """packet id, to acknowledge it"""
     qos: int = 0
@@ -51,43 +64,54 @@ class Subscriber:
     def __init__(self, options: BrokerOptions, wake: Callable[[], None]) -> None:
         self.dropped = 0
         """reports dropped because the event loop was too slow"""
+        self._lock = threading.Lock()
         self._urgent: deque[Incoming] = deque()
-        self._reports: deque[Incoming] = deque(maxlen=WAITING)
+        self._reports: OrderedDict[str, deque[Incoming]] = OrderedDict()
+        self._report_bytes = 0
         self._wake = wake
         other = replace(options, client_id=f"{options.client_id}-reports")
-        self._events = BrokerConnection(options, EVENTS, self._event, wake, persistent=True)
-        self._state_reports = BrokerConnection(other, REPORTS, self._report, wake, persistent=False)
+        self._events = BrokerConnection(options, EVENTS, self._event, wake, persistent=True, largest=LARGEST)
+        self._state_reports = BrokerConnection(other, REPORTS, self._report, wake, persistent=False, largest=LARGEST)
+        self.answers = Answers(replace(options, client_id=f"{options.client_id}-answers"), wake)
+        self._all = (self._events, self._state_reports, self.answers.connection)
 
     @property
     def connected(self) -> bool:
-        """Whether both connections are up and subscribed."""
-        return self._events.connected and self._state_reports.connected
+        """Whether all connections are up and subscribed."""
+        return all(each.connected for each in self._all)
 
     @property
     def trouble(self) -> str | None:
         """Why there is no connection, one sentence."""
-        return self._events.trouble or self._state_reports.trouble
+        return next((each.trouble for each in self._all if each.trouble), None)
 
     def start(self) -> None:
         """Connect in the background, and reconnect after every failure."""
-        self._events.start()
-        self._state_reports.start()
+        for each in self._all:
+            each.start()
 
     def stop(self) -> None:
         """Disconnect; the broker keeps the session."""
-        self._events.stop()
-        self._state_reports.stop()
+        for each in self._all:
+            each.stop()
 
     def switch_version(self) -> None:
         """Try the other MQTT version when the broker refused this one. Blocking; called every second."""
-        self._events.switch_version()
-        self._state_reports.switch_version()
+        for each in self._all:
+            each.switch_version()
 
     def take(self) -> tuple[list[Incoming], list[Incoming]]:
-        """Return all waiting events and answers, and some reports."""
+        """Return all waiting events, and some reports."""
         urgent = [self._urgent.popleft() for _ in range(len(self._urgent))]
-        reports = [self._reports.popleft() for _ in range(min(AT_ONCE, len(self._reports)))]
-        return urgent, reports
+        return urgent, self._take_reports()
+
+    def _take_reports(self) -> list[Incoming]:
+        reports: list[Incoming] = []
+        with self._lock:
+            while self._reports and len(reports) < AT_ONCE:
+                reports += self._reports.popitem(last=False)[1]
+            self._report_bytes -= sum(len(item.payload) for item in reports)
+        return reports
 
     def acknowledge(self, messages: list[Incoming]) -> None:
         """Acknowledge stored messages. The broker sends those of a lost connection again."""
@@ -100,14 +124,40 @@ class Subscriber:
         return self._events.publish(topic, payload, qos=qos, retain=retain)
 
     def _event(self, message: paho.MQTTMessage) -> None:
-        topic, payload, session = message.topic, bytes(message.payload), self._events.session
-        self._urgent.append(Incoming(topic, payload, message.retain, message.mid, message.qos, session))
+        if message.qos or len(self._urgent) < UNCONFIRMED:
+            self._urgent.append(_incoming(message, self._events.session))
         self._wake()
 
     def _report(self, message: paho.MQTTMessage) -> None:
-        self.dropped += len(self._reports) == WAITING
-        self._reports.append(Incoming(message.topic, bytes(message.payload), message.retain))
+        """Keep the newest reports of each topic, so that a node that sends many displaces only its own."""
+        item = _incoming(message)
+        with self._lock:
+            waiting = self._reports.get(item.topic)
+            if waiting is None:
+                if len(self._reports) >= TOPICS or self._report_bytes > WAITING:
+                    self.dropped += 1
+                    return
+                waiting = self._reports[item.topic] = deque()
+            if len(waiting) == PER_TOPIC:
+                self.dropped += 1
+                self._report_bytes -= len(waiting.popleft().payload)
+            waiting.append(item)
+            self._report_bytes += len(item.payload)
         self._wake()
+
+
+def _incoming(message: paho.MQTTMessage, session: int = 0) -> Incoming:
+    large = len(message.payload) > LARGEST
+    payload = b"" if large else bytes(message.payload)
+    too_large = LARGEST if large else 0
+    return Incoming(_topic(message), payload, message.retain, too_large, message.mid, message.qos, session)
+
+
+def _topic(message: paho.MQTTMessage) -> str:
+    try:
+        return message.topic
+    except UnicodeDecodeError:
+        return ""  # no topic of a node; paho raises it for each access
 
 
 def waker(loop: asyncio.AbstractEventLoop, bell: asyncio.Event) -> Callable[[], None]:

@@ -8,10 +8,14 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, delete, func, insert, select, update
 
+from leakear.dashboard.admission import NEW_S, is_known
 from leakear.dashboard.fleet import Fleet, Key, Node
 from leakear.dashboard.history.ingest import Addresses, insert_new, store
 from leakear.dashboard.history.rows import BACK, LOST, Row, public
 from leakear.dashboard.history.tables import about, actions, clips, events, nodes, notices, sessions
+
+NEW_NODE_S = 7 * 86400.0
+"""seconds after which a node that was heard for less than a day is forgotten"""
 
 
 class History:
@@ -52,8 +56,8 @@ class History:
     def save_nodes(self, changed: Iterable[Node], now: float) -> None:
         """Store what is needed after a restart: the nodes, when they were last seen, which events are missing."""
         rows = [
-            {"site": n.site, "node": n.name, "first_seen": now, "last_seen": n.last_seen,
-             "last_seq": n.sequence.last, "gaps": json.dumps(n.sequence.gaps)}
+            {"site": n.site, "node": n.name, "first_seen": now if n.first_seen is None else n.first_seen,
+             "last_seen": n.last_seen, "last_seq": n.sequence.last, "gaps": json.dumps(n.sequence.gaps)}
             for n in changed
         ]  # fmt: skip
         if rows:
@@ -63,13 +67,15 @@ class History:
                 connection.execute(statement.on_conflict_do_update(index_elements=["site", "node"], set_=kept), rows)
 
     def restore(self, fleet: Fleet) -> None:
-        """Add the nodes that an earlier run has seen."""
+        """Add the nodes that an earlier run has seen: the known ones, then the new ones as far as there is room."""
         with self.engine.connect() as connection:
-            for row in connection.execute(select(nodes)):
-                node = fleet.node((row.site, row.node))
-                if node is not None:
-                    node.last_seen, node.sequence.last = row.last_seen, row.last_seq
-                    node.sequence.gaps = [(first, last) for first, last in json.loads(row.gaps)]
+            rows = connection.execute(select(nodes).order_by(func.coalesce(nodes.c.last_seen, 0.0).desc())).all()
+        for row in sorted(rows, key=lambda row: not is_known(row.first_seen, row.last_seen)):
+            key, known = (row.site, row.node), is_known(row.first_seen, row.last_seen)
+            node = fleet.add(key, row.first_seen) if known else fleet.node(key, row.first_seen)
+            if node is not None:
+                node.last_seen, node.sequence.last = row.last_seen, row.last_seq
+                node.sequence.gaps = [(first, last) for first, last in json.loads(row.gaps)]
 
     def reported_lost(self) -> set[Key]:
         """Return nodes with a LOST event and no BACK event after it."""
@@ -127,6 +133,8 @@ class History:
             connection.execute(delete(notices).where(notices.c.event_id.in_(old)))
             connection.execute(delete(events).where(events.c.happened < now - keep_events_s))
             connection.execute(delete(actions).where(actions.c.at < now - keep_events_s))
+            brief = (nodes.c.last_seen - nodes.c.first_seen < NEW_S, nodes.c.last_seen < now - NEW_NODE_S)
+            connection.execute(delete(nodes).where(*brief))
             connection.execute(delete(sessions).where(sessions.c.expires < now))
         return files
 

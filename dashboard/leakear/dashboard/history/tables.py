@@ -7,7 +7,6 @@ from contextlib import suppress
 from pathlib import Path
 
 from sqlalchemy import (
-    DDL,
     BigInteger,
     Boolean,
     Column,
@@ -215,7 +214,7 @@ def _widen(engine: Engine) -> None:
             kind = found.get(column.name)
             if isinstance(column.type, BigInteger) and isinstance(kind, Integer) and not isinstance(kind, BigInteger):
                 with engine.begin() as connection:
-                    connection.execute(DDL(f'ALTER TABLE "{table.name}" ALTER COLUMN "{column.name}" TYPE BIGINT'))
+                    connection.exec_driver_sql(f'ALTER TABLE "{table.name}" ALTER COLUMN "{column.name}" TYPE BIGINT')
 
 
 def _check_version(engine: Engine) -> None:
