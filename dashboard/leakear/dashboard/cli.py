@@ -181,8 +181,9 @@ def _options(args: argparse.Namespace) -> Any:
     return ServeOptions(
         host=host, port=port, clips_folder=args.clips, clips_mib=args.clips_mib, stale_after=args.stale_after,
         lost_after=args.lost_after, max_nodes=args.max_nodes, max_new_nodes=args.max_new_nodes,
-        keep_events=args.keep_events * DAY, keep_minutes=args.keep_minutes * DAY, keep_hours=args.keep_hours * DAY, public_url=args.public_url,
-        notify_file=args.notify, language=args.language, proxy=proxy, certificate=args.certificate, key=args.key,
+        keep_events=args.keep_events * DAY, keep_minutes=args.keep_minutes * DAY, keep_hours=args.keep_hours * DAY,
+        public_url=args.public_url, notify_file=args.notify, language=args.language, proxy=proxy,
+        certificate=args.certificate, key=args.key,
     )  # fmt: skip
 
 

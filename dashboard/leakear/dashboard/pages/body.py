@@ -2,15 +2,12 @@
 
 import json
 import math
-import re
 from typing import Any, NoReturn
 
 from starlette.requests import Request
 
 from leakear.edge.errors import InputDataError
-
-UNUSABLE = re.compile("[\x00\ud800-\udfff]")
-"""characters that a database or an encoder refuses: NUL and half of a surrogate pair"""
+from leakear.edge.fields import UNUSABLE
 
 
 class Refused(InputDataError):  # noqa: N818 - it is an expected result, not a failure
