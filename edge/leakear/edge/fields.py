@@ -161,15 +161,17 @@ def check(kind: Any, value: Any, rule: Rule) -> Any:
 
 def _check_object(value: Any, rule: Rule) -> None:
     """Refuse what no encoder and no database takes, anywhere in an object whose keys are not declared."""
-    if isinstance(value, Mapping):
-        _check_object([*value, *value.values()], rule)
-    elif isinstance(value, list):
-        for item in value:
-            _check_object(item, rule)
-    elif isinstance(value, str):
-        _expect(UNUSABLE.search(value) is None, "characters", str, value, rule)
-    elif isinstance(value, float):
-        _expect(math.isfinite(value), "size", float, value, rule)
+    rest = [value]
+    while rest:
+        item = rest.pop()
+        if isinstance(item, Mapping):
+            rest += [*item, *item.values()]
+        elif isinstance(item, list):
+            rest += item
+        elif isinstance(item, str):
+            _expect(UNUSABLE.search(item) is None, "characters", str, item, rule)
+        elif isinstance(item, float):
+            _expect(math.isfinite(item), "size", float, item, rule)
 
 
 def _in_field(each: Declared, value: Any) -> Any:
