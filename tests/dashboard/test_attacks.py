@@ -237,14 +237,3 @@ def test_large_events_of_one_node(tmp_path: Path) -> None:
         flood.wait(60)
         found.report("260 events of 262 kB")
     assert max(found.delays) <= LATE_S
-
-
-def test_reports_of_one_node(tmp_path: Path) -> None:
-    """100,000 reports of 9 kB on a node's own topic."""
-    with watched(tmp_path) as found:
-        flood = pump(found.broker.port, "leakear/site-a/evil/state", b"x" * 9_000, 100_000)
-        found.leaks()
-        flood.kill()
-        found.report("100,000 reports of 9 kB")
-    assert max(found.delays) <= LATE_S
-    assert found.most - found.before < 128 * MIB
