@@ -19,6 +19,8 @@ REQUEST_S = 15.0
 """seconds from the beginning of a connection, or of a further request, until the request is complete"""
 MOST, FEWEST = 1000, 16
 """connections at a time"""
+ENDING = 32
+"""connections beyond it that are shut down and not closed yet"""
 RESERVE = 128
 """file descriptors for broker, database, notifications and files"""
 PER_ADDRESS = 200
@@ -67,7 +69,10 @@ class Listener(socket.socket):
         super().__init__(family, socket.SOCK_STREAM)
         self.refused = 0
         """connections closed at once, or before their first request"""
+        self._all: dict[int, Connection] = {}
+        """by descriptor, until it is closed"""
         self._open: dict[int, Connection] = {}
+        """those that were not ended"""
         self._waiting: dict[int, Connection] = {}
         """those whose request is not complete, the oldest first"""
         self._addresses: Counter[str] = Counter()
@@ -75,11 +80,13 @@ class Listener(socket.socket):
     def accept(self) -> tuple[socket.socket, Any]:
         """Accept a connection; BlockingIOError when there is none, or none that may stay."""
         while True:
+            if len(self._all) >= self.most + ENDING:
+                raise BlockingIOError  # the event loop first closes those that were ended
             descriptor, peer = self._accept()  # type: ignore[attr-defined]
             made = Connection(self.family, self.type, self.proto, fileno=descriptor)
             made.setblocking(False)
             made.listener, made.address = self, str(peer[0])
-            self._open[descriptor] = made
+            self._all[descriptor] = self._open[descriptor] = made
             self._addresses[made.address] += 1
             if self._may_stay(made):
                 self.expect(descriptor)
@@ -104,12 +111,9 @@ class Listener(socket.socket):
 
     def gone(self, made: Connection) -> None:
         """Forget a connection that is closed."""
-        if self._open.get(made.fileno()) is made:
-            self.complete(made.fileno())
-            del self._open[made.fileno()]
-            self._addresses[made.address] -= 1
-            if not self._addresses[made.address]:
-                del self._addresses[made.address]
+        if self._all.get(made.fileno()) is made:
+            del self._all[made.fileno()]
+            self._count_out(made)
 
     def _may_stay(self, made: Connection) -> bool:
         many = self._addresses[made.address] > self.per_address and not self._is_exempt(made.address)
@@ -131,9 +135,18 @@ class Listener(socket.socket):
     def _end(self, made: Connection) -> None:
         """Shut a connection down; the event loop then closes it."""
         self.refused += 1
-        self.complete(made.fileno())
+        self._count_out(made)
         with suppress(OSError):
             made.shutdown(socket.SHUT_RDWR)
+
+    def _count_out(self, made: Connection) -> None:
+        """Let a connection that ends take no room any more."""
+        if self._open.get(made.fileno()) is made:
+            self.complete(made.fileno())
+            del self._open[made.fileno()]
+            self._addresses[made.address] -= 1
+            if not self._addresses[made.address]:
+                del self._addresses[made.address]
 
 
 class LimitedProtocol(H11Protocol):
