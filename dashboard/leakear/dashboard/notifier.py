@@ -10,7 +10,7 @@ from pathlib import Path
 import apprise
 from sqlalchemy.exc import SQLAlchemyError
 
-from leakear.dashboard.accounts.throttle import Budget
+from leakear.dashboard.accounts.throttle import Budgets
 from leakear.dashboard.history import Row
 from leakear.dashboard.notifications import Notifications
 from leakear.dashboard.text_file import read_text
@@ -25,7 +25,10 @@ GIVE_UP_S = 86400.0
 SINGLE = 5
 """alerts that wait for an address and are sent one by one; more are sent in one message"""
 BURST, PER_S = 10.0, 1 / 60
-"""messages to an address: so many at once, then so many a second; alerts that come meanwhile are sent in one"""
+"""messages that one node may cause, or all new nodes together: so many at once, then so many a second
+
+An alert that comes meanwhile waits, or is sent together with another node's.
+"""
 LOOK_S = 60.0
 """interval at which pending notifications are looked up, seconds"""
 
@@ -42,7 +45,7 @@ class Address:
     bell: asyncio.Event = field(default_factory=asyncio.Event)
     pause: float = 0.0
     """seconds until the next try; 0 while it works"""
-    budget: Budget = field(default_factory=lambda: Budget(BURST, PER_S))
+    budgets: Budgets = field(default_factory=lambda: Budgets(BURST, PER_S))
     waiting: int = 0
     """alerts that wait while it does not work"""
 
@@ -105,12 +108,12 @@ class Notifier:
         if time.time() - rows[0]["received"] > GIVE_UP_S:
             await self._give_up(address, rows[0])
             return True
-        wait = address.budget.wait(time.monotonic())
-        if wait > 0:
-            await asyncio.sleep(wait)
+        now = time.monotonic()
+        waits = [address.budgets.wait(_cause(row), now) for row in rows]
+        if min(waits) > 0:
+            await _wait(address.bell, min(waits))
             return True
-        rows = rows if len(rows) > SINGLE else rows[:1]
-        await self._send(address, rows)
+        await self._send(address, rows if len(rows) > SINGLE else [rows[waits.index(0)]])
         return True
 
     async def _send(self, address: Address, rows: list[Row]) -> None:
@@ -122,7 +125,8 @@ class Notifier:
         ids = [row["id"] for row in rows]
         if await asyncio.to_thread(address.sender.notify, body, title, body_format=apprise.NotifyFormat.TEXT):
             address.pause = 0.0
-            address.budget.use()
+            for cause in {_cause(row) for row in rows}:
+                address.budgets.take(cause, time.monotonic())
             await asyncio.to_thread(self._notifications.done, ids, address.name)
             return
         log.warning("address %d: %d alerts could not be sent, the first of %s %s", address.number, len(rows),
@@ -135,6 +139,11 @@ class Notifier:
         log.error("address %d: the alert of %s %s could not be sent for a day and is given up", address.number,
                   row["site"], row["node"])  # fmt: skip
         await asyncio.to_thread(self._notifications.done, [row["id"]], address.name)
+
+
+def _cause(row: Row) -> str:
+    """Return whose budget an alert uses: that of its node, or the common one of new nodes, which anybody can invent."""
+    return f"{row['site']}/{row['node']}" if row["known"] else "new"
 
 
 async def _wait(bell: asyncio.Event, seconds: float) -> None:

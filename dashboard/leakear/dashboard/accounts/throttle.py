@@ -78,22 +78,30 @@ class Budget:
 
 
 class Budgets:
-    """A budget for each user."""
+    """A budget for each user, or whatever else has a name."""
 
     def __init__(self, burst: float, per_s: float) -> None:
         self._burst, self._per_s = burst, per_s
         self._users: OrderedDict[str, Budget] = OrderedDict()
 
+    def wait(self, who: str, now: float) -> float:
+        """Seconds until this user may take one."""
+        return self._of(who).wait(now)
+
     def take(self, who: str, now: float) -> bool:
         """Take one from a user's budget; False when it is used up."""
-        budget = self._users.setdefault(who, Budget(self._burst, self._per_s))
-        self._users.move_to_end(who)
-        while len(self._users) > REMEMBERED:
-            self._users.popitem(last=False)
+        budget = self._of(who)
         if budget.wait(now) > 0:
             return False
         budget.use()
         return True
+
+    def _of(self, who: str) -> Budget:
+        budget = self._users.setdefault(who, Budget(self._burst, self._per_s))
+        self._users.move_to_end(who)
+        while len(self._users) > REMEMBERED:
+            self._users.popitem(last=False)
+        return budget
 
 
 @dataclass(frozen=True)
