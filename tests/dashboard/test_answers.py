@@ -144,6 +144,21 @@ def test_the_same_events_are_asked_for_once_an_hour() -> None:
     assert resend.due(node, later + AGAIN_S) == (9, 9)
 
 
+def test_the_rest_of_a_long_gap_is_asked_for_after_the_answer() -> None:
+    """The node sends some at a time and names the first one that it left out."""
+    resend, node = asking(), node_with(500, (3, 400))
+    resend.due(node, NOW)
+    later = NOW + SETTLE_S
+    assert resend.due(node, later) == (3, 400)
+    resend.answered(node.key, (3, 400), 103)
+    node.sequence.gaps = [(50, 400)]
+    resend.due(node, later)
+    assert resend.due(node, later + SETTLE_S) == (103, 400)
+    for wrong in (None, "103", 103, 401, 2, True):
+        resend.answered(node.key, (103, 400), wrong)
+    assert resend.due(node, later + 100) is None
+
+
 def test_a_silent_node_is_not_asked() -> None:
     resend, node = asking(), node_with(20, (3, 4))
     resend.due(node, NOW)

@@ -64,6 +64,7 @@ class Resend:
         except InputDataError as error:
             log.info("%s/%s was asked for missing events: %s", *node.key, error)
             return
+        self.answered(node.key, (first, last), answer.result.get("next_seq"))
         log.info("%s/%s answers about missing events: %s", *node.key, ascii(answer.error or answer.result)[:300])
 
     def forget(self, key: Key) -> None:
@@ -82,11 +83,17 @@ class Resend:
         if node.presence != ONLINE:
             return None
         for gap in reversed(gaps):
-            wanted = max(gap[0], gap[1] - RANGE + 1), gap[1]
-            if now - kept.noticed[gap] >= SETTLE_S and not any(_covers(other, wanted) for other, _ in kept.asked):
-                kept.asked.append((wanted, now))
-                return wanted
+            first = _beyond(max(gap[0], gap[1] - RANGE + 1), kept.asked)
+            if now - kept.noticed[gap] >= SETTLE_S and first <= gap[1]:
+                kept.asked.append(((first, gap[1]), now))
+                return first, gap[1]
         return None
+
+    def answered(self, key: Key, asked: Gap, following: object) -> None:
+        """Note that a node sends only what is before `following`: the rest is asked for at the next opportunity."""
+        kept = self._nodes.get(key)
+        if kept is not None and isinstance(following, int) and asked[0] < following <= asked[1]:
+            kept.asked = [((gap[0], following - 1) if gap == asked else gap, at) for gap, at in kept.asked]
 
     @staticmethod
     def _look_at_tail(node: Node, kept: _Node, now: float) -> None:
@@ -98,5 +105,9 @@ class Resend:
             node.sequence.expect(report.seq)
 
 
-def _covers(one: Gap, other: Gap) -> bool:
-    return one[0] <= other[0] and other[1] <= one[1]
+def _beyond(number: int, asked: list[tuple[Gap, float]]) -> int:
+    """Return the first number from `number` on that was not asked for."""
+    for gap, _ in sorted(asked):
+        if gap[0] <= number <= gap[1]:
+            number = gap[1] + 1
+    return number
