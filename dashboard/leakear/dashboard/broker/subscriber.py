@@ -120,8 +120,11 @@ class Subscriber:
                 self._events.acknowledge(message.mid, message.qos)
 
     def publish(self, topic: str, payload: bytes, *, qos: int = 1, retain: bool = False) -> bool:
-        """Hand a message to the broker; False without a connection."""
-        return self._events.publish(topic, payload, qos=qos, retain=retain)
+        """Hand a message to the broker; False without a connection.
+
+        Not on the events' connection: mosquitto ends a connection whose user may not publish there.
+        """
+        return self.answers.connection.publish(topic, payload, qos=qos, retain=retain)
 
     def _event(self, message: paho.MQTTMessage) -> None:
         if message.qos or len(self._urgent) < UNCONFIRMED:
