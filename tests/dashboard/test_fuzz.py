@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from sqlalchemy import create_engine, func, select
 
+from leakear.dashboard.broker.subscriber import LARGEST
 from leakear.dashboard.history.tables import events, set_aside
 from leakear.edge.fields import MAX_INTEGER
 from leakear.edge.messages.reports import Event, MessageError, Spectrum, utc_now, uuid7
@@ -115,7 +116,9 @@ def test_damaged_messages_lose_no_good_one(broker: Any, database: str, tmp_path:
 
 
 def parsed(payload: bytes) -> set[str]:
-    """Id of an event that can be read."""
+    """Id of an event that can be read and is not larger than a node's event can be."""
+    if len(payload) > LARGEST:
+        return set()
     try:
         event = Event.from_json(payload)
     except MessageError:

@@ -314,3 +314,18 @@ def test_a_byte_order_mark_is_no_part_of_a_password(tmp_path: Path, engine: Any)
     url = engine.url.render_as_string(hide_password=False)
     assert main(["user", "add", "ana", "--password-file", str(path), "--database", url]) == 0
     assert Users(engine).log_in("ana", "a long password")
+
+
+def test_the_page_says_where_the_start_token_is_and_the_printed_address_opens_it(browser: Any, tmp_path: Path) -> None:
+    from leakear.dashboard.i18n import texts
+
+    with Dashboard("mqtt://127.0.0.1:1", tmp_path) as alone:
+        TOKENS.pop(alone.url.partition("//")[2])
+        browser.open(alone.url)
+        browser.text("p.start", texts("en")["login.start"])
+        browser.complaints()  # the browser notes the refused request
+        browser.open(alone.entry)
+        browser.text("nav", texts("en")["fleet"])
+        assert "token" not in browser.driver.current_url
+        assert browser.js("return document.cookie") == "", "scripts cannot read the token"
+        browser.open("about:blank")

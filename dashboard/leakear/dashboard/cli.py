@@ -169,10 +169,11 @@ def _serve(args: argparse.Namespace) -> int:
 
 def _options(args: argparse.Namespace) -> Any:
     from leakear.dashboard.accounts.users import Role
-    from leakear.dashboard.options import DAY, ProxyOptions, ServeOptions, parse_listen
+    from leakear.dashboard.options import DAY, ProxyOptions, ServeOptions, parse_listen, warn_if_shared
 
     host, port = parse_listen(args.listen)
     files.folder(args.clips, "--clips")
+    warn_if_shared("--clips", args.clips)
     proxy = None
     if args.proxy_user_header or args.proxy_address:
         addresses = frozenset(args.proxy_address or ["127.0.0.1"])

@@ -29,6 +29,8 @@ BURST, PER_S = 10.0, 1 / 60
 
 An alert that comes meanwhile waits, or is sent together with another node's.
 """
+LOOK_AGAIN_S = 1.0
+"""interval at which they are looked up while no message may be sent: another node's alert need not wait"""
 LOOK_S = 60.0
 """interval at which pending notifications are looked up, seconds"""
 
@@ -111,7 +113,7 @@ class Notifier:
         now = time.monotonic()
         waits = [address.budgets.wait(_cause(row), now) for row in rows]
         if min(waits) > 0:
-            await _wait(address.bell, min(waits))
+            await asyncio.sleep(min(LOOK_AGAIN_S, *waits))
             return True
         await self._send(address, rows if len(rows) > SINGLE else [rows[waits.index(0)]])
         return True

@@ -103,8 +103,9 @@ def readable(flag: str, path: Path) -> None:
 
 def warn_if_shared(flag: str, path: Path) -> None:
     """Warn when other users of this machine may read a secret; `flag` names it in the sentence."""
-    if path.is_file() and path.stat().st_mode & 0o077:
-        log.warning("%s %s can be read by other users of this machine: chmod 600 %s", flag, path, path)
+    if (path.is_file() or path.is_dir()) and path.stat().st_mode & 0o077:
+        mode = 700 if path.is_dir() else 600
+        log.warning("%s %s can be read by other users of this machine: chmod %d %s", flag, path, mode, path)
 
 
 def load_pair(context: ssl.SSLContext, certificate: tuple[str, Path], key: tuple[str, Path | None]) -> None:

@@ -25,7 +25,7 @@ from sqlalchemy import (
     select,
 )
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, OperationalError
+from sqlalchemy.exc import ArgumentError, OperationalError, ProgrammingError
 
 from leakear.edge.errors import ConfigError
 
@@ -181,7 +181,7 @@ def open_database(url: str, *, make: bool = True) -> Engine:
         META.create_all(engine)
         _check_version(engine)
         _widen(engine)
-    except OperationalError as error:
+    except (OperationalError, ProgrammingError) as error:
         reason = str(error.orig).replace(str(parsed.password or "\0"), "***")
         raise ConfigError(f"The database {parsed.render_as_string()} cannot be used: {reason}.") from error
     return engine
