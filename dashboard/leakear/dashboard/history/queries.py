@@ -1,65 +1,21 @@
-"""Stores events and nodes in the database: each event once, by its id, even when it is delivered several times."""
+"""Reads and writes the history: events, nodes, who did what."""
 
 import json
 import secrets
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Table, delete, func, insert, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection, Engine, delete, func, insert, select, update
 
+from leakear.dashboard.admission import NEW_S, is_known
 from leakear.dashboard.fleet import Fleet, Key, Node
-from leakear.dashboard.tables import about, actions, clips, events, nodes, notices, sessions
-from leakear.edge.messages.reports import Event, parse_utc, uuid7
+from leakear.dashboard.history.ingest import Addresses, insert_new, store
+from leakear.dashboard.history.rows import BACK, LOST, Row, public
+from leakear.dashboard.history.tables import about, actions, clips, events, nodes, notices, sessions
 
-ALARMS = ("LEAK", "SENSOR_FAULT")
-"""states a person must look at"""
-LOST, BACK = "lost", "back"
-"""kinds of event that the dashboard itself writes: a node became silent, a node is back"""
-
-Row = dict[str, Any]
-
-
-def insert_new(engine: Engine, table: Table) -> Any:
-    """`INSERT … ON CONFLICT` of the dialect in use; SQLite and PostgreSQL have the same syntax."""
-    return (postgresql if engine.dialect.name == "postgresql" else sqlite).insert(table)
-
-
-def event_row(event: Event, received: float) -> Row:
-    """One event as it is stored."""
-    return {
-        "id": event.id, "site": event.site, "node": event.node, "seq": event.seq, "kind": event.kind,
-        "from_state": event.from_state, "to_state": event.to_state, "reason": event.reason,
-        "window_start": parse_utc(event.window_start), "window_end": parse_utc(event.window_end),
-        "happened": happened(event, received),
-        "received": received, "clock_synced": event.clock_synced, "score": event.score,
-        "on_fraction": event.on_fraction, "level": event.level_dbfs, "faults": json.dumps(event.faults),
-        "model": event.model.id, "model_sha256": event.model.sha256, "evidence": event.evidence,
-        "dropped": event.dropped, "alert": is_alert(event),
-    }  # fmt: skip
-
-
-def happened(event: Event, received: float) -> float:
-    """Return the event's POSIX seconds, or those of its arrival when the node's clock was wrong."""
-    return min(parse_utc(event.window_end), received) if event.clock_synced else received
-
-
-def is_alert(event: Event) -> bool:
-    """Whether a person should acknowledge it: the node enters a state in ALARMS, or has dropped events."""
-    entered = event.to_state in ALARMS and event.to_state != event.from_state
-    return (event.kind == "state" and entered) or event.kind == "dropped"
-
-
-def presence_row(node: Node, kind: str, reason: str, now: float) -> Row:
-    """Return an event of the dashboard itself: a node became silent, or is back."""
-    return {
-        "id": uuid7(now), "site": node.site, "node": node.name, "seq": None, "kind": kind,
-        "from_state": node.state, "to_state": node.state, "reason": reason, "window_start": None,
-        "window_end": now, "happened": now,
-        "received": now, "clock_synced": True, "score": None, "on_fraction": None, "level": None,
-        "faults": "[]", "model": "", "model_sha256": "", "evidence": False, "dropped": 0, "alert": kind == LOST,
-    }  # fmt: skip
+NEW_NODE_S = 7 * 86400.0
+"""seconds after which a node that was heard for less than a day is forgotten"""
 
 
 class History:
@@ -67,37 +23,41 @@ class History:
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
+        self.refused = 0
+        """events that the database refused since the start"""
 
     def client_id(self) -> str:
         """Return this dashboard's client id, made once per database: its session at the broker depends on it."""
+        return self._once("client_id", f"leakear-dashboard-{secrets.token_hex(6)}")
+
+    def start_token(self) -> str:
+        """Return the secret in the address for a dashboard without users, made once per database."""
+        return self._once("start_token", secrets.token_urlsafe(24))
+
+    def _once(self, name: str, value: str) -> str:
+        """Return a value of the table `about`; store `value` when there is none yet."""
         with self.engine.begin() as connection:
-            found = connection.scalar(select(about.c.value).where(about.c.name == "client_id"))
+            found = connection.scalar(select(about.c.value).where(about.c.name == name))
             if found is None:
-                found = f"leakear-dashboard-{secrets.token_hex(6)}"
-                connection.execute(insert(about).values(name="client_id", value=found))
+                found = value
+                connection.execute(insert(about).values(name=name, value=found))
             return str(found)
 
-    def record(self, rows: Sequence[Row], addresses: Callable[[Row], Sequence[str]] = lambda _: ()) -> list[Row]:
+    def record(self, rows: Sequence[Row], addresses: Addresses = lambda _: ()) -> list[Row]:
         """Store events; return those that were new, in order. When it returns they are on the disk.
 
         `addresses`: the addresses to notify of an event. They are stored in the same transaction, so that none is lost.
+        An event that the database refuses is counted in `refused` and kept in the table `set_aside`.
         """
-        new = []
-        with self.engine.begin() as connection:
-            for row in rows:
-                statement = insert_new(self.engine, events).values(**row).on_conflict_do_nothing()
-                if connection.scalar(statement.returning(events.c.id)) is not None:
-                    new.append(row)
-                    pending = [{"event_id": row["id"], "way": address, "tries": 0} for address in addresses(row)]
-                    if pending:
-                        connection.execute(insert(notices), pending)
-        return new
+        stored = store(self.engine, rows, addresses)
+        self.refused += len(stored.refused)
+        return stored.new
 
     def save_nodes(self, changed: Iterable[Node], now: float) -> None:
         """Store what is needed after a restart: the nodes, when they were last seen, which events are missing."""
         rows = [
-            {"site": n.site, "node": n.name, "first_seen": now, "last_seen": n.last_seen,
-             "last_seq": n.sequence.last, "gaps": json.dumps(n.sequence.gaps)}
+            {"site": n.site, "node": n.name, "first_seen": now if n.first_seen is None else n.first_seen,
+             "last_seen": n.last_seen, "last_seq": n.sequence.last, "gaps": json.dumps(n.sequence.gaps)}
             for n in changed
         ]  # fmt: skip
         if rows:
@@ -107,13 +67,15 @@ class History:
                 connection.execute(statement.on_conflict_do_update(index_elements=["site", "node"], set_=kept), rows)
 
     def restore(self, fleet: Fleet) -> None:
-        """Add the nodes that an earlier run has seen."""
+        """Add the nodes that an earlier run has seen: the known ones, then the new ones as far as there is room."""
         with self.engine.connect() as connection:
-            for row in connection.execute(select(nodes)):
-                node = fleet.node((row.site, row.node))
-                if node is not None:
-                    node.last_seen, node.sequence.last = row.last_seen, row.last_seq
-                    node.sequence.gaps = [(first, last) for first, last in json.loads(row.gaps)]
+            rows = connection.execute(select(nodes).order_by(func.coalesce(nodes.c.last_seen, 0.0).desc())).all()
+        for row in sorted(rows, key=lambda row: not is_known(row.first_seen, row.last_seen)):
+            key, known = (row.site, row.node), is_known(row.first_seen, row.last_seen)
+            node = fleet.add(key, row.first_seen) if known else fleet.node(key, row.first_seen)
+            if node is not None:
+                node.last_seen, node.sequence.last = row.last_seen, row.last_seq
+                node.sequence.gaps = [(first, last) for first, last in json.loads(row.gaps)]
 
     def reported_lost(self) -> set[Key]:
         """Return nodes with a LOST event and no BACK event after it."""
@@ -171,6 +133,8 @@ class History:
             connection.execute(delete(notices).where(notices.c.event_id.in_(old)))
             connection.execute(delete(events).where(events.c.happened < now - keep_events_s))
             connection.execute(delete(actions).where(actions.c.at < now - keep_events_s))
+            brief = (nodes.c.last_seen - nodes.c.first_seen < NEW_S, nodes.c.last_seen < now - NEW_NODE_S)
+            connection.execute(delete(nodes).where(*brief))
             connection.execute(delete(sessions).where(sessions.c.expires < now))
         return files
 
@@ -189,8 +153,3 @@ class History:
             connection.execute(update(events).where(events.c.id == event_id).values(**values))
             found = connection.execute(select(events).where(events.c.id == event_id)).mappings().first()
             return None if found is None else self.with_clips(connection, [public(found)])[0]
-
-
-def public(row: Mapping[Any, Any]) -> Row:
-    """Return a stored event in the form for the page."""
-    return dict(row) | {"faults": json.loads(row["faults"])}

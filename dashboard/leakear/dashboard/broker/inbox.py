@@ -2,10 +2,9 @@
 
 from dataclasses import dataclass
 
-from leakear.dashboard.subscriber import Incoming
+from leakear.dashboard.broker.subscriber import Incoming
 from leakear.edge.messages.reports import (
     Availability,
-    CommandResult,
     Event,
     Identity,
     MessageError,
@@ -21,7 +20,7 @@ KINDS: dict[str, type[Availability | State | Event | Telemetry | Spectrum]] = {
     "telemetry": Telemetry,
     "spectrum": Spectrum,
 }
-Known = Availability | State | Event | Telemetry | Spectrum | CommandResult
+Known = Availability | State | Event | Telemetry | Spectrum
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,19 +43,24 @@ class Unread:
 
 def read(item: Incoming) -> Read | Unread | None:
     """Parse one delivery; None for an empty payload, which deletes a retained message."""
+    who = None
     try:
         who, suffix = Identity.parse_topic(item.topic)
-    except MessageError as error:
-        return Unread(None, str(error), item)
-    if not item.payload:
-        return None
-    kind = KINDS.get(suffix, CommandResult if suffix.startswith("cmd/") else None)
-    if kind is None:
-        return Unread(who, f"There is no topic {suffix[:80]!a}.", item)
-    try:
-        message = kind.from_json(item.payload)
+        return _read(who, suffix, item)
     except MessageError as error:
         return Unread(who, str(error), item)
+
+
+def _read(who: Identity, suffix: str, item: Incoming) -> Read | None:
+    """Parse one delivery of a node. Raises MessageError."""
+    if item.too_large:
+        raise MessageError(f"{suffix[:80]} is larger than {item.too_large} bytes.")
+    if not item.payload:
+        return None
+    kind = KINDS.get(suffix)
+    if kind is None:
+        raise MessageError(f"There is no topic {suffix[:80]!a}.")
+    message = kind.from_json(item.payload)
     if isinstance(message, State | Event) and (message.site, message.node) != (who.site, who.node):
-        return Unread(who, f"{suffix} names {message.site}/{message.node}, which does not match its topic.", item)
+        raise MessageError(f"{suffix} names {message.site}/{message.node}, which does not match its topic.")
     return Read(who, message, item)

@@ -12,6 +12,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
+from leakear.dashboard.broker.client import HEAD, SizedClient
 from leakear.dashboard.options import load_pair, readable
 from leakear.edge.errors import ConfigError
 
@@ -19,6 +20,8 @@ FOREVER = 0xFFFFFFFF
 """MQTT 5: the session never expires"""
 UNSUPPORTED_VERSION = 0x84
 """reason code of MQTT 5"""
+AT_ONCE = 100
+"""MQTT 5: messages that the broker may send before the first of them is acknowledged"""
 
 
 @dataclass(frozen=True)
@@ -40,10 +43,10 @@ class BrokerOptions:
 
 
 class BrokerConnection:
-    """One connection. `deliver` and `wake` are called in paho's thread.
+    """One connection. `deliver`, `wake` and `subscribed` are called in paho's thread.
 
     A persistent connection keeps its session at the broker, and the caller acknowledges its messages. Any other starts
-    a new session each time.
+    a new session each time. `largest`: bytes of a payload; of a larger one, `deliver` gets at least one byte more.
     """
 
     def __init__(
@@ -54,6 +57,8 @@ class BrokerConnection:
         wake: Callable[[], None],
         *,
         persistent: bool,
+        largest: int,
+        subscribed: Callable[[int], None] = lambda _: None,
     ) -> None:
         self.connected = False
         """connected and subscribed"""
@@ -62,6 +67,7 @@ class BrokerConnection:
         self.session = 0
         """number of the connection, from 1: a packet id is valid only on its own connection"""
         self._topics, self._deliver, self._wake, self._persistent = list(topics), deliver, wake, persistent
+        self._largest, self._subscribed = largest, subscribed
         self._host, self._port = address(options.url)
         self._options = options
         self._version = "5" if options.version == "auto" else options.version
@@ -74,10 +80,13 @@ class BrokerConnection:
     def start(self) -> None:
         """Connect in the background, and reconnect after every failure, also the first."""
         extra: dict[str, Any] = {}
-        if self._version == "5" and self._persistent:
+        if self._version == "5":
             properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
-            properties.SessionExpiryInterval = FOREVER
-            extra = {"clean_start": False, "properties": properties}
+            properties.MaximumPacketSize = self._largest + HEAD
+            properties.ReceiveMaximum = AT_ONCE
+            if self._persistent:
+                properties.SessionExpiryInterval = FOREVER
+            extra = {"clean_start": not self._persistent, "properties": properties}
         self._client.connect_async(self._host, self._port, self._options.keepalive, **extra)
         self._client.loop_start()
 
@@ -103,6 +112,19 @@ class BrokerConnection:
         """Tell the broker that a message is stored."""
         self._client.ack(mid, qos)
 
+    def subscribe(self, topic: str) -> int | None:
+        """Subscribe to one more topic until the connection ends; return the packet id that `subscribed` will get.
+
+        None without a connection.
+        """
+        result, mid = self._client.subscribe(topic, 0) if self.connected else (paho.MQTT_ERR_NO_CONN, None)
+        return mid if result == paho.MQTT_ERR_SUCCESS else None
+
+    def unsubscribe(self, topic: str) -> None:
+        """End a subscription that `subscribe` has made."""
+        if self.connected:
+            self._client.unsubscribe(topic)
+
     def publish(self, topic: str, payload: bytes, *, qos: int, retain: bool) -> bool:
         """Hand a message to paho; False without a connection (nothing is queued: a command must not arrive late)."""
         if not self.connected:
@@ -111,13 +133,14 @@ class BrokerConnection:
 
     def _build(self, options: BrokerOptions) -> paho.Client:
         five = self._version == "5"
-        client = paho.Client(
+        client = SizedClient(
             CallbackAPIVersion.VERSION2,
             options.client_id,
             protocol=paho.MQTTv5 if five else paho.MQTTv311,
             clean_session=None if five else not self._persistent,
             manual_ack=self._persistent,
         )
+        client.largest = self._largest
         parts = urlsplit(options.url)
         name = options.username or (unquote(parts.username) if parts.username else None)
         if name:
@@ -135,11 +158,16 @@ class BrokerConnection:
         unsupported = code.value == UNSUPPORTED_VERSION and self._options.version == "auto"
         self._answered, self._try_other = not unsupported, unsupported
         self.trouble = f"The broker refuses the connection: {code}." if code.is_failure else None
-        if not code.is_failure:
+        if not code.is_failure and self._topics:
             client.subscribe(self._topics)
+        self.connected = not code.is_failure and not self._topics
         self._wake()
 
-    def _on_subscribe(self, _client: object, _data: object, _mid: int, codes: Any, _properties: object) -> None:
+    def _on_subscribe(self, _client: object, _data: object, mid: int, codes: Any, _properties: object) -> None:
+        if self.connected:
+            if not any(code.is_failure for code in codes):
+                self._subscribed(mid)
+            return
         self.connected = True
         refused = [topic for (topic, _), code in zip(self._topics, codes, strict=False) if code.is_failure]
         if refused:
@@ -165,10 +193,10 @@ def address(url: str) -> tuple[str, int]:
     try:
         parts = urlsplit(url)
         port = parts.port
-    except ValueError as error:
-        raise ConfigError(f"--broker is {url!a}: {error}.") from error
-    if parts.scheme not in ("mqtt", "mqtts") or not parts.hostname:
-        raise ConfigError(f"--broker is {url!a}: write mqtt://HOST[:1883] or mqtts://HOST[:8883].")
+    except ValueError as error:  # the URL may hold a password: it is not quoted
+        raise ConfigError("--broker is not a URL, or its port no number: write mqtt://HOST[:1883].") from error
+    if parts.scheme not in ("mqtt", "mqtts") or not parts.hostname or parts.path.strip("/"):
+        raise ConfigError("--broker is no URL of a broker: write mqtt://HOST[:1883] or mqtts://HOST[:8883].")
     return parts.hostname, port or (8883 if parts.scheme == "mqtts" else 1883)
 
 

@@ -1,9 +1,9 @@
 """Users with Argon2 password hashes, sessions of which only a digest is stored, and two roles."""
 
 import hashlib
+import re
 import secrets
 import time
-from collections import OrderedDict
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -12,17 +12,15 @@ from argon2.exceptions import InvalidHashError, VerificationError
 from sqlalchemy import Engine, delete, func, insert, select
 
 from leakear.dashboard.history import insert_new
-from leakear.dashboard.tables import sessions, users
+from leakear.dashboard.history.tables import sessions, users
 from leakear.edge.errors import ConfigError
 
 SESSION_S = 7 * 86400.0
 """seconds until a log-in must be repeated"""
 SHORTEST = 10
 """characters of a password"""
-FREE_TRIES = 5
-"""wrong passwords per name and address before each further try has to wait"""
-REMEMBERED = 1000
-"""largest number of names and addresses whose failures are remembered"""
+SECRET = re.compile(r"[A-Za-z0-9_-]{43}")
+"""form of a session's secret"""
 
 
 class Role(StrEnum):
@@ -104,6 +102,8 @@ class Users:
 
     def of_session(self, secret: str) -> User | None:
         """Return the user of a session; None when it does not exist or has expired."""
+        if SECRET.fullmatch(secret) is None:
+            return None
         joined = select(users).join(sessions, sessions.c.name == users.c.name)
         mine = (sessions.c.digest == _digest(secret), sessions.c.expires > time.time())
         with self.engine.connect() as connection:
@@ -115,30 +115,6 @@ class Users:
             return self._hasher.verify(known, password)
         except (VerificationError, InvalidHashError):
             return False
-
-
-class Throttle:
-    """Limits password guessing: after FREE_TRIES failures each wait is twice as long, up to a minute."""
-
-    def __init__(self) -> None:
-        self._failures: OrderedDict[str, tuple[int, float]] = OrderedDict()
-
-    def wait(self, who: str, now: float) -> float:
-        """Seconds until the next try is allowed."""
-        count, last = self._failures.get(who, (0, 0.0))
-        pause = min(60.0, 2.0 ** (count - FREE_TRIES)) if count >= FREE_TRIES else 0.0
-        return max(0.0, last + pause - now)
-
-    def failed(self, who: str, now: float) -> None:
-        """Note a wrong password."""
-        count, _ = self._failures.pop(who, (0, 0.0))
-        self._failures[who] = (count + 1, now)
-        while len(self._failures) > REMEMBERED:
-            self._failures.popitem(last=False)
-
-    def succeeded(self, who: str) -> None:
-        """Forget the failures."""
-        self._failures.pop(who, None)
 
 
 def _digest(secret: str) -> str:
