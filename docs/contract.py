@@ -92,6 +92,8 @@ EXAMPLES: dict[str, list[Message]] = {
         rq.ModelRequest(id="ask-2", action="install"),
     ],
     "cmd-watch": [rq.WatchRequest(id="ask-1", seconds=60.0)],
+    "cmd-resend": [rq.ResendRequest(id="ask-1", from_seq=38, to_seq=40)],
+    "result-resend": [rs.ResendResult(events=3, next_seq=None), rs.ResendResult(events=200, next_seq=238)],
     "result-watch": [rs.WatchResult(seconds=60.0)],
     "result-set": [rs.SetResult(threshold=0.6, step_s=10.0, muted_until=None)],
     "result-model": [rs.ModelResult(stage="receiving", next_part=1, parts=3)],

@@ -19,3 +19,12 @@ $(GRAFANA)/node_modules/@grafana/schema/package.json:
 .PHONY: check-grafana
 check-grafana: $(DEV)/.ready $(GRAFANA)/node_modules/@grafana/schema/package.json ## the Grafana dashboard against Grafana's own types (npm)
 	$(DEV)/bin/python tests/dashboard/grafana_types.py $(GRAFANA)
+
+.PHONY: test-attacks fuzz-dashboard
+test-attacks: $(DEV)/.ready ## floods of connections, log-ins, answers and large events against the real dashboard; prints the figures
+	make/system-packages mosquitto mosquitto-clients
+	$(DEV)/bin/python -m pytest tests/dashboard/test_attacks.py -s -p no:cacheprovider --timeout 600
+
+fuzz-dashboard: $(DEV)/.ready ## 10,000 damaged messages against the dashboard on SQLite and on PostgreSQL; prints the figures
+	make/system-packages mosquitto postgresql
+	$(DEV)/bin/python -m pytest tests/dashboard/test_fuzz.py -s -p no:cacheprovider --timeout 900

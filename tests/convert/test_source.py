@@ -78,7 +78,10 @@ def test_a_savedmodel_whose_output_is_the_logit_converts(own: Path, tmp_path: Pa
     built.export(tmp_path / "saved", verbose=False)  # type: ignore[attr-defined]
     spec = describe(own, "saved.json", output_positive="Leak")
     out = tmp_path / "saved.tflite"
-    assert cli.main([str(tmp_path / "saved"), "--spec", str(spec), "-o", str(out), "--calibration-windows", "40"]) == 0
+    words = [str(tmp_path / "saved"), "--spec", str(spec), "-o", str(out), "--calibration-windows", "40"]
+    assert cli.main(words) == 65  # whoever wrote it would run here
+    assert not out.exists()
+    assert cli.main([*words, "--trust-saved-model"]) == 0
     assert Model.load(out).info.model_id.startswith("mine-")
 
 
@@ -94,7 +97,17 @@ def test_a_folder_that_is_not_a_savedmodel_is_refused(own: Path, capsys: Capture
     said = refusal(own, capsys, tmp_path, None, 65)
     assert "neither a run folder (it holds no run.json) nor a SavedModel (it holds no saved_model.pb)" in said
     (tmp_path / "saved_model.pb").write_bytes(b"nothing of the kind")
-    assert "is not a SavedModel that can be opened" in refusal(own, capsys, tmp_path, own / "mine.json", 78)
+    assert "say --trust-saved-model" in refusal(own, capsys, tmp_path, own / "mine.json", 65)
+    with pytest.raises(ModelError, match="is not a SavedModel that can be opened"):
+        load(tmp_path, own / "mine.json", trust_saved_model=True)
+
+
+def test_a_description_saved_by_a_windows_editor_is_read(own: Path, capsys: Capture) -> None:
+    bom = own / "bom.json"
+    bom.write_bytes(b"\xef\xbb\xbf" + (own / "mine.json").read_bytes())
+    assert load(own / "mine.keras", bom).info.name == "mine"
+    bom.write_bytes((own / "mine.json").read_text().encode("utf-16"))
+    assert "save it as UTF-8" in refusal(own, capsys, own / "mine.keras", bom, 65)
 
 
 def test_a_file_that_is_not_a_keras_model_is_refused(own: Path, capsys: Capture) -> None:

@@ -28,7 +28,7 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 @pytest.fixture
 def engine(database: str) -> Iterator[Any]:
     """The same, opened."""
-    from leakear.dashboard.tables import open_database
+    from leakear.dashboard.history.tables import open_database
 
     opened = open_database(database)
     yield opened

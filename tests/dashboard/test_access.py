@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from leakear.dashboard.auth import FREE_TRIES, Throttle
+from leakear.dashboard.accounts.throttle import FREE_TRIES, Throttle
 from leakear.dashboard.options import ServeOptions, parse_listen, refuse_open_access
 from leakear.edge.errors import ConfigError
 from tests.support.harness import Dashboard

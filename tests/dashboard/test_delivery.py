@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from leakear.dashboard.history import History
-from leakear.dashboard.tables import open_database
+from leakear.dashboard.history.tables import open_database
 from tests.support.broker import Broker
 from tests.support.certificates import Authority
-from tests.support.harness import Dashboard, FakeNode, until
+from tests.support.harness import TOKENS, Dashboard, FakeNode, until
 
 
 def address(broker: Any) -> str:
@@ -111,7 +111,9 @@ def test_tls_to_the_broker_and_https_to_the_page_work(tmp_path: Path) -> None:
             trust = ssl.create_default_context(cafile=authority.cafile)
 
             def connected() -> bool:
-                with urllib.request.urlopen(dashboard.url + "/api/me", context=trust, timeout=20) as answer:
+                token = {"authorization": f"Bearer {TOKENS[dashboard.url.partition('//')[2]]}"}
+                asked = urllib.request.Request(dashboard.url + "/api/me", headers=token)
+                with urllib.request.urlopen(asked, context=trust, timeout=20) as answer:
                     return bool(json.load(answer)["line"]["connected"])
 
             until(connected, "the subscription")

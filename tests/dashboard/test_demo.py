@@ -23,7 +23,9 @@ def test_the_demo_prints_its_address_and_leaves_no_process() -> None:
         url = next(line.strip() for line in demo.stdout if line.startswith("http://127.0.0.1:"))
 
         def connected() -> bool:
-            with urllib.request.urlopen(url + "api/me", timeout=20) as answer:
+            place, _, token = url.partition("?token=")
+            asked = urllib.request.Request(place + "api/me", headers={"authorization": f"Bearer {token}"})
+            with urllib.request.urlopen(asked, timeout=20) as answer:
                 return bool(json.load(answer)["line"]["connected"])
 
         until(connected, "the broker, which speaks MQTT 3.1.1 only", timeout=60)

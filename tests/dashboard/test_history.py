@@ -9,15 +9,15 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
+from leakear.dashboard.accounts.users import Role, Users
 from leakear.dashboard.alerts import Alerts
-from leakear.dashboard.auth import Role, Users
 from leakear.dashboard.clips import Clips
 from leakear.dashboard.fleet import Fleet
 from leakear.dashboard.history import History, event_row, presence_row
+from leakear.dashboard.history.tables import about, open_database, samples
 from leakear.dashboard.manifest import COLUMNS, write_zip
 from leakear.dashboard.ring import Sums
 from leakear.dashboard.samples import Samples
-from leakear.dashboard.tables import about, open_database, samples
 from leakear.edge.errors import ConfigError, InputDataError
 from leakear.edge.messages.reports import Event, Identity, ModelRef, utc_text, uuid7
 

@@ -173,9 +173,9 @@ def test_an_unsent_alert_is_sent_after_a_restart(broker: Any, tmp_path: Path) ->
 
 @pytest.mark.parametrize("line", ["nonsense://x", "not an address"])
 def test_an_unknown_address_is_refused_without_printing_it(tmp_path: Path, line: str) -> None:
+    from leakear.dashboard.history.tables import open_database
     from leakear.dashboard.notifications import Notifications
     from leakear.dashboard.notifier import Notifier
-    from leakear.dashboard.tables import open_database
     from leakear.edge.errors import ConfigError
 
     (tmp_path / "notify").write_text(f"\n{line}?password=secret\n")

@@ -10,7 +10,7 @@ import pytest
 import leakear.edge
 from leakear.dashboard import i18n
 from leakear.dashboard.history import event_row
-from leakear.dashboard.notifier import wording
+from leakear.dashboard.wording import wording
 from leakear.edge.health.monitor import FAULTS
 from leakear.edge.messages.reports import STATES, Event, ModelRef, utc_text, uuid7
 
@@ -87,7 +87,19 @@ def test_every_translated_sentence_is_still_used_and_keeps_its_values() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["silent_nodes", "commander", "fetch", "clips", "notifier", "broker_connection", "demo_fleet", "service"]
+    "name",
+    [
+        "silent_nodes",
+        "fetch",
+        "clips",
+        "media",
+        "notifier",
+        "demo_fleet",
+        "service",
+        "broker/commander",
+        "broker/answers",
+        "broker/connection",
+    ],
 )
 def test_every_visible_sentence_of_the_server_is_translated(name: str) -> None:
     path = Path(i18n.__file__).parent / f"{name}.py"

@@ -32,6 +32,24 @@ FLAGS = [
 ]  # fmt: skip
 
 
+TOKENS: dict[str, str] = {}
+"""start token of each dashboard without users, by host and port; empty where there are users"""
+
+
+class _WithToken(urllib.request.BaseHandler):
+    """Adds the start token to the requests of this process, as a browser's cookie does."""
+
+    def http_request(self, request: urllib.request.Request) -> urllib.request.Request:
+        if (token := TOKENS.get(request.host)) and not request.has_header("Authorization"):
+            request.add_unredirected_header("Authorization", f"Bearer {token}")
+        return request
+
+    https_request = http_request
+
+
+urllib.request.install_opener(urllib.request.build_opener(_WithToken()))
+
+
 class Dashboard:
     """`leakear-dashboard` as a process of its own."""
 
@@ -42,6 +60,8 @@ class Dashboard:
         if "--listen" not in options:
             self.options += ["--listen", "127.0.0.1:0"]
         self.url = ""
+        self.entry = ""
+        """the address it prints; without users it holds the start token"""
         self.process: subprocess.Popen[str] | None = None
 
     def command(self, *words: str) -> list[str]:
@@ -52,7 +72,10 @@ class Dashboard:
         log = (self.folder / "dashboard.log").open("a")
         self.process = subprocess.Popen(self.command(*self.options), stdout=subprocess.PIPE, stderr=log, text=True)
         assert self.process.stdout is not None
-        self.url = self.process.stdout.readline().strip().rstrip("/")
+        self.entry = self.process.stdout.readline().strip()
+        self.url, _, token = self.entry.partition("/?token=")
+        self.url = self.url.rstrip("/")
+        TOKENS[self.url.partition("//")[2]] = token
         assert self.url.startswith("http"), (self.folder / "dashboard.log").read_text()
         return self
 
@@ -111,6 +134,7 @@ class Browser:
         options = webdriver.ChromeOptions()
         options.binary_location = "/usr/bin/chromium"
         options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+        self._entered: set[str] = set()
         self._profile = tempfile.TemporaryDirectory(prefix="leakear-chromium-", ignore_cleanup_errors=True)
         window = (f"--user-data-dir={self._profile.name}", f"--window-size={width},{height}")
         for flag in (*FLAGS, *window, *flags):
@@ -122,6 +146,12 @@ class Browser:
         self._profile.cleanup()
 
     def open(self, url: str) -> None:
+        """Open an address; before the first one of a dashboard without users, its start token."""
+        place = url.partition("//")[2].partition("/")[0]
+        token = TOKENS.get(place)
+        if token and token not in self._entered:
+            self._entered.add(token)
+            self.driver.get(f"http://{place}/?token={token}")
         self.driver.get(url)
 
     def all(self, css: str) -> list[WebElement]:

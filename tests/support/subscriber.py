@@ -56,7 +56,7 @@ class Subscriber:
         self._filters = [(name, SubscribeOptions(qos=qos)) for name in filters or ("#",)]
         self._changed = threading.Condition()
         self._subscribed = threading.Event()
-        self._broker = broker
+        self._broker, self.port = broker, broker.port
         name = client_id or f"subscriber-{os.getpid()}-{id(self)}"
         self.client = paho.Client(CallbackAPIVersion.VERSION2, name, protocol=paho.MQTTv5)
         self.client.on_connect = self._on_connect
@@ -71,7 +71,7 @@ class Subscriber:
     def __enter__(self) -> Self:
         keep = Properties(PacketTypes.CONNECT)
         keep.SessionExpiryInterval = 3600
-        self.client.connect(self._broker.host, self._broker.port, 60, clean_start=False, properties=keep)
+        self.client.connect(self._broker.host, self.port, 60, clean_start=False, properties=keep)
         self.client.loop_start()
         assert self._subscribed.wait(10), f"no subscription:\n{self._broker.log}"
         return self

@@ -17,7 +17,7 @@ from tests.support.paced_node import PacedNode
 PAYLOADS = 12_000
 GROWTH_BYTES = 8 * 1024**2
 TOPIC = "leakear/hill/pit-7/"
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 
 @pytest.fixture

@@ -43,9 +43,19 @@ def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("wheels")
     build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "-o", folder, ROOT]
     subprocess.run(build, check=True, capture_output=True)
-    wheel = next(folder.glob("leakear-*.whl"))
-    command = [sys.executable, "-m", "pip", "download", "-q", "-d", folder, "-c", ROOT / "constraints" / "edge.txt"]
-    subprocess.run([*command, f"leakear[edge] @ {wheel.as_uri()}"], check=True, capture_output=True)
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "download",
+        "-q",
+        "-d",
+        folder,
+        "--require-hashes",
+        "--only-binary",
+        ":all:",
+    ]
+    subprocess.run([*command, "-r", ROOT / "constraints" / "edge.lock"], check=True, capture_output=True)
     return folder
 
 
@@ -53,6 +63,7 @@ def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def machine(wheels: Path) -> Iterator[Machine]:
     with Machine() as machine:
         subprocess.run(["cp", "-r", ROOT / "systemd", machine.root / "srv" / "systemd"], check=True)
+        subprocess.run(["cp", "-r", ROOT / "constraints", machine.root / "srv" / "constraints"], check=True)
         subprocess.run(["cp", "-r", wheels, machine.root / "srv" / "wheels"], check=True)
         leak = np.concatenate([1e-5 * RNG.standard_normal(30 * 22050), 0.05 * RNG.standard_normal(270 * 22050)])
         soundfile.write(machine.root / "srv" / "leak.wav", leak, 22050)

@@ -28,9 +28,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> int:
     """Print the results. Raises ModelError when a check fails."""
-    loaded = bundle.read(args.file)
-    if args.key:
-        signature.check(loaded, args.key, str(args.file))
+    data, name = bundle.read_bytes(args.file), str(args.file)
+    sealed = bool(args.key) and signature.check_seal(data, args.key, name, needed=False)
+    loaded = bundle.parse(data, name)
+    if args.key and not sealed:
+        signature.check(loaded, args.key, name)
     found = [*_runtimes(loaded), _operators(loaded)]
     if args.json:
         print(json.dumps({"model": loaded.info.model_id, "signed": loaded.signature is not None, "findings": found}))

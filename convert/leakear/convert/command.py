@@ -18,7 +18,7 @@ from leakear.edge.options import default_of, describe
 from leakear.train import stderr_filter
 
 HELP = """\
-Convert a run folder of leakear-train, or a .keras file (or SavedModel) with a description:
+Convert a run folder of leakear-train, or a .keras file (or a SavedModel of your own) with a description:
 
   {"name": "mine", "spectrogram": {"reference": "full-scale", "sample_rate": 22050, "window_seconds": 10},
    "output_positive": "Leak", "threshold": 0.5, "calibration": "calibration.npz", "heldout": "heldout.npz"}
@@ -53,6 +53,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="dynamic mode only: one scale per channel; tflite-runtime 2.14 cannot load it",
     )
     parser.add_argument("--no-memory-check", action="store_true", help="convert even when memory seems too small")
+    parser.add_argument(
+        "--trust-saved-model",
+        action="store_true",
+        help="load a SavedModel: its operations run here with your rights; never for one of somebody else",
+    )
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
     parser.add_argument(
         "--golden-span",
@@ -122,7 +127,7 @@ def main(args: argparse.Namespace) -> int:
         legacy=not args.no_legacy,
         memory=not args.no_memory_check,
     )
-    source = load(args.source, args.spec)
+    source = load(args.source, args.spec, trust_saved_model=args.trust_saved_model)
     conversion = convert(source, options)
     if args.nodedays:
         conversion = with_alerts(conversion, source, Days(args.nodedays, args.nodeday_hours, args.nodeday_step))

@@ -37,9 +37,8 @@ def main(args: argparse.Namespace) -> int:
         print("leakear-convert sign: name the model file to sign", file=sys.stderr)
         return 2
     key = read_private_key(args.key, args.password_file)
-    loaded = bundle.read(args.file)
     target = args.output or args.file
-    signed = bundle.signed(args.file.read_bytes(), key.sign(loaded.signed_bytes))
+    signed = bundle.signed(bundle.read_bytes(args.file), key.sign)
     try:
         bundle.write(target, signed)
     except OSError as error:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leakear.convert.head import to_logit
+from leakear.edge import files
 from leakear.edge.errors import InputDataError, LeakearError, ModelError
 from leakear.train.runfolder import CALIBRATION, HELDOUT, Examples, Run, RunInfo, load_run
 
@@ -39,8 +40,11 @@ class Source:
         return self.sites.get(file, file)
 
 
-def load(path: Path, spec_file: Path | None = None) -> Source:
-    """Load the network to convert. Raises InputDataError or ModelError with one sentence."""
+def load(path: Path, spec_file: Path | None = None, *, trust_saved_model: bool = False) -> Source:
+    """Load the network to convert. Raises InputDataError or ModelError with one sentence.
+
+    `trust_saved_model`: load a SavedModel too, though its operations run with the rights of this user.
+    """
     if not path.exists():
         raise InputDataError(
             f"{path} does not exist: name a run folder of leakear-train, a .keras file or a SavedModel"
@@ -54,6 +58,11 @@ def load(path: Path, spec_file: Path | None = None) -> Source:
     if path.is_dir() and not (path / "saved_model.pb").is_file():
         raise InputDataError(
             f"{path} is neither a run folder (it holds no run.json) nor a SavedModel (it holds no saved_model.pb)"
+        )
+    if path.is_dir() and not trust_saved_model:
+        raise InputDataError(
+            f"{path} is a SavedModel: to load it is to run whatever operations it holds, with your rights (files "
+            "included). If you made it yourself, say --trust-saved-model; else ask for the .keras file"
         )
     if path.is_file() and _is_model_file(path):
         raise InputDataError(
@@ -82,7 +91,7 @@ def described(path: Path, spec_file: Path) -> Source:
         )
     defaults = {"schema": 1, "name": path.stem, "created": "", "preset": "own", "licences": [], "attribution": []}
     try:
-        files = [spec_file.parent / spec.pop(key) for key in ("calibration", "heldout")]
+        examples = [spec_file.parent / spec.pop(key) for key in ("calibration", "heldout")]
         info = RunInfo.from_json({**defaults, **spec}, str(spec_file))
     except KeyError as error:
         raise InputDataError(f"{spec_file} lacks {error}: leakear-convert convert --help shows a whole one") from None
@@ -92,7 +101,7 @@ def described(path: Path, spec_file: Path) -> Source:
         raise InputDataError(f"{spec_file}: {error}") from None
     network = _saved_model(path, info) if path.is_dir() else _keras(path)
     logit = to_logit(network, str(spec.get("output_positive", "Leak")), str(path))
-    calibration, heldout = (Run(file.parent, info).examples(file.name) for file in files)
+    calibration, heldout = (Run(file.parent, info).examples(file.name) for file in examples)
     return Source(logit, info, calibration, heldout)
 
 
@@ -149,7 +158,7 @@ def _saved_model(path: Path, info: RunInfo) -> Any:
 
 def _description(path: Path) -> dict[str, Any]:
     try:
-        spec = json.loads(path.read_text(encoding="utf-8"))
+        spec = json.loads(files.text(path))
     except OSError as error:
         raise InputDataError(f"{path} cannot be read: {error.strerror}") from None
     except ValueError as error:

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Engine, and_, or_, select, update
 
 from leakear.dashboard.history import History, Row, public
-from leakear.dashboard.tables import events, nodes
+from leakear.dashboard.history.tables import events, nodes
 from leakear.edge.errors import InputDataError
 
 MAX_NOTE = 2000

@@ -3,6 +3,7 @@
 import argparse
 import getpass
 import os
+import re
 import sys
 import warnings
 from pathlib import Path
@@ -13,6 +14,8 @@ from leakear.edge.command_line import number, whole
 from leakear.edge.errors import ConfigError, InputDataError, LeakearError
 
 DATABASE = "sqlite:///leakear-dashboard.sqlite"
+SECRET = re.compile(r"//?\S*@")
+"""user name and password in a URL"""
 USAGE = """leakear-dashboard --broker URL [option ...]      serve the page
        leakear-dashboard user {add,remove,list} ...     manage its accounts; see: leakear-dashboard user --help
        leakear-dashboard export FILE.zip ...            export alerts with a verdict, for leakear-train"""
@@ -33,9 +36,17 @@ USER_EPILOG = """examples:
 """
 
 
+class Parser(argparse.ArgumentParser):
+    """A parser whose errors quote no password."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print usage and error, and exit with 2."""
+        super().error(SECRET.sub("//***@", message))
+
+
 def parser() -> argparse.ArgumentParser:
     """Command line."""
-    top = argparse.ArgumentParser(
+    top = Parser(
         "leakear-dashboard",
         usage=USAGE,
         description="Shows a fleet of leakear nodes in a browser, over MQTT.",
@@ -76,7 +87,10 @@ def _add_page(group: Any) -> None:
     group.add_argument("--key", type=Path, help="its private key (PEM)")
     group.add_argument("--proxy-user-header", metavar="NAME", help="header in which a reverse proxy names the user")
     group.add_argument(
-        "--proxy-address", action="append", metavar="IP", help="accept the header only from this address (127.0.0.1)"
+        "--proxy-address",
+        action="append",
+        metavar="IP",
+        help="address of the proxy: the header and X-Forwarded-For are accepted from it only (127.0.0.1)",
     )
     group.add_argument(
         "--proxy-role", choices=("view", "operate"), default="view", help="role of users that the proxy names (view)"
@@ -105,6 +119,9 @@ def _add_history(group: Any) -> None:
     )
     group.add_argument("--max-nodes", type=whole(1), default=5000, help="further nodes are not shown (5000)")
     group.add_argument(
+        "--max-new-nodes", type=whole(1), default=500, help="nodes not yet heard over a day, at a time (500)"
+    )
+    group.add_argument(
         "--keep-events", type=number(1), default=1825, metavar="DAYS", help="keep alerts and events (1825)"
     )
     group.add_argument("--keep-minutes", type=number(1), default=14, metavar="DAYS", help="keep values per minute (14)")
@@ -113,7 +130,15 @@ def _add_history(group: Any) -> None:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command; return the exit status."""
+    """Run the command; return the exit status. What it makes is readable by its user alone."""
+    before = os.umask(0o077)
+    try:
+        return _main(arguments)
+    finally:
+        os.umask(before)
+
+
+def _main(arguments: list[str] | None) -> int:
     words = sys.argv[1:] if arguments is None else arguments
     try:
         if words[:1] == ["user"]:
@@ -121,7 +146,7 @@ def main(arguments: list[str] | None = None) -> int:
         if words[:1] == ["export"]:
             return _export(words[1:])
         if words and not words[0].startswith("-"):
-            parser().error(f"there is no command {words[0]}: user, export, or --broker URL to serve")
+            parser().error(f"there is no command {words[0][:40]}: user, export, or --broker URL to serve")
         return _serve(parser().parse_args(words))
     except LeakearError as error:
         print(f"leakear-dashboard: {error}", file=sys.stderr)
@@ -136,33 +161,35 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _serve(args: argparse.Namespace) -> int:
+    from leakear.dashboard.history.tables import open_database
     from leakear.dashboard.serve import serve
-    from leakear.dashboard.tables import open_database
 
     return serve(_options(args), _broker(args), open_database(args.database))
 
 
 def _options(args: argparse.Namespace) -> Any:
-    from leakear.dashboard.auth import Role
-    from leakear.dashboard.options import DAY, ProxyOptions, ServeOptions, parse_listen
+    from leakear.dashboard.accounts.users import Role
+    from leakear.dashboard.options import DAY, ProxyOptions, ServeOptions, parse_listen, warn_if_shared
 
     host, port = parse_listen(args.listen)
     files.folder(args.clips, "--clips")
+    warn_if_shared("--clips", args.clips)
     proxy = None
-    if args.proxy_user_header:
+    if args.proxy_user_header or args.proxy_address:
         addresses = frozenset(args.proxy_address or ["127.0.0.1"])
         role, operators = Role(args.proxy_role), frozenset(args.proxy_operator)
         proxy = ProxyOptions(args.proxy_user_header, addresses, role, operators)
     return ServeOptions(
         host=host, port=port, clips_folder=args.clips, clips_mib=args.clips_mib, stale_after=args.stale_after,
-        lost_after=args.lost_after, max_nodes=args.max_nodes, keep_events=args.keep_events * DAY,
-        keep_minutes=args.keep_minutes * DAY, keep_hours=args.keep_hours * DAY, public_url=args.public_url,
-        notify_file=args.notify, language=args.language, proxy=proxy, certificate=args.certificate, key=args.key,
+        lost_after=args.lost_after, max_nodes=args.max_nodes, max_new_nodes=args.max_new_nodes,
+        keep_events=args.keep_events * DAY, keep_minutes=args.keep_minutes * DAY, keep_hours=args.keep_hours * DAY,
+        public_url=args.public_url, notify_file=args.notify, language=args.language, proxy=proxy,
+        certificate=args.certificate, key=args.key,
     )  # fmt: skip
 
 
 def _broker(args: argparse.Namespace) -> Any:
-    from leakear.dashboard.broker_connection import BrokerOptions
+    from leakear.dashboard.broker.connection import BrokerOptions
 
     password = _first_line(args.password_file) if args.password_file else os.environ.get("LEAKEAR_BROKER_PASSWORD")
     return BrokerOptions(
@@ -172,19 +199,18 @@ def _broker(args: argparse.Namespace) -> Any:
 
 
 def _first_line(path: Path) -> str:
-    try:
-        return path.read_text().partition("\n")[0].strip()
-    except OSError as error:
-        raise ConfigError(f"--password-file {path} cannot be read: {error.strerror}.") from error
+    from leakear.dashboard.text_file import read_text
+
+    return read_text(path, "--password-file", secret=True).partition("\n")[0].strip()
 
 
 def _user(words: list[str]) -> int:
     """`user add|remove|list`."""
-    from leakear.dashboard.auth import Role, Users
-    from leakear.dashboard.tables import open_database
+    from leakear.dashboard.accounts.users import Role, Users
+    from leakear.dashboard.history.tables import open_database
 
     raw = argparse.RawDescriptionHelpFormatter
-    top = argparse.ArgumentParser(
+    top = Parser(
         "leakear-dashboard user",
         description="Manages the accounts of the page.",
         epilog=USER_EPILOG,
@@ -239,16 +265,16 @@ def _export(words: list[str]) -> int:
     from leakear.dashboard.alerts import Alerts
     from leakear.dashboard.clips import Clips
     from leakear.dashboard.history import History
+    from leakear.dashboard.history.tables import open_database
     from leakear.dashboard.manifest import write_zip
-    from leakear.dashboard.tables import open_database
 
-    top = argparse.ArgumentParser(
-        "leakear-dashboard export", description="Exports clips of alerts with a verdict, for leakear-train."
-    )
+    top = Parser("leakear-dashboard export", description="Exports clips of alerts with a verdict, for leakear-train.")
     top.add_argument("file", type=Path, help="ZIP archive to write")
     _add_database(top)
     args = top.parse_args(words)
     files.file(args.file, "the archive")
+    if args.file.is_symlink():
+        raise ConfigError(f"{args.file} is a symbolic link: name the file itself.")
     engine = open_database(args.database, make=False)
     with files.replacing(args.file) as part, part.open("wb") as out:
         count = write_zip(Alerts(engine, History(engine)), Clips(engine, args.clips, 0), out)

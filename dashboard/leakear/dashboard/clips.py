@@ -3,6 +3,8 @@
 import base64
 import binascii
 import hashlib
+import os
+import stat
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,8 +12,10 @@ from typing import Any
 
 from sqlalchemy import Engine, func, select
 
+from leakear.dashboard import media
 from leakear.dashboard.history import insert_new
-from leakear.dashboard.tables import clips
+from leakear.dashboard.history.tables import clips
+from leakear.edge import files
 from leakear.edge.errors import InputDataError
 
 KINDS = {"audio/flac": ".flac", "audio/wav": ".wav", "audio/x-wav": ".wav", "image/png": ".png"}
@@ -39,6 +43,7 @@ class Assembly:
             raise InputDataError("The node sent a part of the clip without a proper number.")
         self.media_type, self.count = kind, count
         self.parts[part] = _decode(result.get("data"))
+        self.parts = {n: data for n, data in self.parts.items() if n < count}
         if sum(map(len, self.parts.values())) > MAX_BYTES:
             raise InputDataError(f"The clip is larger than {MAX_BYTES >> 20} MiB.")
         return len(self.parts) == self.count
@@ -65,12 +70,14 @@ class Clips:
         self.budget_bytes = budget_bytes
 
     def store(self, event_id: str, media_type: str, content: bytes) -> None:
-        """Store a file; InputDataError when the disk space for clips is used up."""
+        """Store a file; InputDataError when it is damaged, or the disk space for clips is used up."""
         if self._used() + len(content) > self.budget_bytes:
             raise InputDataError("The disk space for clips is used up: raise --clips-mib, or shorten --keep-events.")
-        self.folder.mkdir(parents=True, exist_ok=True)
+        media.check(media_type, content)
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         path = self.folder / f"{event_id}{KINDS[media_type]}"
-        path.write_bytes(content)
+        path.unlink(missing_ok=True)  # a link would be followed
+        files.write(path, content, mode=0o600)
         row = {
             "event_id": event_id, "media_type": media_type, "file": path.name, "bytes": len(content),
             "sha256": hashlib.sha256(content).hexdigest(), "fetched": time.time(),
@@ -84,9 +91,25 @@ class Clips:
         mine = (clips.c.event_id == event_id, clips.c.media_type.like(f"{family}/%"))
         with self.engine.connect() as connection:
             found = connection.execute(select(clips).where(*mine)).first()
-        if found is None or not (self.folder / found.file).is_file():
+        if found is None:
             return None
-        return self.folder / found.file, str(found.media_type)
+        path = self.folder / Path(found.file).name
+        return None if path.is_symlink() or not path.is_file() else (path, str(found.media_type))
+
+    @staticmethod
+    def read(path: Path) -> bytes:
+        """Return the content of a clip; InputDataError for a link and for a file that is no clip."""
+        try:
+            descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+            with open(descriptor, "rb") as file:  # noqa: PTH123 - a descriptor
+                if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                    raise InputDataError("not a file")
+                content = file.read(MAX_BYTES + 1)
+        except OSError as error:
+            raise InputDataError(f"not readable: {error.strerror}") from error
+        if len(content) > MAX_BYTES:
+            raise InputDataError(f"larger than {MAX_BYTES >> 20} MiB")
+        return content
 
     def remove(self, names: list[str]) -> None:
         """Delete files whose events were deleted."""

@@ -20,7 +20,7 @@ from typing import Any
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
 
-from leakear.dashboard.broker_connection import address
+from leakear.dashboard.broker.connection import address
 from leakear.edge.messages.reports import (
     CommandResult,
     Event,

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from leakear.dashboard import admission
+from leakear.dashboard.admission import Admission, Candidate
 from leakear.dashboard.ring import Ring, Sums
 from leakear.dashboard.sequence import Sequence
 from leakear.edge.messages.reports import Availability, Event, Identity, State, Telemetry, parse_utc
@@ -18,7 +20,7 @@ UNKNOWN = "UNKNOWN"
 SPARK = 60
 """slots of a sparkline"""
 
-Key = tuple[str, str]
+Key = admission.Key
 """site and node"""
 Reports = Availability | State | Telemetry | Event
 
@@ -32,6 +34,8 @@ class Node:
     site: str
     name: str
     available: bool | None = None
+    first_seen: float | None = None
+    """POSIX seconds when it was first heard of"""
     last_seen: float | None = None
     """POSIX seconds when the last live message arrived"""
     presence: str = STALE
@@ -94,14 +98,16 @@ def posix(text: str | None) -> float | None:
 
 
 class Fleet:
-    """All nodes by site and name. `limit` bounds the memory."""
+    """All nodes by site and name. `limit` and `new_limit` bound the memory (`admission`)."""
 
-    def __init__(self, stale_after: float = 180.0, limit: int = 5000) -> None:
+    def __init__(self, stale_after: float = 180.0, limit: int = 5000, new_limit: int = 500) -> None:
         self.stale_after = stale_after
         """seconds without a message after which a node is called stale"""
-        self.limit = limit
+        self.admission = Admission(limit, new_limit)
         self.refused = 0
-        """messages of nodes beyond the limit"""
+        """messages of nodes beyond the limits"""
+        self.displaced: list[Node] = []
+        """new nodes that gave way to others; the caller takes them out"""
         self._nodes: dict[Key, Node] = {}
         self._next = 0
         self._finished: list[tuple[Key, Sums]] = []
@@ -116,24 +122,40 @@ class Fleet:
         """Return a node, or None when it has sent nothing yet."""
         return self._nodes.get(key)
 
-    def node(self, key: Key) -> Node | None:
-        """Return a node, adding it when it is new; None beyond the limit."""
+    def node(self, key: Key, now: float = 0.0, *, leak: bool = False) -> Node | None:
+        """Return a node, adding it when it is new; None beyond the limits. `leak`: it reports a leak."""
         found = self._nodes.get(key)
-        if found is None:
-            if len(self._nodes) >= self.limit:
-                self.refused += 1
-                return None
-            found = self._nodes[key] = Node(self._next, *key)
-            self._next += 1
+        if found is not None:
+            self.admission.heard(key, now)
+            return found
+        admitted, other = self.admission.admit(len(self), leak=leak, silent=lambda node: self._is_silent(node, now))
+        if not admitted:
+            self.refused += 1
+            return None
+        if other is not None:
+            self.displaced.append(self._nodes.pop(other))
+            self.admission.left(other)
+        found = self.add(key, now)
+        self.admission.joined(key, found)
         return found
+
+    def add(self, key: Key, first_seen: float) -> Node:
+        """Add a node that is known."""
+        added = self._nodes[key] = Node(self._next, *key, first_seen=first_seen)
+        self._next += 1
+        return added
 
     def forget(self, key: Key) -> Node | None:
         """Remove a node that was taken out of service."""
+        self.admission.left(key)
         return self._nodes.pop(key, None)
+
+    def _is_silent(self, node: Candidate, now: float) -> bool:
+        return node.last_seen is None or now - node.last_seen > self.stale_after
 
     def take(self, who: Identity, message: Reports, now: float, *, retained: bool = False) -> Node | None:
         """Apply one message that arrived at POSIX second `now`; return its node, None beyond the limit."""
-        node = self.node((who.site, who.node))
+        node = self.node((who.site, who.node), now, leak=_tells_leak(message))
         if node is None:
             return None
         self._seen(node, message, now, retained)
@@ -150,8 +172,8 @@ class Fleet:
         return node
 
     def count_malformed(self, who: Identity, sentence: str) -> Node | None:
-        """Count a message that could not be read, with the reason."""
-        node = self.node((who.site, who.node))
+        """Count a message that could not be read, with the reason; such a message adds no node."""
+        node = self.get((who.site, who.node))
         if node is not None:
             node.malformed += 1
             node.complaint = sentence
@@ -190,6 +212,8 @@ class Fleet:
 
     def _state(self, node: Node, message: State, now: float, retained: bool) -> None:
         node.report, node.queue = message, message.queue_depth
+        if node.sequence.last == 0 and message.queue_depth == 0:
+            node.sequence.last = message.seq  # what happened before is not missing, what comes after it is
         if not _overtaken(message, node.last_event):
             node.state, node.since = message.state, parse_utc(message.since)
         values = (message.score, message.level_dbfs, message.noise_floor_dbfs)
@@ -200,7 +224,7 @@ class Fleet:
 
     def _event(self, node: Node, message: Event) -> None:
         """Apply an event before the report that confirms it, unless the last report is newer."""
-        if node.report is None or message.seq > node.report.seq:
+        if _is_newer(message, node.last_event) and (node.report is None or message.seq > node.report.seq):
             if node.state != message.to_state:
                 node.since = parse_utc(message.window_end)
             node.state, node.last_event = message.to_state, message
@@ -214,6 +238,20 @@ class Fleet:
                 self._finished.append((node.key, node.minute))
             node.minute = Sums(start)
         node.minute.add(score, level, floor)
+
+
+def _tells_leak(message: Reports) -> bool:
+    return (isinstance(message, State) and message.state == "LEAK") or (
+        isinstance(message, Event) and message.to_state == "LEAK"
+    )
+
+
+def _is_newer(event: Event, last: Event | None) -> bool:
+    """Whether an event is newer than the last one: a node sends a missing one again when it is asked to."""
+    if last is None or event.seq > last.seq:
+        return True
+    dated = event.clock_synced and last.clock_synced
+    return not dated or parse_utc(event.window_end) > parse_utc(last.window_end)
 
 
 def _overtaken(report: State, event: Event | None) -> bool:

@@ -16,6 +16,7 @@ WAITING = 60
 class Page:
     """One open page."""
 
+    user: str = ""
     queue: "asyncio.Queue[str | None]" = field(default_factory=lambda: asyncio.Queue(WAITING))
     watching: Key | None = None
     """the node whose page it is"""
@@ -95,6 +96,10 @@ class Hub:
         for page in list(self._pages):
             if (to is None or page.watching == to) and not page.send(text):
                 self._disconnect(page)
+
+    def pages_of(self, user: str) -> int:
+        """Return how many pages a user has open."""
+        return sum(page.user == user for page in self._pages)
 
     def listened(self) -> set[Key]:
         """Return the nodes whose live spectrum is open on a page."""

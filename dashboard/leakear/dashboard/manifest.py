@@ -3,7 +3,7 @@
 import csv
 import hashlib
 import io
-import wave
+import logging
 import zipfile
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,8 +12,10 @@ from typing import IO
 from leakear.dashboard.alerts import Alerts, Verdict
 from leakear.dashboard.clips import Clips
 from leakear.dashboard.history import Row
+from leakear.dashboard.media import measure
 from leakear.edge.errors import InputDataError
 
+log = logging.getLogger(__name__)
 COLUMNS = ("path", "label", "material", "site", "date", "sample_rate", "seconds", "sha256", "fold")
 LABELS = {Verdict.LEAK: "Leak", Verdict.FALSE_ALARM: "NoLeak"}
 FOLDS = 5
@@ -22,7 +24,10 @@ EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
 def write_zip(alerts: Alerts, clips: Clips, out: IO[bytes]) -> int:
-    """Write manifest.csv and the clips it names into a ZIP archive; return the number of recordings."""
+    """Write manifest.csv and the clips it names into a ZIP archive; return the number of recordings.
+
+    A clip that cannot be read is left out, with a line in the log.
+    """
     text = io.StringIO()
     table = csv.DictWriter(text, COLUMNS, lineterminator="\n")
     table.writeheader()
@@ -32,8 +37,12 @@ def write_zip(alerts: Alerts, clips: Clips, out: IO[bytes]) -> int:
             found = clips.path(row["id"], "audio")
             if found is None:
                 continue
-            content = found[0].read_bytes()
-            line = manifest_line(row, found[0], content)
+            try:
+                content = clips.read(found[0])
+                line = manifest_line(row, found[0], content)
+            except InputDataError as error:
+                log.warning("%s is left out of the export: %s", found[0].name, error)
+                continue
             archive.writestr(zipfile.ZipInfo(str(line["path"]), EPOCH), content)
             table.writerow(line)
             count += 1
@@ -57,16 +66,3 @@ def manifest_line(row: Row, path: Path, content: bytes) -> dict[str, str | int |
         "sha256": hashlib.sha256(content).hexdigest(),
         "fold": int(hashlib.sha256(spot.encode()).hexdigest(), 16) % FOLDS,
     }
-
-
-def measure(content: bytes) -> tuple[int, float]:
-    """Read sampling rate (Hz) and length (s) from a FLAC STREAMINFO block (RFC 9639) or a WAV header."""
-    if content[:4] == b"fLaC" and len(content) >= 42:
-        packed = int.from_bytes(content[18:26], "big")
-        rate, count = packed >> 44, packed & (2**36 - 1)
-        if rate:
-            return rate, count / rate
-    elif content[:4] == b"RIFF":
-        with wave.open(io.BytesIO(content)) as sound:
-            return sound.getframerate(), sound.getnframes() / sound.getframerate()
-    raise InputDataError("A clip is neither FLAC nor WAV; fetch it again from its node.")

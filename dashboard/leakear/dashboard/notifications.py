@@ -2,10 +2,14 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import Engine, delete, func, select, update
+from sqlalchemy import Engine, and_, delete, func, select, update
 
+from leakear.dashboard.admission import NEW_S
 from leakear.dashboard.history import Row, public
-from leakear.dashboard.tables import events, notices
+from leakear.dashboard.history.tables import events, nodes, notices
+
+MOST = 500
+"""alerts in one message"""
 
 
 class Notifications:
@@ -14,22 +18,27 @@ class Notifications:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
 
-    def next(self, address: str) -> Row | None:
-        """Return the next alert for this address: the oldest of those that failed least often; None without one."""
-        mine = select(events).join(notices, notices.c.event_id == events.c.id).where(notices.c.way == address)
+    def next(self, address: str, limit: int = MOST) -> list[Row]:
+        """Return alerts for this address, those first that failed least often, then the oldest.
+
+        `known` says whether the node of an alert has been heard over a day.
+        """
+        node = and_(nodes.c.site == events.c.site, nodes.c.node == events.c.node)
+        known = (nodes.c.last_seen - nodes.c.first_seen >= NEW_S).label("known")
+        mine = select(events, known).join(notices, notices.c.event_id == events.c.id).outerjoin(nodes, node)
+        mine = mine.where(notices.c.way == address)
         with self.engine.connect() as connection:
-            found = connection.execute(mine.order_by(notices.c.tries, events.c.received, events.c.id).limit(1))
-            row = found.mappings().first()
-            return None if row is None else public(row)
+            found = connection.execute(mine.order_by(notices.c.tries, events.c.received, events.c.id).limit(limit))
+            return [public(row) | {"known": bool(row["known"])} for row in found.mappings()]
 
-    def done(self, event_id: str, address: str) -> None:
-        """Remove a notification that was sent or given up."""
+    def done(self, event_ids: Sequence[str], address: str) -> None:
+        """Remove notifications that were sent or given up."""
         with self.engine.begin() as connection:
-            connection.execute(delete(notices).where(notices.c.event_id == event_id, notices.c.way == address))
+            connection.execute(delete(notices).where(notices.c.event_id.in_(event_ids), notices.c.way == address))
 
-    def failed(self, event_id: str, address: str) -> None:
+    def failed(self, event_ids: Sequence[str], address: str) -> None:
         """Count a failure, so that the other alerts of this address come first."""
-        mine = (notices.c.event_id == event_id, notices.c.way == address)
+        mine = (notices.c.event_id.in_(event_ids), notices.c.way == address)
         with self.engine.begin() as connection:
             connection.execute(update(notices).where(*mine).values(tries=notices.c.tries + 1))
 

@@ -10,9 +10,11 @@ from pathlib import Path
 import apprise
 from sqlalchemy.exc import SQLAlchemyError
 
+from leakear.dashboard.accounts.throttle import Budgets
 from leakear.dashboard.history import Row
-from leakear.dashboard.i18n import sentence, texts
 from leakear.dashboard.notifications import Notifications
+from leakear.dashboard.text_file import read_text
+from leakear.dashboard.wording import wording, wording_of_many
 from leakear.edge.errors import ConfigError
 
 log = logging.getLogger(__name__)
@@ -20,6 +22,15 @@ FIRST_PAUSE_S, LONGEST_PAUSE_S = 5.0, 300.0
 """after a failure, doubled with each further one"""
 GIVE_UP_S = 86400.0
 """age beyond which an alert that could not be sent is given up; it stays in the log"""
+SINGLE = 5
+"""alerts that wait for an address and are sent one by one; more are sent in one message"""
+BURST, PER_S = 10.0, 1 / 60
+"""messages that one node may cause, or all new nodes together: so many at once, then so many a second
+
+An alert that comes meanwhile waits, or is sent together with another node's.
+"""
+LOOK_AGAIN_S = 1.0
+"""interval at which they are looked up while no message may be sent: another node's alert need not wait"""
 LOOK_S = 60.0
 """interval at which pending notifications are looked up, seconds"""
 
@@ -36,6 +47,7 @@ class Address:
     bell: asyncio.Event = field(default_factory=asyncio.Event)
     pause: float = 0.0
     """seconds until the next try; 0 while it works"""
+    budgets: Budgets = field(default_factory=lambda: Budgets(BURST, PER_S))
     waiting: int = 0
     """alerts that wait while it does not work"""
 
@@ -89,45 +101,51 @@ class Notifier:
                 await _wait(address.bell, LOOK_S)
 
     async def _one(self, address: Address) -> bool:
-        """Send one alert; False when none waits."""
+        """Send one message; False when no alert waits."""
         address.bell.clear()
-        row = await asyncio.to_thread(self._notifications.next, address.name)
-        if row is None:
+        rows = await asyncio.to_thread(self._notifications.next, address.name)
+        if not rows:
             address.pause = 0.0
             return False
-        if time.time() - row["received"] > GIVE_UP_S:
-            log.error(
-                "address %d: the alert of %s %s could not be sent for a day and is given up",
-                address.number,
-                row["site"],
-                row["node"],
-            )
-            await asyncio.to_thread(self._notifications.done, row["id"], address.name)
+        if time.time() - rows[0]["received"] > GIVE_UP_S:
+            await self._give_up(address, rows[0])
             return True
-        title, body = wording(row, self._public_url, self._language)
-        if await asyncio.to_thread(address.sender.notify, body, title):
-            address.pause = 0.0
-            await asyncio.to_thread(self._notifications.done, row["id"], address.name)
+        now = time.monotonic()
+        waits = [address.budgets.wait(_cause(row), now) for row in rows]
+        if min(waits) > 0:
+            await asyncio.sleep(min(LOOK_AGAIN_S, *waits))
             return True
-        log.warning("address %d: the alert of %s %s could not be sent", address.number, row["site"], row["node"])
-        address.pause = min(max(2 * address.pause, FIRST_PAUSE_S), LONGEST_PAUSE_S)
-        await asyncio.to_thread(self._notifications.failed, row["id"], address.name)
-        address.waiting = await asyncio.to_thread(self._notifications.waiting, address.name)
+        await self._send(address, rows if len(rows) > SINGLE else [rows[waits.index(0)]])
         return True
 
+    async def _send(self, address: Address, rows: list[Row]) -> None:
+        """Send alerts in one message, as plain text: what a node writes is never markup."""
+        if len(rows) > 1:
+            title, body = wording_of_many(rows, self._public_url, self._language)
+        else:
+            title, body = wording(rows[0], self._public_url, self._language)
+        ids = [row["id"] for row in rows]
+        if await asyncio.to_thread(address.sender.notify, body, title, body_format=apprise.NotifyFormat.TEXT):
+            address.pause = 0.0
+            for cause in {_cause(row) for row in rows}:
+                address.budgets.take(cause, time.monotonic())
+            await asyncio.to_thread(self._notifications.done, ids, address.name)
+            return
+        log.warning("address %d: %d alerts could not be sent, the first of %s %s", address.number, len(rows),
+                    rows[0]["site"], rows[0]["node"])  # fmt: skip
+        address.pause = min(max(2 * address.pause, FIRST_PAUSE_S), LONGEST_PAUSE_S)
+        await asyncio.to_thread(self._notifications.failed, ids, address.name)
+        address.waiting = await asyncio.to_thread(self._notifications.waiting, address.name)
 
-def wording(row: Row, public_url: str | None, language: str) -> tuple[str, str]:
-    """Title and text of one notification."""
-    catalogue = texts(language)
-    what = f"kind.{row['kind']}" if row["kind"] in ("lost", "dropped") else f"state.{row['to_state']}"
-    lines = [sentence(row["reason"], language)]
-    if row["score"] is not None:
-        lines.append(f"{catalogue['score']} {row['score']:.2f}")
-    if row["level"] is not None:
-        lines.append(f"{catalogue['level']} {row['level']:.1f} dBFS")
-    if public_url:
-        lines.append(f"{public_url.rstrip('/')}/node/{row['site']}/{row['node']}")
-    return f"leakear: {catalogue[what]}: {row['site']} / {row['node']}", "\n".join(lines)
+    async def _give_up(self, address: Address, row: Row) -> None:
+        log.error("address %d: the alert of %s %s could not be sent for a day and is given up", address.number,
+                  row["site"], row["node"])  # fmt: skip
+        await asyncio.to_thread(self._notifications.done, [row["id"]], address.name)
+
+
+def _cause(row: Row) -> str:
+    """Return whose budget an alert uses: that of its node, or the common one of new nodes, which anybody can invent."""
+    return f"{row['site']}/{row['node']}" if row["known"] else "new"
 
 
 async def _wait(bell: asyncio.Event, seconds: float) -> None:
@@ -138,9 +156,13 @@ async def _wait(bell: asyncio.Event, seconds: float) -> None:
 
 
 def _address(path: Path | None, number: int, url: str) -> Address:
+    logging.getLogger("apprise").setLevel(logging.CRITICAL + 1)  # its lines quote addresses, with their passwords
     sender = apprise.Apprise()
     if not sender.add(url):
         raise ConfigError(f"{path}, address {number}: Apprise does not know this kind of URL.")
+    if "format=" not in url:
+        for server in sender:
+            server.notify_format = apprise.NotifyFormat.TEXT
     return Address(number, hashlib.sha256(url.encode()).hexdigest()[:16], sender)
 
 
@@ -148,8 +170,5 @@ def _urls(path: Path | None) -> list[str]:
     """One Apprise URL a line; they contain secrets, so they are in a file and not on the command line."""
     if path is None:
         return []
-    try:
-        lines = path.read_text().splitlines()
-    except OSError as error:
-        raise ConfigError(f"--notify {path} cannot be read: {error.strerror}.") from error
+    lines = read_text(path, "--notify", secret=True).splitlines()
     return list(dict.fromkeys(line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#")))

@@ -1,24 +1,26 @@
 """The options of the dashboard, with the limits of each value."""
 
+import logging
 import ssl
 from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
 
-from leakear.dashboard.auth import Role
+from leakear.dashboard.accounts.users import Role
 from leakear.edge.errors import ConfigError
 
+log = logging.getLogger(__name__)
 DAY = 86400.0
 
 
 @dataclass(frozen=True)
 class ProxyOptions:
-    """A reverse proxy that logs users in."""
+    """A reverse proxy."""
 
-    user_header: str
-    """header in which it names the user"""
+    user_header: str | None
+    """header in which it names the user; None: it logs nobody in"""
     addresses: frozenset[str]
-    """the header is accepted only from these addresses"""
+    """the header, and the client's address in X-Forwarded-For, are accepted only from these addresses"""
     role: Role = Role.VIEW
     """role of its users, except those in `operators`"""
     operators: frozenset[str] = frozenset()
@@ -37,6 +39,8 @@ class ServeOptions:
     lost_after: float = 60.0
     """seconds that a node may be stale or offline before that is an alert"""
     max_nodes: int = 5000
+    max_new_nodes: int = 500
+    """nodes that have not been heard over a day yet"""
     keep_events: float = 5 * 365 * DAY
     """seconds"""
     keep_minutes: float = 14 * DAY
@@ -65,6 +69,11 @@ class ServeOptions:
         """Whether only this machine can reach the page."""
         return self.host == "localhost" or _is_loopback(self.host)
 
+    @property
+    def https(self) -> bool:
+        """Whether people reach the page over TLS."""
+        return self.certificate is not None or (self.public_url or "").startswith("https:")
+
 
 def parse_listen(text: str) -> tuple[str, int]:
     """HOST:PORT, with an IPv6 host in brackets; ConfigError for anything else."""
@@ -76,7 +85,8 @@ def parse_listen(text: str) -> tuple[str, int]:
 
 def refuse_open_access(options: ServeOptions, has_users: bool) -> None:
     """Raise ConfigError when the page could be used from another machine without a log-in."""
-    if not options.loopback and not has_users and options.proxy is None:
+    logs_in = options.proxy is not None and options.proxy.user_header
+    if not options.loopback and not has_users and not logs_in:
         raise ConfigError(
             f"--listen {options.host}:{options.port} is reachable from other machines and there is no log-in: add a "
             "user with `leakear-dashboard user add NAME`, or name the proxy's header with --proxy-user-header."
@@ -91,11 +101,19 @@ def readable(flag: str, path: Path) -> None:
         raise ConfigError(f"{flag} {path} cannot be read: {error.strerror}.") from error
 
 
+def warn_if_shared(flag: str, path: Path) -> None:
+    """Warn when other users of this machine may read a secret; `flag` names it in the sentence."""
+    if (path.is_file() or path.is_dir()) and path.stat().st_mode & 0o077:
+        mode = 700 if path.is_dir() else 600
+        log.warning("%s %s can be read by other users of this machine: chmod %d %s", flag, path, mode, path)
+
+
 def load_pair(context: ssl.SSLContext, certificate: tuple[str, Path], key: tuple[str, Path | None]) -> None:
     """Load a certificate and its key, each given as (option, file); without a key, it is in the certificate's file."""
     readable(*certificate)
     if key[1]:
         readable(key[0], key[1])
+        warn_if_shared(key[0], key[1])
     try:
         context.load_cert_chain(certificate[1], key[1], password=lambda: "")
     except (OSError, ValueError) as error:

@@ -8,8 +8,8 @@ from sqlalchemy import Engine, case, delete, func, insert, select
 
 from leakear.dashboard.fleet import Fleet, Key
 from leakear.dashboard.history import insert_new
+from leakear.dashboard.history.tables import samples
 from leakear.dashboard.ring import SLOT_S, Sums
-from leakear.dashboard.tables import samples
 
 MINUTE, HOUR = 60, 3600
 MAX_POINTS = 1500

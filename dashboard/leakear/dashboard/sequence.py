@@ -34,6 +34,15 @@ class Sequence:
         del self.gaps[:-MAX_GAPS]
         return True
 
+    def expect(self, seq: int) -> bool:
+        """Count events up to `seq` as missing: the node says that it has sent them; True when the gaps changed."""
+        if seq <= self.last:
+            return False
+        self.gaps.append((self.last + 1, seq))
+        self.last = seq
+        del self.gaps[:-MAX_GAPS]
+        return True
+
     def _late(self, seq: int) -> bool:
         """Remove a number from its gap. An old number outside all gaps means that the node's outbox was lost."""
         for i, (first, last) in enumerate(self.gaps):

@@ -12,8 +12,10 @@ from dataclasses import replace
 import uvicorn
 from sqlalchemy import Engine
 
-from leakear.dashboard.broker_connection import BrokerOptions
+from leakear.dashboard.broker.connection import BrokerOptions
+from leakear.dashboard.connections import LimitedProtocol, Listener, most_connections
 from leakear.dashboard.history import History
+from leakear.dashboard.log_limit import LogLimit
 from leakear.dashboard.options import ServeOptions, load_pair, refuse_open_access
 from leakear.dashboard.pages.app import build
 from leakear.dashboard.service import Service
@@ -23,6 +25,8 @@ from leakear.edge.errors import ConfigError
 def serve(options: ServeOptions, broker: BrokerOptions, engine: Engine) -> int:
     """Serve until a signal ends it; prints the address once it listens."""
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(LogLimit())
     if options.certificate:
         chain, key = ("--certificate", options.certificate), ("--key", options.key)
         load_pair(ssl.create_default_context(ssl.Purpose.CLIENT_AUTH), chain, key)
@@ -46,17 +50,22 @@ class _Server(uvicorn.Server):
 async def _serve(options: ServeOptions, broker: BrokerOptions, engine: Engine) -> int:
     named = replace(broker, client_id=History(engine).client_id())
     service = Service(options, named, engine)
-    refuse_open_access(options, service.users.any())
+    has_users = service.users.any()
+    refuse_open_access(options, has_users)
     listener = _listen(options)
     scheme = "https" if options.certificate else "http"
     host = f"[{options.host}]" if ":" in options.host else options.host
+    protocol = type("Protocol", (LimitedProtocol,), {"listener": listener})
     config = uvicorn.Config(
-        build(service), log_level="warning", access_log=False, proxy_headers=False, ws_max_size=4096,
-        ssl_certfile=options.certificate, ssl_keyfile=options.key, timeout_graceful_shutdown=3, server_header=False,
+        build(service), http=protocol, log_config=None, access_log=False, proxy_headers=False, ws_max_size=4096,
+        ws_max_queue=4, ssl_certfile=options.certificate, ssl_keyfile=options.key, timeout_graceful_shutdown=3,
+        server_header=False,
     )  # fmt: skip
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)
     server = _Server(config)
     server.end_on_signals()
-    print(f"{scheme}://{host}:{listener.getsockname()[1]}/", flush=True)
+    token = "" if has_users or options.proxy else f"?token={service.start_token}"
+    print(f"{scheme}://{host}:{listener.getsockname()[1]}/{token}", flush=True)
     await _both(service, server, listener)
     return 0
 
@@ -74,10 +83,12 @@ async def _both(service: Service, server: uvicorn.Server, listener: socket.socke
             task.result()
 
 
-def _listen(options: ServeOptions) -> socket.socket:
+def _listen(options: ServeOptions) -> Listener:
     """Bind before the server starts, so that port 0 works and a used port gives one sentence."""
     family = socket.AF_INET6 if ":" in options.host else socket.AF_INET
-    listener = socket.socket(family)
+    listener = Listener(family)
+    listener.most = most_connections()
+    listener.exempt = options.proxy.addresses if options.proxy else frozenset()
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((options.host, options.port))

@@ -5,28 +5,31 @@ import json
 import logging
 import time
 from collections.abc import Callable, Coroutine
-from typing import Any
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
 
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
+from leakear.dashboard.accounts.users import Users
 from leakear.dashboard.alerts import Alerts
-from leakear.dashboard.auth import Users
-from leakear.dashboard.broker_connection import BrokerOptions
+from leakear.dashboard.broker.commander import Commander
+from leakear.dashboard.broker.connection import BrokerOptions
+from leakear.dashboard.broker.inbox import Read, Unread, read
+from leakear.dashboard.broker.resend import Resend
+from leakear.dashboard.broker.subscriber import Incoming, Subscriber, waker
 from leakear.dashboard.clips import Clips
-from leakear.dashboard.commander import Commander
 from leakear.dashboard.fleet import Fleet, Key, Node
 from leakear.dashboard.history import History, Row, event_row, presence_row, public
 from leakear.dashboard.hub import Hub, Page
-from leakear.dashboard.inbox import Read, Unread, read
 from leakear.dashboard.notifications import Notifications
 from leakear.dashboard.notifier import Notifier
 from leakear.dashboard.options import ServeOptions
 from leakear.dashboard.ring import SLOT_S, SLOTS
 from leakear.dashboard.samples import Samples
 from leakear.dashboard.silent_nodes import SilentNodes
-from leakear.dashboard.subscriber import Incoming, Subscriber, waker
-from leakear.edge.messages.reports import CommandResult, Event, Identity, Spectrum, utc_text
+from leakear.dashboard.watches import Watches
+from leakear.edge.messages.reports import Event, Identity, Spectrum, utc_text
 
 log = logging.getLogger(__name__)
 
@@ -37,8 +40,10 @@ TICK_S = 0.5
 MINUTE_S = 60.0
 SWEEP_S = 600.0
 VERSION_S = 1.0
-WATCH_S = 60.0
-"""how long a node publishes spectra for one request; renewed at half of it"""
+RESEND_S = 5.0
+"""interval at which missing events are looked for"""
+
+T = TypeVar("T")
 
 
 class Service:
@@ -46,18 +51,23 @@ class Service:
 
     def __init__(self, options: ServeOptions, broker: BrokerOptions, engine: Engine) -> None:
         self.options = options
-        self.fleet = Fleet(options.stale_after, options.max_nodes)
+        self.fleet = Fleet(options.stale_after, options.max_nodes, options.max_new_nodes)
         self.hub = Hub(self.fleet)
         self.history = History(engine)
         self.samples = Samples(engine)
         self.alerts = Alerts(engine, self.history)
         self.clips = Clips(engine, options.clips_folder, options.clips_mib << 20)
         self.users = Users(engine)
+        self.start_token = self.history.start_token()
         self.notifier = Notifier(options.notify_file, options.public_url, Notifications(engine), options.language)
         self._bell = asyncio.Event()
         self._subscriber = Subscriber(broker, waker(asyncio.get_running_loop(), self._bell))
-        self.commander = Commander(self._publish)
+        self.commander = Commander(self._publish, self._subscriber.answers)
+        self._resend = Resend(self.fleet, self.commander, self.hub.changed)
+        self._watches = Watches(self._watch)
         self._silent_nodes = SilentNodes(options.lost_after, ())
+        self._storing = ThreadPoolExecutor(1, "storing")
+        """events are stored in a thread of their own: they never wait for what pages ask for"""
         self._unsaved: list[tuple[Row, Incoming | None]] = []
         self._trouble: str | None = None
         self._flushed = 0.0
@@ -76,6 +86,7 @@ class Service:
         finally:
             self._subscriber.stop()
             self.hub.close()
+            self._storing.shutdown()
             self.samples.add(self.fleet.finished_minutes(time.time(), all_of_them=True))
             self.history.save_nodes(self.fleet, time.time())
 
@@ -84,11 +95,15 @@ class Service:
         subscriber = self._subscriber
         return {
             "connected": subscriber.connected,
-            "trouble": self._trouble or subscriber.trouble or self.notifier.trouble,
+            "trouble": self._trouble or subscriber.trouble or self.notifier.trouble or self._set_aside(),
             "dropped": subscriber.dropped,
             "unread": self._unread,
             "refused": self.fleet.refused,
         }
+
+    def _set_aside(self) -> str | None:
+        count = self.history.refused
+        return f"The database refused {count} events: they are in its table set_aside." if count else None
 
     def join(self, page: Page) -> None:
         """Add a page that has just been opened."""
@@ -124,7 +139,7 @@ class Service:
             _every(MINUTE_S, self._minute),
             _every(SWEEP_S, self._sweep),
             _every(VERSION_S, self._switch_version),
-            _every(WATCH_S / 2, self._renew_watches),
+            _every(RESEND_S, self._resend.ask),
         ]
 
     async def _ingest(self) -> None:
@@ -163,33 +178,35 @@ class Service:
 
     def _apply(self, found: Read, now: float) -> bool:
         message = found.message
-        if isinstance(message, CommandResult | Spectrum):
-            self._subscriber.acknowledge([found.source])
-            self._pass_on(found.who, message)
+        if isinstance(message, Spectrum):
+            who = found.who
+            self.hub.broadcast({"t": "spectrum", **message.to_dict()}, to=(who.site, who.node))
             return False
         if isinstance(message, Event):
             self._unsaved.append((event_row(message, now), found.source))
         known = self.fleet.get((found.who.site, found.who.node))
         before = (known.state, known.presence) if known else None
         node = self.fleet.take(found.who, message, now, retained=found.source.retained)
+        self._take_out_displaced()
         if node is None:
             return False
         self.hub.changed(node)
         return (node.state, node.presence) != before
 
-    def _pass_on(self, who: Identity, message: CommandResult | Spectrum) -> None:
-        if isinstance(message, CommandResult):
-            self.commander.answered(who, message)
-        else:
-            self.hub.broadcast({"t": "spectrum", **message.to_dict()}, to=(who.site, who.node))
+    def _take_out_displaced(self) -> None:
+        while self.fleet.displaced:
+            node = self.fleet.displaced.pop()
+            self.hub.gone(node)
+            self._silent_nodes.forget(node.key)
+            self._resend.forget(node.key)
 
     async def _store(self, now: float) -> None:
         """Store the waiting events, then acknowledge them. When the database fails, the broker still has them."""
         batch, self._unsaved = self._unsaved, []
         try:
-            new = await asyncio.to_thread(self.history.record, [row for row, _ in batch], self._addresses)
+            new = await self._in_storing(self.history.record, [row for row, _ in batch], self._addresses)
             self._announce(new)
-            await asyncio.to_thread(self.history.save_nodes, self._note_sequence(batch, new), now)
+            await self._in_storing(self.history.save_nodes, self._note_sequence(batch, new), now)
             self._trouble = None
         except SQLAlchemyError as error:
             self._unsaved = batch + self._unsaved
@@ -197,6 +214,9 @@ class Service:
             log.exception("the history cannot be written")
             return
         self._subscriber.acknowledge([item for _, item in batch if item is not None])
+
+    async def _in_storing(self, work: Callable[..., T], *arguments: object) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._storing, work, *arguments)
 
     def _announce(self, new: list[Row]) -> None:
         """Send new events to pages and notifier as soon as they are stored, before anyone can change them."""
@@ -231,11 +251,12 @@ class Service:
         for node in self.fleet:
             if self.fleet.update_presence(node, now):
                 self.hub.changed(node)
-            found = self._silent_nodes.check(node, now)
+            found = self._silent_nodes.check(node, now, new=self.fleet.admission.is_new(node.key))
             if found is not None:
                 self._unsaved.append((presence_row(node, *found, now), None))
         if self._unsaved:
             self._bell.set()
+        self._watches.update((key for key in self.hub.listened() if self.fleet.get(key)), now)
         self._flush(now)
 
     async def _minute(self) -> None:
@@ -252,11 +273,7 @@ class Service:
         names = await asyncio.to_thread(self.history.sweep, now, options.keep_events)
         await asyncio.to_thread(self.clips.remove, names)
 
-    async def _renew_watches(self) -> None:
-        for key in self.hub.listened():
-            self.watch(key, WATCH_S)
-
-    def watch(self, key: Key, seconds: float) -> None:
+    def _watch(self, key: Key, seconds: float) -> None:
         """Ask a node to publish its spectra for some seconds."""
         payload = {"id": f"watch-{utc_text(time.time())}", "seconds": seconds}
         self._publish(Identity(*key).topic("cmd/watch"), json.dumps(payload).encode())

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from leakear.edge import __version__
 from leakear.edge.audio.capture import CaptureStatus
@@ -27,7 +28,10 @@ from leakear.edge.outbox.queue import Outbox
 from leakear.edge.pipeline import Result
 from leakear.edge.remote.handlers import NodeControls
 from leakear.edge.remote.model_store import ModelStore
+from leakear.edge.remote.resend import Resender
 from leakear.edge.settings import Settings
+
+log = logging.getLogger("leakear.node")
 
 Observer = Callable[[Result, Event | None], None]
 
@@ -113,7 +117,10 @@ def _assemble(
     parts, dispatcher = NodeParts(observers=given.observers), None
     if link:
         commands = settings.commands
-        controls = NodeControls(commands, detector=detector, reporter=reporter, evidence=evidence, store=store)
+        controls = NodeControls(
+            commands, detector=detector, reporter=reporter, evidence=evidence, store=store,
+            resender=Resender(outbox, link),
+        )  # fmt: skip
         parts, dispatcher = _connected(settings, given.observers, controls, link), controls.dispatcher
     return Node(
         detector=detector,
@@ -129,16 +136,25 @@ def _assemble(
     )
 
 
+def _announce_name(reporter: Reporter, former: str) -> None:
+    """Report that this node had another name at its last start."""
+    if former:
+        reason = f"This node was {former} until now: what that name left on the broker is emptied."
+        log.warning("%s", reason)
+        reporter.announce("fault", reason)
+
+
 def _connected(settings: Settings, observers: tuple[Observer, ...], controls: NodeControls, link: Link) -> NodeParts:
     """Connect commands and Home Assistant to the link; return what takes part in the loop."""
     link.on_command = controls.dispatcher.handle
     model, options = controls.model_control, settings.homeassistant
-    tickers: tuple[Callable[[float], None], ...] = ()
+    discovery = Discovery(settings.node.identity, options, __version__, settings.node.telemetry_s)
+    former = link.empty_left_behind(discovery.topic)
+    tickers: tuple[Callable[[float], None], ...] = (controls.resender.tick,)
     if options.discovery != "off":
-        discovery = Discovery(settings.node.identity, options, __version__, settings.node.telemetry_s)
-        tickers = (Introduction(discovery, link, controls.reporter.send_state).tick,)
+        tickers = (*tickers, Introduction(discovery, link, controls.reporter.send_state).tick)
     return NodeParts(
-        starters=(model.announce_start,),
+        starters=(model.announce_start, partial(_announce_name, controls.reporter, former)),
         observers=(model.observe, controls.calibration.observe, *observers),
         tickers=tickers,
         replace_model=model.take_back,

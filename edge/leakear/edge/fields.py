@@ -17,6 +17,8 @@ MAX_INTEGER = 2**53 - 1
 """The largest whole number that every JSON reader keeps exact."""
 UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 """Characters no message needs and that break logs, databases or encoders further on."""
+UNUSABLE = re.compile("[\x00\ud800-\udfff]")
+"""NUL and half of a surrogate pair: no encoder and no database takes them, not even in a free text."""
 KEY = "rule"
 """Name under which a dataclass field holds its rule."""
 
@@ -148,11 +150,28 @@ def check(kind: Any, value: Any, rule: Rule) -> Any:
         return _check_list(kind, value, rule)
     if kind is dict or origin is dict or is_dataclass(kind):
         _expect(isinstance(value, Mapping), "type", kind, value, rule)
+        if not is_dataclass(kind):
+            _check_object(value, rule)
         return kind.read(value) if is_dataclass(kind) else value  # type: ignore[union-attr]
     if kind is bool:
         _expect(isinstance(value, bool), "type", kind, value, rule)
         return value
     return _check_text(value, rule) if kind is str else _check_number(kind, value, rule)
+
+
+def _check_object(value: Any, rule: Rule) -> None:
+    """Refuse what no encoder and no database takes, anywhere in an object whose keys are not declared."""
+    rest = [value]
+    while rest:
+        item = rest.pop()
+        if isinstance(item, Mapping):
+            rest += [*item, *item.values()]
+        elif isinstance(item, list):
+            rest += item
+        elif isinstance(item, str):
+            _expect(UNUSABLE.search(item) is None, "characters", str, item, rule)
+        elif isinstance(item, float):
+            _expect(math.isfinite(item), "size", float, item, rule)
 
 
 def _in_field(each: Declared, value: Any) -> Any:

@@ -19,7 +19,7 @@ MAX_TEXT = 65535
 
 def option(default: Any, doc: str, **rule: Any) -> Any:
     """Declare a field that a site may configure: default, meaning with its unit, then the limits of `fields.Rule`."""
-    return declare(doc, default=default, **{"max_length": MAX_TEXT, "printable": False} | rule)
+    return declare(doc, default=default, **{"max_length": MAX_TEXT, "printable": not rule.get("secret")} | rule)
 
 
 def describe(declared: "DataclassField[Any]") -> Rule:

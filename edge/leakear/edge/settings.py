@@ -17,6 +17,7 @@ from leakear.edge.audio.capture import CaptureOptions
 from leakear.edge.decision.state_machine import DecisionRule
 from leakear.edge.errors import ConfigError
 from leakear.edge.evidence.recorder import EvidenceOptions
+from leakear.edge.fields import declared
 from leakear.edge.health.monitor import HealthOptions
 from leakear.edge.messages.reports import Identity
 from leakear.edge.model.tflite import ModelOptions
@@ -57,7 +58,10 @@ class NodeOptions:
     @property
     def identity(self) -> Identity:
         """Topic names of this node. Raises ConfigError for names MQTT could not carry."""
-        name = self.name or "".join(c if c.isalnum() or c in "_-" else "-" for c in socket.gethostname())[:64]
+        name = (
+            self.name
+            or "".join(c if (c.isascii() and c.isalnum()) or c in "_-" else "-" for c in socket.gethostname())[:64]
+        )
         return Identity(self.site, name)
 
     @property
@@ -118,6 +122,31 @@ class Settings:
             checked = settings_file.checked(SECTIONS[name], body, f"{where}: [{name}]")
             sections[name] = checked if name == "decision" else _built(SECTIONS[name], checked, where)
         return cls(**sections)
+
+
+def exposed_secrets(path: Path | None, settings: Settings) -> list[str]:
+    """Return a sentence for each file that holds a secret and that every user of this machine may read."""
+    found = []
+    given = settings_file.read(path) if path else {}
+    secret = [(name, each.key) for name, owner in SECTIONS.items() for each in declared(owner) if each.rule.secret]
+    kept = [f"[{name}] {key}" for name, key in secret if given.get(name, {}).get(key)]
+    if path and kept and _everybody_reads(path):
+        found.append(
+            f"{path} holds {', '.join(kept)} and every user may read it: put the secret into a credential"
+            f" (docs/DELIVERY.md), or chmod o-r {path}"
+        )
+    for key in ("password_file", "client_key"):
+        named = getattr(settings.mqtt, key)
+        if named and _everybody_reads(path_of(named)):
+            found.append(f"{named} ([mqtt] {key}) holds a secret and every user may read it: chmod o-r {named}")
+    return found
+
+
+def _everybody_reads(path: Path) -> bool:
+    try:
+        return bool(path.stat().st_mode & 0o004)
+    except OSError:
+        return False
 
 
 REMOVED = (("log", "windows"),)

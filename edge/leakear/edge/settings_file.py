@@ -34,11 +34,11 @@ def parse(text: str, where: str) -> dict[str, Any]:
 
 def _text(path: Path) -> str:
     try:
-        return path.read_bytes().decode()
+        return files.text(path)
     except OSError as error:
         remedy = "write one with `leakear-edge config example`" if not path.exists() else "name a file that can be read"
         raise ConfigError(f"configuration {path}: {error.strerror}; {remedy}") from None
-    except UnicodeDecodeError as error:
+    except ValueError as error:
         raise ConfigError(f"{path}: not readable as TOML: {error}") from None
 
 
@@ -67,6 +67,9 @@ def _overrides(environment: Mapping[str, str], sections: Sections) -> Iterator[t
             if name.startswith(prefix):
                 key = name[len(prefix) :].lower()
                 kind = next((each.kind for each in declared(owner) if each.key == key), None)
+                if kind is None:
+                    known = ", ".join(each.key for each in declared(owner))
+                    raise ConfigError(f"environment variable {name}: [{section}] has no key {key}; known: {known}")
                 yield section, key, text if kind is str else _value(text)
 
 
@@ -90,13 +93,15 @@ def _sentence(error: FieldError, where: str) -> str:
     if error.problem == "unknown":
         return f"{where} {error.value}: unknown key; known: {', '.join(error.known)}"
     what = f"{where} {error.path.removeprefix('.')} = {'***' if rule.secret else repr(error.value)}"
-    if error.problem == "choice":
-        return f"{what}: must be one of {', '.join(rule.choices or ())}"
-    if error.problem == "range":
-        return f"{what}: must lie within {rule.minimum} to {rule.maximum} ({rule.doc})"
     if error.problem == "type":
         return f"{what}: must be {_type_name(error.kind)} ({rule.doc})"
-    return f"{what}: is too large, too long, or not of the right form ({rule.doc})"
+    found = {
+        "choice": f"must be one of {', '.join(rule.choices or ())}",
+        "range": f"must lie within {rule.minimum} to {rule.maximum} ({rule.doc})",
+        "characters": "holds control characters, perhaps a line end: remove them",
+        "form": f"is not of the right form ({rule.doc})",
+    }
+    return f"{what}: {found.get(error.problem, f'is too large, too long, or too many ({rule.doc})')}"
 
 
 def _type_name(kind: Any) -> str:

@@ -46,7 +46,7 @@ def test_a_ready_node_has_no_fault(tmp_path: Path, broker: Broker) -> None:
     assert "48000 Hz delivered, the model uses 22050 Hz" in found["rate"].detail
     assert found["level"].detail.startswith("-34.")
     assert found["broker"].status == "ok"
-    assert "leakear-check" in broker.log
+    assert "leakear-site-" in broker.log
 
 
 def test_each_trouble_is_named_with_a_remedy(tmp_path: Path, broker: Broker) -> None:

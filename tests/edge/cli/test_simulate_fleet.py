@@ -16,6 +16,12 @@ from tests.support.contract import problems
 FLEET = [sys.executable, "-m", "leakear.edge.cli", "simulate-fleet"]
 
 
+def test_a_password_in_the_address_is_not_repeated(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        cli.main(["simulate-fleet", "--broker", "ana:geheim-1@broker:1883"])
+    assert "geheim-1" not in capsys.readouterr().err
+
+
 def test_a_fleet_delivers_every_event_in_order_and_keeps_the_contract(broker: Broker) -> None:
     with Subscriber(broker, "leakear/#", "homeassistant/#") as seen:
         command = [*FLEET, "--nodes", "12", "--sites", "3", "--seconds", "6", "--event-every", "1"]

@@ -3,6 +3,7 @@
 import socket
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
@@ -14,15 +15,20 @@ from leakear.edge.outbox.queue import Outbox
 from tests.support.broker import Broker, Subscriber
 from tests.support.factory import event
 from tests.support.links import NODE, options, pump
-from tests.support.places import ROOT
 
-ACL = (ROOT / "systemd" / "mosquitto" / "leakear.acl").read_text()
+ACL = """
+user n1
+topic write leakear/site/n1/#
+topic read leakear/site/n1/cmd/+
+user watcher
+topic read leakear/#
+"""
 
 
 @pytest.mark.parametrize("protocol", ["5", "3.1.1"])
 def test_what_the_access_list_refuses_is_a_fault_and_stays_in_the_outbox(outbox: Outbox, protocol: str) -> None:
     words = {"n1": "p", "other": "p", "watcher": "p"}
-    with Broker(passwords=words, acl=ACL.replace("user monitor", "user watcher")) as broker:
+    with Broker(passwords=words, acl=ACL) as broker:
         wrong = options(broker, username="other", password="p", protocol=protocol, reconnect_refused_s=60)
         link = Link(wrong, NODE, outbox)
         link.retain("state", b"{}")
@@ -104,9 +110,9 @@ def test_two_clients_with_one_id_are_told_and_both_deliver(broker: Broker, tmp_p
     same = options(broker, client_id="twin", reconnect_refused_s=0.3)
     links = [Link(same, Identity("site", name), box) for name, box in zip("ab", boxes, strict=True)]
     with Subscriber(broker, "leakear/#") as seen:
-        for box, link in zip(boxes, links, strict=True):
+        for name, box, link in zip("ab", boxes, links, strict=True):
             for _ in range(10):
-                box.put(event())
+                box.put(replace(event(), node=name))
             link.start()
         every = list(range(1, 11))
         for name in "ab":  # cut off again and again, each repeats until a connection holds

@@ -13,6 +13,7 @@ from leakear.edge.messages.requests import (
     ClipRequest,
     ModelRequest,
     Request,
+    ResendRequest,
     SetRequest,
     WatchRequest,
 )
@@ -20,6 +21,7 @@ from leakear.edge.messages.results import (
     CalibrateResult,
     IdentifyResult,
     ModelResult,
+    ResendResult,
     SelftestResult,
     SetResult,
     StatusResult,
@@ -64,6 +66,10 @@ class Recorder:
         self.asked.append(request)
         return ModelResult(stage="discarded", next_part=0, parts=0)
 
+    def resend(self, request: ResendRequest) -> ResendResult:
+        self.asked.append(request)
+        return ResendResult(events=1, next_seq=None)
+
     def watch(self, request: WatchRequest) -> WatchResult:
         self.asked.append(request)
         return WatchResult(seconds=request.seconds)
@@ -104,6 +110,7 @@ SOUND: dict[str, dict[str, Any]] = {
     "set": {"threshold": 0.7},
     "model": {"action": "install"},
     "watch": {"seconds": 5},
+    "resend": {"from_seq": 1, "to_seq": 3},
 }
 
 

@@ -46,8 +46,7 @@ def made(name: str, created: str, source: Path = TINY, key: Key = KEY, logit: fl
     plain = bundle.assemble(base.flatbuffer, info, base.golden_inputs, logits)
     if key is None:
         return plain
-    signature = key.sign(bundle.parse(plain, name).signed_bytes)
-    return bundle.assemble(base.flatbuffer, info, base.golden_inputs, logits, signature)
+    return bundle.signed(plain, key.sign)
 
 
 SECOND = made("second", "2026-12-01T00:00:00Z")
@@ -123,10 +122,10 @@ def test_a_new_model_is_installed_watched_confirmed_and_still_there_after_a_rest
         (made("wrong", "2027-01-01T00:00:00Z", logit=5.0), "the golden vector gives another result"),
         (made("older", "2026-11-21T00:00:00Z"), "older is not newer than a model that was in use here"),
         (made("undated", "some day"), "undated is not newer"),
-        (SECOND.replace(b"TFL3", b"TFL4", 1), "is not a TFLite model"),
-        (BASE.flatbuffer, "the bundle is not a leakear model file"),
-        (SECOND[:-200], "the bundle is not a leakear model file"),
-        (b"\x1c\0\0\0TFL3" + bytes(10_000), "the bundle is not a leakear model file"),
+        (SECOND.replace(b"TFL3", b"TFL4", 1), "its signature was not made with"),
+        (BASE.flatbuffer, "the bundle is not signed"),
+        (SECOND[:-200], "the bundle is not signed"),
+        (b"\x1c\0\0\0TFL3" + bytes(10_000), "the bundle is not signed"),
     ],
     ids=["unsigned", "forged", "golden", "older", "undated", "magic", "plain", "cut", "noise"],
 )
@@ -142,7 +141,9 @@ def test_a_signature_of_another_bundle_does_not_fit(life: Life, asker: Asker) ->
     taken = bundle.parse(SECOND, "second")
     info = dict(taken.info.raw) | {"decision": {"threshold": 0.99}}
     forged = bundle.assemble(taken.flatbuffer, info, taken.golden_inputs, taken.golden_logits, taken.signature)
-    assert "its signature was not made with" in str(send(asker, forged).error)
+    assert "is not signed as a whole" in str(send(asker, forged).error)
+    sealed = forged[:-2] + (80).to_bytes(2, "little") + SECOND[-80:]
+    assert "its signature was not made with" in str(send(asker, sealed).error)
     assert life.node.detector.model.info.model_id == OLD_ID
 
 
@@ -248,8 +249,10 @@ def test_a_small_file_that_would_fill_the_memory_is_not_unfolded(tmp_path: Path,
         archive.writestr("leakear.json", bytes(60 * 1024**2))
     store = ModelStore(tmp_path, ModelOptions(**configured))
     assert len(buffer.getvalue()) < 100_000
-    with pytest.raises(ModelError, match="would unfold to"):
+    with pytest.raises(ModelError, match="is not signed"):
         store.stage(buffer.getvalue(), BASE.info)
+    with pytest.raises(ModelError, match="would unfold to"):
+        bundle.parse(buffer.getvalue(), "x")
 
 
 def test_an_unreadable_ledger_falls_back_to_the_configured_model(tmp_path: Path, configured: dict[str, Any]) -> None:

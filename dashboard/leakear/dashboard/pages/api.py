@@ -1,24 +1,26 @@
 """The page's data: history, alerts, commands, clips. Permissions are checked here, not in the page."""
 
 import asyncio
-import json
+import math
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any
 
 from starlette.background import BackgroundTask
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from leakear.dashboard.auth import LOCAL, User
+from leakear.dashboard.accounts.throttle import Budgets
+from leakear.dashboard.accounts.users import LOCAL, User
 from leakear.dashboard.fetch import fetch_clip
 from leakear.dashboard.fleet import Key
 from leakear.dashboard.history import Row
 from leakear.dashboard.manifest import write_zip
+from leakear.dashboard.pages.body import Refused, json_object, usable
 from leakear.dashboard.service import Service
 from leakear.edge.errors import ConfigError, InputDataError
+from leakear.edge.messages.reports import Identity
 from leakear.edge.messages.requests import REQUESTS
 
 LONGEST_S = 3 * 366 * 86400.0
@@ -26,16 +28,10 @@ COMMANDS = ("identify", "status", "set", "calibrate", "selftest")
 """commands that the page may send; `clip` and `watch` have their own addresses, a model is not sent by a browser"""
 BODY = 16 * 1024
 """bytes of a request at most"""
+CHANGES, CHANGES_PER_S = 60.0, 1.0
+"""requests of a user that change something: so many at once, then so many a second"""
 
 Handler = Callable[[Request], Awaitable[Response]]
-
-
-class Refused(InputDataError):  # noqa: N818 - it is an expected result, not a failure
-    """A valid request that is not carried out."""
-
-    def __init__(self, status: int, sentence: str) -> None:
-        super().__init__(sentence)
-        self.status = status
 
 
 class Api:
@@ -43,19 +39,20 @@ class Api:
 
     def __init__(self, service: Service) -> None:
         self._service = service
+        self._budgets = Budgets(CHANGES, CHANGES_PER_S)
 
     def routes(self) -> list[Route]:
         """Return the routes."""
         return [
             _route("/api/me", self.me),
             _route("/api/nodes/{site}/{node}/history", self.history),
-            _route("/api/nodes/{site}/{node}/commands/{name}", self.command, "POST"),
-            _route("/api/nodes/{site}/{node}/forget", self.forget, "POST"),
+            _route("/api/nodes/{site}/{node}/commands/{name}", self._changing(self.command), "POST"),
+            _route("/api/nodes/{site}/{node}/forget", self._changing(self.forget), "POST"),
             _route("/api/alerts", self.alerts),
-            _route("/api/alerts/{id}/acknowledge", self.acknowledge, "POST"),
-            _route("/api/alerts/{id}/verdict", self.verdict, "POST"),
+            _route("/api/alerts/{id}/acknowledge", self._changing(self.acknowledge), "POST"),
+            _route("/api/alerts/{id}/verdict", self._changing(self.verdict), "POST"),
             _route("/api/alerts/{id}/clip", self.clip),
-            _route("/api/alerts/{id}/fetch", self.fetch, "POST"),
+            _route("/api/alerts/{id}/fetch", self._changing(self.fetch), "POST"),
             _route("/api/export", self.export),
         ]
 
@@ -83,7 +80,7 @@ class Api:
         user, key, name = _operator(request), _key(request), request.path_params["name"]
         if name not in COMMANDS:
             raise Refused(404, f"There is no command {name!a}.")
-        values = await _body(request)
+        values = await json_object(request, BODY)
         REQUESTS[name].from_json({**values, "id": "check"})  # refuse a wrong value before sending it
         await asyncio.to_thread(self._service.history.record_action, user.name, name, "/".join(key), str(values))
         answer = await self._service.commander.ask(key, name, values)
@@ -111,7 +108,7 @@ class Api:
 
     async def verdict(self, request: Request) -> Response:
         """Store what was found on site."""
-        user, body = _operator(request), await _body(request)
+        user, body = _operator(request), await json_object(request, BODY)
         values = [str(body.get(name, "")) for name in ("verdict", "note", "material")]
         event_id = request.path_params["id"]
         row = await asyncio.to_thread(self._service.alerts.judge, event_id, user.name, *values)
@@ -146,6 +143,16 @@ class Api:
         done = BackgroundTask(out.close)
         return FileResponse(out.name, media_type="application/zip", filename=name, headers=headers, background=done)
 
+    def _changing(self, handler: Handler) -> Handler:
+        """Return a handler that a user may call only so often."""
+
+        async def limited(request: Request) -> Response:
+            if not self._budgets.take(_operator(request).name, time.monotonic()):
+                raise Refused(429, "Too many requests: wait a moment.")
+            return await handler(request)
+
+        return limited
+
     def _changed(self, row: Row | None) -> Response:
         if row is None:
             raise Refused(404, "This alert is not known.")
@@ -158,6 +165,7 @@ def _route(path: str, handler: Handler, method: str = "GET") -> Route:
 
     async def answered(request: Request) -> Response:
         try:
+            _check_address(request)
             return await handler(request)
         except Refused as error:
             return JSONResponse({"error": str(error)}, error.status)
@@ -165,6 +173,12 @@ def _route(path: str, handler: Handler, method: str = "GET") -> Route:
             return JSONResponse({"error": str(error)}, 422)
 
     return Route(path, answered, methods=[method])
+
+
+def _check_address(request: Request) -> None:
+    """Refuse characters that a database refuses. Raises Refused."""
+    if not all(usable(str(text)) for text in (*request.path_params.values(), *request.query_params.values())):
+        raise Refused(422, "The address has characters that no name has.")
 
 
 def _user(request: Request) -> User:
@@ -180,27 +194,15 @@ def _operator(request: Request) -> User:
 
 
 def _key(request: Request) -> Key:
-    return request.path_params["site"], request.path_params["node"]
+    who = Identity(request.path_params["site"], request.path_params["node"])
+    return who.site, who.node
 
 
 def _number(text: str) -> float:
     try:
-        return float(text)
-    except ValueError as error:
-        raise Refused(422, f"{text[:40]!a} is not a number.") from error
-
-
-async def _body(request: Request) -> dict[str, Any]:
-    """Return the JSON object of a request; its real size is limited to BODY."""
-    content = b""
-    async for chunk in request.stream():
-        content += chunk
-        if len(content) > BODY:
-            raise Refused(413, f"The request is larger than {BODY} bytes.")
-    try:
-        data = json.loads(content or b"{}")
-    except ValueError as error:
-        raise Refused(422, "The request is not JSON.") from error
-    if not isinstance(data, dict):
-        raise Refused(422, "The request is not a JSON object.")
-    return data
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        raise Refused(422, f"{text[:40]!a} is not a number.")
+    return number

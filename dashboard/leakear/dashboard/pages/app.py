@@ -11,6 +11,7 @@ from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
+from leakear.dashboard.pages.access import Access
 from leakear.dashboard.pages.api import Api
 from leakear.dashboard.pages.gate import Gate
 from leakear.dashboard.pages.live import Live
@@ -33,7 +34,7 @@ class Assets(StaticFiles):
 def build(service: Service) -> Starlette:
     """Make the application around a service."""
     options = service.options
-    https = options.certificate is not None or (options.public_url or "").startswith("https:")
+    access = Access(service.users, options, service.start_token)
 
     async def page(_request: Request) -> Response:
         return FileResponse(STATIC / "index.html", headers={"cache-control": "no-cache"})
@@ -41,10 +42,10 @@ def build(service: Service) -> Starlette:
     routes = [
         Mount("/static", Assets(directory=STATIC)),
         Route("/favicon.ico", lambda _request: FileResponse(STATIC / "icon.svg", media_type="image/svg+xml")),
-        *Login(service.users, https=https).routes(),
+        *Login(service.users, access).routes(),
         *Api(service).routes(),
         WebSocketRoute("/live", Live(service).serve),
         *(Route(path, page) for path in ("/", "/alerts", "/login", "/node/{site}/{node}")),
     ]
-    gate = Middleware(Gate, users=service.users, options=options)
+    gate = Middleware(Gate, access=access, options=options)
     return Starlette(routes=routes, middleware=[gate])

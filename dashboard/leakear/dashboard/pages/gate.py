@@ -1,24 +1,22 @@
 """Checks every request: its user, its origin; adds the security headers.
 
 A log-in cookie alone does not authorise a change: the request must also come from our own pages (Origin) and be JSON,
-which a form of another site cannot send. Without users, only this machine has access, and only with a loopback host
-name, so that a web site that points its own name at 127.0.0.1 (DNS rebinding) has none.
+which a form of another site cannot send. Without users, only who has the start token has access (`access`), and only
+with a loopback host name, so that a web site that points its own name at 127.0.0.1 (DNS rebinding) has none.
 """
 
-import asyncio
 from collections.abc import Mapping
-from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import HTTPConnection
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from leakear.dashboard.auth import LOCAL, Role, User, Users
+from leakear.dashboard.accounts.users import User
 from leakear.dashboard.options import ServeOptions
+from leakear.dashboard.pages.access import Access
 
-COOKIE = "leakear_session"
 OPEN = ("/static/", "/api/login", "/favicon.ico")
 """paths without log-in: the page's code contains no secret"""
 SAFE = ("GET", "HEAD")
@@ -39,9 +37,9 @@ HEADERS = {
 class Gate:
     """ASGI middleware; puts `user` (a User or None) and `user_now()` into the request's state."""
 
-    def __init__(self, app: ASGIApp, users: Users, options: ServeOptions) -> None:
+    def __init__(self, app: ASGIApp, access: Access, options: ServeOptions) -> None:
         self._app = app
-        self._users = users
+        self._access = access
         self._options = options
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -50,34 +48,28 @@ class Gate:
             await self._app(scope, receive, send)
             return
         connection = HTTPConnection(scope)
-        user = await self.user(connection)
-        scope.setdefault("state", {}).update(user=user, user_now=lambda: self.user(connection))
+        user = await self._access.user(connection)
+        scope.setdefault("state", {}).update(user=user, user_now=lambda: self._access.user(connection))
         refusal = self._cross_site(scope, connection.headers) or self._unauthenticated(scope, user)
-        if refusal is None:
-            await self._app(scope, receive, _with_headers(send) if scope["type"] == "http" else send)
-        elif scope["type"] == "websocket":
+        if scope["type"] == "http":
+            send = self._with_headers(send, scope["path"])
+            answer = await self._token_answer(scope, connection) if refusal is None else None
+            if refusal is not None:
+                start = refusal[0] == 401 and await self._access.is_local(connection)
+                answer = JSONResponse({"error": refusal[1], "start": start}, refusal[0])
+            await (answer or self._app)(scope, receive, send)
+        elif refusal is None:
+            await self._app(scope, receive, send)
+        else:
             await receive()
             await send({"type": "websocket.close", "code": 4000 + refusal[0], "reason": refusal[1]})
-        else:
-            answer = JSONResponse({"error": refusal[1]}, refusal[0])
-            await answer(scope, receive, _with_headers(send))
 
-    async def user(self, connection: HTTPConnection) -> User | None:
-        """Return the user: by proxy header, by session, or LOCAL on a dashboard without users; None without log-in."""
-        proxy = self._options.proxy
-        if proxy is not None and _peer(connection) in proxy.addresses:
-            name = connection.headers.get(proxy.user_header, "").strip()
-            if name:
-                return User(name, Role.OPERATE if name in proxy.operators else proxy.role)
-        secret = connection.cookies.get(COOKIE)
-        if secret:
-            found = await asyncio.to_thread(self._users.of_session, secret)
-            if found is not None:
-                return found
-        open_to_local = proxy is None and self._options.loopback and _loopback_name(connection.headers)
-        if open_to_local and not await asyncio.to_thread(self._users.any):
-            return LOCAL
-        return None
+    async def _token_answer(self, scope: Scope, connection: HTTPConnection) -> Response | None:
+        """Exchange the start token in the address for a cookie, so that it stays in no history and no link."""
+        token = connection.query_params.get("token") if scope["path"] == "/" else None
+        if token is None or not self._access.is_token(token) or not await self._access.is_local(connection):
+            return None
+        return self._access.with_token(RedirectResponse("/", 303))
 
     def _cross_site(self, scope: Scope, headers: Headers) -> tuple[int, str] | None:
         """Refuse a change that a page of another web site may have sent."""
@@ -108,26 +100,18 @@ class Gate:
             return 401, "Log in first."
         return None
 
+    def _with_headers(self, send: Send, path: str) -> Send:
+        added = dict(HEADERS)
+        if self._options.https:
+            added["strict-transport-security"] = "max-age=31536000"
+        if path.startswith("/api/"):
+            added["cache-control"] = "no-store"
 
-def _peer(connection: HTTPConnection) -> str:
-    return connection.client.host if connection.client else ""
+        async def wrapped(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in added.items():
+                    headers[name] = value
+            await send(message)
 
-
-def _loopback_name(headers: Mapping[str, str]) -> bool:
-    """Whether the request's host name can only mean this machine."""
-    name = urlsplit(f"//{headers.get('host', '')}").hostname or ""
-    try:
-        return name == "localhost" or ip_address(name).is_loopback
-    except ValueError:
-        return False
-
-
-def _with_headers(send: Send) -> Send:
-    async def wrapped(message: Message) -> None:
-        if message["type"] == "http.response.start":
-            headers = MutableHeaders(scope=message)
-            for name, value in HEADERS.items():
-                headers[name] = value
-        await send(message)
-
-    return wrapped
+        return wrapped

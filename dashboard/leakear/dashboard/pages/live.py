@@ -2,15 +2,21 @@
 
 import asyncio
 import json
+import time
 from contextlib import suppress
 from typing import Any
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from leakear.dashboard.accounts.throttle import Budget
 from leakear.dashboard.fleet import Key
 from leakear.dashboard.hub import Page
-from leakear.dashboard.service import WATCH_S, Service
+from leakear.dashboard.service import Service
 
+PAGES = 20
+"""open pages of one user at a time"""
+REQUESTS, REQUESTS_PER_S = 20.0, 2.0
+"""what a page may ask for: so many times at once, then so many times a second"""
 RECHECK_S = 5.0
 """seconds between two checks that the user is still logged in"""
 
@@ -23,8 +29,12 @@ class Live:
 
     async def serve(self, socket: WebSocket) -> None:
         """Serve one page until it is closed or too slow."""
+        user = socket.state.user.name
+        if self._service.hub.pages_of(user) >= PAGES:
+            await socket.close(4429)
+            return
         await socket.accept()
-        page = Page()
+        page = Page(user)
         self._service.join(page)
         helpers = [asyncio.create_task(job) for job in (self._read(socket, page), self._recheck(socket, page))]
         try:
@@ -33,7 +43,6 @@ class Live:
             for helper in helpers:
                 helper.cancel()
             self._service.hub.leave(page)
-            self._stop_listening(page)
 
     async def _write(self, socket: WebSocket, page: Page) -> None:
         with suppress(WebSocketDisconnect, RuntimeError):
@@ -49,30 +58,21 @@ class Live:
         page.end()
 
     async def _read(self, socket: WebSocket, page: Page) -> None:
-        try:
-            while True:
+        budget = Budget(REQUESTS, REQUESTS_PER_S)
+        with suppress(WebSocketDisconnect, ValueError, RuntimeError, RecursionError, KeyError):
+            while budget.wait(time.monotonic()) == 0:
+                budget.use()
                 self._request(page, json.loads(await socket.receive_text()))
-        except (WebSocketDisconnect, ValueError, RuntimeError):
-            page.end()
+        page.end()
 
     def _request(self, page: Page, request: Any) -> None:
         """Store what the page shows: `{"watch": [site, node] | null, "spectrum": bool}`."""
         if not isinstance(request, dict):
             return
-        self._stop_listening(page)
         page.watching, page.listening = _key(request.get("watch")), request.get("spectrum") is True
         node = self._service.fleet.get(page.watching) if page.watching else None
         if node is not None:
             self._service.hub.show(page, node)
-            if page.listening:
-                self._service.watch(node.key, WATCH_S)
-
-    def _stop_listening(self, page: Page) -> None:
-        """Let a node stop publishing spectra when no page shows them any more."""
-        key, listened = page.watching, page.listening
-        page.listening = False
-        if key is not None and listened and key not in self._service.hub.listened():
-            self._service.watch(key, 0)
 
 
 def _key(value: Any) -> Key | None:

@@ -1,27 +1,34 @@
 """Log-in and log-out."""
 
 import asyncio
-import json
+import logging
 import time
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from leakear.dashboard.auth import SESSION_S, Throttle, Users
-from leakear.dashboard.pages.gate import COOKIE
+from leakear.dashboard.accounts.hashing import Busy, HashingPool
+from leakear.dashboard.accounts.throttle import LogInLimits
+from leakear.dashboard.accounts.users import SESSION_S, Users
+from leakear.dashboard.pages.access import Access
+from leakear.dashboard.pages.body import Refused, json_object
 
+log = logging.getLogger(__name__)
 BODY = 4096
 """bytes of a log-in at most"""
+BUSY_S = 2
+"""seconds after which to try again while many log-ins wait"""
 
 
 class Login:
-    """Handlers of the log-in; `https`: the page is reached over TLS."""
+    """Handlers of the log-in. `access` knows the name of the cookie and the address of the client."""
 
-    def __init__(self, users: Users, *, https: bool) -> None:
+    def __init__(self, users: Users, access: Access) -> None:
         self._users = users
-        self._https = https
-        self._throttle = Throttle()
+        self._access = access
+        self._limits = LogInLimits()
+        self._pool = HashingPool()
 
     def routes(self) -> list[Route]:
         """Return the routes."""
@@ -33,40 +40,46 @@ class Login:
     async def enter(self, request: Request) -> Response:
         """Check name and password and set a session cookie."""
         name, password = await _credentials(request)
-        who, now = f"{name} {request.client.host if request.client else ''}", time.monotonic()
-        wait = self._throttle.wait(who, now)
-        if wait > 0:
-            return JSONResponse({"error": "wait", "seconds": round(wait) + 1}, 429)
-        secret = await asyncio.to_thread(self._users.log_in, name, password)
+        address = self._access.client(request)
+        made, wait = self._limits.begin(name, address, time.monotonic())
+        if made is None:
+            log.warning("a log-in as %a from %s has to wait: too many tries", name, address)
+            return _wait(round(wait) + 1)
+        try:
+            if not name or not password:  # no account has them
+                return self._refuse(name, address)
+            secret = await self._pool.run(self._users.log_in, name, password)
+        except Busy:
+            self._limits.undo(made)
+            log.warning("a log-in as %a from %s has to wait: others are being checked", name, address)
+            return _wait(BUSY_S)
         if secret is None:
-            self._throttle.failed(who, now)
-            return JSONResponse({"error": "wrong"}, 401)
-        self._throttle.succeeded(who)
-        answer = JSONResponse({"ok": True})
-        answer.set_cookie(
-            COOKIE, secret, max_age=int(SESSION_S), httponly=True, samesite="strict", secure=self._https, path="/"
-        )
-        return answer
+            return self._refuse(name, address)
+        self._limits.right(made)
+        log.info("%a logged in from %s", name, address)
+        return self._access.with_cookie(JSONResponse({"ok": True}), secret, SESSION_S)
+
+    @staticmethod
+    def _refuse(name: str, address: str) -> Response:
+        log.warning("failed log-in as %a from %s", name, address)
+        return JSONResponse({"error": "wrong"}, 401)
 
     async def leave(self, request: Request) -> Response:
         """End the session."""
-        secret = request.cookies.get(COOKIE)
+        secret = request.cookies.get(self._access.cookie)
         if secret:
             await asyncio.to_thread(self._users.log_out, secret)
-        answer = JSONResponse({"ok": True})
-        answer.delete_cookie(COOKIE, path="/")
-        return answer
+        return self._access.with_cookie(JSONResponse({"ok": True}), "", 0)
+
+
+def _wait(seconds: int) -> Response:
+    return JSONResponse({"error": "wait", "seconds": seconds}, 429, {"retry-after": str(seconds)})
 
 
 async def _credentials(request: Request) -> tuple[str, str]:
     """Return name and password, or two empty strings, which no account has."""
-    content = b""
-    async for chunk in request.stream():
-        content += chunk
-        if len(content) > BODY:
-            return "", ""
     try:
-        data = json.loads(content)
+        data = await json_object(request, BODY)
         return str(data["name"])[:80], str(data["password"])
-    except (ValueError, KeyError, TypeError):
+    except (Refused, KeyError):
         return "", ""

@@ -8,14 +8,14 @@ from dataclasses import asdict
 from pathlib import Path
 
 from leakear.edge.audio.microphone import SoundDeviceSource, Source
-from leakear.edge.cli import findings
+from leakear.edge.cli import findings, probe
 from leakear.edge.clock import Clock
 from leakear.edge.command_line import number
 from leakear.edge.errors import ConfigError
 from leakear.edge.model.tflite import Model
 from leakear.edge.node import checks
 from leakear.edge.node.checks import FAULT, OK, WARNING, Finding
-from leakear.edge.settings import Settings, file_in_use
+from leakear.edge.settings import Settings, exposed_secrets, file_in_use
 from leakear.edge.spec import SpectrogramSpec
 
 HELP = """\
@@ -24,7 +24,8 @@ Look at everything the daemon needs: configuration, model, microphone, level, br
   leakear-edge check --config my.toml
   leakear-edge check --config my.toml --json      one JSON object, for scripts
 
-Changes nothing and does not disturb a running daemon; but a microphone that the daemon uses cannot be opened twice.
+Changes nothing and does not disturb a running daemon; but a microphone that the daemon uses cannot be opened twice. The
+broker is asked as the node itself, under its client id, while no daemon runs; its availability there is then `offline`.
 Exit codes: 0 no fault (a warning may end by itself), 78 configuration or model, 1 another fault.
 """
 
@@ -62,12 +63,14 @@ def look(config: Path | None, seconds: float, source: Source | None = None) -> I
         )
         return
     yield Finding("configuration", OK, str(config or "defaults"))
+    for sentence in exposed_secrets(config, settings):
+        yield Finding("secrets", WARNING, *sentence.split(": ", 1))
     finding, model = checks.model(lambda: Model.configured(settings.model))
     yield finding
     yield from findings.sound(
         settings, model.info.spec if model else SpectrogramSpec(), source or SoundDeviceSource(), seconds
     )
-    yield findings.broker(settings)
+    yield probe.broker(settings)
     yield checks.clock(Clock().synced)
     yield checks.space(settings.node.directory)
     yield checks.rights(settings.node.directory)

@@ -1,10 +1,8 @@
-"""What `leakear-edge check` looks at beside `node.checks`: sound and broker, each giving findings with a remedy."""
+"""What `leakear-edge check` looks at beside `node.checks`: the sound, giving findings with a remedy."""
 
 import os
-import threading
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,14 +10,9 @@ import numpy as np
 from leakear.edge.audio.blocks import Block, SensorFault
 from leakear.edge.audio.capture import Capture
 from leakear.edge.audio.microphone import Source, choose, running_rates
-from leakear.edge.errors import ConfigError, LeakearError
+from leakear.edge.errors import LeakearError
 from leakear.edge.health.measures import measure
 from leakear.edge.health.monitor import FAULTS, HealthMonitor
-from leakear.edge.mqtt import protocol_version
-from leakear.edge.mqtt.connection import Connection, Wake, Will
-from leakear.edge.mqtt.inbox import Inbox, Opened
-from leakear.edge.mqtt.options import MqttOptions
-from leakear.edge.mqtt.protocol_version import ProtocolVersion
 from leakear.edge.node.checks import FAULT, OK, WARNING, Finding
 from leakear.edge.settings import Settings
 from leakear.edge.spec import SpectrogramSpec
@@ -99,48 +92,6 @@ def _level(
         yield Finding("level", WARNING, detail, "very quiet: raise the gain, or press the sensor to the pipe")
     else:
         yield Finding("level", OK, detail)
-
-
-def broker(settings: Settings, timeout_s: float = 10.0) -> Finding:
-    """Connect under another client id than the daemon, which is not disturbed."""
-    options = replace(settings.mqtt, session_expiry_s=0)
-    where = f"{options.host}:{options.effective_port}"
-    try:
-        version = ProtocolVersion(options.protocol)
-        answer = _connect(options, settings, version.number, timeout_s)
-        version.attempt_ended(refused=answer.version_refused, hung_up=answer.hung_up)
-        if version.number != answer.protocol:  # as the daemon would
-            answer = _connect(options, settings, version.number, timeout_s)
-    except ConfigError as error:
-        return Finding("broker", FAULT, str(error), "correct [mqtt]")
-    if answer.refusal is not None:
-        return Finding("broker", FAULT, answer.refusal.sentence, "correct [mqtt], or the broker's rights")
-    if not answer.accepted:
-        remedy = "is it running, is the address right? Until then events wait in the outbox"
-        return Finding("broker", WARNING, f"{where} does not answer", remedy)
-    return Finding("broker", OK, f"{where} accepts this node, MQTT {protocol_version.text(answer.protocol)}")
-
-
-class _Probe(Connection):
-    """A connection that ends as soon as it is accepted."""
-
-    accepted = False
-
-
-def _connect(options: MqttOptions, settings: Settings, protocol: int, timeout_s: float) -> _Probe:
-    identity = settings.node.identity
-    inbox, wake = Inbox(options.max_payload), Wake()
-    will = Will(identity.topic("check"), b"")
-    probe = _Probe(options, f"leakear-check-{os.getpid()}", will, inbox, wake, protocol)
-    thread = threading.Thread(target=probe.run, daemon=True)
-    thread.start()
-    deadline = time.monotonic() + timeout_s
-    while thread.is_alive() and not probe.accepted and time.monotonic() < deadline:
-        inbox.arrived.wait(0.1)
-        probe.accepted = any(isinstance(notice, Opened) for notice in inbox.take())
-    probe.leave() if probe.accepted else probe.cut()
-    thread.join(2)
-    return probe
 
 
 def sound_devices() -> Finding | None:

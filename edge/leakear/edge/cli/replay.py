@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -60,6 +61,7 @@ def main(args: argparse.Namespace) -> int:
     """Run the subcommand."""
     if bool(args.files) == args.simulated_day:
         raise UsageError("name recordings or --simulated-day, one of both: leakear-edge replay FILE.wav")
+    os.umask(0o077)  # as `run`
     settings = Settings.load(args.config)
     log_to_stderr(settings.log.level if args.config else "error")
     with TemporaryDirectory(prefix="leakear-replay-") as scratch:

@@ -2,6 +2,7 @@
 
 import argparse
 import logging
+import os
 import signal
 import time
 from pathlib import Path
@@ -31,6 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> int:
     """Run the subcommand."""
+    os.umask(0o077)  # what a node writes, sound included, is its own business, outside of its unit too
     path = file_in_use(args.config)
     settings = Settings.load(path)
     log_to_stderr(settings.log.level)

@@ -27,7 +27,7 @@ STATES = ("OK", "WARNING", "LEAK", "NOISY", "SENSOR_FAULT")
 TUNED_BY = ("model", "site", "remote", "afar")
 """`afar` is what version 0.1 said for `remote`"""
 EVENT_KINDS = ("state", "fault", "dropped", "model")
-COMMANDS = ("identify", "status", "set", "clip", "calibrate", "selftest", "model", "watch")
+COMMANDS = ("identify", "status", "set", "clip", "calibrate", "selftest", "model", "watch", "resend")
 NAME = r"[A-Za-z0-9_-]{1,64}"
 UUID7 = r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
 SHA256 = r"[0-9a-f]{64}"
@@ -168,6 +168,7 @@ class Event(Message):
     model: ModelRef = declare("the model that judged")
     evidence: bool = declare("whether a clip of it was kept on the node when this was sent (cmd/clip)", default=False)
     dropped: int = declare("kind `dropped`: how many events were given up for room", minimum=0, default=0)
+    resent: bool = declare("whether it was acknowledged before and is sent again because somebody asked", default=False)
 
 
 @message

@@ -102,6 +102,14 @@ class WatchRequest(Request):
     seconds: float = declare("how long, s", minimum=0, maximum=3600)
 
 
+@message
+class ResendRequest(Request):
+    """`resend`: send events again that a broker has acknowledged and the asker misses, as far as they are kept."""
+
+    from_seq: int = declare("seq of the first event", minimum=1)
+    to_seq: int = declare("seq of the last event", minimum=1)
+
+
 REQUESTS: dict[str, type[Request]] = {
     "identify": Request,
     "status": Request,
@@ -111,5 +119,6 @@ REQUESTS: dict[str, type[Request]] = {
     "selftest": Request,
     "model": ModelRequest,
     "watch": WatchRequest,
+    "resend": ResendRequest,
 }
 """Request type of each command."""

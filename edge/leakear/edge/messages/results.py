@@ -111,6 +111,17 @@ class WatchResult(Message):
     seconds: float = declare("how long they will come, s", minimum=0, maximum=3600)
 
 
+@message
+class ResendResult(Message):
+    """`resend`: what is sent again, on the topic of events and marked `resent`, some a second."""
+
+    SCHEMA = None
+    events: int = declare("events that are sent; those that wait for the broker anyway are not counted", minimum=0)
+    next_seq: int | None = declare(
+        "the request named too many events at once: ask again from this seq; null: that was all", minimum=1
+    )
+
+
 RESULTS: dict[str, type[Message]] = {
     "identify": IdentifyResult,
     "status": StatusResult,
@@ -120,5 +131,6 @@ RESULTS: dict[str, type[Message]] = {
     "selftest": SelftestResult,
     "model": ModelResult,
     "watch": WatchResult,
+    "resend": ResendResult,
 }
 """Result type of each command."""

@@ -2,31 +2,37 @@
 
 Any TFLite runtime and Netron open it as a model, `zipfile` reads the rest (the TFLite metadata convention for
 associated files). The ZIP holds `leakear.json` (schema in docs/schemas), the golden vector (inputs and the logits that
-the converter saw) and, when signed, `leakear.sig`.
+the converter saw) and, when signed, `leakear.sig`. A signed file ends with the signature of all its bytes.
 """
 
 import hashlib
 import io
 import json
-import struct
+import math
 import zipfile
-import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from leakear.edge import files
 from leakear.edge.errors import ModelError
+from leakear.edge.model import archive
 from leakear.edge.spec import SpectrogramSpec
 
 SCHEMA = 1
 INFO, INPUTS, LOGITS, SIGNATURE = "leakear.json", "golden/inputs.npy", "golden/logits.npy", "leakear.sig"
-MAX_MEMBER_BYTES = 64 << 20
-"""No member beside the network is larger: a file with such a member is refused."""
+LIMITS = {INFO: 1 << 20, INPUTS: 32 << 20, LOGITS: 1 << 16, SIGNATURE: 64}
+"""member → most bytes it may have; a file with another member, or a larger one, is refused"""
+SEAL = b"leakear-ed25519:"
+"""Begins the comment of the ZIP in a sealed file; the signature of all bytes before it ends the file."""
+SEAL_BYTES = 64
+HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
+MAX_NPY_HEADER = 4096
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
@@ -86,11 +92,11 @@ def _parse(text: bytes, name: str) -> BundleInfo:
         kind, positive = raw["output"]["kind"], raw["positive"]
     except KeyError as error:
         raise ModelError(f"{name}: {INFO} lacks {error}; convert the model again with leakear-convert") from None
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, AttributeError, ArithmeticError) as error:
         raise ModelError(f"{name}: {INFO}: {error}; convert the model again with leakear-convert") from None
     if kind != "logit" or positive != "Leak" or raw.get("labels") != ["NoLeak", "Leak"]:
         raise ModelError(f'{name}: needs labels ["NoLeak", "Leak"], positive "Leak" and a logit output')
-    if not (0 < info.threshold < 1 and info.temperature > 0 and info.golden_tolerance > 0):
+    if not (0 < info.threshold < 1 and 0 < info.temperature < math.inf and 0 < info.golden_tolerance < math.inf):
         raise ModelError(f"{name}: threshold must lie within 0 to 1, temperature and golden tolerance above 0")
     return info
 
@@ -110,42 +116,27 @@ def _check_schema(schema: Any, name: str) -> None:
 
 def _members(data: bytes, name: str) -> tuple[int, dict[str, bytes]]:
     """Return where the ZIP begins, and its members. Raises ModelError for a plain model or a damaged one."""
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            listed = archive.infolist()
-            _check_listed(listed, name)
-            wanted = [entry for entry in listed if entry.filename in (INFO, INPUTS, LOGITS, SIGNATURE)]
-            return min(entry.header_offset for entry in listed), {e.filename: archive.read(e) for e in wanted}
-    except ModelError:
-        raise
-    except (ValueError, EOFError, OSError, RuntimeError, zipfile.BadZipFile, zlib.error, struct.error) as error:
-        if str(error) == "File is not a zip file":
-            raise ModelError(
-                f"{name} is a plain .tflite or is cut short: it lacks leakear's bundle; convert it with leakear-convert"
-            ) from None
-        raise ModelError(f"{name} is damaged ({error}); copy the file again") from None
-
-
-def _check_listed(listed: Sequence[zipfile.ZipInfo], name: str) -> None:
-    names = [entry.filename for entry in listed]
-    if len(set(names)) != len(names):
-        raise ModelError(f"{name} holds two files of one name; convert the model again")
+    start, members = archive.read(data, LIMITS, name)
     for member in (INFO, INPUTS, LOGITS):
-        if member not in names:
+        if member not in members:
             raise ModelError(f"{name}: {member} is missing; convert the model again with leakear-convert")
-    for entry in listed:
-        if entry.file_size > MAX_MEMBER_BYTES:
-            raise ModelError(f"{name}: {entry.filename} is larger than in any valid model")
+    return start, members
 
 
 def _array(data: bytes, member: str, name: str) -> NDArray[Any]:
+    """Read an array; its size is what the bytes hold, never what its header says alone."""
+    buffer = io.BytesIO(data)
     try:
-        loaded = np.load(io.BytesIO(data), allow_pickle=False)
-    except (ValueError, EOFError, OSError, SyntaxError, TypeError, MemoryError, zipfile.BadZipFile):
-        loaded = None
-    if not isinstance(loaded, np.ndarray):
+        read_header = HEADERS[npy.read_magic(buffer)]
+        shape, fortran, dtype = read_header(buffer, max_header_size=MAX_NPY_HEADER)
+        body = memoryview(data)[buffer.tell() :]
+        whole = not fortran and not dtype.hasobject and math.prod(shape) * dtype.itemsize == len(body)
+        array = np.frombuffer(body, dtype).reshape(shape) if whole else None
+    except Exception:  # noqa: BLE001 (whatever numpy makes of foreign bytes)
+        array = None
+    if array is None:
         raise ModelError(f"{name}: {member} is damaged; copy the file again")
-    return loaded
+    return array
 
 
 def digest(flatbuffer: bytes, info: bytes, inputs: bytes, logits: bytes) -> bytes:
@@ -177,11 +168,15 @@ def parse(data: bytes, name: str) -> Bundle:
 
 def read(path: str | Path) -> Bundle:
     """Read a bundle. Raises ModelError, also when the file cannot be opened."""
+    return parse(read_bytes(path), str(path))
+
+
+def read_bytes(path: str | Path) -> bytes:
+    """Read a file that should be a bundle. Raises ModelError when it cannot be opened."""
     try:
-        data = Path(path).read_bytes()
+        return Path(path).read_bytes()
     except OSError as error:
         raise ModelError(f"model {path}: {error.strerror}; name a model file that leakear-convert made") from None
-    return parse(data, str(path))
 
 
 def _npy(array: NDArray[Any]) -> bytes:
@@ -217,10 +212,24 @@ def assemble(
     return _packed(flatbuffer, members)
 
 
-def signed(data: bytes, signature: bytes) -> bytes:
-    """Return a model file with a signature added or replaced; nothing else changes."""
+def signed(data: bytes, sign: Callable[[bytes], bytes]) -> bytes:
+    """Return a model file with its signatures added or replaced; nothing else changes. `sign`: bytes → signature.
+
+    The last bytes sign all before them, so that nothing has to be read before they are checked. The member
+    `leakear.sig` signs the digests of the parts: nodes of version 0.1 know only that one.
+    """
     start, members = _members(data, "the model")
-    return _packed(data[:start], {**members, SIGNATURE: signature})
+    covered = digest(data[:start], members[INFO], members[INPUTS], members[LOGITS])
+    packed = _packed(data[:start], {**members, SIGNATURE: sign(covered)})
+    sealed = packed[:-2] + (len(SEAL) + SEAL_BYTES).to_bytes(2, "little") + SEAL
+    return sealed + sign(sealed)
+
+
+def seal(data: bytes) -> tuple[bytes, bytes] | None:
+    """Return all bytes of a file that its seal signs, and the seal; None: it has none."""
+    if data[-len(SEAL) - SEAL_BYTES : -SEAL_BYTES] != SEAL:
+        return None
+    return data[:-SEAL_BYTES], data[-SEAL_BYTES:]
 
 
 def _packed(flatbuffer: bytes, members: Mapping[str, bytes]) -> bytes:

@@ -1,7 +1,8 @@
 """Signatures of model files: Ed25519 (RFC 8032), with the `cryptography` package.
 
-A signature covers the digests of network, description and golden vector (`bundle.digest`). A node with a
-public key accepts only models signed with its private key, which never leaves the workstation.
+A signature covers all bytes of the file (`bundle.seal`); in files of version 0.1 the digests of network, description
+and golden vector (`bundle.digest`). A node with a public key accepts only models signed with its private key, which
+never leaves the workstation.
 """
 
 from pathlib import Path
@@ -9,10 +10,24 @@ from typing import TYPE_CHECKING
 
 from leakear.edge import options
 from leakear.edge.errors import ConfigError, ModelError
+from leakear.edge.model import bundle
 from leakear.edge.model.bundle import Bundle
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+
+def check_seal(data: bytes, public_key: str | Path, name: str, *, needed: bool) -> bool:
+    """Check the signature of all bytes of a file, before anything of it is read; return whether it has one.
+
+    `needed`: one without is refused, though it may be signed in the way of version 0.1. Raises as `check`.
+    """
+    found = bundle.seal(data)
+    if found is not None:
+        _verify(read_public_key(public_key), found[1], found[0], f"{name}: its signature", public_key)
+    elif needed:
+        raise ModelError(f"{name} is not signed as a whole; sign it (again, if by version 0.1): leakear-convert sign")
+    return found is not None
 
 
 def check(loaded: Bundle, public_key: str | Path, name: str) -> None:
@@ -21,15 +36,21 @@ def check(loaded: Bundle, public_key: str | Path, name: str) -> None:
     `public_key`: PEM file. Raises ConfigError for a key that is missing or not valid, ModelError for a file that is not
     signed, or not by that key.
     """
-    from cryptography.exceptions import InvalidSignature
-
     key = read_public_key(public_key)
     if loaded.signature is None:
         raise ModelError(f"{name} is not signed, and this node takes only signed models; sign it: leakear-convert sign")
+    _verify(key, loaded.signature, loaded.signed_bytes, f"{name}: its signature", public_key)
+
+
+def _verify(key: "Ed25519PublicKey", signature: bytes, covered: bytes, what: str, public_key: str | Path) -> None:
+    from cryptography.exceptions import InvalidSignature
+
     try:
-        key.verify(loaded.signature, loaded.signed_bytes)
+        key.verify(signature, covered)
     except InvalidSignature:
-        raise ModelError(f"{name}: its signature was not made with the key that belongs to {public_key}") from None
+        raise ModelError(
+            f"{what} was not made with the key that belongs to {public_key}, or the file is damaged"
+        ) from None
 
 
 def read_public_key(path: str | Path) -> "Ed25519PublicKey":

@@ -68,10 +68,13 @@ class Model:
 
         Raises ModelError (damaged, not by leakear, not signed with the key, other results), ConfigError (no runtime).
         """
-        loaded = bundle.read(path)
+        data = bundle.read_bytes(path)
         if public_key:
             from leakear.edge.model import signature
 
+            sealed = signature.check_seal(data, public_key, str(path), needed=False)
+        loaded = bundle.parse(data, str(path))
+        if public_key and not sealed:  # a file of version 0.1
             signature.check(loaded, public_key, str(path))
         model = cls(loaded, _open(loaded, runtime, threads, str(path)))
         model._check_shape(str(path))

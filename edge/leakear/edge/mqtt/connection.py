@@ -18,25 +18,31 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
+from paho.mqtt.subscribeoptions import SubscribeOptions
 
-from leakear.edge.mqtt import reason_codes, tls
+from leakear.edge.mqtt import tls
+from leakear.edge.mqtt.bounded_client import BoundedClient
 from leakear.edge.mqtt.credentials import login
 from leakear.edge.mqtt.inbox import Answered, Inbox, Opened
 from leakear.edge.mqtt.options import MqttOptions
-from leakear.edge.mqtt.reason_codes import FAILURE, Refusal
+from leakear.edge.mqtt.refusals import reason_codes
+from leakear.edge.mqtt.refusals.reason_codes import FAILURE, Refusal
 
 log = logging.getLogger("leakear.mqtt")
 
 
+HEADROOM = 2048
+"""bytes of a packet beside its payload: topic, properties"""
 CALLBACKS = ("on_connect", "on_disconnect", "on_publish", "on_subscribe", "on_message", "on_log")
 
 
 @dataclass(frozen=True)
 class Will:
-    """The last will: published by the broker when the node's connection breaks (retained, QoS 1)."""
+    """The last will: published by the broker when the node's connection breaks (QoS 1)."""
 
     topic: str
     payload: bytes
+    retain: bool = True
 
 
 class Wake:
@@ -81,12 +87,18 @@ class Connection:
         """whether the broker sent a CONNACK"""
         self.version_refused = False
         """whether the broker answered that it does not speak this protocol version"""
+        self.retain_refused = False
+        """whether the broker answered that it keeps no retained messages, the last will included"""
+        self.code = 0
+        """reason of the broker's DISCONNECT; 0: it gave none"""
         self.orderly = False
         """whether this side ended it"""
         self.protocol = protocol
         self.user = ""
         """user name given to the broker; empty: none"""
         self._options, self._client_id, self._inbox, self._wake = options, client_id, inbox, wake
+        self.retains = will.retain
+        """whether the last will is retained"""
         self._since: float | None = None
         self._client = self._make_client(will)
 
@@ -119,9 +131,16 @@ class Connection:
         info = self._client.publish(topic, payload, qos, retain, properties)
         return info.mid if info.rc == paho.MQTT_ERR_SUCCESS else None
 
-    def subscribe(self, topic: str) -> int | None:
-        """Subscribe to a topic; the number of the request."""
-        return self._client.subscribe(topic, qos=1)[1]
+    def subscribe(self, topic: str, *, commands: bool = False) -> int | None:
+        """Subscribe to a topic; the number of the request. `commands`: its retained messages are not wanted.
+
+        MQTT 5 then also tells of a message that is published as retained now. 3.1.1 cannot.
+        """
+        if self.protocol != paho.MQTTv5:
+            return self._client.subscribe(topic, qos=1)[1]
+        handling = SubscribeOptions.RETAIN_DO_NOT_SEND if commands else SubscribeOptions.RETAIN_SEND_ON_SUBSCRIBE
+        options = SubscribeOptions(qos=1, retainAsPublished=commands, retainHandling=handling)
+        return self._client.subscribe(topic, options=options)[1]
 
     def leave(self) -> None:
         """Disconnect; the broker does not publish the last will."""
@@ -153,16 +172,18 @@ class Connection:
 
     def _make_client(self, will: Will) -> paho.Client:
         options, wake = self._options, self._wake
-        client = paho.Client(
+        client = BoundedClient(
             CallbackAPIVersion.VERSION2,
             self._client_id,
+            limit=options.max_payload + HEADROOM,
+            version_5=self.protocol == paho.MQTTv5,
             clean_session=None if self.protocol == paho.MQTTv5 else True,
             protocol=MQTTProtocolVersion(self.protocol),
             reconnect_on_failure=False,
         )
         client.connect_timeout = options.connect_timeout_s
         client.max_inflight_messages_set(options.in_flight + 1)
-        client.will_set(will.topic, will.payload, qos=1, retain=True)
+        client.will_set(will.topic, will.payload, qos=1, retain=will.retain)
         client.on_connect, client.on_disconnect = self._on_connect, self._on_disconnect
         client.on_publish, client.on_subscribe = self._on_publish, self._on_subscribe
         client.on_message, client.on_log = self._on_message, self._on_log
@@ -181,7 +202,7 @@ class Connection:
             return {}
         properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
         properties.SessionExpiryInterval = self._options.session_expiry_s
-        properties.MaximumPacketSize = self._options.max_payload + 2048
+        properties.MaximumPacketSize = self._options.max_payload + HEADROOM
         return {"clean_start": False, "properties": properties}
 
     def _note_error(self, error: Exception | str) -> None:
@@ -198,19 +219,23 @@ class Connection:
         if reason.value >= FAILURE:
             unsupported = reason.value == reason_codes.UNSUPPORTED_PROTOCOL
             self.version_refused = unsupported and self.protocol == paho.MQTTv5 and self._options.protocol == "auto"
-            if not self.version_refused:
+            self.retain_refused = reason.value == reason_codes.RETAIN_NOT_SUPPORTED and self.retains
+            if not self.version_refused and not self.retain_refused:
                 self.refusal = reason_codes.explain_connack(
                     reason.value, self._options.host, self.user, self._client_id
                 )
             return
         self._since = time.monotonic()
         window = min(self._options.in_flight, getattr(given, "ReceiveMaximum", 65535))
-        self._inbox.put(Opened(self, window, getattr(given, "MaximumPacketSize", 2**28), _certificate_ends(client)))
+        largest = getattr(given, "MaximumPacketSize", 2**28)
+        retains = self.retains and bool(getattr(given, "RetainAvailable", 1))
+        self._inbox.put(Opened(self, window, largest, _certificate_ends(client), retains))
 
     def _on_disconnect(self, _: Any, __: Any, flags: Any, reason: ReasonCode, ___: Any) -> None:
         if self._since is not None:
             self.lasted_s = time.monotonic() - self._since
         if flags.is_disconnect_packet_from_server:
+            self.code = reason.value
             self.refusal = self.refusal or reason_codes.explain_disconnect(reason.value, self._client_id)
 
     def _on_publish(self, _: Any, __: Any, mid: int, reason: ReasonCode, ___: Any) -> None:
@@ -219,9 +244,16 @@ class Connection:
     def _on_subscribe(self, _: Any, __: Any, mid: int, reasons: list[ReasonCode], ___: Any) -> None:
         self._inbox.put(Answered(self, mid, max(reason.value for reason in reasons)))
 
-    def _on_message(self, _: Any, __: Any, message: paho.MQTTMessage) -> None:
-        if not message.retain:  # a retained command would be carried out again at every connect
-            self._inbox.offer(message.topic, bytes(message.payload))
+    def _on_message(self, client: paho.Client, __: Any, message: paho.MQTTMessage) -> None:
+        try:
+            topic = message.topic
+        except UnicodeDecodeError:  # none of ours
+            self._inbox.refused += 1
+            return
+        if isinstance(client, BoundedClient) and client.reader.cut_bytes:
+            self._inbox.throw_away(topic, client.reader.cut_bytes)
+        elif not message.retain:  # a retained command would be carried out again at every connect
+            self._inbox.offer(topic, bytes(message.payload))
 
     def _on_log(self, _: Any, __: Any, level: int, text: str) -> None:
         """Take errors from paho's log: TLS 1.3 reports a missing client certificate only after the handshake."""

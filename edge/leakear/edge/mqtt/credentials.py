@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from leakear.edge import options
+from leakear.edge import files, options
 from leakear.edge.errors import ConfigError
 
 DIRECTORY = "CREDENTIALS_DIRECTORY"
@@ -47,17 +47,19 @@ def login(username: str, password: str, password_file: str) -> Login:
         word = _secret(options.path(password_file), "mqtt.password_file")
     if word and not name:
         raise ConfigError("mqtt has a password but no user: set mqtt.username, or give the credential mqtt-username.")
+    if any("\ud800" <= letter <= "\udfff" for letter in word):  # bytes of the environment that are no text
+        raise ConfigError("mqtt.password is no UTF-8 text: put it into a file, and name that in mqtt.password_file.")
     return Login(name, word)
 
 
 def _secret(path: Path, key: str) -> str:
     """Content of a file without the line end that editors leave."""
     try:
-        text = path.read_text(encoding="utf-8").rstrip("\r\n")
+        text = files.text(path).rstrip("\r\n")
     except OSError as error:
         raise ConfigError(f"{key}: {path}: {error.strerror}; make it readable for the user of the service.") from None
-    except UnicodeDecodeError:
-        raise ConfigError(f"{key}: {path} is not UTF-8 text.") from None
+    except ValueError as error:
+        raise ConfigError(f"{key}: {path}: {error}.") from None
     if not text:
         raise ConfigError(f"{key}: {path} is empty; put the secret into it.")
     return text

@@ -22,6 +22,7 @@ from leakear.edge.messages.requests import (
     ClipRequest,
     ModelRequest,
     Request,
+    ResendRequest,
     SetRequest,
     WatchRequest,
 )
@@ -30,6 +31,7 @@ from leakear.edge.messages.results import (
     ClipPart,
     IdentifyResult,
     ModelResult,
+    ResendResult,
     SelftestResult,
     SetResult,
     StatusResult,
@@ -105,6 +107,9 @@ class Controls(Protocol):
 
     def watch(self, request: WatchRequest) -> WatchResult:
         """Publish spectra for a while."""
+
+    def resend(self, request: ResendRequest) -> ResendResult:
+        """Send acknowledged events again."""
 
 
 class Bucket:

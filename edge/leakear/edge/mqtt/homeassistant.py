@@ -16,6 +16,8 @@ from leakear.edge.messages.reports import STATES, Identity
 from leakear.edge.mqtt.link import Link
 from leakear.edge.options import option
 
+PREFIX = r"(?!leakear(/|$))(?![$\s])[^/+#]*[^/+#\s](/[^/+#\s]([^/+#]*[^/+#\s])?)*"
+"""Form of a discovery prefix: no wildcard, no empty level, and none of the node's own topics."""
 BIRTH = b"online"
 """What Home Assistant publishes on `<prefix>/status` after a start: the discovery message is then sent again."""
 BIRTH_SPREAD_S = 5.0
@@ -47,7 +49,10 @@ class HomeassistantOptions:
         "on: appear as a device; off: send no discovery message; remove: delete the device",
         choices=("on", "off", "remove"),
     )
-    prefix: str = option("homeassistant", "discovery prefix that Home Assistant listens on")
+    prefix: str = option(
+        "homeassistant", "discovery prefix of Home Assistant: topic levels without + and #, no blank at an end",
+        pattern=PREFIX, max_length=200,
+    )  # fmt: skip
     name: str = option("", "name of the device; empty: leakear <site> <node>")
     area: str = option("", "area suggested for the device; empty: none")
 

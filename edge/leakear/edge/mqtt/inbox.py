@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import Protocol
 
-from leakear.edge.mqtt.reason_codes import Refusal
+from leakear.edge.mqtt.refusals.reason_codes import Refusal
 
 WAITING_COMMANDS = 64
 """commands the main thread has not taken yet; more are refused"""
@@ -23,8 +23,8 @@ class Transport(Protocol):
     def publish(self, topic: str, payload: bytes, qos: int, retain: bool, expiry_s: int = 0) -> int | None:
         """Hand a message to the socket; return its number, or None where the connection is gone."""
 
-    def subscribe(self, topic: str) -> int | None:
-        """Subscribe to a topic; return the number of the request."""
+    def subscribe(self, topic: str, *, commands: bool = False) -> int | None:
+        """Subscribe to a topic; return the number of the request. `commands`: its retained messages are not wanted."""
 
     def leave(self) -> None:
         """Disconnect in order (no last will)."""
@@ -44,6 +44,8 @@ class Opened:
     """bytes of the largest packet it takes"""
     certificate_ends: float | None
     """POSIX s of the end of the broker's certificate"""
+    retains: bool = True
+    """whether it keeps retained messages"""
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,8 @@ class Closed:
     connection: Transport | None
     refusal: Refusal | None
     orderly: bool
+    code: int = 0
+    """reason of the broker's DISCONNECT; 0: it gave none"""
 
 
 @dataclass(frozen=True)
@@ -72,7 +76,16 @@ class Received:
     payload: bytes
 
 
-Notice = Opened | Closed | Answered | Received
+@dataclass(frozen=True)
+class Oversized:
+    """A message for this node that was thrown away unread."""
+
+    topic: str
+    size: int
+    """bytes"""
+
+
+Notice = Opened | Closed | Answered | Received | Oversized
 
 
 class Inbox:
@@ -90,6 +103,12 @@ class Inbox:
         """Add a notice (network thread)."""
         self._notices.put(notice)
         self.arrived.set()
+
+    def throw_away(self, topic: str, size: int) -> None:
+        """Count a message that was too long to be read (network thread)."""
+        if not self.refused:  # the sentence once; a flood of them is only counted
+            self.put(Oversized(topic, size))
+        self.refused += 1
 
     def offer(self, topic: str, payload: bytes) -> None:
         """Add a message, if it is small and there is room (network thread)."""

@@ -1,9 +1,9 @@
 """The node's link to its broker: what the main thread sends and receives over MQTT.
 
 Everything here runs on the main thread; `pump`, called after every block, takes what the network thread has put into
-the inbox. At each connect: first `availability`, and only when the broker has taken that, the retained messages, then
-the events of the outbox in order. What the access list refuses is a fault, is kept, and is tried again ever more rarely
-(mosquitto 2.0 closes the connection at each refused publish: without such patience that would be a storm).
+the inbox. At each connect: `availability`; once the broker has taken that, the events of the outbox in order, then the
+other retained messages. What the broker refuses is a fault, is kept, and is tried again ever more rarely (mosquitto 2.0
+closes the connection at each refused publish: without such patience that would be a storm).
 """
 
 import logging
@@ -12,17 +12,20 @@ from collections.abc import Callable
 
 from leakear.edge.errors import DeliveryError
 from leakear.edge.messages.reports import Availability, Identity, utc_text
-from leakear.edge.mqtt import protocol_version, reason_codes, tls
-from leakear.edge.mqtt.backoff import RefusedTopics
+from leakear.edge.mqtt import protocol_version, tls
 from leakear.edge.mqtt.connection import Will
-from leakear.edge.mqtt.inbox import Closed, Inbox, Opened, Received
-from leakear.edge.mqtt.options import MqttOptions
-from leakear.edge.mqtt.reason_codes import Refusal
+from leakear.edge.mqtt.inbox import Closed, Inbox, Opened, Oversized, Received
+from leakear.edge.mqtt.options import MqttOptions, client_id
 from leakear.edge.mqtt.reconnect import Connector
-from leakear.edge.mqtt.sender import Retained, Sender, Topics
+from leakear.edge.mqtt.refusals import reason_codes
+from leakear.edge.mqtt.refusals.backoff import RefusedTopics
+from leakear.edge.mqtt.refusals.reason_codes import Refusal
+from leakear.edge.mqtt.refusals.suspects import Suspects
+from leakear.edge.mqtt.retained import LeftBehind, Retained
+from leakear.edge.mqtt.sender import Limits, Sender, Topics
 from leakear.edge.outbox.queue import Outbox
 
-__all__ = ["Link", "MqttOptions"]
+__all__ = ["Link", "MqttOptions", "client_id"]
 
 log = logging.getLogger("leakear.mqtt")
 
@@ -30,6 +33,8 @@ SHOWN_S = 30.0
 """s for which a refusal is still shown after the broker was reached: so that it is published"""
 AWAY_S = 10.0
 """s without a broker after which the journal says so, once"""
+EXPIRY_BYTES = 5
+"""bytes of a message's expiry in MQTT 5"""
 DAY_S = 86400.0
 """s after which the node reconnects while a certificate expires soon"""
 GOODBYE_S = 2.0
@@ -88,10 +93,23 @@ class Link:
     def retain(self, suffix: str, payload: bytes) -> None:
         """Publish a retained message: sent now, and again at every connect. Only the newest is kept."""
         self.retain_topic(self._identity.topic(suffix), payload)
+        if not self._retains and suffix != "availability":  # whoever came since the last time does not know it
+            self._retained.dirty[self._availability] = None
 
     def retain_topic(self, topic: str, payload: bytes) -> None:
         """Retain under a topic outside of the node's own (Home Assistant's discovery); empty removes it there."""
         self._retained.set(topic, payload)
+
+    def empty_left_behind(self, *further: str) -> str:
+        """Empty the retained topics of a name that this node had before; return that name, empty: there is none.
+
+        `further`: topics outside of the node's own that it publishes now (Home Assistant's discovery).
+        """
+        own = (*map(self._identity.topic, ("availability", "state")), *further)
+        self._retained.left_behind = LeftBehind(self._outbox, self._identity, own)
+        for topic in self._retained.left_behind.topics:
+            self.retain_topic(topic, b"")
+        return self._retained.left_behind.former
 
     def subscribe(self, topic: str, handler: Callable[[bytes], object]) -> None:
         """Subscribe to one further topic (Home Assistant's birth message), now and after every connect."""
@@ -106,11 +124,17 @@ class Link:
     def send(self, suffix: str, payload: bytes, qos: int = 0) -> bool:
         """Publish without keeping: lost while there is no broker (then False). QoS 1 waits for its turn."""
         sender, topic = self._sender, self._identity.topic(suffix)
-        if sender is None or not sender.open or len(payload) > self._max_packet - 1024:
+        if sender is None or not sender.open:
             return False
         if qos:
             return sender.reply(topic, payload)
+        if not sender.fits(topic, payload, EXPIRY_BYTES):
+            return False
         return sender.connection.publish(topic, payload, 0, False, self._options.telemetry_expiry_s) is not None
+
+    def send_event(self, topic: str, payload: bytes) -> bool:
+        """Publish an event once more, with QoS 1, behind everything else. False: there is no broker, or no room."""
+        return self._sender is not None and self._sender.open and self._sender.reply(topic, payload)
 
     def pump(self) -> None:
         """Take what has come in, send what is due. Call it often; it never waits for the network.
@@ -124,6 +148,9 @@ class Link:
                 self._begin(notice)
             elif isinstance(notice, Closed):
                 self._end(notice)
+            elif isinstance(notice, Oversized):
+                limit = self._options.max_payload
+                self._note(reason_codes.command_too_large(notice.topic, notice.size, limit))
             elif self._sender is not None and notice.connection is self._sender.connection:
                 self._sender.answer(notice.mid, notice.code)
         if self._started and not self._connector.alive:
@@ -140,8 +167,9 @@ class Link:
         """Log once that there is no broker: an outage is no error, but the journal must show it."""
         if self._started and self._away_since is not None and self._monotonic() - self._away_since > AWAY_S:
             self._away_since = None
-            where = f"{self._options.host}:{self._options.effective_port}"
-            log.warning("no broker at %s for %.0f s: events wait in the outbox, the node keeps trying", where, AWAY_S)
+            log.warning(
+                "no broker at %s for 10 s: events wait in the outbox, the node keeps trying", self._options.where
+            )
 
     def drain(self, deadline_s: float) -> bool:
         """Pump until the broker has everything; False when it has not by then (or was never reached)."""
@@ -165,7 +193,9 @@ class Link:
         """Name → sentence, of what the broker refuses and of certificates that run out."""
         found = dict(self._refused)
         if self._refused_topics.sentences:
-            found["publish_refused"] = " ".join(self._refused_topics.sentences.values())
+            found["publish_refused"] = self._refused_topics.sentence
+        if self._sender is not None and not self._retains:
+            found |= {(refusal := reason_codes.keeps_nothing(self._options.host)).fault: refusal.sentence}
         if self._certificate is not None:
             days = (self._certificate[0] - time.time()) / 86400
             if days < self._options.certificate_warning_days:
@@ -181,38 +211,39 @@ class Link:
         self._options = options
         self._inbox = Inbox(options.max_payload)
         self._connector = self._make_connector(options, self._inbox)
-        self._refused_topics = RefusedTopics(options.reconnect_refused_s)
+        self._refused_topics, self._suspects = RefusedTopics(options.reconnect_refused_s), Suspects()
         self._sender: Sender | None = None
         self._started = self._reached = False
-        self._away_since = None
-        self._since = 0.0
+        self._away_since, self._since = None, 0.0
         """s, monotonic, when the broker was reached last"""
-        self._max_packet = 2**28
+        self._retains = True
+        """whether the broker keeps retained messages"""
         self._refused: dict[str, str] = {}
         self._certificate: tuple[float, str] | None = None
         """POSIX s of the end, and whose"""
 
     def _make_connector(self, options: MqttOptions, inbox: Inbox) -> Connector:
-        client_id = options.client_id or f"leakear-{self._identity.site}-{self._identity.node}"
-        return Connector(options, client_id, Will(self._availability, Availability.OFFLINE.to_json()), inbox)
+        name = client_id(options, self._identity)
+        return Connector(options, name, Will(self._availability, Availability.OFFLINE.to_json()), inbox)
 
     # ---- what the network thread reports
 
     def _begin(self, opened: Opened) -> None:
-        connection, options = opened.connection, self._options
         self.reconnects += self._reached
-        self._reached, self._since, self._max_packet = True, self._monotonic(), opened.max_packet
-        self._certificate = self._soonest(opened.certificate_ends)
+        self._reached, self._since, self._retains = True, self._monotonic(), opened.retains
+        self._certificate = self._away_since = None
+        if self._options.tls and (ends := opened.certificate_ends) is not None:
+            self._certificate = tls.soonest(self._options.tls_files, self._options.host, ends)
         self._retained.send_all_again()
-        topics = Topics(self._availability, self._identity.topic("event"), connection.user)
-        self._away_since = None
+        topics = Topics(self._availability, self._identity.topic("event"), opened.connection.user)
         self._sender = Sender(
-            connection, opened.in_flight, topics, self._retained, self._refused_topics, self._outbox, self._monotonic
-        )
-        for topic in (self._identity.topic("cmd/+"), *self._handlers):
+            opened.connection, Limits(opened.in_flight, opened.max_packet, opened.retains), topics, self._retained,
+            self._refused_topics, self._suspects, self._outbox, self._monotonic,
+        )  # fmt: skip
+        self._sender.subscribe(self._identity.topic("cmd/+"), commands=True)
+        for topic in self._handlers:
             self._sender.subscribe(topic)
-        version = protocol_version.text(connection.protocol)
-        log.info("connected to %s:%d, MQTT %s", options.host, options.effective_port, version)
+        log.info("connected to %s, MQTT %s", self._options.where, protocol_version.text(opened.connection.protocol))
 
     def _end(self, closed: Closed) -> None:
         if closed.refusal is not None:
@@ -222,6 +253,7 @@ class Link:
         log.log(logging.INFO if closed.orderly else logging.WARNING, "connection to %s is over", self._options.host)
         self._flush_acks()
         if not closed.orderly:
+            self._sender.cut(closed.code)
             self._outbox.connection_lost()
         self._sender = None
         self._away_since = self._monotonic()
@@ -266,9 +298,3 @@ class Link:
             if done() or left <= 0:
                 return done()
             self._inbox.arrived.wait(min(left, 0.05))
-
-    def _soonest(self, broker_ends: float | None) -> tuple[float, str] | None:
-        """Find the first certificate to end: the broker's, the node's, the CA's."""
-        if not self._options.tls or broker_ends is None:
-            return None
-        return min([(broker_ends, f"the certificate of {self._options.host}"), *tls.expiries(self._options.tls_files)])

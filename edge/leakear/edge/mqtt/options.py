@@ -3,6 +3,8 @@
 from dataclasses import dataclass, fields
 
 from leakear.edge.errors import ConfigError
+from leakear.edge.messages.reports import Identity
+from leakear.edge.mqtt import address
 from leakear.edge.mqtt.tls import VERSIONS, Files
 from leakear.edge.options import describe, option
 
@@ -17,7 +19,7 @@ class MqttOptions:
         "auto", "MQTT version; auto: 5, and 3.1.1 where the broker lacks it", choices=("auto", "5", "3.1.1")
     )
     client_id: str = option("", "client id, unique on the broker; empty: leakear-<site>-<node>")
-    username: str = option("", "user on the broker, called as the node where leakear.acl is used; empty: anonymous")
+    username: str = option("", "user on the broker; empty: anonymous")
     password: str = option("", "password; better password_file or the systemd credential mqtt-password", secret=True)
     password_file: str = option("", "file that holds the password")
     tls: bool = option(False, "encrypt, and verify the broker's certificate")
@@ -49,8 +51,7 @@ class MqttOptions:
 
     def __post_init__(self) -> None:
         """Refuse what contradicts itself. Raises ConfigError."""
-        if not self.host:
-            raise ConfigError("mqtt.host is empty: name the broker.")
+        address.check(self.host)
         for key in ("ca_file", "client_certificate", "client_key"):
             if getattr(self, key) and not self.tls:
                 raise ConfigError(f"mqtt.{key} is set but mqtt.tls is false: set mqtt.tls = true.")
@@ -72,6 +73,17 @@ class MqttOptions:
         return self.port or (8883 if self.tls else 1883)
 
     @property
+    def where(self) -> str:
+        """Address and port for people."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{self.effective_port}"
+
+    @property
     def tls_files(self) -> Files:
         """Certificate files in use. With TLS only."""
         return Files.of(self.ca_file, self.client_certificate, self.client_key)
+
+
+def client_id(options: MqttOptions, identity: Identity) -> str:
+    """Return the client id of a node on its broker."""
+    return options.client_id or f"leakear-{identity.site}-{identity.node}"

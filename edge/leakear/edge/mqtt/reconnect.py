@@ -2,15 +2,16 @@
 
 import logging
 import threading
+from dataclasses import replace
 
 from leakear.edge.errors import ConfigError
-from leakear.edge.mqtt import reason_codes
-from leakear.edge.mqtt.backoff import Backoff
 from leakear.edge.mqtt.connection import Connection, Wake, Will
 from leakear.edge.mqtt.inbox import Closed, Inbox
 from leakear.edge.mqtt.options import MqttOptions
 from leakear.edge.mqtt.protocol_version import ProtocolVersion
-from leakear.edge.mqtt.reason_codes import Refusal
+from leakear.edge.mqtt.refusals import reason_codes
+from leakear.edge.mqtt.refusals.backoff import Backoff
+from leakear.edge.mqtt.refusals.reason_codes import Refusal
 
 log = logging.getLogger("leakear.mqtt")
 
@@ -76,8 +77,10 @@ class Connector:
             return 0.0
         connection.run()
         refusal = connection.refusal or self._cut_short(connection)
-        self._inbox.put(Closed(connection, refusal, connection.orderly))
-        if self._version.attempt_ended(refused=connection.version_refused, hung_up=connection.hung_up):
+        self._inbox.put(Closed(connection, refusal, connection.orderly, connection.code))
+        if self._version.attempt_ended(
+            refused=connection.version_refused, hung_up=connection.hung_up, retain_refused=connection.retain_refused
+        ):
             return 0.0
         return self._backoff.wait(refused=refusal is not None, lasted_s=connection.lasted_s)
 
@@ -88,7 +91,8 @@ class Connector:
 
     def _make(self) -> Connection:
         number = self._version.number
-        return Connection(self._options, self._client_id, self._will, self._inbox, self._wake, number)
+        will = replace(self._will, retain=self._version.retain)
+        return Connection(self._options, self._client_id, will, self._inbox, self._wake, number)
 
     def _cut_short(self, connection: Connection) -> Refusal | None:
         """Return a refusal when several connections in a row were closed soon and without a reason."""

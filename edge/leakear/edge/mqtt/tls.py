@@ -65,6 +65,11 @@ def expiries(files: Files) -> Iterable[tuple[float, str]]:
         yield min(one.not_valid_after_utc.timestamp() for one in found), f"{what} {path}"
 
 
+def soonest(files: Files, host: str, broker_ends: float) -> tuple[float, str]:
+    """Return end (POSIX s) and owner of the first certificate to end; `broker_ends`: when that of the broker does."""
+    return min([(broker_ends, f"the certificate of {host}"), *expiries(files)])
+
+
 def _load_certificate(made: ssl.SSLContext, certificate: Path, key: Path | None) -> None:
     for name, path in (("client_certificate", certificate), ("client_key", key)):
         if path is not None and not _is_file(path, name):

@@ -5,13 +5,16 @@ loses such a mark, the event is only sent again under the same id. Raises sqlite
 """
 
 import json
+import os
 import sqlite3
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from leakear.edge.messages.reports import Identity
 
 SETTLING = 1
 """`status`: 0 not acknowledged; 1 acknowledged, kept a moment longer; 2 to be sent again, its connection was lost."""
@@ -20,6 +23,7 @@ OVERHEAD = 64
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS events(
     seq INTEGER PRIMARY KEY, kind TEXT NOT NULL, payload BLOB NOT NULL, status INTEGER NOT NULL DEFAULT 0, boot TEXT);
+CREATE TABLE IF NOT EXISTS kept(seq INTEGER PRIMARY KEY, kind TEXT NOT NULL, payload BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS memory(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 """
 FIRST_TO_GO = """
@@ -38,6 +42,15 @@ class Row:
     seq: int
     kind: str
     payload: bytes
+
+    @property
+    def topic(self) -> str:
+        """Topic of the names in the event, which the node had when it was written; empty: they cannot be read."""
+        try:
+            found = json.loads(self.payload)
+            return Identity(str(found["site"]), str(found["node"])).topic("event")
+        except (ValueError, TypeError, KeyError):  # ConfigError is a ValueError
+            return ""
 
     @property
     def size(self) -> int:
@@ -65,6 +78,7 @@ class Store:
         self.unreadable: list[str] = []
         """keys of saved values that were damaged"""
         self._boot = boot
+        _make_private(path)
         self._db = sqlite3.connect(path, isolation_level=None, timeout=1.0, check_same_thread=True)
         self._db.text_factory = _text
         try:
@@ -78,8 +92,11 @@ class Store:
         self._db.close()
 
     def give_room(self) -> None:
-        """Write the WAL into the database and truncate it, to free space on a full disk."""
+        """Write the WAL into the database and truncate it, to free space on a full disk; drop what was delivered."""
         self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        if self._db.execute("SELECT 1 FROM kept LIMIT 1").fetchone():
+            self._db.execute("DELETE FROM kept")
+            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
     @contextmanager
     def transaction(self, *, durable: bool) -> Iterator[None]:
@@ -129,10 +146,23 @@ class Store:
                 settling.append(seq)
         return settling, first
 
-    def forget(self, seqs: Iterable[int]) -> None:
-        """Delete events that have settled."""
+    def forget(self, seqs: Collection[int], keep: int) -> None:
+        """Delete events that have settled; the newest `keep` of them stay among the kept ones."""
         for seq in seqs:
+            self._to_kept("seq = ? AND status = 1", (seq,))
             self._remove("seq = ? AND status = 1", (seq,))
+        if seqs:
+            oldest = "SELECT seq FROM kept ORDER BY seq DESC LIMIT 1 OFFSET ?"
+            self._db.execute(f"DELETE FROM kept WHERE seq <= ({oldest})", (keep,))  # noqa: S608 (our own words)
+
+    def kept(self, first: int, last: int, limit: int) -> list[Row]:
+        """Return acknowledged events with a seq from `first` to `last`, in order."""
+        query = (
+            "SELECT seq, kind, payload FROM (SELECT seq, kind, payload FROM kept"
+            " UNION SELECT seq, kind, payload FROM events WHERE status = 1)"
+            " WHERE seq BETWEEN ? AND ? ORDER BY seq LIMIT ?"
+        )
+        return [Row(*found) for found in self._db.execute(query, (first, last, limit))]
 
     def send_again(self) -> None:
         """Make every settling event pending once more."""
@@ -142,6 +172,8 @@ class Store:
     def make_room(self, limit: int) -> list[Row]:
         """Delete until at most `limit` bytes are left; return the deleted events that no broker had acknowledged."""
         lost = []
+        if self.bytes > limit / 2:  # what waits goes before what was delivered
+            self._db.execute("DELETE FROM kept")
         while self.bytes > limit and (found := self._db.execute(FIRST_TO_GO).fetchone()):
             seq, kind, payload, status = found
             self._remove("seq = ?", (seq,))
@@ -192,12 +224,17 @@ class Store:
         boots = {found[0] for found in self._db.execute(query)}
         if boots:
             with self.transaction(durable=False):
+                self._to_kept("status = 1 AND boot = ?", (self._boot,))
                 self._remove("status = 1 AND boot = ?", (self._boot,))
                 self.send_again()
 
     def _count(self) -> None:
         query = "SELECT count(*) FILTER (WHERE status != 1), coalesce(sum(length(payload) + ?), 0) FROM events"
         self.depth, self.bytes = self._db.execute(query, (OVERHEAD,)).fetchone()
+
+    def _to_kept(self, where: str, values: Sequence[Any]) -> None:
+        query = f"INSERT OR IGNORE INTO kept SELECT seq, kind, payload FROM events WHERE {where}"  # noqa: S608
+        self._db.execute(query, values)
 
     def _remove(self, where: str, values: Sequence[Any]) -> None:
         query = f"DELETE FROM events WHERE {where} RETURNING length(payload), status"  # noqa: S608 (our own words)
@@ -232,6 +269,14 @@ def salvage(path: Path) -> Salvage:
 def _until_error(database: sqlite3.Connection, query: str) -> Iterator[tuple[Any, ...]]:
     with suppress(sqlite3.Error):
         yield from database.execute(query)
+
+
+def _make_private(path: Path) -> None:
+    """Let only the owner read the file; SQLite gives its -wal the same mode."""
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    with suppress(PermissionError):  # of another user
+        if path.stat().st_mode & 0o077:
+            path.chmod(0o600)
 
 
 def _sealed(value: Any) -> str:

@@ -18,6 +18,10 @@ class OutboxOptions:
     settle_s: float = option(
         10.0, "s an acknowledged event is kept, to be sent again if the broker goes away", minimum=0, maximum=3600
     )
+    keep_events: int = option(
+        1000, "acknowledged events kept on disk, so that a receiver that misses one can ask for it (cmd/resend)",
+        minimum=0, maximum=100000,
+    )  # fmt: skip
     retry_s: float = option(10.0, "s between attempts to use a disk that failed", minimum=0.05, maximum=3600)
     save_s: float = option(
         600.0, "s between writes of counters (changes of state are written at once)", minimum=0, maximum=86400

@@ -9,7 +9,6 @@ An acknowledged event is kept for some seconds before it is deleted. If the conn
 again under the same id: brokers acknowledge before they save, so a broker that crashes then has lost it.
 """
 
-import json
 import logging
 import time
 from collections.abc import Callable, Mapping
@@ -17,8 +16,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
-from leakear.edge.errors import InputDataError
-from leakear.edge.messages.reports import Event, uuid7
+from leakear.edge.messages.reports import Event
+from leakear.edge.outbox import given_up
 from leakear.edge.outbox.database import Row, Salvage, Store
 from leakear.edge.outbox.options import OutboxOptions
 from leakear.edge.outbox.recovery import Disk
@@ -168,6 +167,24 @@ class Outbox:
         found, self._late = self._late, {}
         return found
 
+    def kept(self, first: int, last: int, limit: int) -> list[Row]:
+        """Return events with a seq from `first` to `last` that a broker has acknowledged, in order, `limit` at most."""
+        nothing: list[Row] = []
+        return self._disk.read(lambda store: store.kept(first, last, limit), nothing)
+
+    def recall(self, key: str) -> Any:
+        """Return a JSON value that another part keeps beside the events; None: there is none, or no disk."""
+        return self._disk.read(lambda store: store.recall(key), None)
+
+    def remember(self, key: str, value: Any) -> None:
+        """Keep a JSON value of another part, if the disk works."""
+
+        def write(store: Store) -> None:
+            with store.transaction(durable=True):
+                store.remember(key, value)
+
+        self._disk.write(write)
+
     def _adopt(self, store: Store, salvage: Salvage | None) -> None:
         """Load the state of a newly opened database; write into it what was read from a damaged one."""
         if salvage is not None:
@@ -200,7 +217,7 @@ class Outbox:
 
     def _save(self, store: Store) -> None:
         """Write events and saved values in one durable transaction."""
-        given_up, counters = self._given_up, self.counters
+        lost_before, counters = self._given_up, self.counters
         while len(self._memory) > BATCH:  # small transactions: on a nearly full disk a large one would not fit
             with store.transaction(durable=True):
                 for row in self._memory[:BATCH]:
@@ -210,12 +227,12 @@ class Outbox:
             for row in self._memory:
                 store.add(row)
             if lost := store.make_room(self.options.max_bytes):
-                given_up, counters = self._with_given_up(lost)
+                lost_before, counters = given_up.add(self._given_up, self.counters, lost)
             store.remember("seq", self.last_seq)  # settled events are deleted: their numbers are nowhere else
-            store.remember("given_up", given_up)
+            store.remember("given_up", lost_before)
             store.remember("counters", counters)
             store.remember("state", self._state)
-        self._memory, self._given_up, self.counters = [], given_up, counters
+        self._memory, self._given_up, self.counters = [], lost_before, counters
         self._dirty, self._saved = False, self._monotonic()
 
     def _mark(self, store: Store) -> None:
@@ -225,7 +242,7 @@ class Outbox:
             seqs, first = store.acknowledge(sorted(self._acked))
             settling = dict.fromkeys(seqs, now)
             settled = self._settled(now, settling)
-            store.forget(settled)
+            store.forget(settled, self.options.keep_events)
             counters = self.counters | {"delivered": self.counters["delivered"] + first}
             store.remember("counters", counters)
         self._acked, self.counters = set(), counters
@@ -246,53 +263,17 @@ class Outbox:
             excess -= row.size
         if lost:
             self._memory = [row for row in self._memory if row not in lost]
-            self._given_up, self.counters = self._with_given_up(lost)
-
-    def _with_given_up(self, lost: list[Row]) -> tuple[dict[str, Any], dict[str, int]]:
-        """Add lost events to the count; a lost report of earlier losses counts as many as it reported."""
-        said = [_event_of(row) for row in lost]
-        reported = [one.get("dropped", 1) if row.kind == "dropped" else 1 for row, one in zip(lost, said, strict=True)]
-        before = self._given_up["count"] if self._given_up else 0
-        form = said[-1]
-        counters = self.counters | {"dropped": self.counters["dropped"] + sum(row.kind != "dropped" for row in lost)}
-        return {"count": before + sum(reported), "form": form}, counters
+            self._given_up, self.counters = given_up.add(self._given_up, self.counters, lost)
 
     def _report_given_up(self) -> None:
         """Report losses as an event, once the queue is half empty and the disk works."""
         if self._given_up is None or "outbox_disk" in self._disk.faults or self.bytes > self.options.max_bytes / 2:
             return
-        count, form = self._given_up["count"], self._given_up["form"]
-        reason = f"{count} events were given up: the outbox was full ({self.options.max_bytes} bytes)."
-        self._given_up = None
-        try:
-            form = Event.from_json(form)
-        except InputDataError:  # written by another version of this software: report it only in the journal
-            log.error("%s", reason)  # noqa: TRY400
-            return
-        self.put(
-            replace(
-                form,
-                id=uuid7(),
-                kind="dropped",
-                from_state=form.to_state,
-                reason=reason,
-                dropped=count,
-                score=None,
-                on_fraction=None,
-                level_dbfs=None,
-                evidence=False,
-            )
-        )
+        lost, self._given_up = self._given_up, None
+        if (report := given_up.report(lost, self.options.max_bytes)) is not None:
+            self.put(report)
 
 
 def _send_again(store: Store) -> None:
     with store.transaction(durable=False):
         store.send_again()
-
-
-def _event_of(row: Row) -> dict[str, Any]:
-    """Return the event of a row; empty when it is damaged."""
-    try:
-        return dict(json.loads(row.payload))
-    except (ValueError, TypeError):
-        return {}

@@ -55,7 +55,7 @@ class Disk:
     def last_seq(self) -> int:
         """Return the seq in the sequence file; 0 when it cannot be read. Takes the lock against a second daemon."""
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._sequence = self._sequence or Sequence(self.path.with_suffix(".seq"))
         except OSError as error:
             self._refused(error)

@@ -22,7 +22,7 @@ class Sequence:
     def __init__(self, path: Path) -> None:
         self.last = 0
         self._path = path
-        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             self._lock()
             self.last = max(map(_value, (os.pread(self._file, SLOT.size, at) for at in _PLACES)))

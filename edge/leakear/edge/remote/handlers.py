@@ -12,6 +12,7 @@ from leakear.edge.messages.requests import (
     ClipRequest,
     ModelRequest,
     Request,
+    ResendRequest,
     SetRequest,
     WatchRequest,
 )
@@ -19,6 +20,7 @@ from leakear.edge.messages.results import (
     CalibrateResult,
     IdentifyResult,
     ModelResult,
+    ResendResult,
     SelftestResult,
     SetResult,
     StatusResult,
@@ -33,6 +35,7 @@ from leakear.edge.remote import selftest
 from leakear.edge.remote.calibrate import CalibrationControl
 from leakear.edge.remote.model_store import ModelStore
 from leakear.edge.remote.model_update import ModelControl
+from leakear.edge.remote.resend import Resender
 
 MEDIA = {"audio": "audio/flac", "picture": "image/png"}
 
@@ -41,9 +44,17 @@ class NodeControls:
     """Implements `Controls` with the parts of a running node."""
 
     def __init__(
-        self, options: CommandOptions, *, detector: Detector, reporter: Reporter, evidence: Evidence, store: ModelStore
+        self,
+        options: CommandOptions,
+        *,
+        detector: Detector,
+        reporter: Reporter,
+        evidence: Evidence,
+        store: ModelStore,
+        resender: Resender,
     ) -> None:
         self.reporter = reporter
+        self.resender = resender
         self._detector, self._evidence, self._store = detector, evidence, store
         self.model_control = ModelControl(detector, reporter, store, options.max_model_bytes)
         self.calibration = CalibrationControl(detector, reporter)
@@ -102,6 +113,10 @@ class NodeControls:
         """Publish spectra for a while."""
         self.reporter.watch(request.seconds)
         return WatchResult(seconds=request.seconds)
+
+    def resend(self, request: ResendRequest) -> ResendResult:
+        """Send acknowledged events again."""
+        return self.resender.handle(request)
 
     def _mute_end(self, text: str) -> float:
         until, now = parse_utc(text), self.reporter.now[1]

@@ -9,16 +9,14 @@ that was in use before, so that an old signed bundle cannot be sent again.
 import hashlib
 import json
 import logging
-import zipfile
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
-from io import BytesIO
 from pathlib import Path
 
 from leakear.edge import files
 from leakear.edge.errors import LeakearError, ModelError
-from leakear.edge.model import bundle
+from leakear.edge.model import bundle, signature
 from leakear.edge.model.bundle import BundleInfo
 from leakear.edge.model.tflite import FACTORY, Model, ModelOptions
 from leakear.edge.mqtt.dispatcher import CommandRefused
@@ -27,8 +25,6 @@ log = logging.getLogger(__name__)
 
 TRIAL_STARTS = 2
 """Starts of the daemon during a trial after which the model before it comes back."""
-UNPACKED_BYTES = 32 * 1024**2
-"""Largest uncompressed size of a bundle's archive: a small file must not fill the memory."""
 FAULT = "model_ledger"
 
 
@@ -90,7 +86,7 @@ class ModelStore:
         """Verify a bundle and keep it as the staged model. Raises ModelError, CommandRefused or OSError."""
         if not self._options.public_key:
             raise CommandRefused("This node takes no model over MQTT: it has no [model] public_key to check one with.")
-        _check_unfolded(data)
+        signature.check_seal(data, self._options.public_key, "the bundle", needed=True)
         info = bundle.parse(data, "the bundle").info
         created = created_at(info)
         if created <= max(self.ledger.newest, created_at(current)):
@@ -223,13 +219,3 @@ def created_at(info: BundleInfo) -> float:
 
 def _flatbuffer_hash(path: Path) -> str:
     return bundle.read(path).info.flatbuffer_sha256
-
-
-def _check_unfolded(data: bytes) -> None:
-    try:
-        with zipfile.ZipFile(BytesIO(data)) as archive:
-            unfolded = sum(entry.file_size for entry in archive.infolist())
-    except (zipfile.BadZipFile, ValueError, EOFError, OSError, NotImplementedError) as error:
-        raise ModelError("the bundle is not a leakear model file") from error
-    if unfolded > UNPACKED_BYTES:
-        raise ModelError(f"the bundle would unfold to {unfolded} bytes; at most {UNPACKED_BYTES} are allowed")

@@ -12,6 +12,7 @@ from leakear.edge.messages.requests import (
     ClipRequest,
     ModelRequest,
     Request,
+    ResendRequest,
     SetRequest,
     WatchRequest,
 )
@@ -20,12 +21,14 @@ from leakear.edge.messages.results import (
     Check,
     IdentifyResult,
     ModelResult,
+    ResendResult,
     SelftestResult,
     SetResult,
     StatusResult,
     WatchResult,
 )
 from leakear.edge.mqtt.dispatcher import Clip, CommandOptions, CommandRefused, Dispatcher
+from leakear.edge.remote.resend import Resender
 
 
 class Simulated(Protocol):
@@ -53,8 +56,8 @@ class Simulated(Protocol):
 class SimulatedControls:
     """Implements `Controls` on a simulated node."""
 
-    def __init__(self, node: Simulated, send: Callable[..., object]) -> None:
-        self._node = node
+    def __init__(self, node: Simulated, send: Callable[..., object], resender: Resender) -> None:
+        self._node, self.resender = node, resender
         self.dispatcher = Dispatcher(CommandOptions(), self, partial(send, qos=1))
 
     def identify(self, _: Request) -> IdentifyResult:
@@ -102,6 +105,10 @@ class SimulatedControls:
         """Publish made-up spectra for a while."""
         self._node.watch(request.seconds)
         return WatchResult(seconds=request.seconds)
+
+    def resend(self, request: ResendRequest) -> ResendResult:
+        """Send acknowledged events again."""
+        return self.resender.handle(request)
 
     def clip(self, _: ClipRequest) -> Clip:
         """Refuse."""

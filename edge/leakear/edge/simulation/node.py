@@ -25,6 +25,7 @@ from leakear.edge.mqtt.homeassistant import Discovery, HomeassistantOptions
 from leakear.edge.mqtt.link import Link
 from leakear.edge.mqtt.options import MqttOptions
 from leakear.edge.outbox.queue import Outbox, OutboxOptions
+from leakear.edge.remote.resend import Resender
 from leakear.edge.simulation.handlers import SimulatedControls
 
 MODEL = ModelRef(id="simulated", sha256="0" * 64)
@@ -72,7 +73,8 @@ class SimulatedNode:
         self._drift = self._random.gauss(0, 4)
         self._due: dict[Callable[[float], None], float] = {}
         self.link = Link(options.mqtt, identity, self.outbox)
-        self.link.on_command = SimulatedControls(self, self.link.send).dispatcher.handle
+        controls = SimulatedControls(self, self.link.send, Resender(self.outbox, self.link))
+        self.link.on_command, self._resend = controls.dispatcher.handle, controls.resender.tick
 
     def start(self, now: float) -> None:
         """Appear on the network."""
@@ -94,6 +96,7 @@ class SimulatedNode:
         """Send and receive messages, and do what is due."""
         self.now = now
         self.link.pump()
+        self._resend(now)
         for act, due in list(self._due.items()):
             if now >= due:
                 act(now)

@@ -100,6 +100,14 @@ function loginPage() {
   name.focus();
 }
 
+/** Without users: who has the address with the token may use the page. */
+function startPage() {
+  document.title = "leakear";
+  app.replaceChildren(h("form.login", null,
+    h("div.brand", null, h("img", { src: "/static/icon.svg", alt: "" }), "leakear"),
+    h("p.start", null, t("login.start")), languageChoice()));
+}
+
 async function start() {
   theme();
   await load();
@@ -107,7 +115,8 @@ async function start() {
     Object.assign(me, await get("/api/me"));
   } catch (error) {
     if (error.status !== 401) throw error;
-    loginPage();
+    if (error.data.start) startPage();
+    else loginPage();
     return;
   }
   if (location.pathname === "/login") history.replaceState(null, "", "/");

@@ -1,0 +1,1 @@
+"""Accounts: users, sessions, limits of the log-in."""

@@ -1,0 +1,1 @@
+"""Broker: connections, subscriptions, commands and their answers."""

@@ -1,0 +1,113 @@
+"""Decides which missing events a node is asked for again (`cmd/resend`).
+
+An event can be lost between broker and dashboard: a broker's queue for an absent watcher has an end. A gap in `seq`
+shows it, or the node's report, which has the `seq` of its last event. Events that are sent again are recognised by
+their id.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from itertools import islice
+
+from leakear.dashboard.broker.commander import Commander
+from leakear.dashboard.fleet import ONLINE, Fleet, Key, Node
+from leakear.edge.errors import InputDataError
+
+log = logging.getLogger(__name__)
+COMMAND = "resend"
+SETTLE_S = 10.0
+"""seconds that a gap must exist: a late event fills most gaps by itself"""
+TAIL_S = 30.0
+"""seconds for which the node's report must be ahead of its last event"""
+AGAIN_S = 3600.0
+"""seconds between two requests for the same events"""
+AT_ONCE = 20
+"""nodes asked at a time"""
+RANGE = 1000
+"""numbers asked for at once, the newest of a gap"""
+
+Gap = tuple[int, int]
+
+
+@dataclass(slots=True)
+class _Node:
+    """What is remembered of one node."""
+
+    noticed: dict[Gap, float] = field(default_factory=dict)
+    """when each gap was first seen"""
+    asked: list[tuple[Gap, float]] = field(default_factory=list)
+    tail: tuple[int, float] = (0, 0.0)
+    """last `seq` of an event, and since when a report is ahead of it"""
+
+
+class Resend:
+    """Asks nodes for missing events; `changed` is called with a node that was asked. Times are POSIX seconds."""
+
+    def __init__(self, fleet: Fleet, commander: Commander, changed: Callable[[Node], None]) -> None:
+        self._fleet, self._commander, self._changed = fleet, commander, changed
+        self._nodes: dict[Key, _Node] = {}
+
+    async def ask(self) -> None:
+        """Ask the nodes that are due, some at a time."""
+        now = time.time()
+        due = ((node, gap) for node in self._fleet if (gap := self.due(node, now)))
+        await asyncio.gather(*[self._ask(node, *gap) for node, gap in islice(due, AT_ONCE)])
+
+    async def _ask(self, node: Node, first: int, last: int) -> None:
+        log.info("events %d to %d of %s/%s are missing: the node is asked for them", first, last, *node.key)
+        self._changed(node)
+        try:
+            answer = await self._commander.ask(node.key, COMMAND, {"from_seq": first, "to_seq": last})
+        except InputDataError as error:
+            log.info("%s/%s was asked for missing events: %s", *node.key, error)
+            return
+        self.answered(node.key, (first, last), answer.result.get("next_seq"))
+        log.info("%s/%s answers about missing events: %s", *node.key, ascii(answer.error or answer.result)[:300])
+
+    def forget(self, key: Key) -> None:
+        """Drop a node that is no longer in the fleet."""
+        self._nodes.pop(key, None)
+
+    def due(self, node: Node, now: float) -> Gap | None:
+        """Return first and last `seq` to ask this node for now; None: nothing. What it returns counts as asked."""
+        kept = self._nodes.get(node.key)
+        if kept is None:
+            kept = self._nodes[node.key] = _Node()
+        self._look_at_tail(node, kept, now)
+        gaps = node.sequence.gaps
+        kept.noticed = {gap: kept.noticed.get(gap, now) for gap in gaps}
+        kept.asked = [(gap, at) for gap, at in kept.asked if now - at < AGAIN_S]
+        if node.presence != ONLINE:
+            return None
+        for gap in reversed(gaps):
+            first = _beyond(max(gap[0], gap[1] - RANGE + 1), kept.asked)
+            if now - kept.noticed[gap] >= SETTLE_S and first <= gap[1]:
+                kept.asked.append(((first, gap[1]), now))
+                return first, gap[1]
+        return None
+
+    def answered(self, key: Key, asked: Gap, following: object) -> None:
+        """Note that a node sends only what is before `following`: the rest is asked for at the next opportunity."""
+        kept = self._nodes.get(key)
+        if kept is not None and isinstance(following, int) and asked[0] < following <= asked[1]:
+            kept.asked = [((gap[0], following - 1) if gap == asked else gap, at) for gap, at in kept.asked]
+
+    @staticmethod
+    def _look_at_tail(node: Node, kept: _Node, now: float) -> None:
+        """Count events as missing that the node's report knows, the broker has acknowledged, and nobody has seen."""
+        last, report = node.sequence.last, node.report
+        if report is None or report.queue_depth or report.seq <= last or last != kept.tail[0]:
+            kept.tail = last, now
+        elif now - kept.tail[1] >= TAIL_S:
+            node.sequence.expect(report.seq)
+
+
+def _beyond(number: int, asked: list[tuple[Gap, float]]) -> int:
+    """Return the first number from `number` on that was not asked for."""
+    for gap, _ in sorted(asked):
+        if gap[0] <= number <= gap[1]:
+            number = gap[1] + 1
+    return number

@@ -1,0 +1,134 @@
+"""Stores events: each once, by its id, and a row that the database refuses does not stop the others."""
+
+import json
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Engine, Table, delete, func, insert, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
+
+from leakear.dashboard.fleet import Node
+from leakear.dashboard.history.rows import ALARMS, LOST, Row
+from leakear.dashboard.history.tables import events, notices, set_aside
+from leakear.edge.messages.reports import Event, parse_utc, uuid7
+
+log = logging.getLogger(__name__)
+KEPT_ASIDE = 1000
+"""refused rows kept for a person to look at; beyond it the oldest are deleted"""
+Addresses = Callable[[Row], Sequence[str]]
+"""addresses to notify of an event"""
+
+
+@dataclass(frozen=True)
+class Stored:
+    """What became of a batch of events."""
+
+    new: list[Row]
+    """those that were not in the history yet, in order"""
+    refused: list[tuple[Row, str]]
+    """those that the database refused, each with the reason; they are in the table `set_aside`"""
+
+
+def store(engine: Engine, rows: Sequence[Row], addresses: Addresses) -> Stored:
+    """Store events and the notifications of the new ones; when this returns they are on the disk.
+
+    Raises SQLAlchemyError when the database does not work at all: then nothing of the failing part is stored.
+    """
+    try:
+        with engine.begin() as connection:
+            return Stored([row for row in rows if _insert(connection, row, addresses)], [])
+    except Exception as error:
+        if not _is_refusal(error):
+            raise
+    return _one_by_one(engine, rows, addresses)
+
+
+def _one_by_one(engine: Engine, rows: Sequence[Row], addresses: Addresses) -> Stored:
+    """Store each event in a transaction of its own; set aside those that the database refuses."""
+    stored = Stored([], [])
+    for row in rows:
+        try:
+            with engine.begin() as connection:
+                if _insert(connection, row, addresses):
+                    stored.new.append(row)
+        except Exception as error:
+            if not _is_refusal(error):
+                raise
+            reason = ascii(str(getattr(error, "orig", error)))[:500]
+            log.error("an event of %s/%s cannot be stored and is set aside: %s", row["site"], row["node"], reason)  # noqa: TRY400 - the reason is the database's sentence
+            _put_aside(engine, row, reason)
+            stored.refused.append((row, reason))
+    return stored
+
+
+def _is_refusal(error: Exception) -> bool:
+    """Whether a row is wrong: another row, or the same one later, is another matter when the database itself fails."""
+    if isinstance(error, DBAPIError):
+        return isinstance(error, DataError | IntegrityError) and not error.connection_invalidated
+    return isinstance(error, UnicodeError | OverflowError | ValueError | TypeError)
+
+
+def _put_aside(engine: Engine, row: Row, reason: str) -> None:
+    """Keep a refused row as ASCII text, which every database takes."""
+    text = json.dumps(row, default=str)
+    with engine.begin() as connection:
+        values = {"at": time.time(), "site": ascii(row["site"]), "node": ascii(row["node"]), "row": text}
+        connection.execute(insert(set_aside).values(reason=reason, **values))
+        newest = connection.scalar(select(func.max(set_aside.c.id))) or 0
+        connection.execute(delete(set_aside).where(set_aside.c.id <= newest - KEPT_ASIDE))
+
+
+def _insert(connection: Connection, row: Row, addresses: Addresses) -> bool:
+    """Insert an event with its notifications; False when it is stored already."""
+    statement = insert_new(connection.engine, events).values(**row).on_conflict_do_nothing()
+    if connection.scalar(statement.returning(events.c.id)) is None:
+        return False
+    pending = [{"event_id": row["id"], "way": address, "tries": 0} for address in addresses(row)]
+    if pending:
+        connection.execute(insert(notices), pending)
+    return True
+
+
+def insert_new(engine: Engine, table: Table) -> Any:
+    """`INSERT … ON CONFLICT` of the dialect in use; SQLite and PostgreSQL have the same syntax."""
+    return (postgresql if engine.dialect.name == "postgresql" else sqlite).insert(table)
+
+
+def event_row(event: Event, received: float) -> Row:
+    """One event as it is stored."""
+    return {
+        "id": event.id, "site": event.site, "node": event.node, "seq": event.seq, "kind": event.kind,
+        "from_state": event.from_state, "to_state": event.to_state, "reason": event.reason,
+        "window_start": parse_utc(event.window_start), "window_end": parse_utc(event.window_end),
+        "happened": happened(event, received),
+        "received": received, "clock_synced": event.clock_synced, "score": event.score,
+        "on_fraction": event.on_fraction, "level": event.level_dbfs, "faults": json.dumps(event.faults),
+        "model": event.model.id, "model_sha256": event.model.sha256, "evidence": event.evidence,
+        "dropped": event.dropped, "alert": is_alert(event),
+    }  # fmt: skip
+
+
+def happened(event: Event, received: float) -> float:
+    """Return the event's POSIX seconds, or those of its arrival when the node's clock was wrong."""
+    return min(parse_utc(event.window_end), received) if event.clock_synced else received
+
+
+def is_alert(event: Event) -> bool:
+    """Whether a person should acknowledge it: the node enters a state in ALARMS, or has dropped events."""
+    entered = event.to_state in ALARMS and event.to_state != event.from_state
+    return (event.kind == "state" and entered) or event.kind == "dropped"
+
+
+def presence_row(node: Node, kind: str, reason: str, now: float) -> Row:
+    """Return an event of the dashboard itself: a node became silent, or is back."""
+    return {
+        "id": uuid7(now), "site": node.site, "node": node.name, "seq": None, "kind": kind,
+        "from_state": node.state, "to_state": node.state, "reason": reason, "window_start": None,
+        "window_end": now, "happened": now,
+        "received": now, "clock_synced": True, "score": None, "on_fraction": None, "level": None,
+        "faults": "[]", "model": "", "model_sha256": "", "evidence": False, "dropped": 0, "alert": kind == LOST,
+    }  # fmt: skip

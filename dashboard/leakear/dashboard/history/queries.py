@@ -1,0 +1,155 @@
+"""Reads and writes the history: events, nodes, who did what."""
+
+import json
+import secrets
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Engine, delete, func, insert, select, update
+
+from leakear.dashboard.admission import NEW_S, is_known
+from leakear.dashboard.fleet import Fleet, Key, Node
+from leakear.dashboard.history.ingest import Addresses, insert_new, store
+from leakear.dashboard.history.rows import BACK, LOST, Row, public
+from leakear.dashboard.history.tables import about, actions, clips, events, nodes, notices, sessions
+
+NEW_NODE_S = 7 * 86400.0
+"""seconds after which a node that was heard for less than a day is forgotten"""
+
+
+class History:
+    """Reads and writes the tables. Blocking: the event loop calls it in a thread."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self.refused = 0
+        """events that the database refused since the start"""
+
+    def client_id(self) -> str:
+        """Return this dashboard's client id, made once per database: its session at the broker depends on it."""
+        return self._once("client_id", f"leakear-dashboard-{secrets.token_hex(6)}")
+
+    def start_token(self) -> str:
+        """Return the secret in the address for a dashboard without users, made once per database."""
+        return self._once("start_token", secrets.token_urlsafe(24))
+
+    def _once(self, name: str, value: str) -> str:
+        """Return a value of the table `about`; store `value` when there is none yet."""
+        with self.engine.begin() as connection:
+            found = connection.scalar(select(about.c.value).where(about.c.name == name))
+            if found is None:
+                found = value
+                connection.execute(insert(about).values(name=name, value=found))
+            return str(found)
+
+    def record(self, rows: Sequence[Row], addresses: Addresses = lambda _: ()) -> list[Row]:
+        """Store events; return those that were new, in order. When it returns they are on the disk.
+
+        `addresses`: the addresses to notify of an event. They are stored in the same transaction, so that none is lost.
+        An event that the database refuses is counted in `refused` and kept in the table `set_aside`.
+        """
+        stored = store(self.engine, rows, addresses)
+        self.refused += len(stored.refused)
+        return stored.new
+
+    def save_nodes(self, changed: Iterable[Node], now: float) -> None:
+        """Store what is needed after a restart: the nodes, when they were last seen, which events are missing."""
+        rows = [
+            {"site": n.site, "node": n.name, "first_seen": now if n.first_seen is None else n.first_seen,
+             "last_seen": n.last_seen, "last_seq": n.sequence.last, "gaps": json.dumps(n.sequence.gaps)}
+            for n in changed
+        ]  # fmt: skip
+        if rows:
+            statement = insert_new(self.engine, nodes)
+            kept = {c: statement.excluded[c] for c in ("last_seen", "last_seq", "gaps")}
+            with self.engine.begin() as connection:
+                connection.execute(statement.on_conflict_do_update(index_elements=["site", "node"], set_=kept), rows)
+
+    def restore(self, fleet: Fleet) -> None:
+        """Add the nodes that an earlier run has seen: the known ones, then the new ones as far as there is room."""
+        with self.engine.connect() as connection:
+            rows = connection.execute(select(nodes).order_by(func.coalesce(nodes.c.last_seen, 0.0).desc())).all()
+        for row in sorted(rows, key=lambda row: not is_known(row.first_seen, row.last_seen)):
+            key, known = (row.site, row.node), is_known(row.first_seen, row.last_seen)
+            node = fleet.add(key, row.first_seen) if known else fleet.node(key, row.first_seen)
+            if node is not None:
+                node.last_seen, node.sequence.last = row.last_seen, row.last_seq
+                node.sequence.gaps = [(first, last) for first, last in json.loads(row.gaps)]
+
+    def reported_lost(self) -> set[Key]:
+        """Return nodes with a LOST event and no BACK event after it."""
+        kinds = select(events.c.site, events.c.node, events.c.kind).where(events.c.kind.in_([LOST, BACK]))
+        with self.engine.connect() as connection:
+            latest = {(r.site, r.node): r.kind for r in connection.execute(kinds.order_by(events.c.happened))}
+        return {key for key, kind in latest.items() if kind == LOST}
+
+    def forget_node(self, key: Key) -> None:
+        """Delete a node that was taken out of service; its events stay."""
+        with self.engine.begin() as connection:
+            connection.execute(delete(nodes).where(nodes.c.site == key[0], nodes.c.node == key[1]))
+
+    def node_events(self, key: Key, since: float, limit: int = 500) -> list[Row]:
+        """Events of a node, the newest first."""
+        mine = (events.c.site == key[0], events.c.node == key[1], events.c.happened >= since)
+        with self.engine.connect() as connection:
+            found = select(events).where(*mine).order_by(events.c.happened.desc(), events.c.seq.desc()).limit(limit)
+            return self.with_clips(connection, [public(row) for row in connection.execute(found).mappings()])
+
+    def state_before(self, key: Key, moment: float) -> str | None:
+        """State in which a node entered a span of time."""
+        mine = (
+            events.c.site == key[0],
+            events.c.node == key[1],
+            events.c.happened < moment,
+            events.c.seq.is_not(None),
+        )
+        with self.engine.connect() as connection:
+            found = select(events.c.to_state).where(*mine).order_by(events.c.happened.desc()).limit(1)
+            return connection.scalar(found)
+
+    @staticmethod
+    def with_clips(connection: Connection, rows: list[Row]) -> list[Row]:
+        """Add to each event which of its clips are here."""
+        wanted = [row["id"] for row in rows]
+        kept: dict[str, list[str]] = {}
+        for clip in connection.execute(select(clips).where(clips.c.event_id.in_(wanted))):
+            kept.setdefault(clip.event_id, []).append(clip.media_type)
+        return [row | {"clips": sorted(kept.get(row["id"], []))} for row in rows]
+
+    def record_action(self, who: str, what: str, target: str, detail: str = "") -> None:
+        """Store who did what: commands, verdicts, acknowledgements."""
+        with self.engine.begin() as connection:
+            connection.execute(
+                insert(actions).values(at=time.time(), who=who, what=what, target=target, detail=detail[:500])
+            )
+
+    def sweep(self, now: float, keep_events_s: float) -> list[str]:
+        """Delete what is too old; return the file names of clips to delete."""
+        old = select(events.c.id).where(events.c.happened < now - keep_events_s)
+        with self.engine.begin() as connection:
+            files = list(connection.scalars(select(clips.c.file).where(clips.c.event_id.in_(old))))
+            connection.execute(delete(clips).where(clips.c.event_id.in_(old)))
+            connection.execute(delete(notices).where(notices.c.event_id.in_(old)))
+            connection.execute(delete(events).where(events.c.happened < now - keep_events_s))
+            connection.execute(delete(actions).where(actions.c.at < now - keep_events_s))
+            brief = (nodes.c.last_seen - nodes.c.first_seen < NEW_S, nodes.c.last_seen < now - NEW_NODE_S)
+            connection.execute(delete(nodes).where(*brief))
+            connection.execute(delete(sessions).where(sessions.c.expires < now))
+        return files
+
+    def counts(self) -> dict[str, int]:
+        """Open alerts and events stored."""
+        opened = select(func.count()).where(events.c.alert, events.c.acknowledged.is_(None))
+        with self.engine.connect() as connection:
+            return {
+                "open": connection.scalar(opened) or 0,
+                "events": connection.scalar(select(func.count(events.c.id))) or 0,
+            }
+
+    def change_event(self, event_id: str, values: Mapping[str, Any]) -> Row | None:
+        """Change the fields of an event that people edit; return it, or None when there is none of this id."""
+        with self.engine.begin() as connection:
+            connection.execute(update(events).where(events.c.id == event_id).values(**values))
+            found = connection.execute(select(events).where(events.c.id == event_id)).mappings().first()
+            return None if found is None else self.with_clips(connection, [public(found)])[0]

@@ -1,0 +1,17 @@
+"""Stored events as dictionaries: column name → value."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+ALARMS = ("LEAK", "SENSOR_FAULT")
+"""states a person must look at"""
+LOST, BACK = "lost", "back"
+"""kinds of event that the dashboard itself writes: a node became silent, a node is back"""
+
+Row = dict[str, Any]
+
+
+def public(row: Mapping[Any, Any]) -> Row:
+    """Return a stored event in the form for the page."""
+    return dict(row) | {"faults": json.loads(row["faults"])}

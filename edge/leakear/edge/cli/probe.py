@@ -1,0 +1,144 @@
+"""`leakear-edge check` asks the broker: connects as the node itself would, and writes the availability it has now.
+
+Client id, last will and the right to write are those of the node. While the daemon of this configuration runs, its
+connection must not be taken over: another client id is used then, and the finding says what that cannot tell.
+"""
+
+import os
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import paho.mqtt.client as paho
+
+from leakear.edge.errors import ConfigError
+from leakear.edge.messages.reports import Availability
+from leakear.edge.mqtt import protocol_version
+from leakear.edge.mqtt.connection import Connection, Wake, Will
+from leakear.edge.mqtt.inbox import Answered, Inbox, Opened
+from leakear.edge.mqtt.link import client_id
+from leakear.edge.mqtt.protocol_version import ProtocolVersion
+from leakear.edge.mqtt.refusals import reason_codes
+from leakear.edge.node.checks import FAULT, OK, WARNING, Finding
+from leakear.edge.outbox.sequence import Sequence
+from leakear.edge.settings import Settings
+
+AFTERWARDS_S = 0.5
+"""s in which a broker of MQTT 3.1.1 may cut the connection after it has acknowledged what it refuses"""
+
+
+@dataclass
+class Answer:
+    """What the broker said."""
+
+    connection: Connection
+    opened: Opened | None = None
+    written: int | None = None
+    """reason code of its answer to a publish; None: it gave none"""
+    cut: bool = False
+    """whether it closed the connection after that"""
+
+
+def broker(settings: Settings, timeout_s: float = 10.0) -> Finding:
+    """Tell whether the broker lets this node in and takes its messages."""
+    running = daemon_runs(settings)
+    name = client_id(settings.mqtt, settings.node.identity)
+    used = f"{name}-check-{os.getpid()}" if running else name
+    version = ProtocolVersion(settings.mqtt.protocol)
+    try:
+        for _ in range(4):  # the ways in which the daemon would try, too
+            answer = _ask(settings, used, version, timeout_s, write=not running)
+            tried = answer.connection
+            version.attempt_ended(
+                refused=tried.version_refused, hung_up=tried.hung_up, retain_refused=tried.retain_refused
+            )
+            if answer.opened or tried.refusal or (version.number, version.retain) == (tried.protocol, tried.retains):
+                break
+    except ConfigError as error:
+        return Finding("broker", FAULT, str(error), "correct [mqtt]")
+    return _finding(settings, answer, used, running=running)
+
+
+def _finding(settings: Settings, answer: Answer, used: str, *, running: bool) -> Finding:
+    tried = answer.connection
+    if answer.opened is not None:
+        return _let_in(settings, answer, answer.opened, used, running=running)
+    if tried.refusal is not None:
+        remedy = "correct [mqtt], or the broker's rights"
+        if running:
+            remedy += f"; asked as {used}, for the daemon runs: look at its journal, the broker may know that one"
+        return Finding("broker", FAULT, tried.refusal.sentence, remedy)
+    remedy = "is it running, is the address right? Until then events wait in the outbox"
+    return Finding("broker", WARNING, f"{settings.mqtt.where} does not answer", remedy)
+
+
+def _let_in(settings: Settings, answer: Answer, opened: Opened, used: str, *, running: bool) -> Finding:
+    mqtt, tried = settings.mqtt, answer.connection
+    version = f"MQTT {protocol_version.text(tried.protocol)}"
+    topic = settings.node.identity.topic("availability")
+    if answer.written is not None and answer.written >= reason_codes.FAILURE:
+        return Finding("broker", FAULT, reason_codes.explain_publish(answer.written, topic, tried.user).sentence)
+    if answer.cut:
+        said = f"{mqtt.where} cuts the connection of {used} after {topic} was written"
+        return Finding("broker", FAULT, said, "let this node write its topics there (docs/DELIVERY.md)")
+    if not opened.retains:
+        return Finding("broker", WARNING, reason_codes.keeps_nothing(mqtt.host).sentence)
+    if running:
+        remedy = "a broker that admits certain client ids only cannot be judged while the daemon runs: see its journal"
+        return Finding("broker", OK, f"{mqtt.where} accepts {used}, {version}", remedy)
+    return Finding("broker", OK, f"{mqtt.where} accepts this node as {used}, {version}")
+
+
+def daemon_runs(settings: Settings) -> bool:
+    """Whether a daemon of this configuration holds its state folder now."""
+    path = settings.node.directory / "outbox.seq"
+    if not path.exists():
+        return False
+    try:
+        Sequence(path).close()
+    except ConfigError:
+        return True
+    except OSError:  # not readable for this user: better take no connection away
+        return True
+    return False
+
+
+class _Probe(Connection):
+    """A connection that acknowledges nothing: commands that wait for the node are still there afterwards."""
+
+    def __init__(self, *arguments: object) -> None:
+        super().__init__(*arguments)  # type: ignore[arg-type]
+        self._client.manual_ack_set(True)
+
+
+def _ask(settings: Settings, used: str, version: ProtocolVersion, timeout_s: float, *, write: bool) -> Answer:
+    options = settings.mqtt if write else replace(settings.mqtt, session_expiry_s=0)
+    topic = settings.node.identity.topic("availability" if write else "check")
+    payload = Availability.OFFLINE.to_json()
+    inbox, wake = Inbox(options.max_payload), Wake()
+    probe = _Probe(options, used, Will(topic, payload, version.retain), inbox, wake, version.number)
+    thread = threading.Thread(target=probe.run, daemon=True)
+    thread.start()
+    answer, deadline = Answer(probe), time.monotonic() + timeout_s
+
+    def wait(until: Callable[[], bool], end: float) -> None:
+        while thread.is_alive() and not until() and time.monotonic() < end:
+            inbox.arrived.wait(0.05)
+            for notice in inbox.take():
+                if isinstance(notice, Opened):
+                    answer.opened = notice
+                elif isinstance(notice, Answered):
+                    answer.written = notice.code
+
+    wait(lambda: answer.opened is not None, deadline)
+    if answer.opened is not None and write:
+        retain = answer.opened.retains
+        probe.publish(topic, payload, 1, retain)  # true: the daemon does not run
+        wait(lambda: answer.written is not None, deadline)
+        if probe.protocol != paho.MQTTv5:
+            wait(lambda: False, time.monotonic() + AFTERWARDS_S)
+        answer.cut = not thread.is_alive()
+    probe.leave() if answer.opened is not None else probe.cut()
+    thread.join(2)
+    return answer
