@@ -155,12 +155,12 @@ def test_days_before_are_recorded_and_the_first_is_not_judged(tmp_path: Path) ->
     assert np.nanmin(second.dbmin) > -80  # every window is whole: no silence of the pauses reaches into it
 
 
-def test_an_excess_is_found_where_the_score_is_low() -> None:
-    days = series([], hours=96.0, step_s=120.0)
+def test_a_faint_leak_is_found_by_its_nights_where_the_score_is_low() -> None:
+    days = series([], hours=192.0, step_s=120.0)
     days.levels[:] += np.random.default_rng(3).normal(0, 0.3, days.levels.shape)
-    days.levels[-720:, 14:18] += 5
+    days.levels[-2160:, 14:18] += 5  # the last three days
     found = [c for c in decide(days, RULE) if c.state is State.LEAK]
-    assert [c.utc / 3600 for c in found] == [pytest.approx(72.0 + 0.9, abs=0.2)]
+    assert [c.utc / 3600 for c in found] == [pytest.approx(120.0 + 24 + 4.1, abs=0.2)]
     assert decide(days, DecisionRule(rise_db=0)) == []
 
 

@@ -43,7 +43,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "files", nargs="*", type=place, metavar="WAV", help="WAV, FLAC or Ogg recordings, in this order"
     )
-    parser.add_argument("--simulated-day", action="store_true", help="a built-in day: quiet, tap, leak, mended")
+    parser.add_argument(
+        "--simulated-day", action="store_true", help="a built-in day at a known place: quiet, tap, leak, mended"
+    )
     parser.add_argument("--config", type=place, help="configuration; without it: factory model, no MQTT")
     parser.add_argument("--model", type=place, help="model file instead of the configured one")
     parser.add_argument("--speed", type=_speed, default="max", help="max, or a multiple of real time (default: max)")
@@ -77,6 +79,8 @@ def main(args: argparse.Namespace) -> int:
 
 def _replay(node: Node, args: argparse.Namespace, began: float, printer: "Printer") -> int:
     reel = Reel(node.detector, args.files, args.repeat, args.channel, began, printer)
+    if args.simulated_day:
+        demo_day.know_the_place(node.detector.pipeline.judge, node.detector.pipeline.spec)
     source = demo_day.blocks(utc=began) if args.simulated_day else reel.blocks()
     if args.minutes is not None:
         source = takewhile(lambda block: block.monotonic < args.minutes * 60, source)

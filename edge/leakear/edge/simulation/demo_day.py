@@ -17,6 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leakear.edge.audio.blocks import Block
+from leakear.edge.background.background import QUIET
+from leakear.edge.background.entries import ENTRIES
+from leakear.edge.background.own_limit import Variation
+from leakear.edge.background.third_octaves import quiet_levels
+from leakear.edge.decision.judge import Judge
+from leakear.edge.spec import SpectrogramSpec
+from leakear.edge.spectrogram.short_spectra import short_powers
 
 Spectrum = NDArray[np.float32]
 """Power per bin, or samples."""
@@ -42,6 +49,10 @@ class Part:
 
 DAY = (Part("quiet", 20), Part("tap", 10), Part("quiet", 15), Part("leak", 80), Part("quiet", 25))
 """Two and a half hours that hold all a day has to show."""
+NIGHTS = 7
+"""Nights that the demonstration's node knows."""
+CHANGE_DB = 0.3
+"""How much the place changes from hour to hour and from night to night, dB."""
 
 
 def blocks(seed: int = 1, day: tuple[Part, ...] = DAY, *, utc: float = 0.0) -> Iterator[Block]:
@@ -64,6 +75,18 @@ def truth(day: tuple[Part, ...] = DAY) -> list[tuple[float, float, str]]:
     """List what happens: (start, end, what), seconds since the day began."""
     ends = np.cumsum([part.minutes * 60 for part in day])
     return [(float(end) - part.minutes * 60, float(end), part.what) for part, end in zip(day, ends, strict=True)]
+
+
+def know_the_place(judge: Judge, spec: SpectrogramSpec, seed: int = 1) -> None:
+    """Give a node the background that it would have after a week at the place of the simulated day, without a leak."""
+    day = (Part("quiet", 4.0),)
+    sound = np.concatenate([block.samples for block in blocks(seed + 1, day)])
+    windows = sound[: len(sound) // spec.window_samples * spec.window_samples].reshape(-1, spec.window_samples)
+    quiet = np.percentile([quiet_levels(short_powers(window, spec), spec) for window in windows], QUIET, axis=0)
+    varied = np.random.default_rng(seed).normal(0, CHANGE_DB, (ENTRIES, 1)) + quiet
+    judge.background.entries.past = varied.astype(np.float32)
+    judge.decision.nights.known = NIGHTS
+    judge.decision.nights.variation = Variation([CHANGE_DB] * NIGHTS)
 
 
 def write(path: Path, seed: int = 1, day: tuple[Part, ...] = DAY) -> None:
