@@ -107,7 +107,9 @@ def test_what_was_learnt_is_saved_again_as_it_was(folder: Path) -> None:
         saved = node.outbox.load_state()
     for part in ("health", "usual", "told"):
         assert kept(SAVED["pipeline"][part], saved["pipeline"][part])
-    decision = {key: value for key, value in SAVED["pipeline"]["decision"].items() if key != "by_rise"}  # no longer used
+    decision = {
+        key: value for key, value in SAVED["pipeline"]["decision"].items() if key != "by_rise"
+    }  # no longer used
     assert kept(decision, saved["pipeline"]["decision"])
     assert kept(SAVED["memory"], saved["memory"])
     assert saved["faults"] == SAVED["faults"]
