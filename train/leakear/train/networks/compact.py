@@ -97,17 +97,17 @@ def _mean(count: int) -> dict[str, Any]:
 def _unsteadiness(pooled_frames: Any) -> Any:
     """Return the mean deviation over time, above and below the window's mean level, shape (n, 1, 1, 2).
 
-    1 is DEVIATION_DB / 6. The spectrogram's reference puts the mean level at a known value, so one convolution gives
+    1 is DEVIATION_DB / 6. The spectrogram's reference puts the mean level at a known value, so one dense layer gives
     the deviation of each pooled frame, in steps that int8 resolves.
     """
     from keras import layers
 
     rows = pooled_frames.shape[1]
     scale = -SPEC.floor / DEVIATION_DB * 6
-    layer = layers.Conv2D(2, (rows, 1), activation="relu6", trainable=False, name="deviation")
-    deviation = layer(pooled_frames)
-    kernel = np.full((rows, 1, 1, 2), scale / rows) * [1, -1]
-    layer.set_weights([kernel, np.array([-1, 1]) * scale * MEAN_LEVEL])
+    layer = layers.Dense(2, activation="relu6", trainable=False, name="deviation")
+    frames = layers.Reshape((-1, rows))(layers.Permute((2, 1, 3))(pooled_frames))
+    deviation = layers.Reshape((1, -1, 2))(layer(frames))
+    layer.set_weights([np.full((rows, 2), scale / rows) * [1, -1], np.array([-1, 1]) * scale * MEAN_LEVEL])
     return _over_time(deviation, "Average")
 
 
