@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leakear.convert.head import to_logit
+from leakear.edge import texts
 from leakear.edge.errors import InputDataError, LeakearError, ModelError
 from leakear.train.runfolder import CALIBRATION, HELDOUT, Examples, Run, RunInfo, load_run
 
@@ -149,9 +150,11 @@ def _saved_model(path: Path, info: RunInfo) -> Any:
 
 def _description(path: Path) -> dict[str, Any]:
     try:
-        spec = json.loads(path.read_text(encoding="utf-8"))
+        spec = json.loads(texts.read(path))
     except OSError as error:
         raise InputDataError(f"{path} cannot be read: {error.strerror}") from None
+    except texts.TextError as error:
+        raise InputDataError(f"{path} {error}") from None
     except ValueError as error:
         raise InputDataError(f"{path} is not JSON: {error}") from None
     if not isinstance(spec, dict):

@@ -8,7 +8,7 @@ import warnings
 from pathlib import Path
 from typing import Any, NoReturn
 
-from leakear.edge import __version__, files
+from leakear.edge import __version__, files, texts
 from leakear.edge.command_line import number, whole
 from leakear.edge.errors import ConfigError, InputDataError, LeakearError
 
@@ -173,9 +173,11 @@ def _broker(args: argparse.Namespace) -> Any:
 
 def _first_line(path: Path) -> str:
     try:
-        return path.read_text().partition("\n")[0].strip()
+        return texts.read(path).partition("\n")[0].strip()
     except OSError as error:
         raise ConfigError(f"--password-file {path} cannot be read: {error.strerror}.") from error
+    except texts.TextError as error:
+        raise ConfigError(f"--password-file {path} {error}.") from None
 
 
 def _user(words: list[str]) -> int:

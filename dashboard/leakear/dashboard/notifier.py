@@ -14,6 +14,8 @@ from leakear.dashboard.history import Row
 from leakear.dashboard.i18n import sentence, texts
 from leakear.dashboard.notifications import Notifications
 from leakear.edge.errors import ConfigError
+from leakear.edge.texts import TextError
+from leakear.edge.texts import read as read_text
 
 log = logging.getLogger(__name__)
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 5.0, 300.0
@@ -149,7 +151,9 @@ def _urls(path: Path | None) -> list[str]:
     if path is None:
         return []
     try:
-        lines = path.read_text().splitlines()
+        lines = read_text(path).splitlines()
     except OSError as error:
         raise ConfigError(f"--notify {path} cannot be read: {error.strerror}.") from error
+    except TextError as error:
+        raise ConfigError(f"--notify {path} {error}.") from None
     return list(dict.fromkeys(line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#")))
