@@ -55,10 +55,15 @@ def read_wav(path: Path, spec: "SpectrogramSpec", *, channel: Channel = 1) -> ND
     return np.concatenate([block.samples for block in read_blocks(path, spec, channel=channel)])
 
 
-def channels(path: Path) -> int:
-    """Return how many channels a recording has; 1 for one that can be read only once. Raises InputDataError."""
+def rate_and_channels(path: Path) -> tuple[int, int]:
+    """Return the sample rate in Hz and the number of channels of a recording. Raises InputDataError."""
     with opened(path) as sound:
-        return max(1, sound.channels)
+        return sound.rate, max(1, sound.channels)
+
+
+def channels(path: Path) -> int:
+    """Return how many channels a recording has. Raises InputDataError."""
+    return rate_and_channels(path)[1]
 
 
 def seconds(path: Path) -> float | None:
