@@ -110,15 +110,15 @@ class SoundFile:
 @contextmanager
 def opened(path: Path) -> Iterator[SoundFile]:
     """Open a sound file, a pipe, or standard input (`-`). Raises InputDataError with the file's name."""
-    with ExitStack() as stack:
-        try:
+    try:
+        with ExitStack() as stack:
             yield SoundFile(_parts(path, stack))
-        except SoundError as error:
-            raise InputDataError(f"{printable(path)}: {error}") from error
-        except BrokenPipeError:
-            raise
-        except OSError as error:
-            raise InputDataError(f"{printable(path)}: cannot be opened ({error.strerror or error})") from error
+    except SoundError as error:
+        raise InputDataError(f"{printable(path)}: {error}") from error
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise InputDataError(f"{printable(path)}: cannot be opened ({error.strerror or error})") from error
 
 
 def _parts(path: Path, stack: ExitStack) -> list[Part]:

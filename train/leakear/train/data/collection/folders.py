@@ -66,6 +66,12 @@ def scan(data: Path, given: Mapping[str, str]) -> Listing:
     return listing
 
 
+def sounds(data: Path) -> list[Path]:
+    """List all sound files below a folder, whatever their folders are called."""
+    listing = Listing()
+    return sorted(folder / name for folder, names in _walk(data, listing) for name in names if _is_sound(name, listing))
+
+
 def _is_sound(name: str, listing: Listing) -> bool:
     if name.startswith("."):
         return False  # hidden: macOS writes ._NAME beside each file
