@@ -36,17 +36,19 @@ def sound(seconds: float = SECONDS, channels: int = 1, rate: int = RATE) -> np.n
 
 def run(*words: object, feed: bytes | None = None) -> bytes | None:
     """Run a program; None when it refuses."""
-    done = subprocess.run([str(word) for word in words], input=feed, capture_output=True, check=False, timeout=60)
+    done = subprocess.run([str(word) for word in words], input=feed, capture_output=True, check=False, timeout=600)
     return done.stdout if done.returncode == 0 else None
+
+
+SUBTYPES = ("PCM_16", "PCM_24", "FLOAT", "ULAW", "MS_ADPCM", "IMA_ADPCM", "GSM610", "ALAC_16", "VORBIS", "OPUS",
+            "MPEG_LAYER_III", "DOUBLE", "PCM_U8", "G721_32")  # fmt: skip
 
 
 def by_soundfile(folder: Path) -> Iterator[Odd]:
     for kind in soundfile.available_formats():
         if kind in ("RAW", "SD2"):
             continue
-        subtypes = [soundfile.default_subtype(kind), *("PCM_16", "PCM_24", "FLOAT", "ULAW", "MS_ADPCM", "IMA_ADPCM",
-                    "GSM610", "ALAC_16", "VORBIS", "OPUS", "MPEG_LAYER_III", "DOUBLE", "PCM_U8", "G721_32")]  # fmt: skip
-        for subtype in dict.fromkeys(subtypes):
+        for subtype in dict.fromkeys([soundfile.default_subtype(kind), *SUBTYPES]):
             path = folder / f"sf-{subtype}.{kind.lower()}"
             try:
                 if soundfile.check_format(kind, subtype):
@@ -66,7 +68,7 @@ def by_sox(folder: Path, plain: Path) -> Iterator[Odd]:
         path = folder / f"sox.{kind}"
         if run("sox", plain, path) is not None:
             yield Odd(path, kind.upper(), "none", path)
-    for kind in ("wav", "aiff", "au", "flac", "ogg", "w64", "caf", "mp3"):
+    for kind in ("wav", "aiff", "au", "flac", "ogg", "mp3"):  # into a pipe, sox writes broken W64 and CAF
         data = run("sox", plain, "-t", kind, "-")
         if data:
             path = folder / f"sox-piped.{kind}"
@@ -194,10 +196,10 @@ def corpus(folder: Path) -> list[Odd]:
         lambda: by_arecord(folder),
     )
     whole = [odd for write in writers for odd in write()]
-    named = ("sf-PCM_16.wav", "sf-PCM_16.aiff", "sf-PCM_16.au", "sf-PCM_16.caf", "sf-PCM_16.flac", "sf-VORBIS.ogg",
-             "sf-OPUS.ogg", "sf-PCM_16.rf64", "sf-PCM_16.w64", "sf-MPEG_LAYER_III.mp3", "sf-PCM_16.voc", "sf-PCM_16.nist",
-             "sf-PCM_16.ircam", "sf-PCM_16.paf", "sf-PCM_16.avr", "sf-PCM_16.htk", "sf-PCM_16.svx", "sf-PCM_16.mat4",
-             "sf-PCM_16.mat5", "sf-PCM_16.pvf", "sf-PCM_16.sds", "sf-MS_ADPCM.wav", "sf-GSM610.wav", "sf-ALAC_16.caf",
-             "ffmpeg.m4a", "ffmpeg.mka", "ffmpeg.mp3", "ffmpeg.ogg", "flac-0.flac", "flac-1.flac")  # fmt: skip
+    pcm = ("wav", "aiff", "au", "caf", "flac", "rf64", "w64", "voc", "nist", "ircam", "paf", "avr", "htk", "svx",
+           "mat4", "mat5", "pvf", "sds")  # fmt: skip
+    named = {f"sf-PCM_16.{kind}" for kind in pcm} | {"sf-VORBIS.ogg", "sf-OPUS.ogg", "sf-MPEG_LAYER_III.mp3"}
+    named |= {"sf-MS_ADPCM.wav", "sf-GSM610.wav", "sf-ALAC_16.caf", "flac-0.flac", "flac-1.flac"}
+    named |= {f"ffmpeg.{kind}" for kind in ("m4a", "mka", "mp3", "ogg")}
     chosen = [odd for odd in whole if odd.path.name in named]
     return [*whole, *(bad for odd in chosen for bad in mutations(folder, odd)), *wav_headers(folder)]

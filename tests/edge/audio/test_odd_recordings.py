@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 from collections import Counter, defaultdict
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +14,15 @@ from leakear.edge.audio.sound_file import opened
 from leakear.edge.errors import InputDataError
 from tests.support.odd_recordings import Odd, corpus
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(3000)]
 LOSSY = {"OGG", "OPUS", "MP3", "MPEG", "M4A", "WEBM", "MKA", "AAC", "AMR", "3GP", "WMA", "MP4", "MP2"}
+"""Codecs whose decoders differ, and which add or cut off some ms at the ends."""
+CODED = ("ADPCM", "GSM", "G721", "ULAW", "sox.voc")
+"""Parts of names of files whose decoders differ a little."""
+BARE = {"AVR", "HTK", "IRCAM", "MAT4", "MAT5", "NIST", "PAF", "PVF", "SVX", "VOC", "SDS"}
+"""Formats without chunks: what follows the sound is read as sound, or refused."""
+ENDLESS = {"IRCAM", "PAF", "PVF"}
+"""Formats whose header gives no length: a cut cannot be seen."""
 
 
 def ours(path: Path) -> np.ndarray:
@@ -22,6 +30,7 @@ def ours(path: Path) -> np.ndarray:
         return np.concatenate([chunk.frames for chunk in sound.chunks()])
 
 
+@lru_cache(maxsize=64)
 def second(path: Path) -> np.ndarray:
     """Decode with another program: ffmpeg, else sox, else soundfile in one piece."""
     channels, rate = 1, 0
@@ -30,11 +39,25 @@ def second(path: Path) -> np.ndarray:
         channels, rate = info.channels, info.samplerate
     except soundfile.SoundFileError:
         pass
-    words = ("ffmpeg", "-v", "error", "-i", path, "-f", "f32le", "-c:a", "pcm_f32le", *(("-ar", rate) if rate else ()), "-")
-    done = subprocess.run([str(word) for word in words], capture_output=True, check=False, timeout=60)
+    if path.suffix in (".mat4", ".mat5"):  # ffmpeg takes it for something else
+        return soundfile.read(path, dtype="float32", always_2d=True)[0]
+    words = (
+        "ffmpeg",
+        "-v",
+        "error",
+        "-i",
+        path,
+        "-f",
+        "f32le",
+        "-c:a",
+        "pcm_f32le",
+        *(("-ar", rate) if rate else ()),
+        "-",
+    )
+    done = subprocess.run([str(word) for word in words], capture_output=True, check=False, timeout=600)
     if done.returncode == 0 and len(done.stdout):
         return np.frombuffer(done.stdout, np.float32).reshape(-1, channels)
-    done = subprocess.run(["sox", str(path), "-t", "f32", "-"], capture_output=True, check=False, timeout=60)
+    done = subprocess.run(["sox", str(path), "-t", "f32", "-"], capture_output=True, check=False, timeout=600)
     if done.returncode == 0 and len(done.stdout):
         return np.frombuffer(done.stdout, np.float32).reshape(-1, channels)
     return soundfile.read(path, dtype="float32", always_2d=True)[0]
@@ -50,13 +73,15 @@ def outcome(odd: Odd) -> tuple[str, str]:
         wrong = "" if good and (odd.whole is None or odd.times > 1) else f"refused: {said}"
         return "refused", wrong
     if odd.whole is None:
-        return "read", f"read {len(heard)} frames of what should be refused"
+        return "read", "" if odd.container in ENDLESS else f"read {len(heard)} frames of what should be refused"
     wanted = np.concatenate([second(odd.whole)] * odd.times)
-    lossy = odd.container in LOSSY
-    slack = 2400 * odd.times if lossy else 0  # delay and padding of the codec
-    if abs(len(heard) - len(wanted)) > slack:
+    coded = odd.container in LOSSY or any(name in odd.path.name for name in CODED)
+    more, fewer = (2400 * odd.times, 2400 * odd.times) if coded else (0, 0)
+    if odd.container in BARE and odd.times > 1:
+        more = 2000
+    if not -fewer <= len(heard) - len(wanted) <= more:
         return "read", f"{len(heard)} frames, the second decoder has {len(wanted)}"
-    if not lossy and not np.allclose(heard, wanted, atol=2e-3):
+    if not coded and len(heard) == len(wanted) and not np.allclose(heard, wanted, atol=2e-3):
         return "read", f"samples differ by {np.abs(heard - wanted).max():.4f}"
     return "read", ""
 

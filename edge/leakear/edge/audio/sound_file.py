@@ -139,7 +139,7 @@ def _parts(path: Path, stack: ExitStack) -> list[Part]:
     if end == 0:
         raise SoundError("is empty; record it again")
     file.seek(0)
-    if name := ffmpeg.kind(file.read(12)):
+    if name := ffmpeg.kind(file.read(64)):
         return [stack.enter_context(ffmpeg.decoded(path, file, name, end))]
     return examine.parts(file, end)
 

@@ -38,7 +38,7 @@ def parts(file: BinaryIO, end: int) -> list[Part]:
         if head[:4] == b"OggS":
             found += ogg.parts(file, at, end)
         elif mpeg.is_frame(head):
-            found.append(mpeg.parts(file, at, end))
+            found += mpeg.parts(file, at, end)
         else:
             found.append(other.parts(file, at, end))
         at = None

@@ -18,7 +18,8 @@ _KNOWN = {b"LIST", b"bext", b"iXML", b"cue ", b"smpl", b"fact", b"PEAK", b"JUNK"
           b"afsp", b"_PMX", b"aXML", b"axml", b"chna", b"labl", b"guan", b"PAD ", b"junk"}  # fmt: skip
 _ID = re.compile(rb"[A-Za-z0-9 _\-]{4}")
 _TAGS = (b"TAG", b"ID3", b"APETAGEX", b"LYRICS")
-BEGINNINGS = (b"RIFF", b"RIFX", b"RF64", b"BW64", b"FORM", b"fLaC", b"OggS", b".snd", b"caff")
+BEGINNINGS = (b"RIFF", b"RIFX", b"RF64", b"BW64", b"FORM", b"fLaC", b"OggS", b".snd", b"caff",
+              b"riff\x2e\x91\xcf\x11")  # fmt: skip
 """First bytes of a sound file: another recording begins."""
 
 
@@ -48,7 +49,7 @@ def extent(
     `end`: size of the file. `per_second`: bytes a second, 0 where that is not known.
     """
     held = end - start
-    if unknown(size, wide=wide) and size > held:
+    if unknown(size, wide=wide) and (size > held or size < 0):
         return Extent(held, [f"the header does not say how long it is: read to its end ({seconds(held, per_second)})"])
     if size > held:
         raise truncated(seconds(size, per_second), seconds(max(0, held), per_second))

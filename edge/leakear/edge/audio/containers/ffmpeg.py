@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from leakear.edge.audio.containers import riff
+from leakear.edge.audio.containers import ogg, riff
 from leakear.edge.audio.containers.views import Part, SoundError
 
 _KINDS = {
@@ -24,7 +24,9 @@ _KINDS = {
 
 
 def kind(head: bytes) -> str | None:
-    """Return the name of a format that ffmpeg must decode, from a file's first bytes; None: it need not."""
+    """Return the name of a format that ffmpeg must decode, from a file's first 64 bytes; None: it need not."""
+    if head[:4] == b"OggS" and (head[28:33] == b"\x7fFLAC" or head[28:33] == b"Speex"):
+        return "FLAC in Ogg" if head[29:33] == b"FLAC" else "Speex"
     if head[4:8] == b"ftyp":
         return "MP4 or M4A"
     if len(head) > 1 and head[0] == 0xFF and head[1] & 0xF6 == 0xF0:
@@ -45,6 +47,8 @@ def decoded(path: Path, file: BinaryIO, name: str, end: int) -> Iterator[Part]:
         )
     if name.startswith("MP4"):
         _check_boxes(file, end)
+    elif name in ("FLAC in Ogg", "Speex") and len(ogg.parts(file, 0, end)) > 1:
+        raise SoundError("holds several recordings, one after the other; divide it with ffmpeg")
     with tempfile.TemporaryFile() as said:
         with subprocess.Popen(_command(program, path), stdout=subprocess.PIPE, stderr=said) as process:
             assert process.stdout is not None
@@ -88,6 +92,8 @@ def _check_boxes(file: BinaryIO, end: int) -> None:
             size = end - at
         if size < 8 or at + size > end:
             raise SoundError(f"is truncated: it ends within its part {name.decode('latin-1')!r}; copy it again")
+        if name == b"moov" and name in names:
+            raise SoundError("holds two recordings, one after the other; divide it with ffmpeg")
         names.add(name)
         at += size
     if b"moov" not in names:

@@ -6,6 +6,7 @@ Sources: Apple AIFF-C draft 1991; Sun audio(4); Apple Core Audio Format 1.0.
 import struct
 from typing import BinaryIO
 
+from leakear.edge.audio.containers import other
 from leakear.edge.audio.containers.extent import Rest, extent, unknown
 from leakear.edge.audio.containers.views import Part, SoundError, Stream, View
 
@@ -30,7 +31,7 @@ def aiff(file: BinaryIO, start: int, end: int) -> tuple[Part, int | None]:
     """Return the sound at `start` and where another one begins. Raises SoundError."""
     file.seek(start)
     if file.read(12)[8:] not in (b"AIFF", b"AIFC"):
-        return Part(View(file, start, end - start)), None  # 8SVX, 16SV: `other` examines it
+        return other.parts(file, start, end), None  # 8SVX, 16SV
     at, comm, comm_at = start + 12, b"", 0
     while len(head := file.read(8)) == 8:
         name, size = struct.unpack(">4sI", head)
@@ -149,8 +150,7 @@ def caf(file: BinaryIO, start: int, end: int) -> tuple[Part, int | None]:
 
 def _caf_data(file: BinaryIO, start: int, data: tuple[int, int], end: int, desc: bytes) -> tuple[Part, int | None]:
     at, size = data
-    if size == -1:  # to the end of the file, as the format allows
-        return Part(View(file, start, end - start)), None
+    to_end = size == -1  # as the format allows
     per_second = 0
     if len(desc) >= 32:
         rate, packet_bytes, packet_frames = struct.unpack_from(">d8xII", desc)
@@ -163,4 +163,4 @@ def _caf_data(file: BinaryIO, start: int, data: tuple[int, int], end: int, desc:
     file.seek(start)
     head = bytearray(file.read(min(at - start, _LONGEST)))
     struct.pack_into(">q", head, len(head) - 8, found.length)
-    return Part(View(file, at, found.length, bytes(head)), found.notes), found.following
+    return Part(View(file, at, found.length, bytes(head)), [] if to_end else found.notes), found.following

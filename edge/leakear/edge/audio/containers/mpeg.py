@@ -40,34 +40,43 @@ def _frame(head: bytes) -> tuple[int, int, int] | None:
     return samples // 8 * bits // hertz + padding, samples, hertz
 
 
-def parts(file: BinaryIO, start: int, end: int) -> Part:
-    """Return the sound from the first frame at `start` on. Raises SoundError."""
-    at, frames, samples, rate = start, 0, 0, 0
-    promised = _promised(file, start)
+def parts(file: BinaryIO, start: int, end: int) -> list[Part]:
+    """Return the sounds from the first frame at `start` on: each Xing or Info header begins one. Raises SoundError."""
+    found: list[Part] = []
+    begin, frames, samples, rate, promised = start, 0, 0, 0, _promised(file, start)
+    at = start
     while at < end:
         file.seek(at)
         head = file.read(10)
-        found = _frame(head)
-        if found is None or (rate and found[2] != rate):
+        frame = _frame(head)
+        if frame is None or (rate and frame[2] != rate):
             behind = _tag(file, head, at, end)
             if behind is None:
                 raise SoundError(f"is damaged at byte {at}: no frame begins there; copy it again")
             at = behind
             continue
-        size, each, rate = found
+        size, each, rate = frame
         if at + size > end:
             raise SoundError(f"is truncated: it ends within a frame at byte {end}; copy it again")
+        if frames and (another := _promised(file, at)):
+            found.append(_part(file, begin, at, (frames, samples, promised)))
+            begin, frames, samples, promised = at, 0, 0, another
         at, frames, samples = at + size, frames + 1, samples + each
+    return [*found, _part(file, begin, end, (frames, samples, promised))]
+
+
+def _part(file: BinaryIO, begin: int, end: int, counts: tuple[int, int, int]) -> Part:
+    frames, samples, promised = counts
     if promised and frames < promised:
         raise truncated(f"{promised} frames", str(frames))
     least = max(0, samples - _SLACK * (samples // max(1, frames)))
-    return Part(View(file, start, end - start), frames=least, exact=False)
+    return Part(View(file, begin, end - begin), frames=least, exact=False)
 
 
 def _promised(file: BinaryIO, start: int) -> int:
     """Return how many frames the Xing or Info header promises; 0 without one."""
     file.seek(start)
-    data = file.read(200)
+    data = file.read(72)
     for mark in (b"Xing", b"Info"):
         at = data.find(mark, 4, 60)
         if at > 0 and len(data) >= at + 12 and data[at + 7] & 1:
