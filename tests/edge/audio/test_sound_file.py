@@ -54,7 +54,7 @@ def test_a_cut_file_is_refused_whatever_its_container(tmp_path: Path, kind: str,
     path.write_bytes(data)
     assert len(read(path)[0]) >= RATE
     path.write_bytes(data[: len(data) * 45 // 100])
-    with pytest.raises(InputDataError, match="truncated|damaged"):
+    with pytest.raises(InputDataError, match=r"truncated|damaged"):
         read(path)
 
 

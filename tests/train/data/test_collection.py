@@ -18,7 +18,7 @@ from tests.support.sounds import RATE, SMALL, record, sound
 @pytest.mark.parametrize("name", ["no-leak", "noleak", "No Leak", "NO_LEAK", "NL", "Sem vazamento", "non-leak"])
 def test_another_spelling_of_no_leak_is_refused(tmp_path: Path, name: str) -> None:
     record(tmp_path / name / "a.wav", leak=False)
-    with pytest.raises(InputDataError, match="seems to mean NoLeak.*--label"):
+    with pytest.raises(InputDataError, match=r"seems to mean NoLeak.*--label"):
         dataset.listed(tmp_path)
     found = dataset.listed(tmp_path, labels={name: "NoLeak"})
     assert [r.label for r in found.recordings] == ["NoLeak"]
@@ -59,7 +59,7 @@ TABLES = {
     "Portuguese, Windows-1252": "Arquivo;Vazamento?;Observação\r\nLeak/a.wav;Sim;já\r\nNoLeak/b.wav;Não;\r\n".encode(
         "cp1252"
     ),
-    "sep= and quoted line break": b'sep=;\r\nnote;path;label\r\n"two\r\nlines";Leak/a.wav;Leak\r\nx;NoLeak/b.wav;NoLeak\r\n',
+    "sep= and quoted line break": b'sep=;\r\nn;path;label\r\n"two\r\nlines";Leak/a.wav;Leak\r\nx;NoLeak/b.wav;NoLeak\r\n',
     "whole floats, twice": b"path,label,fold\nLeak/a.wav,Leak,1.0\nLeak/a.wav,Leak,1.0\nNoLeak/b.wav,NoLeak,2.0\n",
 }
 
