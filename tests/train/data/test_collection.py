@@ -59,7 +59,7 @@ TABLES = {
     "Portuguese, Windows-1252": "Arquivo;Vazamento?;Observação\r\nLeak/a.wav;Sim;já\r\nNoLeak/b.wav;Não;\r\n".encode(
         "cp1252"
     ),
-    "sep= and quoted line break": b'sep=;\r\nn;path;label\r\n"two\r\nlines";Leak/a.wav;Leak\r\nx;NoLeak/b.wav;NoLeak\r\n',
+    "sep= and quoted line break": b'sep=;\r\nn;path;label\r\n"a\r\nb";Leak/a.wav;Leak\r\n;NoLeak/b.wav;NoLeak\r\n',
     "whole floats, twice": b"path,label,fold\nLeak/a.wav,Leak,1.0\nLeak/a.wav,Leak,1.0\nNoLeak/b.wav,NoLeak,2.0\n",
 }
 

@@ -33,7 +33,7 @@ def guesses(paths: Sequence[Path], data: Path) -> list[Guess]:
     """Guess date and site of each recording of a data folder."""
     found = [_of_file(path) for path in paths]
     stems = [_place_in_name(path.stem) for path in paths]
-    often = {stem for stem, count in Counter(stems).items() if count > 1 and stem}
+    often = {stem for stem, count in Counter(stems).items() if 1 < count < len(paths) and stem}
     return [
         Guess(guess.date, _site(path.relative_to(data).as_posix(), stem if stem in often else "", guess), guess.device)
         for path, stem, guess in zip(paths, stems, found, strict=True)
