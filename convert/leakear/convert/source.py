@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leakear.convert.head import to_logit
-from leakear.edge import files
+from leakear.convert.precision import in_float32, refuse_half
+from leakear.edge import texts
 from leakear.edge.errors import InputDataError, LeakearError, ModelError
 from leakear.train.runfolder import CALIBRATION, HELDOUT, Examples, Run, RunInfo, load_run
 
@@ -134,10 +135,11 @@ def _keras(path: Path) -> Any:
     import keras
 
     try:
-        return keras.models.load_model(path, compile=False)
+        network = keras.models.load_model(path, compile=False)
     except Exception as error:
         reason = " ".join(str(error).split())[:200]
         raise ModelError(f"{path} is not a Keras model that can be opened here: {reason}") from error
+    return in_float32(network, str(path))
 
 
 def _saved_model(path: Path, info: RunInfo) -> Any:
@@ -149,6 +151,7 @@ def _saved_model(path: Path, info: RunInfo) -> Any:
     except Exception as error:
         reason = " ".join(str(error).split())[:200]
         raise ModelError(f"{path} is not a SavedModel that can be opened here: {reason}") from error
+    refuse_half(layer.call_endpoint_fn, str(path))
     inputs = keras.Input((*info.spectrogram.shape, 1), name="spectrogram")
     outputs = layer(inputs)
     if isinstance(outputs, Mapping):
@@ -158,9 +161,11 @@ def _saved_model(path: Path, info: RunInfo) -> Any:
 
 def _description(path: Path) -> dict[str, Any]:
     try:
-        spec = json.loads(files.text(path))
+        spec = json.loads(texts.read(path))
     except OSError as error:
         raise InputDataError(f"{path} cannot be read: {error.strerror}") from None
+    except texts.TextError as error:
+        raise InputDataError(f"{path} {error}") from None
     except ValueError as error:
         raise InputDataError(f"{path} is not JSON: {error}") from None
     if not isinstance(spec, dict):

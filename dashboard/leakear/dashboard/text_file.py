@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from leakear.dashboard.options import warn_if_shared
+from leakear.edge import texts
 from leakear.edge.errors import ConfigError
 
 LARGEST = 64 * 1024
@@ -21,11 +22,9 @@ def read_text(path: Path, flag: str, *, secret: bool = False) -> str:
         raise ConfigError(f"{flag} {path} cannot be read: {error.strerror}.") from error
     if len(content) > LARGEST:
         raise ConfigError(f"{flag} {path} is larger than {LARGEST >> 10} KiB: it is not such a file.")
-    if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        raise ConfigError(f"{flag} {path} is UTF-16: save it as UTF-8.")
     if secret:
         warn_if_shared(flag, path)
     try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{flag} {path} is not UTF-8: save it as UTF-8.") from error
+        return texts.decode(content)
+    except texts.TextError as error:
+        raise ConfigError(f"{flag} {path} {error}.") from None

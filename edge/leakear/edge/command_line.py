@@ -5,6 +5,7 @@ A value that makes no sense is refused by name, before any work, with exit code 
 
 import argparse
 import importlib
+import io
 import math
 import os
 import sys
@@ -14,6 +15,7 @@ from pathlib import Path
 
 from leakear.edge import __version__, options
 from leakear.edge.errors import LeakearError
+from leakear.edge.texts import printable
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,9 @@ class Program:
 
     def run(self, arguments: Sequence[str]) -> int:
         """Run a subcommand; return its exit code."""
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):  # names of files need not be text
+                stream.reconfigure(errors="backslashreplace")
         try:
             args = self.parser(arguments).parse_args(arguments)
             return int(args.main(args))
@@ -70,7 +75,7 @@ class Program:
         return top
 
     def _print_error(self, sentence: str) -> None:
-        print(f"{self.name}: {sentence}", file=sys.stderr)
+        print(f"{self.name}: {printable(sentence)}", file=sys.stderr)
 
 
 def place(text: str) -> Path:

@@ -16,17 +16,6 @@ from pathlib import Path
 from leakear.edge.errors import LeakearError
 
 
-def text(path: Path) -> str:
-    """Read a text that a person wrote; a byte order mark is skipped. Raises OSError, or ValueError: it is no UTF-8."""
-    data = path.read_bytes()
-    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise ValueError("it is UTF-16 text: save it as UTF-8")
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ValueError(f"byte {error.start + 1} is no UTF-8 text: save it as UTF-8") from None
-
-
 def write(path: str | Path, data: bytes, *, mode: int | None = None, like: Path | None = None) -> None:
     """Write a file whole or not at all. Mode and owner as `replacing` says. Raises OSError."""
     with replacing(path, mode=mode, like=like) as temporary:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeAlias, get_origin
 
-from leakear.edge import files
+from leakear.edge import files, texts
 from leakear.edge.errors import ConfigError
 from leakear.edge.fields import Declared, FieldError, check_fields, declared
 
@@ -34,18 +34,21 @@ def parse(text: str, where: str) -> dict[str, Any]:
 
 def _text(path: Path) -> str:
     try:
-        return files.text(path)
+        return texts.read(path)
     except OSError as error:
         remedy = "write one with `leakear-edge config example`" if not path.exists() else "name a file that can be read"
         raise ConfigError(f"configuration {path}: {error.strerror}; {remedy}") from None
-    except ValueError as error:
-        raise ConfigError(f"{path}: not readable as TOML: {error}") from None
+    except texts.TextError as error:
+        raise ConfigError(f"{path} {error}") from None
 
 
 def merged(
     given: Mapping[str, Any], sections: Sections, environment: Mapping[str, str], where: str
 ) -> dict[str, dict[str, Any]]:
-    """Return section → key → value of a parsed file, overridden by the environment. Raises ConfigError."""
+    """Return section → key → value of a parsed file, overridden by the environment. Raises ConfigError.
+
+    An error in a variable names the variable.
+    """
     result = {}
     for name, body in given.items():
         if not isinstance(body, dict):
@@ -67,10 +70,9 @@ def _overrides(environment: Mapping[str, str], sections: Sections) -> Iterator[t
             if name.startswith(prefix):
                 key = name[len(prefix) :].lower()
                 kind = next((each.kind for each in declared(owner) if each.key == key), None)
-                if kind is None:
-                    known = ", ".join(each.key for each in declared(owner))
-                    raise ConfigError(f"environment variable {name}: [{section}] has no key {key}; known: {known}")
-                yield section, key, text if kind is str else _value(text)
+                value = text if kind is str else _value(text)
+                checked(owner, {key: value}, f"environment variable {name}: [{section}]")
+                yield section, key, value
 
 
 def _value(text: str) -> Any:

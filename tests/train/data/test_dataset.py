@@ -47,7 +47,7 @@ def test_the_manifest_in_the_data_folder_is_used(hk: Path) -> None:
     ("lines", "said"),
     [
         (["path,label", "a.wav,Leaky"], "line 2"),
-        (["file,label", "a.wav,Leak"], "columns `path` and `label`"),
+        (["thing,label", "a.wav,Leak"], "columns `path` and `label`"),
         (["path,label,fold", "a.wav,Leak,one"], "not a whole number"),
         (["path,label", "a.wav,Leak"], "class NoLeak"),
         (["path,label", "b.wav,NoLeak"], "class Leak:"),

@@ -3,14 +3,16 @@
 import argparse
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from leakear.edge import files, settings_file
 from leakear.edge.audio.blocks import Block, SensorFault
 from leakear.edge.audio.capture import Capture
-from leakear.edge.audio.recordings import JoinedRecordings
+from leakear.edge.audio.channels import Choice, choice, described, each
+from leakear.edge.audio.reading_progress import shown
+from leakear.edge.audio.recordings import JoinedRecordings, channels
 from leakear.edge.command_line import number, place
 from leakear.edge.decision.calibration import Baseline, Proposal, propose
 from leakear.edge.decision.state_machine import rule_from
@@ -19,6 +21,7 @@ from leakear.edge.messages.reports import utc_text
 from leakear.edge.model.tflite import Model
 from leakear.edge.pipeline import Pipeline
 from leakear.edge.settings import Settings, file_in_use
+from leakear.edge.texts import printable
 
 HELP = """\
 Learn scores and levels of quiet hours and propose a threshold for a false-alarm budget. Nothing changes until
@@ -43,7 +46,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--config", type=Path, help="configuration file (TOML)")
     source = parser.add_mutually_exclusive_group()
     source.add_argument("--hours", type=number(0, above=True), help="listen to the microphone for this long (8)")
-    source.add_argument("--from", dest="files", nargs="+", type=place, metavar="WAV", help="recordings without a leak")
+    source.add_argument("--from", dest="files", nargs="+", type=place, metavar="FILE", help="recordings without a leak")
+    parser.add_argument(
+        "--channel", type=choice, metavar="N|mix|all", help="of recordings: channel, mean, or each ([audio] channel)"
+    )
     parser.add_argument("--false-alarms-per-week", type=number(0, above=True), default=1.0, help="budget (1)")
     parser.add_argument(
         "--accept-leak-like", action="store_true", help="the steady sound here is known not to be a leak"
@@ -82,8 +88,7 @@ def _learn(args: argparse.Namespace, settings: Settings) -> Proposal:
     pipeline = Pipeline.of(model, rule, settings.window, settings.health)
     baseline = Baseline(pipeline.step_s)
     if args.files:
-        joined = JoinedRecordings(pipeline.spec, pipeline.new_recording, settings.audio.channel)
-        learn(pipeline, baseline, (block for path in args.files for block in joined.read(path)))
+        learn(pipeline, baseline, _recorded(args.files, args.channel or settings.audio.channel, pipeline))
     else:
         hours = 8.0 if args.hours is None else args.hours
         with Capture(settings.audio, pipeline.spec) as capture:
@@ -95,6 +100,17 @@ def _learn(args: argparse.Namespace, settings: Settings) -> Proposal:
         false_alarms_per_week=args.false_alarms_per_week,
         accept_leak_like=args.accept_leak_like,
     )
+
+
+def _recorded(paths: Iterable[Path], chosen: Choice, pipeline: Pipeline) -> Iterator[Block]:
+    """Yield the blocks of recordings. Raises InputDataError."""
+    joined = JoinedRecordings(pipeline.spec, pipeline.new_recording)
+    for path in paths:
+        count = channels(path) if path.is_file() else 1
+        if count > 1:
+            print(f"{printable(path)}: has {count} channels; heard: {described(chosen)}", file=sys.stderr)
+        for channel in each(chosen, count):
+            yield from shown(path, joined.read(path, channel))
 
 
 def learn(

@@ -7,22 +7,25 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from itertools import takewhile
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from leakear.edge.audio.blocks import Block
-from leakear.edge.audio.recordings import JoinedRecordings
+from leakear.edge.audio.channels import Channel, Choice, choice, described, each
+from leakear.edge.audio.reading_progress import shown
+from leakear.edge.audio.recordings import JoinedRecordings, channels
 from leakear.edge.command_line import number, place, whole
 from leakear.edge.compose import log_to_stderr, open_node
 from leakear.edge.errors import DeliveryError, InputDataError, UsageError
-from leakear.edge.messages.codec import MessageError
-from leakear.edge.messages.reports import Event, parse_utc, utc_text
+from leakear.edge.messages.reports import Event, utc_text
 from leakear.edge.node.detector import Detector
 from leakear.edge.node.node import Node
 from leakear.edge.pipeline import Result
 from leakear.edge.settings import Settings
 from leakear.edge.simulation import demo_day
+from leakear.edge.texts import printable
 
 HELP = """\
 Put recordings through the very same daemon: windows, health, score, decision and, with a configuration, MQTT.
@@ -32,6 +35,10 @@ Put recordings through the very same daemon: windows, health, score, decision an
   leakear-edge replay --repeat 360 leak.wav             ten seconds of a steady leak, an hour long
   leakear-edge replay --config leakear.toml night.wav   also deliver to the configured broker
   leakear-edge replay --speed 1 night.wav               in real time
+  arecord -f S16_LE -r 48000 | leakear-edge replay -    what another program records
+
+Files: every format of libsndfile (WAV, RF64, FLAC, Ogg, Opus, MP3, AIFF, AU, CAF …), and M4A, AMR and WebM where
+ffmpeg is installed. A damaged or truncated one is refused; one without a length in its header is read to its end.
 
 Without --config nothing is sent and nothing is kept. Exit code 65 when a recording could not be used, 69 when the
 broker has not acknowledged every event by the deadline.
@@ -41,7 +48,7 @@ broker has not acknowledged every event by the deadline.
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command line."""
     parser.add_argument(
-        "files", nargs="*", type=place, metavar="WAV", help="WAV, FLAC or Ogg recordings, in this order"
+        "files", nargs="*", type=place, metavar="FILE", help="recordings, in this order; -: standard input"
     )
     parser.add_argument(
         "--simulated-day", action="store_true", help="a built-in day at a known place: quiet, tap, leak, mended"
@@ -51,9 +58,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--speed", type=_speed, default="max", help="max, or a multiple of real time (default: max)")
     parser.add_argument("--repeat", type=whole(1), default=1, metavar="N", help="play each recording N times")
     parser.add_argument("--minutes", type=number(0, above=True), metavar="M", help="stop after this much sound")
-    parser.add_argument("--channel", type=whole(1), default=1, metavar="K", help="channel to hear, from 1")
     parser.add_argument(
-        "--start", type=_utc, metavar="UTC", help="when the first recording began, e.g. 2026-11-22T02:00:00.000Z"
+        "--channel",
+        type=choice,
+        metavar="N|mix|all",
+        help="channel to hear, from 1; mix: the mean; all: one after the other (default: [audio] channel, 1)",
+    )
+    parser.add_argument(
+        "--start",
+        type=_utc,
+        metavar="UTC",
+        help="when the first recording began, e.g. 2026-11-22T02:00:00Z or 2026-11-22 03:00+01:00",
     )
     parser.add_argument("--deadline", type=number(0), default=30.0, metavar="S", help="s to wait for acknowledgements")
     parser.add_argument("--json", action="store_true", help="one JSON object a line on standard output")
@@ -74,11 +89,12 @@ def main(args: argparse.Namespace) -> int:
         began = args.start or time.time()
         printer, clock = Printer(args.json), FixedClock(args.start is not None)
         with open_node(settings, clock, connect=bool(args.config), observers=(printer.show,)) as node:
-            return _replay(node, args, began, printer)
+            return _replay(node, args, began, printer, settings.audio.channel)
 
 
-def _replay(node: Node, args: argparse.Namespace, began: float, printer: "Printer") -> int:
-    reel = Reel(node.detector, args.files, args.repeat, args.channel, began, printer)
+def _replay(node: Node, args: argparse.Namespace, began: float, printer: "Printer", channel: int) -> int:
+    chosen: Choice = args.channel or channel
+    reel = Reel(node.detector, args.files, args.repeat, chosen, began, printer)
     if args.simulated_day:
         demo_day.know_the_place(node.detector.pipeline.judge, node.detector.pipeline.spec)
     source = demo_day.blocks(utc=began) if args.simulated_day else reel.blocks()
@@ -87,6 +103,8 @@ def _replay(node: Node, args: argparse.Namespace, began: float, printer: "Printe
     node.run(_paced(source, args.speed))
     printer.summary(node.detector)
     if node.link and not node.link.drain(args.deadline):
+        if not node.outbox.depth:
+            raise DeliveryError(f"the broker was not reached within {args.deadline:g} s; no event waits for it")
         raise DeliveryError(
             f"{node.outbox.depth} events were not acknowledged within {args.deadline:g} s; they stay in "
             f"{node.reporter.directory} and go out with the next run"
@@ -100,10 +118,16 @@ def _speed(text: str) -> float | None:
 
 
 def _utc(text: str) -> float:
+    """Read a moment of ISO 8601 with an offset or Z, POSIX seconds."""
     try:
-        return parse_utc(text)
-    except MessageError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
+        moment = datetime.fromisoformat(text.strip())
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        raise argparse.ArgumentTypeError(
+            f"{text!r}: give a date and time with Z or an offset from UTC, e.g. 2026-11-22T02:00:00Z"
+        )
+    return moment.timestamp()
 
 
 def _paced(source: Iterator[Block], pace: float | None) -> Iterator[Block]:
@@ -140,7 +164,7 @@ class Reel:
     detector: Detector
     files: list[Path]
     repeat: int
-    channel: int
+    channel: Choice
     began: float
     """s since 1970"""
     printer: "Printer"
@@ -148,28 +172,44 @@ class Reel:
 
     def blocks(self) -> Iterator[Block]:
         """Yield the blocks of all files. A file that cannot be used is named, counted, and the reel goes on."""
-        joined = JoinedRecordings(self.detector.pipeline.spec, self._new_recording, self.channel, self.began)
+        joined = JoinedRecordings(self.detector.pipeline.spec, self._new_recording, self.began, _say)
         for path in self.files:
             self.printer.file = path
             try:
-                for _ in range(self.repeat):
-                    yield from self._read(joined, path)
+                for channel in self._channels(path):
+                    for _ in range(self.repeat):
+                        yield from self._read(joined, path, channel)
             except InputDataError as error:
                 self.refused += 1
-                print(f"leakear-edge: {error}", file=sys.stderr)
+                _say(str(error))
+
+    def _channels(self, path: Path) -> list[Channel]:
+        """Return the channels to hear; say which ones where there is a choice."""
+        if not path.is_file():
+            if self.channel == "all" or self.repeat > 1:
+                raise InputDataError(f"{printable(path)}: a pipe can be read once only: leave --repeat and all out")
+            return each(self.channel, 1)
+        count = channels(path)
+        if count > 1:
+            _say(f"{printable(path)}: has {count} channels; heard: {described(self.channel)} (--channel N|mix|all)")
+        return each(self.channel, count)
 
     def _new_recording(self, start: int) -> None:
         self.detector.pipeline.new_recording(start)  # a command may have put another pipeline in its place
 
-    def _read(self, joined: JoinedRecordings, path: Path) -> Iterator[Block]:
+    def _read(self, joined: JoinedRecordings, path: Path, channel: Channel) -> Iterator[Block]:
         spec = self.detector.model.info.spec
         origin, before = joined.position, self.detector.pipeline.windower.produced
-        yield from joined.read(path)
+        yield from shown(path, joined.read(path, channel))
         if self.detector.pipeline.windower.produced == before:
             seconds = (joined.position - origin) / spec.sample_rate
             raise InputDataError(
-                f"{path}: lasts {seconds:.1f} s, one window needs {spec.window_seconds:g} s; record longer"
+                f"{printable(path)}: lasts {seconds:.1f} s, one window needs {spec.window_seconds:g} s; record longer"
             )
+
+
+def _say(sentence: str) -> None:
+    print(f"leakear-edge: {printable(sentence)}", file=sys.stderr)
 
 
 class Printer:
@@ -200,7 +240,7 @@ class Printer:
             on = sum(score >= threshold for score in scores)
             mean = sum(scores) / len(scores)
             print(
-                f"{path or 'simulated day'}: {len(scores)} windows, {on} sound like a leak "
+                f"{printable(path or 'simulated day')}: {len(scores)} windows, {on} sound like a leak "
                 f"(P(leak) {threshold:.2f} or more), mean P(leak) {mean:.2f}"
             )
         pipeline = detector.pipeline

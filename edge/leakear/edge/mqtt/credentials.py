@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from leakear.edge import files, options
+from leakear.edge import options, texts
 from leakear.edge.errors import ConfigError
 
 DIRECTORY = "CREDENTIALS_DIRECTORY"
@@ -55,11 +55,11 @@ def login(username: str, password: str, password_file: str) -> Login:
 def _secret(path: Path, key: str) -> str:
     """Content of a file without the line end that editors leave."""
     try:
-        text = files.text(path).rstrip("\r\n")
+        text = texts.read(path).rstrip("\r\n")
     except OSError as error:
         raise ConfigError(f"{key}: {path}: {error.strerror}; make it readable for the user of the service.") from None
-    except ValueError as error:
-        raise ConfigError(f"{key}: {path}: {error}.") from None
+    except texts.TextError as error:
+        raise ConfigError(f"{key}: {path} {error}.") from None
     if not text:
         raise ConfigError(f"{key}: {path} is empty; put the secret into it.")
     return text

@@ -10,6 +10,8 @@ from leakear.edge.command_line import Program
 
 COMMANDS = MappingProxyType(
     {
+        "manifest": ("leakear.train.cli.manifest", "write a table of recordings, to fill in"),
+        "inspect": ("leakear.train.cli.inspect", "report on a data set before training"),
         "fit": ("leakear.train.cli.fit", "train a network on labelled recordings"),
         "crossval": ("leakear.train.cli.crossval", "cross-validate networks and baselines by site, with intervals"),
         "compare": (
@@ -36,6 +38,7 @@ examples:
   leakear-train fit recordings/                      class folders, or recordings/manifest.csv with sites
   leakear-train fit recordings/ --split file --preset reference --batch-size 8
                                                      the reference notebook, with a batch that fits in memory
+  leakear-train manifest recordings/ > recordings/manifest.csv && leakear-train inspect recordings/
   leakear-train crossval recordings/ --preset compact
   leakear-train simulate clips/ --sites 200 && leakear-train fit clips/
   leakear-convert runs/compact-site-42 -o model.tflite

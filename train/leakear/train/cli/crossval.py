@@ -13,7 +13,8 @@ from leakear.edge import files
 from leakear.edge.command_line import number, whole
 from leakear.edge.errors import InputDataError
 from leakear.train import networks, stderr_filter
-from leakear.train.data import augmentation, background_windows, dataset, real_windows, simulated_windows
+from leakear.train.cli import data_options
+from leakear.train.data import augmentation, background_windows, real_windows, simulated_windows
 from leakear.train.data.clips import Recipe
 from leakear.train.data.features import default_cache
 from leakear.train.data.simulated_windows import Plan
@@ -57,7 +58,7 @@ class Candidates:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("data", type=Path, metavar="DATA", help="folder with recordings and their sites")
-    parser.add_argument("--manifest", type=Path, help="CSV beside or instead of DATA/manifest.csv")
+    data_options.add_arguments(parser)
     parser.add_argument("--preset", action="append", choices=("prior", *networks.PRESETS), help="repeat for several")
     parser.add_argument("--baseline", action="append", choices=tuple(BASELINES), help="repeat for several")
     parser.add_argument("--folds", default="fold", metavar="COLUMN", help="column of the manifest that holds folds")
@@ -136,14 +137,22 @@ def permutations(found: Candidates, args: argparse.Namespace) -> Study:
     return Study(f"{args.permute} permutations of the labels by site", tuple(results), 0)
 
 
+def _noises(args: argparse.Namespace) -> tuple[Path, ...]:
+    """Return the background sounds to train on: those that can be used, without the sources kept for judging."""
+    if not args.background:
+        return ()
+    good = data_options.backgrounds(args.background, compact.SPEC)
+    return tuple(path for path in augmentation.divided(args.background)[0] if path in good)
+
+
 def _table(args: argparse.Namespace, *, with_copies: bool) -> Table:
     spec = compact.SPEC
-    noises = augmentation.divided(args.background)[0] if args.background else ()
+    noises = _noises(args)
     copies = [name for name in real_windows.COPIES if noises or "mix" not in name]
-    recipe = Recipe(spec, "all", 4 if with_copies else 0, tuple(copies), noises)
-    loaded = dataset.load(args.data, args.manifest, fold_column=args.folds)
-    found, skipped = dataset.fingerprint(loaded)
-    for name, reason in skipped:
+    recipe = Recipe(spec, "all", 4 if with_copies else 0, tuple(copies), noises, channel=args.channel)
+    prepared = data_options.listed(args, fold_column=args.folds).prepare(spec, clipped=True)
+    found = prepared.recordings
+    for name, reason in prepared.left_out:
         log.warning("left out: %s: %s", name, reason)
     without_site = next((r.name for r in found if r.site is None), None)
     if without_site:
@@ -161,7 +170,7 @@ def _network(name: str, args: argparse.Namespace) -> tuple[str, Detector]:
         raise InputDataError(f"preset {name} uses another spectrogram: evaluate it with `leakear-train compare`")
     if name != "compact":
         return f"{preset.help}; {args.epochs} epochs", detectors.scratch(preset, args.epochs, FitOptions().seed)
-    noises = augmentation.divided(args.background)[0] if args.background else ()
+    noises = _noises(args)
     windows = simulated_windows.windows(SIMULATED, preset.spec, noises, _cache(args))
     options = FitOptions(shrinkage=args.shrinkage)
     options = replace(options, pretrain_epochs=0) if "pretraining" in args.ablate else options

@@ -14,7 +14,8 @@ from tqdm import tqdm
 
 from leakear.edge import files
 from leakear.edge.audio.blocks import Block
-from leakear.edge.audio.recordings import read_blocks
+from leakear.edge.audio.channels import Channel, each
+from leakear.edge.audio.recordings import channels, read_blocks
 from leakear.edge.command_line import number
 from leakear.edge.decision.state_machine import DecisionRule, State, rule_from
 from leakear.edge.errors import InputDataError
@@ -22,8 +23,8 @@ from leakear.edge.model.tflite import FACTORY, Model
 from leakear.edge.pipeline import Pipeline, Scorer
 from leakear.edge.spec import Samples, SpectrogramSpec
 from leakear.edge.windows import WindowOptions
+from leakear.train.cli import data_options
 from leakear.train.cli.nodedays import RULE_HELP, parse_rule
-from leakear.train.data import dataset
 from leakear.train.data.augmentation import loop
 from leakear.train.data.dataset import Recording
 from leakear.train.nodedays.outcome import poisson_interval, share_interval
@@ -62,7 +63,7 @@ class Alerts:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command line."""
     parser.add_argument("data", type=Path, help="class folders, or a folder with manifest.csv")
-    parser.add_argument("--manifest", type=Path, help="manifest (default: DATA/manifest.csv where there is one)")
+    data_options.add_arguments(parser)
     parser.add_argument("--model", type=Path, default=FACTORY, help="model file (default: the factory model)")
     parser.add_argument(
         "--minutes", type=number(0, 1440, above=True), default=60.0, help="to which short recordings go round (60)"
@@ -83,12 +84,15 @@ def main(args: argparse.Namespace) -> int:
         files.file(args.json, "--json")
     model = Model.load(args.model)
     rule = rule_from(model.info.decision, parse_rule(args.rule))
-    recordings = dataset.load(args.data, args.manifest)
+    data = data_options.listed(args)
     window = WindowOptions(step_s=args.step)
     found, bad = [], 0
-    for recording in tqdm(recordings, unit="file", disable=None):
+    for recording in tqdm(data.listed.recordings, unit="file", disable=None):
         try:
-            found.append(alerts_of(recording, model, model.info.spec, rule, window, args.minutes))
+            found += [
+                alerts_of(recording, model, model.info.spec, rule, window, args.minutes, channel)
+                for channel in each(data.channel, channels(recording.path))
+            ]
         except InputDataError as error:
             print(f"left out: {error}")
             bad += 1
@@ -112,9 +116,10 @@ def alerts_of(
     rule: DecisionRule,
     window: WindowOptions,
     minutes: float,
+    channel: Channel = "mix",
 ) -> Alerts:
     """Return the alerts of a node that hears one recording. Raises InputDataError."""
-    day = record(repeated(recording.path, spec, minutes * 60), Pipeline(model, spec, rule, window))
+    day = record(repeated(recording.path, spec, minutes * 60, channel), Pipeline(model, spec, rule, window))
     changes = [change.state for change in decide(day, rule)]
     scores = day.score[~np.isnan(day.score)]
     return Alerts(
@@ -128,14 +133,20 @@ def alerts_of(
     )
 
 
-def repeated(path: Path, spec: SpectrogramSpec, least_s: float) -> Iterator[Block]:
+def repeated(path: Path, spec: SpectrogramSpec, least_s: float, channel: Channel = "mix") -> Iterator[Block]:
     """Stream a recording, repeated until `least_s` seconds have passed; the seams are cross-faded."""
-    sound: Samples = np.concatenate([block.samples for block in read_blocks(path, spec)])
-    wanted = max(round(least_s * spec.sample_rate), len(sound))
+    blocks = read_blocks(path, spec, channel=channel)
+    wanted = round(least_s * spec.sample_rate)
+    begun: list[Block] = []
+    for block in blocks:
+        begun.append(block)
+        if block.start + len(block.samples) >= wanted:  # as long as it must be: not held in memory
+            yield from begun
+            yield from blocks
+            return
+    sound: Samples = np.concatenate([block.samples for block in begun])
     fade = round(FADE_S * spec.sample_rate)
-    if wanted > len(sound):
-        once = len(sound) - min(fade, len(sound) // 2)
-        sound = loop(sound, once, 0, fade)
+    sound = loop(sound, len(sound) - min(fade, len(sound) // 2), 0, fade)
     once = len(sound)
     sound = np.resize(sound, once + BLOCK)  # continues after its end, so that every block is one slice
     for start in range(0, wanted, BLOCK):

@@ -3,16 +3,15 @@
 import argparse
 import dataclasses
 import logging
-import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from leakear.edge import files
 from leakear.edge.command_line import number, whole
 from leakear.train import networks, session, stderr_filter
-from leakear.train.data import augmentation, dataset
+from leakear.train.cli import data_options
 from leakear.train.data.clips import Recipe
-from leakear.train.data.features import default_cache
 from leakear.train.data.split import WAYS, split
 from leakear.train.networks import Preset
 from leakear.train.runfolder import Run
@@ -22,8 +21,9 @@ log = logging.getLogger(__name__)
 
 HELP = """\
 Train a network on labelled recordings. DATA holds class folders (a name that begins with NoLeak is NoLeak, any other
-is Leak) or a manifest.csv with the columns path, label and, to validate on other sites, site. An interrupted run
-continues where it stopped. A recording that cannot be read is named and left out.
+is Leak) or a manifest.csv with the columns path, label and, to validate on other sites, site. What became of each
+folder is printed first (--dry-run: only that). A recording that cannot be used is named and left out. An interrupted
+run continues where it stopped.
 
   leakear-train fit recordings/ --background noises/           our network, validated on other sites
   leakear-train fit recordings/ --split file --windows first --preset reference --batch-size 8
@@ -46,9 +46,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _data_arguments(group: Any) -> None:
-    group.add_argument("--manifest", type=Path, help="CSV beside or instead of DATA/manifest.csv")
+    data_options.add_arguments(group)
+    group.add_argument("--dry-run", action="store_true", help="show what would be trained on, and stop")
     group.add_argument(
-        "--site-pattern", type=_pattern, metavar="REGEX", help="read the site from a name: its first group"
+        "--site-pattern", type=data_options.pattern, metavar="REGEX", help="read the site from a name: its first group"
     )
     group.add_argument(
         "--split", choices=WAYS, default="site", help="validate on other sites, on other files, or not at all"
@@ -60,10 +61,7 @@ def _data_arguments(group: Any) -> None:
     group.add_argument(
         "--windows", choices=("all", "first"), help="which windows of a file to use (first: the notebook's rule)"
     )
-    group.add_argument("--cache", type=Path, metavar="DIR", help="where computed features are kept")
-    group.add_argument(
-        "--jobs", type=whole(1), metavar="N", help="processes that compute features (default: one per core)"
-    )
+    data_options.add_cache_arguments(group)
     group.add_argument(
         "--attribution",
         action="append",
@@ -84,35 +82,32 @@ def _learning_arguments(group: Any) -> None:
     group.add_argument("--fresh", action="store_true", help="delete what was trained in RUN and start again")
 
 
-def _pattern(text: str) -> str:
-    try:
-        if re.compile(text).groups == 1:
-            return text
-    except re.error as error:
-        raise argparse.ArgumentTypeError(f"{text!r}: {error}") from None
-    raise argparse.ArgumentTypeError(f"{text!r}: give a regular expression with one (group)")
-
-
 def main(args: argparse.Namespace) -> int:
     """Run `fit`."""
     worker, _ = task()
     preset = _preset(args)
     output = args.output or Path("runs") / f"{preset.name}-{args.split}-{args.seed}"
     files.folder(output, "-o")
-    recordings = dataset.load(args.data, args.manifest, fold_column=args.fold_column, site_pattern=args.site_pattern)
-    recordings, unreadable = dataset.fingerprint(recordings)
-    dataset.require_classes(recordings, str(args.data))
+    data = data_options.listed(args, fold_column=args.fold_column, site_pattern=args.site_pattern)
+    recipe = _recipe(preset, args)
+    prepared = data.prepare(preset.spec)
+    divided = split(prepared.recordings, args.split, args.seed, args.fold)
+    for line in divided.lines():
+        print(line)
+    if args.dry_run:
+        _print_left_out(prepared.left_out)
+        return 0
     if args.fresh and worker == 0:
         session.clear(output)
     job = session.Job(
         preset=preset,
-        recipe=_recipe(preset, args),
-        split=split(recordings, args.split, args.seed, args.fold),
-        skipped=tuple(unreadable),
+        recipe=recipe,
+        split=divided,
+        skipped=prepared.left_out,
         attribution=tuple(args.attribution),
     )
     stderr_filter.load_tensorflow()
-    run = session.run(job, output, join(), cache=args.cache or default_cache(), jobs=args.jobs)
+    run = session.run(job, output, join(), cache=data.cache, jobs=args.jobs)
     if run:
         _print_summary(run)
     return 0
@@ -126,14 +121,27 @@ def _preset(args: argparse.Namespace) -> Preset:
 
 
 def _recipe(preset: Preset, args: argparse.Namespace) -> Recipe:
-    backgrounds = augmentation.backgrounds(args.background) if args.background else ()
-    return Recipe(preset.spec, preset.windows, preset.copies, preset.augmentations, backgrounds, args.seed)
+    backgrounds = data_options.backgrounds(args.background, preset.spec)
+    return Recipe(
+        preset.spec,
+        preset.windows,
+        preset.copies,
+        preset.augmentations,
+        backgrounds,
+        args.seed,
+        args.channel,
+        healthy=True,
+    )
+
+
+def _print_left_out(left_out: Sequence[tuple[str, str]]) -> None:
+    for name, reason in left_out:
+        print(f"left out: {name}: {reason}")
+    if left_out:
+        print(f"{len(left_out)} recordings were left out")
 
 
 def _print_summary(run: Run) -> None:
-    for name, reason in ((entry["path"], entry["reason"]) for entry in run.info.data["skipped"]):
-        print(f"left out: {name}: {reason}")
-    if run.info.data["skipped"]:
-        print(f"{len(run.info.data['skipped'])} recordings were left out")
+    _print_left_out([(entry["path"], entry["reason"]) for entry in run.info.data["skipped"]])
     print((run.path / "classification_report.txt").read_text(encoding="utf-8"))
     print(f"{run.path}: open report.html; next: leakear-convert {run.path} -o model.tflite")

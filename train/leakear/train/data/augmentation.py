@@ -176,7 +176,8 @@ def _background(rng: Rng, scene: Scene, length: int) -> Samples:
     """Return sound to add, shape (length,), band-limited as the recording is."""
     rate = scene.spec.sample_rate
     if scene.backgrounds and rng.random() < 0.7:
-        sound = read_wav(scene.backgrounds[rng.integers(len(scene.backgrounds))], scene.spec)
+        path = scene.backgrounds[rng.integers(len(scene.backgrounds))]
+        sound = read_wav(path, scene.spec, channel="mix")
     else:
         sound = _coloured(rng, length, rng.uniform(0, 2))
     if scene.source_rate < rate:

@@ -12,7 +12,10 @@ from typing import Literal, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from leakear.edge.audio import recordings
+from leakear.edge.audio.channels import Channel, Choice, each
 from leakear.edge.audio.recordings import read_blocks
+from leakear.edge.errors import InputDataError
 from leakear.edge.spec import Decibels, Samples, SpectrogramSpec
 from leakear.edge.spectrogram import spectrogram
 from leakear.train.data.augmentation import Scene, augment, loop
@@ -40,6 +43,10 @@ class Recipe:
     backgrounds: tuple[Path, ...] = ()
     """Sound files for `mix`."""
     seed: int = 42
+    channel: Choice = "mix"
+    """What is heard of a recording with several channels."""
+    healthy: bool = False
+    """Leave out windows in which a node would find no sound of the pipe (`collection.survey.UNUSABLE`)."""
 
     @property
     def plain(self) -> "Recipe":
@@ -66,9 +73,13 @@ def encode(decibels: Decibels, spec: SpectrogramSpec) -> Codes:
 
 def clips(recording: Recording, recipe: Recipe) -> Iterator[Clip]:
     """Yield the windows of a recording, each followed by its copies. Raises InputDataError."""
-    scene = Scene(recipe.spec, _source_rate(recording.path), recipe.backgrounds)
-    sounds = _whole(recording.path, recipe.spec) if recipe.windows == "first" else windows(recording.path, recipe.spec)
+    rate, count = _source(recording.path)
+    scene = Scene(recipe.spec, rate, recipe.backgrounds)
+    cut = _whole if recipe.windows == "first" else windows
+    sounds = (sound for channel in each(recipe.channel, count) for sound in cut(recording.path, recipe.spec, channel))
     for number, sound in enumerate(sounds):
+        if recipe.healthy and not usable(sound, recipe.spec):
+            continue
         yield Clip(number, 0, "", _codes(sound, recipe))
         for copy in range(1, recipe.copies + 1):
             rng = np.random.default_rng([recipe.seed, int(recording.sha256[:15] or "0", 16), number, copy])
@@ -76,14 +87,23 @@ def clips(recording: Recording, recipe: Recipe) -> Iterator[Clip]:
             yield Clip(number, copy, name, _codes(augment(sound, name, rng, scene), recipe))
 
 
-def windows(path: Path, spec: SpectrogramSpec) -> Iterator[Samples]:
+def usable(sound: Samples, spec: SpectrogramSpec) -> bool:
+    """Tell whether a node would take this window for the sound of a pipe; a shorter or longer sound: its beginning."""
+    from leakear.train.data.collection.survey import UNUSABLE, health
+
+    length = spec.window_samples
+    window = sound[:length] if len(sound) >= length else loop(sound, length, 0, round(0.05 * spec.sample_rate))
+    return not set(UNUSABLE).intersection(health(window, spec)[1])
+
+
+def windows(path: Path, spec: SpectrogramSpec, channel: Channel = "mix") -> Iterator[Samples]:
     """Yield the windows of a sound file, each of shape (window_samples,), reading only as far as needed.
 
     A remainder gives a window that ends with the file. A file shorter than a window is looped with cross-fades.
     """
     length = spec.window_samples
     recent = pending = np.zeros(0, np.float32)
-    for block in read_blocks(path, spec):
+    for block in read_blocks(path, spec, channel=channel, note=_silently):
         pending = np.concatenate([pending, block.samples])
         while len(pending) >= length:
             recent, pending = pending[:length], pending[length:]
@@ -94,18 +114,21 @@ def windows(path: Path, spec: SpectrogramSpec) -> Iterator[Samples]:
         yield np.concatenate([recent, pending])[-length:]
 
 
-def _source_rate(path: Path) -> int:
-    import soundfile
-
+def _source(path: Path) -> tuple[int, int]:
+    """Return rate and channels of a file."""
     try:
-        return int(soundfile.info(path).samplerate)
-    except (soundfile.SoundFileError, OSError):
-        return 0  # unreadable: `read_blocks` raises InputDataError with the reason
+        return recordings.rate_and_channels(path)
+    except InputDataError:
+        return 0, 1  # `read_blocks` raises the same with the reason
 
 
-def _whole(path: Path, spec: SpectrogramSpec) -> Iterator[Samples]:
+def _silently(_note: str) -> None:
+    """Drop a note: the survey before the training has told it."""
+
+
+def _whole(path: Path, spec: SpectrogramSpec, channel: Channel) -> Iterator[Samples]:
     limit, parts = round(_WHOLE_S * spec.sample_rate), []
-    for block in read_blocks(path, spec):
+    for block in read_blocks(path, spec, channel=channel, note=_silently):
         parts.append(block.samples)
         if block.start + len(block.samples) >= limit:
             break

@@ -1,20 +1,23 @@
 """Labelled recordings: from a manifest (`data.manifest`), or from class folders by the reference notebook's rule.
 
-The notebook's rule: a folder whose name begins with `NoLeak` is NoLeak, any other is Leak.
+The notebook's rule: a folder whose name begins with `NoLeak` is NoLeak, any other is Leak (`collection.labels`).
 """
 
 import hashlib
+import os
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from leakear.edge.errors import InputDataError
-from leakear.train.data.manifest import MANIFEST, read
+from leakear.edge.texts import printable
+from leakear.train.data.collection.folders import SOUND_SUFFIXES, scan
+from leakear.train.data.manifest import MANIFEST, locate, read
 from leakear.train.runfolder import LABELS
 
-SOUND_SUFFIXES = (".wav", ".flac", ".ogg")
+__all__ = ["SOUND_SUFFIXES", "Recording", "digest", "fingerprint", "groups", "listed", "load", "require_classes"]
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,11 @@ class Recording:
     """Pipe material."""
     sha256: str = ""
     """Of the file, from the manifest or from `fingerprint`; empty before."""
+    kind: str = ""
+    """The class as the data set names it: its folder, or the cell of the manifest."""
+    date: str | None = None
+    same: str = ""
+    """Recordings of the same sound have the same text here (`collection.duplicates`); empty: there is no other."""
 
     @property
     def target(self) -> int:
@@ -40,44 +48,98 @@ class Recording:
         return LABELS.index(self.label)
 
 
+@dataclass(frozen=True)
+class Listed:
+    """The recordings of a data folder, and what a person should know about the choice."""
+
+    recordings: list[Recording]
+    lines: list[str] = field(default_factory=list)
+    """A line a class folder, and what was not taken; or the columns of the manifest."""
+    source: str = ""
+    """The manifest or the folder, for messages."""
+
+
 def load(
-    data: Path, manifest: Path | None = None, *, fold_column: str = "fold", site_pattern: str | None = None
+    data: Path,
+    manifest: Path | None = None,
+    *,
+    fold_column: str = "fold",
+    site_pattern: str | None = None,
+    labels: Mapping[str, str] | None = None,
 ) -> list[Recording]:
+    """List the recordings of a data folder, sorted by name: `listed`, without the lines."""
+    found = listed(data, manifest, fold_column=fold_column, site_pattern=site_pattern, labels=labels)
+    require_classes(found.recordings, found.source)
+    return found.recordings
+
+
+def listed(
+    data: Path,
+    manifest: Path | None = None,
+    *,
+    fold_column: str = "fold",
+    site_pattern: str | None = None,
+    labels: Mapping[str, str] | None = None,
+) -> Listed:
     """List the recordings of a data folder, sorted by name.
 
     `manifest` defaults to `DATA/manifest.csv` where that exists. `site_pattern` is a regular expression whose first
-    group, found in a recording's name, is its site. InputDataError when there is no usable recording.
+    group, found in a recording's name, is its site. `labels`: name of a folder, or label in the manifest → class.
+    Raises InputDataError.
     """
     if not data.is_dir():
         raise InputDataError(f"{data} is not a folder: give the folder that holds the class folders or {MANIFEST}")
     if manifest is None and (data / MANIFEST).is_file():
         manifest = data / MANIFEST
-    recordings = _from_manifest(data, manifest, fold_column) if manifest else _from_folders(data)
+    if manifest:
+        recordings = _from_manifest(data, manifest, fold_column, labels or {})
+        counts = Counter(f"{r.kind} → {r.label}" for r in recordings)
+        lines = [f"{printable(kind)}, {count}" for kind, count in sorted(counts.items())]
+    else:
+        listing = scan(data, labels or {})
+        recordings = [
+            Recording(path, label, _name(path, data), kind=printable(kind)) for path, label, kind in listing.files
+        ]
+        lines = list(listing.lines())
     if site_pattern is not None:
         recordings = [replace(r, site=_site(r.name, site_pattern)) for r in recordings]
-    require_classes(recordings, str(manifest or data))
-    return sorted(recordings, key=lambda r: r.name)
+    return Listed(sorted(recordings, key=lambda r: r.name), lines, str(manifest or data))
 
 
-def class_of_folder(name: str) -> str:
-    """Return the label of a class folder by the notebook's rule."""
-    return LABELS[0] if name.startswith(LABELS[0]) else LABELS[1]
+def _name(path: Path, data: Path) -> str:
+    """Return a recording's name in reports: relative to the data folder, always printable."""
+    return printable(
+        os.path.relpath(path, data) if not path.is_relative_to(data) else path.relative_to(data).as_posix()
+    )
 
 
-def require_classes(recordings: Iterable[Recording], source: str) -> None:
-    """Raise InputDataError unless both classes are present; `source` names the place in the message."""
+def require_classes(recordings: Iterable[Recording], source: str, left_out: Sequence[tuple[str, str]] = ()) -> None:
+    """Raise InputDataError unless both classes are present.
+
+    `source` names the place in the message; `left_out`: (name, reason) of recordings that could not be used.
+    """
     counts = Counter(r.label for r in recordings)
     for label in LABELS:
         if not counts[label]:
             raise InputDataError(
-                f"{source} holds no usable recording of class {label}: add some, both classes are needed"
+                f"{source} holds no usable recording of class {label}: "
+                + (
+                    f"{len(left_out)} were left out: {_first(left_out)}"
+                    if left_out
+                    else "add some, both classes are needed"
+                )
             )
 
 
-def groups(recordings: Sequence[Recording]) -> list[str]:
-    """Return each recording's site, sites that share a byte-identical file joined into one.
+def _first(left_out: Sequence[tuple[str, str]], shown: int = 3) -> str:
+    more = f"; and {len(left_out) - shown} more" if len(left_out) > shown else ""
+    return "; ".join(f"{name}: {why}" for name, why in left_out[:shown]) + more
 
-    Else one file with two names could be on both sides of a split. A recording without a site is a group of its own.
+
+def groups(recordings: Sequence[Recording]) -> list[str]:
+    """Return each recording's site, sites that share the same sound joined into one.
+
+    Else one sound with two names could be on both sides of a split. A recording without a site is a group of its own.
     """
     parent: dict[str, str] = {}
 
@@ -86,9 +148,14 @@ def groups(recordings: Sequence[Recording]) -> list[str]:
             key = parent[key]
         return key
 
+    def sound(r: Recording) -> str:
+        return f"same:{r.same}" if r.same else f"sha:{r.sha256 or r.name}"
+
     for r in recordings:
-        parent[root(f"site:{r.site}" if r.site is not None else f"file:{r.name}")] = root(f"sha:{r.sha256 or r.name}")
-    found = [root(f"sha:{r.sha256 or r.name}") for r in recordings]
+        parent[root(f"site:{r.site}" if r.site is not None else f"file:{r.name}")] = root(sound(r))
+        if r.same and r.sha256:
+            parent[root(f"sha:{r.sha256}")] = root(sound(r))
+    found = [root(sound(r)) for r in recordings]
     names: dict[str, str] = {}
     for r, key in zip(recordings, found, strict=True):
         name = r.site or r.name
@@ -132,18 +199,16 @@ def _site(name: str, pattern: str) -> str:
     raise InputDataError(f"site pattern {pattern!r} finds no site in {name}: widen it, or give a manifest")
 
 
-def _from_folders(data: Path) -> list[Recording]:
-    return [
-        Recording(path, class_of_folder(folder.name), f"{folder.name}/{path.name}")
-        for folder in sorted(data.iterdir())
-        if folder.is_dir()
-        for path in sorted(folder.iterdir())
-        if path.suffix.lower() in SOUND_SUFFIXES
-    ]
-
-
-def _from_manifest(data: Path, manifest: Path, fold_column: str) -> list[Recording]:
-    return [
-        Recording(data / row.path, row.label, row.path, row.site, row.fold, row.material, row.sha256)
-        for row in read(manifest, fold_column)
-    ]
+def _from_manifest(data: Path, manifest: Path, fold_column: str, labels: Mapping[str, str]) -> list[Recording]:
+    found: dict[Path, Recording] = {}
+    for row in read(manifest, fold_column, labels):
+        path = locate(data, row.path)
+        recording = Recording(
+            path, row.label, _name(path, data), row.site, row.fold, row.material, row.sha256, row.kind, row.date
+        )
+        before = found.setdefault(path, recording)
+        if before.label != recording.label:
+            raise InputDataError(
+                f"{printable(manifest)}: {recording.name} stands there as Leak and as NoLeak: delete one of the rows"
+            )
+    return list(found.values())

@@ -24,6 +24,7 @@ from tqdm import tqdm
 
 from leakear.edge import files
 from leakear.edge.errors import InputDataError
+from leakear.edge.texts import printable
 from leakear.train.data.clips import Codes, Recipe, clips
 from leakear.train.data.dataset import Recording
 from leakear.train.processes import processes
@@ -181,7 +182,7 @@ def _write(folder: Path, number: int, recordings: Sequence[tuple[int, Recording]
                 file.seek(begun)
                 del rows[written:]
                 checksum = running
-                skipped.append((index, str(error).removeprefix(f"{recording.path}: ")))
+                skipped.append((index, str(error).removeprefix(f"{printable(recording.path)}: ")))
     part.replace(path)
     shard = Shard(path, checksum.hexdigest(), tuple(rows), tuple(skipped))
     described = json.dumps({"sha256": shard.sha256, "rows": rows, "skipped": skipped})

@@ -128,5 +128,5 @@ def _mix(
 
 @remember
 def _background(path: Path, spec: SpectrogramSpec) -> Samples:
-    sound = read_wav(path, spec)
+    sound = read_wav(path, spec, channel="mix")
     return (sound - sound.mean()).astype(np.float32)

@@ -28,12 +28,29 @@ class Split:
     fold: int | None
     train: tuple[Recording, ...]
     validation: tuple[Recording, ...]
+    moved: tuple[str, ...] = ()
+    """Names of recordings that train because another recording of the same sound does."""
+
+    def lines(self) -> list[str]:
+        """Say how the recordings are divided."""
+        said = [f"split by {self.by}: {len(self.train)} recordings train, {len(self.validation)} validate"]
+        if self.moved:
+            said.append(f"{len(self.moved)} copies were moved to training, where the same sound is: {self.moved[0]} …")
+        return said
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON object of `split.json`."""
         sides = (("train", self.train), ("validation", self.validation))
         files = [
-            {"file": r.name, "label": r.label, "site": r.site, "fold": r.fold, "side": side, "sha256": r.sha256}
+            {
+                "file": r.name,
+                "label": r.label,
+                "class": r.kind,
+                "site": r.site,
+                "fold": r.fold,
+                "side": side,
+                "sha256": r.sha256,
+            }
             for side, recordings in sides
             for r in recordings
         ]
@@ -62,11 +79,20 @@ def split(recordings: Sequence[Recording], by: str = "site", seed: int = 42, fol
         held = _by_fold(recordings, fold)
     else:
         held = _by_site(recordings, seed)
+    held, moved = _together(recordings, held)
     train = tuple(r for r, out in zip(recordings, held, strict=True) if not out)
     validation = tuple(r for r, out in zip(recordings, held, strict=True) if out)
     require_classes(train, f"the training side of the split by {by}")
     require_classes(validation, f"the validation side of the split by {by}")
-    return Split(by, seed, fold, train, validation)
+    return Split(by, seed, fold, train, validation, moved)
+
+
+def _together(recordings: Sequence[Recording], held: list[bool]) -> tuple[list[bool], tuple[str, ...]]:
+    """Put copies of one sound on one side: into training where one of them trains. Also return what was moved."""
+    trained = {r.same for r, out in zip(recordings, held, strict=True) if not out and r.same}
+    moved = [bool(out and r.same in trained) for r, out in zip(recordings, held, strict=True)]
+    names = tuple(r.name for r, change in zip(recordings, moved, strict=True) if change)
+    return [out and not change for out, change in zip(held, moved, strict=True)], names
 
 
 def _sites(recordings: Sequence[Recording]) -> list[str]:

@@ -1,32 +1,19 @@
 """Writes the report of a training: pictures, tables and one self-contained HTML page."""
 
-import base64
 import html
-import io
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from leakear.train.data.features import FeatureSet
-from leakear.train.evaluation import figures, scoring
+from leakear.train.evaluation import figures, html_page, scoring
 from leakear.train.evaluation.scoring import Scores
 from leakear.train.runfolder import RunInfo
 
 _EXAMPLES = 3
 """Number of windows shown for each kind of hit and miss."""
-_STYLE = """
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem; color: #222 }
-h1 { margin-bottom: 0 } h2 { margin-top: 2.2rem; border-bottom: 1px solid #ddd }
-table { border-collapse: collapse } td, th { padding: .2rem .9rem .2rem 0; text-align: left; vertical-align: top }
-th { color: #666; font-weight: 600 } td.n { text-align: right; font-variant-numeric: tabular-nums }
-img { max-width: 100% } .row { display: flex; flex-wrap: wrap; gap: 1rem } figure { margin: 0; width: 19rem }
-figcaption { font-size: .8rem; overflow-wrap: anywhere } .note { color: #666 }
-pre { background: #f6f6f6; padding: .8rem; overflow-x: auto }
-"""
 
 
 def write(
@@ -45,10 +32,10 @@ def write(
     (folder / "classification_report.txt").write_text(table, encoding="utf-8")
     scoring.write_csv(folder / "scores.csv", scores)
     parts = [
-        _head(info),
+        html_page.head(f"leakear: {info.name}"),
         _headline(info),
         *(
-            _section(title, _image(drawn[name]))
+            html_page.section(title, html_page.image(drawn[name]))
             for title, name in (
                 ("Training", "history"),
                 ("Confusion matrix", "confusion"),
@@ -56,19 +43,15 @@ def write(
                 ("Calibration", "reliability"),
             )
         ),
-        _section("Classification report", f"<pre>{html.escape(table)}</pre>"),
-        _section("Sites", _sites(scores, info.threshold)),
-        *(_section(title, body) for title, body in _examples(info, scores, validation)),
-        _section("Recordings left out", _skipped(info)),
-        _section("All values", f"<pre>{html.escape(json.dumps(info.to_json(), indent=1, ensure_ascii=False))}</pre>"),
+        html_page.section("Classification report", f"<pre>{html.escape(table)}</pre>"),
+        html_page.section("Sites", _sites(scores, info.threshold)),
+        *(html_page.section(title, body) for title, body in _examples(info, scores, validation)),
+        html_page.section("Recordings left out", _skipped(info)),
+        html_page.section(
+            "All values", f"<pre>{html.escape(json.dumps(info.to_json(), indent=1, ensure_ascii=False))}</pre>"
+        ),
     ]
     (folder / "report.html").write_text("\n".join(parts) + "\n", encoding="utf-8")
-
-
-def _head(info: RunInfo) -> str:
-    title = html.escape(f"leakear: {info.name}")
-    head = f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title><style>{_STYLE}</style>'
-    return f"{head}<h1>{title}</h1>"
 
 
 def _headline(info: RunInfo) -> str:
@@ -89,7 +72,7 @@ def _headline(info: RunInfo) -> str:
     if info.temperature != 1:
         notes += f" The temperature, {info.temperature:.2f}, was fitted to them too."
     notes += " These are too few files to compare two networks: <code>leakear-train crossval</code> gives intervals."
-    return notes + "</p>" + _table(("unit", "held out", *_SHOWN.values()), rows)
+    return notes + "</p>" + html_page.table(("unit", "held out", *_SHOWN.values()), rows)
 
 
 _SHOWN = {
@@ -105,7 +88,7 @@ def _sites(scores: Scores, threshold: float) -> str:
         (line["site"], line["label"], str(line["files"]), str(line["right"]), f"{line['probability']:.3f}")
         for line in scoring.sites(scores, threshold)
     ]
-    return _table(("site", "label", "files", "correct", "mean P(Leak)"), rows)
+    return html_page.table(("site", "label", "files", "correct", "mean P(Leak)"), rows)
 
 
 def _examples(info: RunInfo, scores: Scores, validation: FeatureSet) -> Iterator[tuple[str, str]]:
@@ -127,28 +110,14 @@ def _examples(info: RunInfo, scores: Scores, validation: FeatureSet) -> Iterator
 def _example(info: RunInfo, scores: Scores, validation: FeatureSet, row: int) -> str:
     name = html.escape(scores.recordings[row].name)
     caption = f"{name}, window {scores.windows[row] + 1}: P(Leak) = {scores.probabilities[row]:.3f}"
-    picture = _image(figures.example(validation.read([row])[0], info.spectrogram))
+    picture = html_page.image(figures.example(validation.read([row])[0], info.spectrogram))
     return f"<figure>{picture}<figcaption>{caption}</figcaption></figure>"
 
 
 def _skipped(info: RunInfo) -> str:
     skipped = info.data["skipped"]
     return (
-        _table(("file", "why"), [(entry["path"], entry["reason"]) for entry in skipped]) if skipped else "<p>none</p>"
+        html_page.table(("file", "why"), [(entry["path"], entry["reason"]) for entry in skipped])
+        if skipped
+        else "<p>none</p>"
     )
-
-
-def _section(title: str, body: str) -> str:
-    return f"<h2>{html.escape(title)}</h2>\n{body}"
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
-    heads = "".join(f"<th>{html.escape(cell)}</th>" for cell in head)
-    lines = "".join("<tr>" + "".join(f"<td>{html.escape(str(cell))}</td>" for cell in row) + "</tr>" for row in rows)
-    return f"<table><tr>{heads}</tr>{lines}</table>"
-
-
-def _image(figure: Figure) -> str:
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=90)
-    return f'<img alt="" src="data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}">'

@@ -1,0 +1,33 @@
+"""Text files as other systems write them, and names that are safe to print."""
+
+import codecs
+import re
+from pathlib import Path
+
+_UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_BE)
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+class TextError(ValueError):
+    """Bytes that are not UTF-8 text; its text is the end of a sentence: "is …; save it as …"."""
+
+
+def decode(data: bytes) -> str:
+    """Decode UTF-8, without the byte order mark that Windows editors put first. Raises TextError."""
+    if data.startswith(_UTF16) or b"\0" in data[:4]:
+        raise TextError("is UTF-16 text; save it as UTF-8")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        raise TextError(f"is not UTF-8 text (line {line}); save it as UTF-8") from None
+
+
+def read(path: Path) -> str:
+    """Read a whole text file; line ends stay as they are. Raises OSError, or TextError."""
+    return decode(path.read_bytes())
+
+
+def printable(name: str | Path) -> str:
+    r"""Return a name without anything that a terminal or a table would act on: control characters become \xNN."""
+    return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), str(name))

@@ -1,0 +1,181 @@
+"""What a data set holds: labels of folders, tables of spreadsheets, copies, and recordings that are no use."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from leakear.edge.errors import InputDataError
+from leakear.train.data import dataset
+from leakear.train.data.collection import fingerprints, labels, prepare
+from leakear.train.data.dataset import Listed, Recording
+from leakear.train.data.manifest import read
+from leakear.train.data.split import split
+from tests.support.sounds import RATE, SMALL, record, sound
+
+
+@pytest.mark.parametrize("name", ["no-leak", "noleak", "No Leak", "NO_LEAK", "NL", "Sem vazamento", "non-leak"])
+def test_another_spelling_of_no_leak_is_refused(tmp_path: Path, name: str) -> None:
+    record(tmp_path / name / "a.wav", leak=False)
+    with pytest.raises(InputDataError, match=r"seems to mean NoLeak.*--label"):
+        dataset.listed(tmp_path)
+    found = dataset.listed(tmp_path, labels={name: "NoLeak"})
+    assert [r.label for r in found.recordings] == ["NoLeak"]
+    assert found.lines == [f"{name} → NoLeak, 1  (--label)"]
+
+
+def test_each_folder_is_shown_and_what_is_not_taken_is_counted(tmp_path: Path) -> None:
+    for name in (
+        "Leak/a.wav",
+        "NoLeak/b.wav",
+        "NoLeak/day2/c.wav",
+        "Pump/d.wav",
+        "top.wav",
+        ".hidden/e.wav",
+        "Leak/._a.wav",
+    ):
+        record(tmp_path / name, leak=True)
+    (tmp_path / "Leak" / "x.xyz").write_bytes(b"?")
+    found = dataset.listed(tmp_path)
+    assert [r.label for r in found.recordings] == ["Leak", "NoLeak", "NoLeak", "Leak"]
+    assert found.lines[:3] == ["Leak → Leak, 1", "NoLeak → NoLeak, 1", "NoLeak/day2 → NoLeak, 1"]
+    assert found.lines[3].startswith("Pump → Leak, 1  (a name that does not begin")
+    assert found.lines[4] == "2 not taken: 1 in no class folder, 1 with the ending .xyz"
+
+
+def test_folders_that_contradict_each_other_are_refused(tmp_path: Path) -> None:
+    record(tmp_path / "Leak" / "NoLeak" / "a.wav", leak=True)
+    with pytest.raises(InputDataError, match="contradict"):
+        dataset.listed(tmp_path)
+
+
+TABLES = {
+    "semicolon": b"path;label\nLeak/a.wav;Leak\nNoLeak/b.wav;NoLeak\n",
+    "tab in UTF-16": "path\tlabel\nLeak/a.wav\tLeak\nNoLeak/b.wav\tNoLeak\n".encode("utf-16"),
+    "blank rows, comments, blanks": b"# mine\npath, label\n\n Leak/a.wav , leak\n,\nNoLeak/b.wav,NO LEAK\n,\n",
+    "backslash and case": b"path,label\nLeak\\A.WAV,Leak\nNoLeak\\b.wav,NoLeak\n",
+    "another machine": b"path,label\nC:\\Users\\ana\\Leak\\a.wav,Leak\nC:\\Users\\ana\\NoLeak\\b.wav,NoLeak\n",
+    "Portuguese, Windows-1252": "Arquivo;Vazamento?;Observação\r\nLeak/a.wav;Sim;já\r\nNoLeak/b.wav;Não;\r\n".encode(
+        "cp1252"
+    ),
+    "sep= and quoted line break": b'sep=;\r\nn;path;label\r\n"a\r\nb";Leak/a.wav;Leak\r\n;NoLeak/b.wav;NoLeak\r\n',
+    "whole floats, twice": b"path,label,fold\nLeak/a.wav,Leak,1.0\nLeak/a.wav,Leak,1.0\nNoLeak/b.wav,NoLeak,2.0\n",
+}
+
+
+@pytest.mark.parametrize("kind", TABLES)
+def test_a_table_is_read_as_a_spreadsheet_writes_it(tmp_path: Path, kind: str) -> None:
+    record(tmp_path / "Leak" / "a.wav", leak=True)
+    record(tmp_path / "NoLeak" / "b.wav", leak=False)
+    (tmp_path / "t.csv").write_bytes(TABLES[kind])
+    found = dataset.listed(tmp_path, tmp_path / "t.csv").recordings
+    assert [(r.name, r.label) for r in found] == [("Leak/a.wav", "Leak"), ("NoLeak/b.wav", "NoLeak")]
+    assert all(r.path.is_file() for r in found)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("path,label\na.wav,Leak\na.wav,NoLeak\n", "as Leak and as NoLeak"),
+        ("path,label\na.wav,1\n", "line 2: '1' in column label is neither"),
+        ('path,label,n\na.wav,Leak,"x\ny"\nb.wav,maybe,\n', "line 4: 'maybe'"),
+        ("PK\x03\x04", "save the sheet as CSV"),
+    ],
+)
+def test_what_is_in_doubt_is_refused_with_its_line(tmp_path: Path, text: str, said: str) -> None:
+    (tmp_path / "t.csv").write_text(text)
+    with pytest.raises(InputDataError, match=said):
+        read(tmp_path / "t.csv")
+
+
+def test_a_label_of_the_table_can_be_mapped() -> None:
+    assert labels.of_cell("1.0", "label", {"1": "Leak"}) == "Leak"
+    assert labels.mapping("Sem vazamento=noleak") == ("Sem vazamento", "NoLeak")
+
+
+def prepared(folder: Path) -> prepare.Prepared:
+    return prepare.prepare(dataset.listed(folder), SMALL, "mix", folder / "cache", 1)
+
+
+def test_one_sound_under_both_labels_is_refused_with_both_names(tmp_path: Path) -> None:
+    first = record(tmp_path / "Leak" / "a.wav", leak=True)
+    samples, rate = soundfile.read(first)
+    (tmp_path / "NoLeak").mkdir()
+    soundfile.write(tmp_path / "NoLeak" / "b.flac", samples, rate)
+    with pytest.raises(InputDataError, match=r"NoLeak/b\.flac is Leak/a\.wav under the other label"):
+        prepared(tmp_path)
+
+
+def test_what_a_node_would_call_a_fault_is_left_out_by_name(tmp_path: Path) -> None:
+    for number in range(2):
+        record(tmp_path / "Leak" / f"{number}.wav", leak=True, seed=number)
+        record(tmp_path / "NoLeak" / f"{number}.wav", leak=False, seed=10 + number)
+    soundfile.write(tmp_path / "Leak" / "silent.wav", np.zeros(3 * RATE), RATE)
+    loud = 2000 * sound(3, np.random.default_rng(1), leak=True)
+    soundfile.write(tmp_path / "Leak" / "unscaled.wav", loud, RATE, "FLOAT")
+    soundfile.write(tmp_path / "Leak" / "clipped.wav", np.clip(loud, -1, 1), RATE)
+    found = dict(prepared(tmp_path).left_out)
+    assert sorted(found) == ["Leak/clipped.wav", "Leak/silent.wav", "Leak/unscaled.wav"]
+    assert "digital_silence" in found["Leak/silent.wav"]
+    assert "nan" in found["Leak/unscaled.wav"]
+    assert "clipping" in found["Leak/clipped.wav"]
+
+
+def test_a_channel_that_is_silent_is_told(tmp_path: Path) -> None:
+    for label, leak in (("Leak", True), ("NoLeak", False)):
+        (tmp_path / label).mkdir()
+        right = sound(3, np.random.default_rng(int(leak)), leak=leak)
+        soundfile.write(tmp_path / label / "a.wav", np.stack([0 * right, right], axis=1), RATE)
+    lines = list(prepared(tmp_path).lines())
+    assert lines[0] == "2 recordings have 2 channels; heard: the mean of all channels (--channel N|mix|all)"
+    assert lines[1] == "channel 1 of 2 recordings is digital silence"
+    listed = dataset.listed(tmp_path)
+    with pytest.raises(InputDataError, match="digital_silence"):
+        prepare.prepare(listed, SMALL, 1, tmp_path / "cache", 1)
+
+
+def test_near_copies_are_found_and_unrelated_sound_is_not() -> None:
+    import soxr
+
+    def print_of(samples: np.ndarray, rate: int) -> str:
+        stream = fingerprints.Stream(rate)
+        stream.push(samples.astype(np.float32))
+        return stream.hex()
+
+    rng = np.random.default_rng(0)
+    a, b = (0.05 * rng.standard_normal(22050 * 10) for _ in range(2))
+    changed = [
+        (a[33333:200000] * 0.3, 22050),
+        (soxr.resample(a, 22050, 48000), 48000),
+        (soxr.resample(b, 22050, 2000), 2000),
+    ]
+    slow = [(soxr.resample(rng.standard_normal(22050 * 10), 22050, 2000), 2000) for _ in range(2)]
+    prints = [print_of(x, rate) for x, rate in ((a, 22050), (b, 22050), *changed, *slow)]
+    assert fingerprints.alike(prints) == [(0, 2), (0, 3), (1, 4), (2, 3)]
+
+
+def test_copies_stay_on_one_side_of_a_split_by_file() -> None:
+    recordings = [
+        Recording(Path(f"{k}.wav"), "Leak" if k % 2 else "NoLeak", f"{k}.wav", same="0.wav" if k in (0, 2, 4) else "")
+        for k in range(40)
+    ]
+    for seed in range(20):
+        divided = split(recordings, "file", seed)
+        sides = {r.name in {v.name for v in divided.validation} for r in recordings if r.same}
+        assert len(sides) == 1
+
+
+def test_a_bad_background_is_named_and_costs_no_recording(tmp_path: Path) -> None:
+    record(tmp_path / "rain.wav", leak=False)
+    (tmp_path / "._rain.wav").write_bytes(b"junk")
+    (tmp_path / "bad.wav").write_bytes(b"junk")
+    good, bad = prepare.backgrounds(tmp_path, SMALL)
+    assert [path.name for path in good] == ["rain.wav"]
+    assert sorted(name for name, _ in bad) == ["._rain.wav", "bad.wav"]
+
+
+def test_where_nothing_is_left_the_first_reasons_are_shown(tmp_path: Path) -> None:
+    listed = Listed([Recording(tmp_path / "x.wav", "Leak", "x.wav")], [], "the table")
+    with pytest.raises(InputDataError, match=r"1 were left out: x\.wav: No such file"):
+        prepare.prepare(listed, SMALL, "mix", tmp_path, 1)

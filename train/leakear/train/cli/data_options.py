@@ -1,0 +1,95 @@
+"""Options of every command that reads a data set: which recordings, which label, which channel."""
+
+import argparse
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from leakear.edge.audio.channels import Choice, choice
+from leakear.edge.command_line import whole
+from leakear.edge.spec import SpectrogramSpec
+from leakear.edge.texts import printable
+from leakear.train.data import dataset
+from leakear.train.data.collection import labels, prepare
+from leakear.train.data.collection.prepare import Prepared
+from leakear.train.data.dataset import Listed
+from leakear.train.data.features import default_cache
+
+
+def add_arguments(group: Any) -> None:
+    """Declare the options."""
+    group.add_argument("--manifest", type=Path, help="table of recordings (default: DATA/manifest.csv if it is there)")
+    group.add_argument(
+        "--label",
+        type=labels.mapping,
+        action="append",
+        default=[],
+        metavar="NAME=Leak|NoLeak",
+        help="class of a folder, or of a label in the manifest; repeat for several",
+    )
+    group.add_argument(
+        "--channel",
+        type=choice,
+        default="mix",
+        metavar="N|mix|all",
+        help="channel to hear, from 1; the mean of all; or each by itself (mix)",
+    )
+
+
+def add_cache_arguments(group: Any) -> None:
+    """Declare where computed values are kept, and how many processes compute them."""
+    group.add_argument("--cache", type=Path, metavar="DIR", help="where computed features are kept")
+    group.add_argument(
+        "--jobs", type=whole(1), metavar="N", help="processes that compute features (default: one per core)"
+    )
+
+
+def pattern(text: str) -> str:
+    """Read a regular expression with one group. Raises argparse.ArgumentTypeError."""
+    try:
+        if re.compile(text).groups == 1:
+            return text
+    except re.error as error:
+        raise argparse.ArgumentTypeError(f"{text!r}: {error}") from None
+    raise argparse.ArgumentTypeError(f"{text!r}: give a regular expression with one (group)")
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """The data set that a command line names."""
+
+    listed: Listed
+    channel: Choice
+    cache: Path
+    jobs: int
+
+    def prepare(self, spec: SpectrogramSpec, *, clipped: bool = False) -> Prepared:
+        """Listen to it and print what a person should know. `clipped`: keep clipped recordings. InputDataError."""
+        found = prepare.prepare(self.listed, spec, self.channel, self.cache, self.jobs, clipped=clipped)
+        for line in found.lines():
+            print(line)
+        return found
+
+
+def listed(args: argparse.Namespace, *, fold_column: str = "fold", site_pattern: str | None = None) -> DataSet:
+    """List the recordings, and print which folder became which class and what was not taken. Raises InputDataError."""
+    found = dataset.listed(
+        args.data, args.manifest, fold_column=fold_column, site_pattern=site_pattern, labels=dict(args.label)
+    )
+    for line in found.lines:
+        print(line)
+    jobs = getattr(args, "jobs", None) or os.cpu_count() or 1
+    return DataSet(found, args.channel, getattr(args, "cache", None) or default_cache(), jobs)
+
+
+def backgrounds(folder: Path | None, spec: SpectrogramSpec) -> tuple[Path, ...]:
+    """Return the sounds to mix in; name those that cannot be used. Raises InputDataError."""
+    if folder is None:
+        return ()
+    good, bad = prepare.backgrounds(folder, spec)
+    for name, why in bad:
+        print(f"background not used: {name}: {why}")
+    print(f"{len(good)} background sounds in {printable(folder)}")
+    return good

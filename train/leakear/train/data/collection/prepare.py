@@ -1,0 +1,111 @@
+"""Listed recordings → the ones to train on: heard once, contradictions refused, useless ones left out by name."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from leakear.edge.audio.channels import Choice, described
+from leakear.edge.audio.recordings import read_blocks
+from leakear.edge.errors import InputDataError
+from leakear.edge.spec import SpectrogramSpec
+from leakear.edge.texts import printable
+from leakear.train.data import augmentation
+from leakear.train.data.collection import duplicates
+from leakear.train.data.collection.duplicates import Same
+from leakear.train.data.collection.survey import UNUSABLE, Facts, survey
+from leakear.train.data.dataset import Listed, Recording, require_classes
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A data set that has been listened to."""
+
+    recordings: tuple[Recording, ...]
+    """The usable ones, with sha256 and `same`."""
+    facts: tuple[Facts, ...]
+    """Of each usable one."""
+    left_out: tuple[tuple[str, str], ...]
+    """(name, reason)"""
+    same: tuple[Same, ...]
+    channel: Choice
+
+    def lines(self) -> Iterator[str]:
+        """Yield what a person should know before training."""
+        several = [facts for facts in self.facts if facts.channels > 1]
+        if several:
+            counts = ", ".join(map(str, sorted({facts.channels for facts in several})))
+            yield (
+                f"{len(several)} recordings have {counts} channels; heard: {described(self.channel)} "
+                "(--channel N|mix|all)"
+            )
+        silent = Counter(number for facts in several for number in facts.silent_channels)
+        for number, count in sorted(silent.items()):
+            yield f"channel {number} of {count} recordings is digital silence"
+        for r, facts in zip(self.recordings, self.facts, strict=True):
+            yield from (f"{r.name}: {note}" for note in facts.notes)
+        yield from duplicates.lines(self.same)
+        faults = Counter(fault for facts in self.facts for fault in facts.faults)
+        for fault, count in sorted(faults.items()):
+            what = "those windows are left out" if fault in UNUSABLE else "they are kept"
+            yield f"{count} recordings have windows in which a node would report {fault}: {what}"
+
+
+def prepare(
+    listed: Listed, spec: SpectrogramSpec, channel: Choice, cache: Path, jobs: int, *, clipped: bool = False
+) -> Prepared:
+    """Listen to all recordings. `clipped`: keep clipped ones, for comparison with published figures.
+
+    Raises InputDataError for one sound under both labels, and where a class is missing.
+    """
+    found = survey(listed.recordings, spec, channel, cache, jobs)
+    kept: list[tuple[Recording, Facts]] = []
+    left_out: list[tuple[str, str]] = []
+    for recording, facts in zip(listed.recordings, found, strict=True):
+        reason = facts.unusable(clipped=clipped)
+        if not reason and recording.sha256 not in ("", facts.sha256):
+            reason = "is not the file that the manifest describes: its sha256 differs"
+        if reason:
+            left_out.append((recording.name, reason))
+        else:
+            kept.append((replace(recording, sha256=facts.sha256), facts))
+    recordings = [recording for recording, _ in kept]
+    same = duplicates.find(recordings, [facts for _, facts in kept])
+    duplicates.refuse_contradictions(same)
+    require_classes(recordings, listed.source, left_out)
+    return Prepared(
+        tuple(duplicates.marked(recordings, same)),
+        tuple(facts for _, facts in kept),
+        tuple(left_out),
+        tuple(same),
+        channel,
+    )
+
+
+def backgrounds(folder: Path, spec: SpectrogramSpec) -> tuple[tuple[Path, ...], list[tuple[str, str]]]:
+    """Return the sound files of a folder that can be mixed in, and (name, reason) of the others.
+
+    Each is read once here, so that a bad one costs no recording later. Raises InputDataError when none is left.
+    """
+    good: list[Path] = []
+    bad: list[tuple[str, str]] = []
+    for path in augmentation.backgrounds(folder):
+        name = printable(path.relative_to(folder))
+        if any(part.startswith(".") for part in path.relative_to(folder).parts):
+            bad.append((name, "is hidden"))
+            continue
+        try:
+            for _ in read_blocks(path, spec, channel="mix", note=lambda _: None):
+                pass
+            good.append(path)
+        except InputDataError as error:
+            bad.append((name, str(error).removeprefix(f"{printable(path)}: ")))
+    if not good:
+        raise InputDataError(f"{printable(folder)} holds no background that can be used: {reasons(bad)}")
+    return tuple(good), bad
+
+
+def reasons(left_out: Sequence[tuple[str, str]], shown: int = 3) -> str:
+    """Write the first reasons for which something was left out."""
+    more = f"; and {len(left_out) - shown} more" if len(left_out) > shown else ""
+    return "; ".join(f"{name}: {why}" for name, why in left_out[:shown]) + more
