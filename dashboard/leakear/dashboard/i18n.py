@@ -30,7 +30,8 @@ def sentence(text: str, language: str) -> str:
         found = re.fullmatch(_pattern(template), text, re.DOTALL)
         if found:
             return _filled(translation, found.groups(), known)
-    return text
+    parts = text.split("; ")
+    return "; ".join(sentence(part, language) for part in parts) if len(parts) > 1 else text
 
 
 def _pattern(template: str) -> str:

@@ -12,6 +12,7 @@ from leakear.edge.decision.hours import Hours
 from leakear.edge.decision.nights import Night, Nights, local_time
 from leakear.edge.decision.observation import Evidence, Observation, State, Transition, worse
 from leakear.edge.decision.rule import DecisionRule, rule_from
+from leakear.edge.decision.wording import alert_reason
 
 __all__ = ["Decision", "DecisionRule", "Evidence", "Observation", "State", "Transition", "rule_from"]
 
@@ -27,6 +28,7 @@ class Decision:
         self._shown = State.OK
         self._announced = State.OK  # the state of the pipe that was published last
         self._too_few = False
+        self._stated: str | None = None  # what a person has stated since the last window
         self.rule = rule
 
     @property
@@ -72,7 +74,9 @@ class Decision:
         """Take one window; return a transition when the state changes."""
         before = self._night_state
         self.hours.change_db = self.nights.variation.change_db
-        reason = self.hours.reason if self.hours.update(seen) else None
+        reason, self._stated = self._stated, None
+        if self.hours.update(seen):
+            reason = self.hours.reason
         self.closed_night = self._follow_nights(seen)
         if self._night_state is not before:
             reason = self.nights.reason
@@ -83,6 +87,9 @@ class Decision:
         again = reason is None and shown is self._announced and shown is not State.OK
         ended = f"{self._shown} ended; {shown} as last heard" if again else f"{self._shown} ended"
         evidence = self._evidence(seen) if shown in (State.WARNING, State.LEAK) else None
+        if evidence is not None and reason is not None:
+            decider = self.hours if self.pipe is self.hours.state else self.nights
+            reason = alert_reason(decider.reason, shown, evidence, self.nights, self.rule.span_s)
         change = Transition(self._shown, shown, why or reason or ended, self.on_fraction, again, evidence)
         self._shown = shown
         if shown in (State.OK, State.WARNING, State.LEAK):
@@ -99,10 +106,11 @@ class Decision:
     def _evidence(self, seen: Observation) -> Evidence:
         """Say what the present state of the pipe was decided on."""
         nights, excess = self.nights, seen.excess
-        night = nights.last[-1] if nights.last else None
         by, db, hz, limit_db = "score", None, None, None
-        if night is not None and self.pipe is not self.hours.state:
-            by, db, hz, limit_db = "nights", night.excess_db, night.hz, night.limit_db
+        if self.pipe is not self.hours.state:
+            night = next((night for night in reversed(nights.last) if night.risen), None)
+            if night is not None:  # none: it scored as a leak in every night since installation
+                by, db, hz, limit_db = "nights", night.excess_db, night.hz, night.limit_db
         elif excess is not None and self.rule.rise_db:
             by, db, hz, limit_db = "hours", excess.db, excess.hz, self.hours.limit_db
         return Evidence(
@@ -138,8 +146,10 @@ class Decision:
 
     def accept(self) -> None:
         """Learn that what was heard is no leak: a person has stated it."""
+        suspected = self.leak_suspected
         self.hours.accept()
         self.nights.accept()
+        self._stated = self.hours.reason if suspected else None
 
     def snapshot(self) -> dict[str, Any]:
         """Return what must survive a restart, as JSON values."""
