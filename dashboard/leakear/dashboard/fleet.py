@@ -89,7 +89,7 @@ class Node:
 
 
 def learning(report: State | None) -> dict[str, Any] | None:
-    """Return what a node that still learns its place may say; None for one that may say everything, or does not tell."""
+    """Return what a node has learnt while it may not say everything yet; None for any other."""
     learnt = report.learning if report else None
     return None if learnt is None or learnt.may_say == "all" else learnt.to_dict()
 
