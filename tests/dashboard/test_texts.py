@@ -109,8 +109,8 @@ def test_a_nodes_reasons_are_translated() -> None:
         "2.4 dB); unlike everything heard here in 12 nights": "soa como vazamento em 95% dos últimos 30 min, 6.2 dB "
         "acima do som de fundo em torno de 630 Hz (limite deste nó: 2.4 dB); diferente de tudo o que se ouviu aqui em "
         "12 noites",
-        "went on for 15 min after WARNING; on in 97% of the last 30 min": "continuou por 15 min depois de Atenção; "
-        "presente em 97% dos últimos 30 min",
+        "went on for 15 min after WARNING; on 97% of the last 30 min": "continuou por 15 min depois de Atenção; "
+        "em 97% dos últimos 30 min",
         "no_frames": "não chega som",
         "very loud and very sure for 60 s": "muito forte e muito seguro por 60 s",
         "Something new (95%).": "Something new (95%).",

@@ -16,14 +16,14 @@ def test_a_sound_of_the_last_hour_is_compared_with_the_nights_known() -> None:
     said = alert_reason("sounds like a leak", State.WARNING, HOURS, Nights(), 1800)
     assert said == "sounds like a leak; unlike everything heard here in 12 nights"
     said = alert_reason("went on for 15 min after WARNING", State.LEAK, HOURS, Nights(), 1800)
-    assert said.split("; ")[1:] == ["on in 97% of the last 30 min", "unlike everything heard here in 12 nights"]
+    assert said.split("; ")[1:] == ["on 97% of the last 30 min", "unlike everything heard here in 12 nights"]
     below = replace(HOURS, excess_db=2.0)
     assert "unlike" not in alert_reason("x", State.LEAK, below, Nights(), 1800)
 
 
 def test_without_a_background_the_score_alone_is_stated() -> None:
     assert alert_reason("heard", State.WARNING, SCORE, Nights(), 1800) == "heard"
-    assert alert_reason("heard", State.LEAK, SCORE, Nights(), 600) == "heard; on in 97% of the last 10 min"
+    assert alert_reason("heard", State.LEAK, SCORE, Nights(), 600) == "heard; on 97% of the last 10 min"
 
 
 def test_nights_name_the_first_risen_one_and_the_score_of_the_last() -> None:

@@ -115,5 +115,5 @@ def _time(seconds: float) -> str:
 
 def _rounded_up(count: float) -> int:
     """Round up to two digits."""
-    unit = 10 ** max(0, math.floor(math.log10(max(1.0, count))) - 1)
+    unit = int(10 ** max(0, math.floor(math.log10(max(1.0, count))) - 1))
     return math.ceil(count / unit) * unit

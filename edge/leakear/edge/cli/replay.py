@@ -15,7 +15,7 @@ from leakear.edge.audio.recordings import JoinedRecordings
 from leakear.edge.cli.outcome import Heard, sentence
 from leakear.edge.command_line import number, place, whole
 from leakear.edge.compose import log_to_stderr, open_node
-from leakear.edge.decision.state_machine import State, Transition, worse
+from leakear.edge.decision.observation import State, Transition, worse
 from leakear.edge.errors import DeliveryError, InputDataError, UsageError
 from leakear.edge.messages.codec import MessageError
 from leakear.edge.messages.reports import Event, parse_utc, utc_text

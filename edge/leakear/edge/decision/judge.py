@@ -182,8 +182,7 @@ class Judge:
             "health": self.health.snapshot(),
             "usual": self.background.snapshot(),  # keys of version 0.1: usual = background, told = lasting faults
             "told": list(self._lasting),
-            "not_a_leak": self.rule.not_a_leak,
-        }
+        } | ({"not_a_leak": self.rule.not_a_leak} if self.rule.not_a_leak else {})
 
     def restore(self, saved: Mapping[str, Any], time_s: float, gap_s: float) -> None:
         """Continue from a snapshot taken `gap_s` seconds before the monotonic time `time_s`.

@@ -18,7 +18,7 @@ def alert_reason(reason: str, target: State, evidence: Evidence, nights: Nights,
         parts.append(f"mean P(leak) {risen[-1].score:.2f}")
         return "; ".join(parts)
     if target is State.LEAK:
-        parts.append(f"on in {evidence.on_share:.0%} of the last {span_s / 60:g} min")
+        parts.append(f"on {evidence.on_share:.0%} of the last {span_s / 60:g} min")
     if evidence.excess_db is not None and evidence.nights_known and evidence.excess_db >= (evidence.limit_db or 0.0):
         parts.append(f"unlike everything heard here in {evidence.nights_known} nights")
     return "; ".join(parts)
