@@ -131,12 +131,12 @@ def propose(
 
 
 def _refuse_too_little(baseline: Baseline) -> None:
-    needed = MIN_BLOCKS * BLOCK_S
-    if baseline.heard_s < needed:
+    needed, windows = MIN_BLOCKS * BLOCK_S, baseline.unusable + len(baseline.logits)
+    if windows * baseline.window_s < needed:
         raise CalibrationRefused(
             f"only {baseline.heard_s / 3600:.1f} quiet hours were heard: it takes {needed / 3600:g}, better a night"
         )
-    share = baseline.unusable / (baseline.unusable + len(baseline.logits))
+    share = baseline.unusable / windows
     if share > _MAX_FAULTY:
         raise CalibrationRefused(
             f"{share:.0%} of the windows could not be judged: look at the sensor with `leakear-edge check` first"
