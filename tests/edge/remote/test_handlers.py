@@ -260,6 +260,18 @@ def test_a_person_states_that_there_is_no_leak(broker: Broker, tmp_path: Path) -
         assert not asker.ask("calibrate", action="not_a_leak").ok
 
 
+def test_a_sound_that_is_held_back_without_an_alert_may_be_stated_too(life: Life, asker: Asker) -> None:
+    life.hear(2)
+    entries = life.node.detector.pipeline.background.entries
+    entries.hold(np.zeros(25, np.float32), 3, 2.0)
+    assert asker.ask("calibrate", action="not_a_leak").ok
+    assert (entries.held, len(entries.past)) == ([], 1)
+    life.pump_until(lambda: asker.seen.on(TOPIC + "event"), "event that says so")
+    event = Event.from_json(asker.seen.on(TOPIC + "event")[0].payload)
+    assert (event.kind, event.from_state, event.to_state) == ("fault", "OK", "OK")
+    assert event.reason == "a person has stated that there is no leak"
+
+
 def test_alerts_carry_what_they_were_decided_on_and_state_what_is_learnt(life: Life, asker: Asker) -> None:
     life.hear(120, LEAK)
     life.pump_until(lambda: len(asker.seen.on(TOPIC + "event")) >= 2, "WARNING and LEAK")

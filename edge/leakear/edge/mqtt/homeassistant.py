@@ -31,7 +31,7 @@ EVENT = (
     "{{ dict(event_type=(value_json.to if value_json.kind == 'state' else value_json.kind) | lower,"
     " reason=value_json.reason, id=value_json.id, seq=value_json.seq, window_end=value_json.window_end,"
     " clock_synced=value_json.clock_synced, score=value_json.score, level_dbfs=value_json.level_dbfs,"
-    " decided_on=value_json.decided_on) | tojson }}"
+    " decided_on=value_json.decided_on | default(none)) | tojson }}"
 )
 UPDATE = (
     "{{ dict(installed_version=value_json.model.id, title='Leak model', latest_version="
