@@ -24,7 +24,9 @@ from leakear.edge.messages.reports import (
     NAME,
     Availability,
     CommandResult,
+    DecidedOn,
     Event,
+    Learning,
     Message,
     ModelRef,
     Spectrum,
@@ -39,12 +41,14 @@ MODEL = ModelRef(id="leakear-factory-1", sha256="5f" * 32)
 MOMENT, START, END = "2026-11-22T14:43:23.120Z", "2026-11-22T14:43:13.000Z", "2026-11-22T14:43:23.000Z"
 EVENT_ID = "019ab2c4-5d6e-7f80-9a1b-2c3d4e5f6071"
 
+LEARNT = Learning(background_ready=True, nights_known=12, may_say="all")
+
 EXAMPLES: dict[str, list[Message]] = {
     "state": [
         State(
             site="hillside", node="pit-7", state="LEAK", since="2026-11-22T14:13:23.000Z", score=0.97,
             level_dbfs=-48.2, noise_floor_dbfs=-51.9, faults=(), threshold=0.5, muted_until=None, model=MODEL,
-            threshold_from="model",
+            threshold_from="model", limit_db=2.4, learning=LEARNT,
             firmware="0.1.0", window_end=END, window_s=10.0, step_s=10.0, clock_synced=True, seq=41, queue_depth=0,
         ),
         State(
@@ -57,8 +61,12 @@ EXAMPLES: dict[str, list[Message]] = {
     "event": [
         Event(
             id=EVENT_ID, seq=41, site="hillside", node="pit-7", kind="state", from_state="WARNING", to_state="LEAK",
-            reason="97 % of the windows of 30 minutes sounded like a leak.", window_start=START, window_end=END,
+            reason="went on for 15 min after WARNING, 6.2 dB over the background around 630 Hz",
+            window_start=START, window_end=END,
             clock_synced=True, score=0.97, on_fraction=0.97, level_dbfs=-48.2, model=MODEL, evidence=True,
+            decided_on=DecidedOn(
+                by="hours", on_share=0.97, excess_db=6.2, hz=630.0, limit_db=2.4, nights_known=12, nights_risen=0
+            ),
         ),
         Event(
             id="019ab2c4-5d6e-7f80-8a1b-2c3d4e5f6072", seq=42, site="hillside", node="pit-7", kind="dropped",
@@ -72,7 +80,7 @@ EXAMPLES: dict[str, list[Message]] = {
             score=0.03, windows_produced=8640, windows_scored=8638, windows_discarded=2, windows_dropped=0,
             overruns=1, reconnects=2, real_time_factor=0.01, queue_depth=0, queue_bytes=4096, temperature_c=41.5,
             disk_free_bytes=9_000_000_000, rss_bytes=96_000_000, certificate_expires="2027-11-22T00:00:00.000Z",
-            clock_synced=True,
+            clock_synced=True, limit_db=2.4, learning=LEARNT,
         ),
     ],
     "spectrum": [Spectrum(time=END, low_hz=0.0, high_hz=11025.0, db=tuple(-60.0 - 0.5 * i for i in range(64)))],
@@ -86,7 +94,8 @@ EXAMPLES: dict[str, list[Message]] = {
     "cmd-set": [rq.SetRequest(id="ask-1", threshold=0.6), rq.SetRequest(id="ask-3", as_configured=True),
                 rq.SetRequest(id="ask-2", mute_until=MOMENT)],
     "cmd-clip": [rq.ClipRequest(id="ask-1", event_id=EVENT_ID)],
-    "cmd-calibrate": [rq.CalibrateRequest(id="ask-1", action="start", hours=8.0)],
+    "cmd-calibrate": [rq.CalibrateRequest(id="ask-1", action="start", hours=8.0),
+                      rq.CalibrateRequest(id="ask-2", action="not_a_leak")],
     "cmd-model": [
         rq.ModelRequest(id="ask-1", sha256="c4" * 32, size=5, part=0, data="aGVsbG8="),
         rq.ModelRequest(id="ask-2", action="install"),

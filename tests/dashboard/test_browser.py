@@ -8,7 +8,7 @@ from typing import Any
 from selenium.webdriver.common.keys import Keys
 
 from leakear.dashboard.i18n import texts
-from leakear.edge.messages.reports import Spectrum, utc_now
+from leakear.edge.messages.reports import Learning, Spectrum, utc_now
 from tests.support.harness import Browser, Dashboard, FakeNode, done, path_of, until
 
 EN = texts("en")
@@ -73,6 +73,29 @@ def test_commands_reach_the_node_and_answers_are_shown(page: Browser, dashboard:
         sets = [request for name, request in node.commands if name == "set"]
         assert sets[0]["threshold"] == 0.62
         assert sets[1]["mute_until"] > utc_now()
+
+
+def test_not_a_leak_is_stated_with_the_second_click_beside_the_alert(
+    page: Browser, dashboard: Dashboard, mqtt: Any
+) -> None:
+    button = '[data-command="not-a-leak"]'
+    learnt = Learning(background_ready=False, nights_known=2, may_say="warning")
+    with FakeNode(mqtt.port, "pit-8") as node:
+        node.answers = lambda name, request: done(request, heard=name)
+        node.report(learning=learnt)
+        page.open(dashboard.url + path_of(node))
+        page.text(".titles .chip", "learning: 2 nights, may say WARNING only")
+        assert page.js(f"return document.querySelector('{button}')") is None, "nothing is suspected"
+        node.turn("LEAK")
+        node.report(0.9, learning=learnt)
+        page.text(button, EN["not-a-leak"])
+        page.click(button)
+        page.text(button, EN["not-a-leak.sure"])
+        assert node.commands == []
+        page.click(button)
+        page.text(button, EN["done"])
+        ((name, request),) = node.commands
+        assert (name, request["action"]) == ("calibrate", "not_a_leak")
 
 
 def test_the_live_spectrum_is_requested_only_while_it_is_shown(page: Browser, dashboard: Dashboard, mqtt: Any) -> None:

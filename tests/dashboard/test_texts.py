@@ -49,6 +49,9 @@ SOURCES = [Path(i18n.__file__).parent, Path(str(leakear.edge.__file__)).parent]
 COMPOSED = (
     "{db} dB above anything usual",  # nodes of version 0.1
     "{db} dB over the background",
+    "sounds like a leak in {share} of the last {minutes} min, {db} dB",
+    "went on for {minutes} min after WARNING, {db} dB",
+    "the background of this place is not known yet",
     "began: ",
     "what was set from afar no longer holds",  # nodes of version 0.1
     "a person accepted the present noise floor: what is usual",  # nodes of version 0.1
@@ -114,6 +117,12 @@ def test_a_nodes_reasons_are_translated() -> None:
         "on 95% of the last 30 min": "em 95% dos últimos 30 min",
         "began: clipping, dc_offset; ended: stuck": "começou: saturação, nível DC; terminou: sinal travado",
         "WARNING ended": "fim de: Atenção",
+        "sounds like a leak in 95% of the last 30 min, 6.2 dB over the background around 630 Hz (limit of this node "
+        "2.4 dB); unlike everything heard here in 12 nights": "soa como vazamento em 95% dos últimos 30 min, 6.2 dB "
+        "acima do som de fundo em torno de 630 Hz (limite deste nó: 2.4 dB); diferente de tudo o que se ouviu aqui em "
+        "12 noites",
+        "went on for 15 min after WARNING; on 97% of the last 30 min": "continuou por 15 min depois de Atenção; "
+        "em 97% dos últimos 30 min",
         "no_frames": "não chega som",
         "very loud and very sure for 60 s": "muito forte e muito seguro por 60 s",
         "Something new (95%).": "Something new (95%).",

@@ -204,7 +204,14 @@ def test_a_result_has_the_times_of_its_window() -> None:
     assert fault.sensor_fault == "no_frames"
 
 
-def test_only_a_window_without_a_fault_is_trusted() -> None:
+def test_a_window_that_only_clips_is_trusted_as_the_rule_does() -> None:
+    (clipped,) = pipeline().push(sound(0, 10, 0.9))
+    assert clipped.health is not None
+    assert clipped.health.faults == ("clipping",)
+    assert clipped.trusted == (clipped.score, clipped.health.l05)
+
+
+def test_only_a_window_without_another_fault_is_trusted() -> None:
     node = pipeline()
     (good,) = node.push(sound(0, 10, 0.0003))
     assert good.health is not None

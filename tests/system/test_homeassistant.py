@@ -26,7 +26,7 @@ ENTITIES = {
     LEAK, HEALTH, f"event.{DEVICE}_event", f"sensor.{DEVICE}_state", f"sensor.{DEVICE}_score", f"sensor.{DEVICE}_level",
     f"sensor.{DEVICE}_noise_floor", f"sensor.{DEVICE}_firmware", f"sensor.{DEVICE}_model",
     f"sensor.{DEVICE}_events_waiting", f"sensor.{DEVICE}_processor_temperature", f"number.{DEVICE}_threshold",
-    f"update.{DEVICE}_model_update",
+    f"update.{DEVICE}_model_update", f"sensor.{DEVICE}_nights_known", f"sensor.{DEVICE}_learning",
 }  # fmt: skip
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]

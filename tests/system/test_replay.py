@@ -181,6 +181,32 @@ def test_alerts_wait_for_a_broker_and_arrive_with_the_next_run(tmp_path: Path, b
     assert len({event["id"] for event in events}) == len(events)
 
 
+def last_line(*arguments: object) -> str:
+    result = edge("replay", "--model", TINY, *arguments)
+    assert result.returncode == 0, result.stderr
+    return result.stdout.splitlines()[-1]
+
+
+def test_the_last_line_says_what_to_do(tmp_path: Path) -> None:
+    leak = noise(tmp_path / "leak.wav", 20, level=0.05)
+    assert last_line(leak).endswith("an alarm needs 45 minutes of it. Try --repeat 150.")
+    assert last_line(noise(tmp_path / "quiet.wav", 20, level=1e-5)).startswith("Quiet: 0 of 2 windows")
+    soundfile.write(tmp_path / "silent.wav", np.zeros(22050 * 20), 22050)
+    assert "digital_silence" in last_line(tmp_path / "silent.wav")
+    said = last_line("--repeat", "150", leak)
+    assert said.startswith("LEAK: went on for 15 min after WARNING")
+    assert said.endswith("Send somebody.")
+
+
+def test_json_carries_what_was_decided_on_and_a_summary(tmp_path: Path) -> None:
+    leak = noise(tmp_path / "leak.wav", 20, level=0.05)
+    result = edge("replay", "--json", "--model", TINY, "--repeat", "150", leak)
+    lines = [json.loads(line) for line in result.stdout.splitlines()]
+    alerts = [line for line in lines if line["type"] == "event"]
+    assert [alert["decided_on"]["by"] for alert in alerts] == ["score", "score"]
+    assert (lines[-1]["type"], lines[-1]["state"], lines[-1]["learning"]["nights_known"]) == ("summary", "LEAK", 0)
+
+
 def test_help_teaches() -> None:
     result = edge("--help")
     assert result.returncode == 0

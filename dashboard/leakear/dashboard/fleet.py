@@ -75,7 +75,7 @@ class Node:
             "presence": self.presence, "faults": list(report.faults) if report else [],
             "model": report.model.id if report else None, "firmware": report.firmware if report else None,
             "threshold": report.threshold if report else None,
-            "muted": self.muted_until,
+            "learning": learning(report), "muted": self.muted_until,
             "clock": report.clock_synced if report else True,
             "missing": self.sequence.missing, "malformed": self.malformed, "complaint": self.complaint,
         }  # fmt: skip
@@ -90,6 +90,12 @@ class Node:
         report = self.report.to_dict() if self.report else None
         telemetry = self.telemetry.to_dict() if self.telemetry else None
         return {"report": report, "telemetry": telemetry, "gaps": self.sequence.gaps, "last_seq": self.sequence.last}
+
+
+def learning(report: State | None) -> dict[str, Any] | None:
+    """Return what a node has learnt while it may not say everything yet; None for any other."""
+    learnt = report.learning if report else None
+    return None if learnt is None or learnt.may_say == "all" else learnt.to_dict()
 
 
 def posix(text: str | None) -> float | None:

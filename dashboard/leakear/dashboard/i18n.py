@@ -22,7 +22,15 @@ def sentences(language: str) -> dict[str, str]:
 
 
 def sentence(text: str, language: str) -> str:
-    """Translate a sentence of a node or the server; an unknown one stays in English."""
+    """Translate a sentence of a node or the server, or all of its clauses; an unknown one stays in English."""
+    clauses = [_translation(clause, language) for clause in text.split("; ")]
+    known = [clause for clause in clauses if clause is not None]
+    if len(known) == len(clauses):
+        return "; ".join(known)
+    return _translation(text, language) or text
+
+
+def _translation(text: str, language: str) -> str | None:
     known = texts(language)
     if f"fault.{text}" in known:
         return known[f"fault.{text}"]
@@ -30,7 +38,7 @@ def sentence(text: str, language: str) -> str:
         found = re.fullmatch(_pattern(template), text, re.DOTALL)
         if found:
             return _filled(translation, found.groups(), known)
-    return text
+    return None
 
 
 def _pattern(template: str) -> str:

@@ -59,8 +59,8 @@ class Result:
 
     @property
     def trusted(self) -> tuple[float | None, float | None]:
-        """P(leak) and dBmin (dBFS) of a window without a fault; None for any other."""
-        if self.health is None or not self.health.ok:
+        """P(leak) and dBmin (dBFS) of a window without a fault, or that only clips; None for any other."""
+        if self.health is None or not self.health.levels_hold:
             return None, None
         return self.score, self.health.l05
 

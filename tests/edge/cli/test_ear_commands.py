@@ -14,7 +14,7 @@ from leakear.edge.audio.capture import Capture, CaptureOptions
 from leakear.edge.audio.fake_microphone import FakeSource
 from leakear.edge.cli import bench, check, main
 from leakear.edge.cli.findings import Finding
-from leakear.edge.cli.listen import Meter
+from leakear.edge.cli.listen import Meter, sound
 from leakear.edge.health.monitor import HealthOptions
 from leakear.edge.model.macs import macs
 from leakear.edge.model.tflite import Model
@@ -97,9 +97,17 @@ def test_listen_shows_level_spectrum_score_and_deafness() -> None:
             if line.startswith("DEAF"):
                 break
     assert lines[0].startswith(" -34.")
-    assert "first P(leak) after 10 s" in lines[0]
+    assert f"Hz first P(leak) after 10 s, leak-like from {model.info.threshold:.2f}" in lines[0]
+    assert any(f" {sign} {model.info.threshold:.2f}  floor" in line for line in lines for sign in ("<", ">="))
     assert any("P(leak) 0." in line or "P(leak) 1." in line for line in lines)
     assert len([line for line in lines if line.startswith("DEAF")]) == 1
+
+
+def test_the_meter_names_the_strongest_frequency() -> None:
+    spec = Model.load(TINY).info.spec
+    times = np.arange(spec.sample_rate // 2) / spec.sample_rate
+    said = sound((0.1 * np.sin(2 * np.pi * 630 * times)).astype(np.float32), spec)
+    assert 500 < float(said.split()[-2]) < 800
 
 
 def test_listen_names_the_faults_of_a_window() -> None:

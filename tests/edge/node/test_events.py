@@ -6,7 +6,8 @@ from typing import Any, cast
 
 import pytest
 
-from leakear.edge.decision.state_machine import State, Transition
+from leakear.edge.decision.learning import Learning
+from leakear.edge.decision.state_machine import Evidence, State, Transition
 from leakear.edge.health.measures import BROKEN
 from leakear.edge.health.monitor import Health
 from leakear.edge.messages.reports import Event, Identity, ModelRef, utc_text
@@ -14,6 +15,7 @@ from leakear.edge.node.events import EventWriter, floor_of, level_of, muted_text
 from leakear.edge.node.status import Counters, NodeStatus
 from leakear.edge.pipeline import Result
 
+LEARNT = Learning(True, 4, "all", 2.345)
 MODEL, STAGED = ModelRef(id="m", sha256="0" * 64), ModelRef(id="n", sha256="1" * 64)
 RESULT = Result(State.OK, None, 1.8e9, 1.8e9 + 10, score=0.25)
 ALARM = replace(
@@ -27,7 +29,8 @@ def status(*faults: str, **changes: Any) -> NodeStatus:
         "sample_rate": 22050, "window_s": 10.0, "step_s": 5.0, "monotonic": 70.0, "utc": 1.8e9 + 11, "uptime_s": 60.0,
         "clock_synced": True, "state": "WARNING", "since_utc": 1.8e9 - 5, "on_fraction": 0.95, "last": RESULT,
         "faults": dict.fromkeys(faults, "A sentence."), "threshold": 0.7, "level_gate_dbfs": -50.0,
-        "threshold_from": "site", "muted_until": None, "seq": 4, "queue_depth": 3, "queue_bytes": 2, "connected": True,
+        "threshold_from": "site", "muted_until": None, "learning": LEARNT,
+        "seq": 4, "queue_depth": 3, "queue_bytes": 2, "connected": True,
         "certificate_expires": None, "real_time_factor": None, "mono_microphone": False,
         "counters": Counters(0, 0, 0, 0, 0, 0),
     }  # fmt: skip
@@ -52,6 +55,19 @@ def test_a_change_of_state_is_an_event_with_the_result_and_the_status() -> None:
     assert (event.window_start, event.window_end) == (utc_text(1.8e9), utc_text(1.8e9 + 10))
     assert (event.score, event.on_fraction, event.faults, event.model) == (0.25, 0.95, ("stuck",), MODEL)
     assert not event.clock_synced
+
+
+def test_an_alert_carries_what_it_was_decided_on() -> None:
+    found = Evidence(
+        by="hours", on_share=0.97123, excess_db=6.234, hz=629.96, limit_db=2.4, nights_known=12, nights_risen=1
+    )
+    assert ALARM.transition is not None
+    alarm = replace(ALARM, transition=replace(ALARM.transition, evidence=found))
+    assert made(EventWriter().event_of(alarm, status())).to_dict()["decided_on"] == {
+        "by": "hours", "on_share": 0.9712, "excess_db": 6.23, "hz": 629.96, "limit_db": 2.4, "nights_known": 12,
+        "nights_risen": 1,
+    }  # fmt: skip
+    assert made(EventWriter().event_of(ALARM, status())).decided_on is None
 
 
 def test_a_change_of_state_sets_since_when_it_holds() -> None:
@@ -110,7 +126,8 @@ def test_the_state_message_says_what_the_status_holds() -> None:
         "level_dbfs": -40.0, "noise_floor_dbfs": -60.0, "faults": ["stuck"], "threshold": 0.7,
         "level_gate_dbfs": -50.0, "threshold_from": "site", "muted_until": utc_text(1.9e9),
         "window_end": utc_text(1.8e9 + 10), "window_s": 10.0, "step_s": 5.0, "clock_synced": True, "seq": 4,
-        "queue_depth": 3, "model": MODEL.to_dict(), "staged_model": STAGED.to_dict(),
+        "queue_depth": 3, "limit_db": 2.35, "learning": {"background_ready": True, "nights_known": 4, "may_say": "all"},
+        "model": MODEL.to_dict(), "staged_model": STAGED.to_dict(),
     }  # fmt: skip
     assert {key: message[key] for key in expected} == expected
 

@@ -71,3 +71,10 @@ def test_the_word_of_0_1_for_remote_stays_readable(life: Life) -> None:
     old = message.to_json().replace(b'"threshold_from":"model"', b'"threshold_from":"afar"')
     old = old.replace(b'"threshold_from":"site"', b'"threshold_from":"afar"')
     assert State.from_json(old).threshold_from == "afar"
+
+
+def test_lasting_clipping_is_flagged_beside_a_leak(life: Life) -> None:
+    """A leak beside the sensor clips too: it is a fault in the list, and no reason to be silent."""
+    life.hear(700, 0.9)
+    message = state_message(life.node.reporter.status())
+    assert (message.state, message.faults) == ("LEAK", ("clipping",))

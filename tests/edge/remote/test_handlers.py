@@ -241,6 +241,68 @@ def test_a_person_accepts_the_present_floor_remotely(life: Life, asker: Asker) -
     life.pump_until(said, "event that says so")
 
 
+def test_a_person_states_that_there_is_no_leak(broker: Broker, tmp_path: Path) -> None:
+    """It ends the alert, is learnt at once, and survives a restart; with nothing suspected it is refused."""
+    with living_node(broker, tmp_path) as life, Asker(broker, life) as asker:
+        life.hear(20)
+        refused = asker.ask("calibrate", action="not_a_leak")
+        assert (refused.ok, "No leak is suspected" in str(refused.error)) == (False, True)
+        life.hear(120, LEAK)
+        life.pump_until(lambda: len(asker.seen.on(TOPIC + "event")) >= 2, "WARNING and LEAK")
+        assert life.node.detector.pipeline.decision.state == "LEAK"
+        assert asker.ask("calibrate", action="not_a_leak").ok
+        life.hear(10, LEAK)
+        life.pump_until(lambda: len(asker.seen.on(TOPIC + "event")) >= 3, "the end of the alert")
+        ended = Event.from_json(asker.seen.on(TOPIC + "event")[2].payload)
+        assert (ended.from_state, ended.to_state) == ("LEAK", "OK")
+        assert ended.reason == "a person has stated that there is no leak"
+    with living_node(broker, tmp_path) as life, Asker(broker, life) as asker:
+        life.hear(10)
+        assert asker.ask("status").result["state"]["state"] == "OK"
+        assert not asker.ask("calibrate", action="not_a_leak").ok
+
+
+def test_a_sound_that_is_held_back_without_an_alert_may_be_stated_too(life: Life, asker: Asker) -> None:
+    life.hear(2)
+    entries = life.node.detector.pipeline.background.entries
+    entries.hold(np.zeros(25, np.float32), 3, 2.0)
+    assert asker.ask("calibrate", action="not_a_leak").ok
+    assert (entries.held, len(entries.past)) == ([], 1)
+    life.pump_until(lambda: asker.seen.on(TOPIC + "event"), "event that says so")
+    event = Event.from_json(asker.seen.on(TOPIC + "event")[0].payload)
+    assert (event.kind, event.from_state, event.to_state) == ("fault", "OK", "OK")
+    assert event.reason == "a person has stated that there is no leak"
+
+
+def test_alerts_carry_what_they_were_decided_on_and_state_what_is_learnt(life: Life, asker: Asker) -> None:
+    life.hear(120, LEAK)
+    life.pump_until(lambda: len(asker.seen.on(TOPIC + "event")) >= 2, "WARNING and LEAK")
+    for message in asker.seen.on(TOPIC + "event")[:2]:
+        decided = message.json["decided_on"]
+        assert (decided["by"], decided["excess_db"], decided["nights_known"]) == ("score", None, 0)
+        assert decided["on_share"] >= 0.9
+    learnt = {"background_ready": False, "nights_known": 0, "may_say": "strong leaks"}
+    answer = asker.ask("status").result
+    for part in ("state", "telemetry"):
+        assert (answer[part]["learning"], answer[part]["limit_db"]) == (learnt, None)
+
+
+def test_a_statement_in_the_configuration_is_taken_at_a_reload_and_at_a_start(broker: Broker, tmp_path: Path) -> None:
+    with living_node(broker, tmp_path) as life:
+        life.hear(120, LEAK)
+        assert life.node.detector.suspects
+        settings = life.settings
+        stated = replace(settings, decision={**settings.decision, "not_a_leak": "2027-01-01"})
+        life.node.reloader.reload(stated)
+        assert not life.node.detector.suspects
+        life.hear(120, LEAK)
+        life.node.reloader.reload(stated)
+        assert life.node.detector.suspects, "the same statement counts once"
+    with living_node(broker, tmp_path, decision={"not_a_leak": "2027-01-02"}) as life:
+        life.hear(1)
+        assert not life.node.detector.suspects
+
+
 def test_another_step_ends_a_calibration(life: Life, asker: Asker) -> None:
     life.hear(2)
     asker.ask("calibrate", action="start", hours=5)

@@ -1,4 +1,4 @@
-"""`leakear-edge calibrate`: learn the sound of this site without a leak, and propose threshold and level gate."""
+"""`leakear-edge calibrate`: learn the sound of this site without a leak, and propose a threshold."""
 
 import argparse
 import sys
@@ -15,7 +15,7 @@ from leakear.edge.audio.reading_progress import shown
 from leakear.edge.audio.recordings import JoinedRecordings, channels
 from leakear.edge.command_line import number, place
 from leakear.edge.decision.calibration import Baseline, Proposal, propose
-from leakear.edge.decision.state_machine import rule_from
+from leakear.edge.decision.rule import NO_GATE_DBFS, rule_from
 from leakear.edge.errors import AudioError, ConfigError
 from leakear.edge.messages.reports import utc_text
 from leakear.edge.model.tflite import Model
@@ -30,10 +30,12 @@ Learn scores and levels of quiet hours and propose a threshold for a false-alarm
   leakear-edge calibrate --config my.toml --hours 8               listen for a night
   leakear-edge calibrate --config my.toml --from quiet-*.wav      from recordings of this sensor
   leakear-edge calibrate --config my.toml --apply                 use the proposal made before
+  leakear-edge calibrate --config my.toml --not-a-leak            what is suspected is no leak: learn it
   leakear-edge calibrate --config my.toml --accept-floor          the sensor is in order: end `floor_drift`
 
-Be sure that there is no leak in those hours: what is learnt as quiet is not reported later. Too few hours (under 4), an
-unstable background, or hours that already sound like a leak are refused with exit code 65.
+Be sure that there is no leak in those hours: what is learnt as quiet is not reported later. Too few hours (under 4), or
+hours that already sound like a leak, are refused with exit code 65. The threshold may become lower or higher than the
+model's own.
 """
 PATIENCE_S = 30.0
 """s to wait for the first sound of a microphone."""
@@ -56,6 +58,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--apply", action="store_true", help="put the proposal into the configuration")
     parser.add_argument("--accept-floor", action="store_true", help="end `floor_drift`: you have looked at the sensor")
+    parser.add_argument(
+        "--not-a-leak", action="store_true", help="you have made sure that what is suspected is no leak"
+    )
 
 
 def main(args: argparse.Namespace) -> int:
@@ -66,6 +71,10 @@ def main(args: argparse.Namespace) -> int:
     if args.accept_floor:
         accept_floor(path, utc_text(time.time()))
         print(f"{path} is changed; restart the daemon (systemctl restart leakear): it then learns its background again")
+        return 0
+    if args.not_a_leak:
+        not_a_leak(path, utc_text(time.time()))
+        print(f"{path} is changed; reload the daemon (systemctl reload leakear): it then learns what it suspects")
         return 0
     proposal_file = path.with_name(f"{path.stem}.calibration.toml")
     if not (args.apply and args.hours is None and args.files is None):
@@ -86,7 +95,9 @@ def _learn(args: argparse.Namespace, settings: Settings) -> Proposal:
     model = Model.configured(settings.model)
     rule = rule_from(model.info.decision, settings.decision)
     pipeline = Pipeline.of(model, rule, settings.window, settings.health)
-    baseline = Baseline(pipeline.step_s)
+    baseline, gated = Baseline(pipeline.step_s), model.info.spec.reference != "own"
+    if not gated and rule.level_gate_dbfs > NO_GATE_DBFS:
+        print("[decision] level_gate_dbfs: this model hears no level; remove the key", file=sys.stderr)
     if args.files:
         learn(pipeline, baseline, _recorded(args.files, args.channel or settings.audio.channel, pipeline))
     else:
@@ -96,6 +107,8 @@ def _learn(args: argparse.Namespace, settings: Settings) -> Proposal:
     return propose(
         baseline,
         on_fraction=rule.on_fraction,
+        span_s=rule.span_s,
+        gated=gated,
         model_threshold=model.info.threshold,
         false_alarms_per_week=args.false_alarms_per_week,
         accept_leak_like=args.accept_leak_like,
@@ -142,10 +155,11 @@ def _until(source: Iterable[Block | SensorFault], deadline: float) -> Iterable[B
 
 def as_toml(proposal: Proposal) -> str:
     """Write a proposal as the lines that go into the configuration."""
+    gate = "" if proposal.level_gate_dbfs is None else f"level_gate_dbfs = {proposal.level_gate_dbfs!r}\n"
     return (
         f"# learnt from {proposal.hours:g} quiet hours: median P(leak) {proposal.quiet_score:g}, "
         f"median level {proposal.quiet_level_dbfs:g} dBFS\n# {proposal.reason}\n[decision]\n"
-        f"threshold = {proposal.threshold!r}\nlevel_gate_dbfs = {proposal.level_gate_dbfs!r}\n"
+        f"threshold = {proposal.threshold!r}\n{gate}"
     )
 
 
@@ -160,6 +174,11 @@ def apply(config: Path, proposal_file: Path) -> None:
 def accept_floor(config: Path, when: str) -> None:
     """Note in a configuration that a person has looked at the sensor. Raises ConfigError when it is unusable."""
     _set_keys(config, "health", {"accepted": when})
+
+
+def not_a_leak(config: Path, when: str) -> None:
+    """Note in a configuration that a person states that there is no leak. Raises ConfigError when it is unusable."""
+    _set_keys(config, "decision", {"not_a_leak": when})
 
 
 def _set_keys(config: Path, section: str, values: Mapping[str, Any]) -> None:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from leakear.edge.audio.blocks import Block, SensorFault
 from leakear.edge.audio.capture import Capture
 from leakear.edge.command_line import number
-from leakear.edge.decision.rule import DecisionRule
+from leakear.edge.decision.rule import DecisionRule, rule_from
 from leakear.edge.errors import AudioError
 from leakear.edge.health.monitor import HealthOptions
 from leakear.edge.model.tflite import Model
@@ -30,8 +30,10 @@ Show level, spectrum and P(leak) live, to find the best place for the sensor. No
   leakear-edge listen --device USB --seconds 60
   leakear-edge listen --config my.toml
 
-Mount the sensor where the level is highest and no fault is shown: quiet water gives -70 to -45 dBFS, and a tap next to
-it does not clip. The first P(leak) comes after 10 seconds, then one every 2 seconds. Exit code 1 without any sound.
+Mount the sensor where the level is highest and no fault is shown. Any gain will do at which a tap next to it does not
+clip and quiet is above the sensor's own noise. A window counts as leak-like from the threshold on; the frequency is the
+strongest of the last half second. The first P(leak) comes after 10 seconds, then one every 2 seconds. Exit code 1
+without any sound.
 """
 
 _STEP_S = 2.0
@@ -55,7 +57,7 @@ def main(args: argparse.Namespace) -> int:
     settings = Settings.load(file_in_use(args.config))
     audio = settings.audio if args.device is None else replace(settings.audio, device=args.device)
     model = Model.configured(settings.model)
-    meter = Meter(model, settings.health)
+    meter = Meter(model, settings.health, rule_from(model.info.decision, settings.decision).threshold)
     with Capture(audio, model.info.spec) as capture:
         show(meter.lines(capture, args.seconds), terminal=sys.stdout.isatty())
     if not meter.heard:
@@ -74,11 +76,12 @@ def show(lines: Iterable[str], *, terminal: bool) -> None:
 class Meter:
     """Turns what a source gives into lines of text."""
 
-    def __init__(self, model: Model, health: HealthOptions) -> None:
+    def __init__(self, model: Model, health: HealthOptions, threshold: float | None = None) -> None:
         self._spec = model.info.spec
         # Only health and score are shown, not the state: any rule will do.
         self._pipeline = Pipeline.of(model, DecisionRule(), WindowOptions(step_s=_STEP_S), health)
-        self._last = "first P(leak) after 10 s"
+        self._threshold = model.info.threshold if threshold is None else threshold
+        self._last = f"first P(leak) after 10 s, leak-like from {self._threshold:.2f}"
         self.heard = False
         """whether any sound came"""
 
@@ -89,7 +92,7 @@ class Meter:
         for item in source:
             began = item.monotonic if began is None else began
             for result in self._pipeline.push(item):
-                self._last = _text(result) or self._last
+                self._last = _text(result, self._threshold) or self._last
             if isinstance(item, SensorFault):
                 yield f"DEAF: {item.message}"
             else:
@@ -102,14 +105,15 @@ class Meter:
                 return
 
 
-def _text(result: Result) -> str | None:
-    """Return score and noise floor, or the faults, of a window; None for a result without a window."""
+def _text(result: Result, threshold: float) -> str | None:
+    """Return score, threshold and noise floor, or the faults, of a window; None for a result without a window."""
     health = result.health
     if health is None:
         return None
     if health.faults or result.score is None:
         return f"FAULT: {', '.join(health.faults or (NO_SCORE,))}"
-    return f"P(leak) {result.score:.3f}  floor {health.l05:.0f} dBFS"
+    sign = ">=" if result.score >= threshold else "<"
+    return f"P(leak) {result.score:.3f} {sign} {threshold:.2f}  floor {health.l05:.0f} dBFS"
 
 
 def sound(samples: NDArray[np.float32], spec: SpectrogramSpec) -> str:
@@ -122,7 +126,9 @@ def sound(samples: NDArray[np.float32], spec: SpectrogramSpec) -> str:
     bands = [power[int(low) : max(int(low) + 1, int(high))].sum() for low, high in pairwise(edges)]
     spectrum = "".join(_bar(10 * np.log10(band + 1e-14), *_BAND_DBFS) for band in bands)
     filled = round(30 * _share(level, *_LEVEL_DBFS))
-    return f"{level:6.1f} dBFS [{'#' * filled:30}] {spectrum}"
+    strongest = int(np.argmax(bands))
+    hz = float(np.sqrt(edges[strongest] * edges[strongest + 1])) * spec.sample_rate / len(centred)
+    return f"{level:6.1f} dBFS [{'#' * filled:30}] {spectrum} {hz:5.0f} Hz"
 
 
 def _share(value: float, low: float, high: float) -> float:

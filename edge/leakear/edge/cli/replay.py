@@ -6,7 +6,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from itertools import takewhile
 from pathlib import Path
@@ -16,11 +16,13 @@ from leakear.edge.audio.blocks import Block
 from leakear.edge.audio.channels import Channel, Choice, choice, described, each
 from leakear.edge.audio.reading_progress import shown
 from leakear.edge.audio.recordings import JoinedRecordings, channels
+from leakear.edge.cli.outcome import Heard, sentence
 from leakear.edge.command_line import number, place, whole
 from leakear.edge.compose import log_to_stderr, open_node
+from leakear.edge.decision.observation import State, Transition, worse
 from leakear.edge.errors import DeliveryError, InputDataError, UsageError
 from leakear.edge.messages.reports import Event, utc_text
-from leakear.edge.node.detector import Detector
+from leakear.edge.node.detector import SENTENCES, Detector
 from leakear.edge.node.node import Node
 from leakear.edge.pipeline import Result
 from leakear.edge.settings import Settings
@@ -87,7 +89,7 @@ def main(args: argparse.Namespace) -> int:
         if args.model:
             settings = replace(settings, model=replace(settings.model, path=str(args.model)))
         began = args.start or time.time()
-        printer, clock = Printer(args.json), FixedClock(args.start is not None)
+        printer, clock = Printer(args.json, args.repeat), FixedClock(args.start is not None)
         with open_node(settings, clock, connect=bool(args.config), observers=(printer.show,)) as node:
             return _replay(node, args, began, printer, settings.audio.channel)
 
@@ -215,15 +217,18 @@ def _say(sentence: str) -> None:
 class Printer:
     """Shows results as they come: JSON lines, or text for people."""
 
-    def __init__(self, as_json: bool) -> None:
-        self._json = as_json
+    def __init__(self, as_json: bool, repeat: int = 1) -> None:
+        self._json, self._repeat = as_json, repeat
         self.file: Path | None = None
         self._scores: dict[Path | None, list[float]] = {}
+        self._unscored: set[str] = set()  # names of the faults of windows without a score
+        self._alert: tuple[float, Transition] | None = None  # end (s since 1970) and transition of the newest
+        self._worst = State.OK
+        self._end_utc = 0.0
 
     def show(self, result: Result, event: Event | None) -> None:
         """Print one result."""
-        if result.score is not None:
-            self._scores.setdefault(self.file, []).append(result.score)
+        self._note(result)
         if self._json:
             print(json.dumps(_window_line(result, self.file)))
             if event:
@@ -231,11 +236,26 @@ class Printer:
         elif event:
             print(f"{event.window_end}  {event.from_state} → {event.to_state}  {event.reason}", flush=True)
 
+    def _note(self, result: Result) -> None:
+        """Keep what the summary says."""
+        self._end_utc, change = result.end_utc, result.transition
+        if result.score is not None:
+            self._scores.setdefault(self.file, []).append(result.score)
+        elif result.health is not None:
+            self._unscored.update(result.health.faults)
+        if change is not None and change.evidence is not None:
+            self._alert, self._worst = (result.end_utc, change), worse(self._worst, change.target)
+
     def summary(self, detector: Detector) -> None:
-        """Print what was heard in each recording."""
+        """Print what was heard in each recording; the last line says what it means."""
+        heard = self._heard(detector)
         if self._json:
+            learnt = asdict(heard.learning)
+            print(
+                json.dumps({"type": "summary", "state": heard.state, "sentence": sentence(heard), "learning": learnt})
+            )
             return
-        threshold = detector.pipeline.decision.rule.threshold
+        threshold = heard.rule.threshold
         for path, scores in self._scores.items():
             on = sum(score >= threshold for score in scores)
             mean = sum(scores) / len(scores)
@@ -246,7 +266,29 @@ class Printer:
         pipeline = detector.pipeline
         print(
             f"{pipeline.windower.produced} windows: {pipeline.scored} scored, {pipeline.discarded} discarded, "
-            f"{pipeline.windower.dropped} dropped; state {pipeline.decision.state.value}"
+            f"{pipeline.windower.dropped} dropped"
+        )
+        print(sentence(heard))
+
+    def _heard(self, detector: Detector) -> Heard:
+        pipeline, rule = detector.pipeline, detector.pipeline.decision.rule
+        scores = [score for scores in self._scores.values() for score in scores]
+        unscored = {name: SENTENCES.get(name, name) for name in sorted(self._unscored)}
+        began, alert = self._alert or (self._end_utc, None)
+        return Heard(
+            windows=pipeline.windower.produced,
+            scored=len(scores),
+            on=sum(score >= rule.threshold for score in scores),
+            scored_s=len(scores) * pipeline.step_s,
+            repeat=self._repeat,
+            state=pipeline.decision.state,
+            worst=self._worst,
+            reason=alert.reason if alert else "",
+            warned_s=self._end_utc - began,
+            excess_db=alert.evidence.excess_db if alert and alert.evidence else None,
+            faults=unscored | detector.faults,
+            rule=rule,
+            learning=detector.learning,
         )
 
 

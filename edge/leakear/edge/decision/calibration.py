@@ -1,10 +1,11 @@
 """Calibration: from hours without a leak, as a person states, to a threshold that keeps a false-alarm budget.
 
-An alarm needs `on_fraction` of the windows of a long span to be on. If that holds for a span, it holds for at least
-one of its five-minute blocks; so the chance of a false alarm is at most that of a block whose score stays above the
-threshold for that fraction. The upper tail of those block values is extrapolated as exponential (peaks over a
-threshold; Pickands 1975, Balkema and de Haan 1974, shape 0) to the wished rate, at the upper end of the 90 % interval
-of its scale. Hours that do not allow this are refused, and so are hours that sound like a leak themselves.
+An alarm needs `on_fraction` of the windows of `span_s` to be on. Then at least half of the five-minute blocks within
+that span are on for a certain share, and so is their median. So the chance of a false alarm is at most that of a median
+of neighbouring blocks above the threshold; a use of water that is shorter than half a span moves no median. The upper
+tail of the medians is extrapolated as exponential (peaks over a threshold; Pickands 1975, Balkema and de Haan 1974,
+shape 0) to the wished rate, at the upper end of the 90 % interval of its scale, in which neighbours that share blocks
+count as one. The threshold may be lower or higher than that of the model. Hours that sound like a leak are refused.
 """
 
 import math
@@ -20,17 +21,16 @@ BLOCK_S = 300.0
 """Seconds of one block."""
 MIN_BLOCKS = 48
 """Blocks needed: four hours."""
-_BLOCKS_PER_WEEK = 7 * 86400 / BLOCK_S
 _TAIL = 0.8
-"""Quantile of the block values above which the tail begins."""
+"""Quantile of the medians above which the tail begins."""
 _CONFIDENCE = 0.9
 """Confidence of the stated bound."""
 _HEAVY = 1.6
 """Coefficient of variation of the excesses (1 for an exponential tail) from which the tail is too heavy."""
-_MAX_FAULTY = 0.05
+_MAX_FAULTY = 0.25
 """Share of the windows that may have been unusable."""
-_MAX_TREND = 3.0
-"""Distance of the first and the last third's median score, in standard deviations, that is a drift."""
+_LOWEST = 0.5
+"""Share of the model's own threshold below which none is proposed: one night does not show everything."""
 _GATE_QUANTILE = 0.95
 
 
@@ -74,8 +74,8 @@ class Proposal:
 
     threshold: float
     """P(leak) from which a window counts as on"""
-    level_gate_dbfs: float
-    """dBmin below which a window counts as off"""
+    level_gate_dbfs: float | None
+    """dBmin below which a window counts as off; None: none is proposed"""
     false_alarms_per_week: float
     """the budget it was chosen for"""
     hours: float
@@ -92,89 +92,116 @@ def propose(
     baseline: Baseline,
     *,
     on_fraction: float,
+    span_s: float,
     model_threshold: float,
+    gated: bool = False,
     false_alarms_per_week: float = 1.0,
     accept_leak_like: bool = False,
 ) -> Proposal:
-    """Choose threshold and level gate. Raises CalibrationRefused.
+    """Choose a threshold. Raises CalibrationRefused.
 
-    `accept_leak_like`: a person has made sure that the steady sound heard here is no leak.
+    `gated`: also choose a level gate, for a model whose score depends on the level. `accept_leak_like`: a person has
+    made sure that the steady sound heard here is no leak.
     """
     logits, levels = np.array(baseline.logits), np.array(baseline.levels)
     _refuse_too_little(baseline)
-    if not accept_leak_like and np.median(logits) >= _logit(model_threshold):
-        raise CalibrationRefused(
-            "these hours sound like a leak already: have the pipe inspected; when it is dry and the sound is known, "
-            "calibrate again with --accept-leak-like"
-        )
-    _refuse_unstable(logits, levels)
-    blocks = _blocks(logits, baseline.window_s, on_fraction)
-    tail, bound = _tail_level(blocks, false_alarms_per_week / _BLOCKS_PER_WEEK)
-    chosen = max(sigmoid(bound), model_threshold)
-    kept = " (raised to the model's own threshold)" if chosen > sigmoid(bound) else ""
+    if not accept_leak_like:
+        _refuse_leak_like(logits, model_threshold)
+    if gated:
+        _refuse_unstable(levels)
+    count, share = _blocks_of(span_s, on_fraction)
+    medians = _medians(_blocks(logits, baseline.window_s, share), count)
+    spans_per_week = 7 * 86400 / (count * BLOCK_S)
+    tail, bound = _tail_level(medians, count, false_alarms_per_week / spans_per_week)
+    lowest = _LOWEST * model_threshold
+    kept = ", no lower" if sigmoid(bound) < lowest else ""
     return Proposal(
-        threshold=round(min(chosen, 0.9999), 4),
-        level_gate_dbfs=round(float(np.quantile(levels, _GATE_QUANTILE)), 1),
+        threshold=round(min(max(sigmoid(bound), lowest), 0.9999), 4),
+        level_gate_dbfs=round(float(np.quantile(levels, _GATE_QUANTILE)), 1) if gated else None,
         false_alarms_per_week=false_alarms_per_week,
         hours=round(baseline.heard_s / 3600, 2),
         quiet_score=round(sigmoid(float(np.median(logits))), 4),
         quiet_level_dbfs=round(float(np.median(levels)), 1),
         reason=(
-            f"{len(blocks)} blocks of {BLOCK_S:g} s, {tail} in the tail: at most {false_alarms_per_week:g} false "
-            f"alarms a week with {_CONFIDENCE:.0%} confidence, if the coming weeks sound like these hours{kept}"
+            f"{len(medians)} medians of {count} blocks of {BLOCK_S:g} s, {tail} in the tail: at most "
+            f"{false_alarms_per_week:g} false alarms a week with {_CONFIDENCE:.0%} confidence, if the coming weeks "
+            f"sound like these hours (the model's own threshold is {model_threshold:.2f}{kept})"
         ),
     )
 
 
 def _refuse_too_little(baseline: Baseline) -> None:
-    needed = MIN_BLOCKS * BLOCK_S
-    if baseline.heard_s < needed:
+    needed, windows = MIN_BLOCKS * BLOCK_S, baseline.unusable + len(baseline.logits)
+    if windows * baseline.window_s < needed:
         raise CalibrationRefused(
             f"only {baseline.heard_s / 3600:.1f} quiet hours were heard: it takes {needed / 3600:g}, better a night"
         )
-    share = baseline.unusable / (baseline.unusable + len(baseline.logits))
+    share = baseline.unusable / windows
     if share > _MAX_FAULTY:
         raise CalibrationRefused(
             f"{share:.0%} of the windows could not be judged: look at the sensor with `leakear-edge check` first"
         )
 
 
-def _refuse_unstable(logits: NDArray[np.float64], levels: NDArray[np.float64]) -> None:
-    """Refuse a background that varies too much (AquaPing's rule: twice its deviation above its mean) or drifts."""
+def _refuse_leak_like(logits: NDArray[np.float64], model_threshold: float) -> None:
+    """Refuse hours of which a third sounds like a leak: it may have begun while they were heard."""
+    third = len(logits) // 3
+    parts = (logits[:third], logits[third : 2 * third], logits[2 * third :])
+    if max(float(np.median(part)) for part in parts) >= _logit(model_threshold):
+        raise CalibrationRefused(
+            "these hours, or a third of them, sound like a leak already: have the pipe inspected; when it is dry and "
+            "the sound is known, calibrate again with --accept-leak-like"
+        )
+
+
+def _refuse_unstable(levels: NDArray[np.float64]) -> None:
+    """Refuse levels that vary too much for a level gate (AquaPing's rule: twice the deviation above the mean)."""
     amplitude = 10 ** (levels / 20)
     if 2 * amplitude.std() > amplitude.mean():
         raise CalibrationRefused(
             "the background is unstable (twice the deviation of its level exceeds its mean): choose quieter hours"
         )
-    third = len(logits) // 3
-    first, last = np.median(logits[:third]), np.median(logits[-third:])
-    within = max(float(np.std(logits[:third])), float(np.std(logits[-third:])), 0.1)
-    if abs(first - last) > _MAX_TREND * within:
-        raise CalibrationRefused("the score drifted while listening: something began or ended; choose other hours")
 
 
-def _blocks(logits: NDArray[np.float64], window_s: float, on_fraction: float) -> NDArray[np.float64]:
-    """For each block the score that `on_fraction` of its windows reach, shape (blocks,)."""
+def _blocks_of(span_s: float, on_fraction: float) -> tuple[int, float]:
+    """Return how many whole blocks lie within any span, and the share of on windows that half of them must have."""
+    count = int(span_s // BLOCK_S) - 1
+    if count < 2:
+        return 1, on_fraction
+    within = (on_fraction * span_s - (span_s - count * BLOCK_S)) / (count * BLOCK_S)
+    return count, max(0.0, 2 * within - 1)
+
+
+def _blocks(logits: NDArray[np.float64], window_s: float, share: float) -> NDArray[np.float64]:
+    """For each block the score that this share of its windows reach, shape (blocks,)."""
     length = max(1, round(BLOCK_S / window_s))
     whole = logits[: len(logits) // length * length].reshape(-1, length)
-    return np.quantile(whole, 1 - on_fraction, axis=1)
+    return np.quantile(whole, 1 - share, axis=1)
 
 
-def _tail_level(blocks: NDArray[np.float64], chance: float) -> tuple[int, float]:
-    """Return the number of values in the tail and the level that a block exceeds with this chance, upper bound."""
-    start = float(np.quantile(blocks, _TAIL))
-    excess = blocks[blocks > start] - start
+def _medians(blocks: NDArray[np.float64], count: int) -> NDArray[np.float64]:
+    """Return the score that at least half of each `count` neighbouring blocks reach, shape (blocks - count + 1,)."""
+    neighbours = np.lib.stride_tricks.sliding_window_view(blocks, count)
+    return np.sort(neighbours, axis=1)[:, count // 2]
+
+
+def _tail_level(medians: NDArray[np.float64], count: int, chance: float) -> tuple[int, float]:
+    """Return the number of values in the tail and the level that a span exceeds with this chance, upper bound.
+
+    `count`: neighbouring values that share blocks, and count as one.
+    """
+    start = float(np.quantile(medians, _TAIL))
+    excess = medians[medians > start] - start
     if len(excess) == 0:
         return 0, start
     mean = float(excess.mean())
     if float(excess.std()) > _HEAVY * mean:
         raise CalibrationRefused(
-            "a few moments scored far above the rest: these hours were not quiet throughout; choose others"
+            "for a part of these hours the score was far above the rest: choose hours in which nothing runs for long"
         )
-    n = len(excess)
-    scale = n * mean / gamma_tenth(n)
-    share = n / len(blocks)
-    return n, start + scale * max(0.0, math.log(share / chance))
+    n = max(1, len(excess) // count)
+    share = len(excess) / len(medians)
+    return len(excess), start + n * mean / gamma_tenth(n) * max(0.0, math.log(share / chance))
 
 
 def gamma_tenth(n: int) -> float:

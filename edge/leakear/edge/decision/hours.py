@@ -148,7 +148,7 @@ class Hours:
         strong = above is None or (above and seen.excess is not None and seen.excess.db >= rule.strong_db)
         known = above if rule.leak_needs_background else above is not False
         if known and strong and self._sounds_like_leak(rule.confirm_s, seen):
-            text = f"went on for {rule.confirm_s / 60:g} min after WARNING"
+            text = f"went on for {(seen.time_s - self._since) / 60:.0f} min after WARNING"
             self._move(State.LEAK, seen, text + self._place_text(seen))
 
     def _sounds_like_leak(self, span_s: float, seen: Observation) -> bool:

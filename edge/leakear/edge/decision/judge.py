@@ -13,6 +13,7 @@ from typing import Any
 
 from leakear.edge.background.background import Background, Excess
 from leakear.edge.background.third_octaves import Bands
+from leakear.edge.decision.learning import Learning, learning
 from leakear.edge.decision.state_machine import Decision, DecisionRule, Observation, State, Transition
 from leakear.edge.health.measures import Measures
 from leakear.edge.health.monitor import Health, HealthMonitor, HealthOptions
@@ -147,6 +148,21 @@ class Judge:
         self.background.span_s = self.rule.span_s
         return self.background.update(time_s, self.step_s, levels)
 
+    @property
+    def learning(self) -> Learning:
+        """What has been learnt of this place, and what the node may say with it."""
+        return learning(
+            self.rule,
+            background_ready=self.background.ready,
+            nights_known=self.decision.nights.known,
+            limit_db=self.decision.hours.limit_db,
+        )
+
+    @property
+    def suspects(self) -> bool:
+        """Whether `accept` would change anything: a leak is suspected, or a new sound is held back."""
+        return self.decision.leak_suspected or bool(self.background.entries.held)
+
     def accept(self) -> None:
         """Take everything heard so far for the background: a person has stated that it is no leak."""
         self.background.accept()
@@ -169,7 +185,7 @@ class Judge:
             "health": self.health.snapshot(),
             "usual": self.background.snapshot(),  # keys of version 0.1: usual = background, told = lasting faults
             "told": list(self._lasting),
-        }
+        } | ({"not_a_leak": self.rule.not_a_leak} if self.rule.not_a_leak else {})
 
     def restore(self, saved: Mapping[str, Any], time_s: float, gap_s: float) -> None:
         """Continue from a snapshot taken `gap_s` seconds before the monotonic time `time_s`.
@@ -184,3 +200,5 @@ class Judge:
             self.health.restore(saved["health"])
         if "usual" in saved and self.health.accepts(saved.get("health", {})):
             self.background.restore(saved["usual"])
+        if saved.get("not_a_leak", "") != self.rule.not_a_leak:
+            self.accept()

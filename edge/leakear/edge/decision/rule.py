@@ -61,6 +61,9 @@ class DecisionRule:
         minimum=0,
         maximum=86400,
     )
+    not_a_leak: str = option(
+        "", "when a person stated that what is suspected is no leak; set by leakear-edge calibrate --not-a-leak"
+    )
     fast_s: float = option(0.0, "s; LEAK at once when loud and sure this long; 0: off", minimum=0, maximum=86400)
     fast_score: float = option(0.99, "P(leak) that is sure", minimum=0, maximum=1)
     fast_level_dbfs: float = option(-20.0, "dBFS (dBmin) that is loud", minimum=-200, maximum=0)

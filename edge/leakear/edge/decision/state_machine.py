@@ -12,6 +12,7 @@ from leakear.edge.decision.hours import Hours
 from leakear.edge.decision.nights import Night, Nights, local_time
 from leakear.edge.decision.observation import Evidence, Observation, State, Transition, worse
 from leakear.edge.decision.rule import DecisionRule, rule_from
+from leakear.edge.decision.wording import alert_reason
 
 __all__ = ["Decision", "DecisionRule", "Evidence", "Observation", "State", "Transition", "rule_from"]
 
@@ -86,6 +87,9 @@ class Decision:
         again = reason is None and shown is self._announced and shown is not State.OK
         ended = f"{self._shown} ended; {shown} as last heard" if again else f"{self._shown} ended"
         evidence = self._evidence(seen) if shown in (State.WARNING, State.LEAK) else None
+        if evidence is not None and reason is not None:
+            decider = self.hours if self.pipe is self.hours.state else self.nights
+            reason = alert_reason(decider.reason, shown, evidence, self.nights, self.rule.span_s)
         change = Transition(self._shown, shown, why or reason or ended, self.on_fraction, again, evidence)
         self._shown = shown
         if shown in (State.OK, State.WARNING, State.LEAK):
@@ -102,10 +106,11 @@ class Decision:
     def _evidence(self, seen: Observation) -> Evidence:
         """Say what the present state of the pipe was decided on."""
         nights, excess = self.nights, seen.excess
-        night = nights.last[-1] if nights.last else None
         by, db, hz, limit_db = "score", None, None, None
-        if night is not None and self.pipe is not self.hours.state:
-            by, db, hz, limit_db = "nights", night.excess_db, night.hz, night.limit_db
+        if self.pipe is not self.hours.state:
+            night = next((night for night in reversed(nights.last) if night.risen), None)
+            if night is not None:  # none: it scored as a leak in every night since installation
+                by, db, hz, limit_db = "nights", night.excess_db, night.hz, night.limit_db
         elif excess is not None and self.rule.rise_db:
             by, db, hz, limit_db = "hours", excess.db, excess.hz, self.hours.limit_db
         return Evidence(

@@ -24,7 +24,7 @@ FAULTS: Mapping[str, str] = {
     "nan": "the driver delivers values that are no numbers: reinstall it or choose another device",
     "digital_silence": "the sensor delivers nothing but zeros: check the plug, the mute switch and the gain",
     "stuck": "the sensor repeats one value: check its supply and cable",
-    "clipping": "the sound hits the converter's limits: lower the gain",
+    "clipping": "the sound hits the converter's limits: lower the gain; a leak beside the sensor clips too",
     "dc_offset": "the signal sits far from zero: check the sensor's bias and cable",
     "mains_dominance": "mains hum drowns everything: check the shield, the ground and the power supply",
     "missing_highs": "the upper part of the model's band is missing: check the device's rate and the mounting",

@@ -19,13 +19,16 @@ from leakear.edge.fields import declare
 from leakear.edge.messages.codec import Message, MessageError, message, parse_utc, utc_time
 
 __all__ = [
-    "COMMANDS", "EVENT_KINDS", "STATES", "Availability", "CommandResult", "Event", "Identity", "Message",
-    "MessageError", "ModelRef", "Spectrum", "State", "Telemetry", "parse_utc", "utc_now", "utc_text", "uuid7",
+    "COMMANDS", "EVENT_KINDS", "STATES", "Availability", "CommandResult", "DecidedOn", "Event", "Identity", "Learning",
+    "Message", "MessageError", "ModelRef", "Spectrum", "State", "Telemetry", "parse_utc", "utc_now", "utc_text",
+    "uuid7",
 ]  # fmt: skip
 
 STATES = ("OK", "WARNING", "LEAK", "NOISY", "SENSOR_FAULT")
 TUNED_BY = ("model", "site", "remote", "afar")
 """`afar` is what version 0.1 said for `remote`"""
+DECIDED_BY = ("hours", "nights", "score")
+MAY_SAY = ("warning", "strong leaks", "all")
 EVENT_KINDS = ("state", "fault", "dropped", "model")
 COMMANDS = ("identify", "status", "set", "clip", "calibrate", "selftest", "model", "watch", "resend")
 NAME = r"[A-Za-z0-9_-]{1,64}"
@@ -112,6 +115,37 @@ class ModelRef(Message):
 
 
 @message
+class Learning(Message):
+    """What the node has learnt of its place, and what it may say with that."""
+
+    SCHEMA = None
+    background_ready: bool = declare("whether the levels of this place are known, so that an excess can be measured")
+    nights_known: int = declare("nights that were judged", minimum=0)
+    may_say: str = declare(
+        "warning: no LEAK yet; strong leaks: LEAK within the hour, no faint leaks of several nights yet; all",
+        choices=MAY_SAY,
+    )
+
+
+@message
+class DecidedOn(Message):
+    """What a WARNING or LEAK was decided on."""
+
+    SCHEMA = None
+    by: str = declare(
+        "hours: a sound of the last hour above the background; nights: what lasted through the nights; score: the "
+        "score alone",
+        choices=DECIDED_BY,
+    )
+    on_share: float = declare("share of leak-like windows over the decision span", minimum=0, maximum=1)
+    excess_db: float | None = declare("excess over the background of this node, dB", minimum=-400, maximum=400)
+    hz: float | None = declare("frequency of the excess, Hz", minimum=0, maximum=200000)
+    limit_db: float | None = declare("the excess limit that this node has learnt, dB", minimum=0, maximum=400)
+    nights_known: int = declare("nights that were judged", minimum=0)
+    nights_risen: int = declare("of the last three nights, those above the limit", minimum=0, maximum=3)
+
+
+@message
 class State(Message):
     """What holds now. Retained, QoS 1: sent at every change, every connect and at least once a minute."""
 
@@ -132,6 +166,13 @@ class State(Message):
         choices=TUNED_BY,
         default=None,
     )
+    limit_db: float | None = declare(
+        "excess over the background from which a sound counts, learnt here, dB; null: not used or not known",
+        minimum=0,
+        maximum=400,
+        default=None,
+    )
+    learning: Learning | None = declare("what has been learnt of this place", default=None)
     muted_until: str | None = utc_time("no alert is announced before this time; null when not muted")
     model: ModelRef = declare("the model in use")
     staged_model: ModelRef | None = declare("a verified model that waits for cmd/model install", default=None)
@@ -164,6 +205,7 @@ class Event(Message):
         "share of leak-like windows over the decision span", minimum=0, maximum=1, default=None
     )
     level_dbfs: float | None = declare("RMS level of that window, dBFS", minimum=-400, maximum=20, default=None)
+    decided_on: DecidedOn | None = declare("what a WARNING or LEAK was decided on; null for others", default=None)
     faults: tuple[str, ...] = declare("named faults at that moment", max_length=64, default=())
     model: ModelRef = declare("the model that judged")
     evidence: bool = declare("whether a clip of it was kept on the node when this was sent (cmd/clip)", default=False)
@@ -195,6 +237,13 @@ class Telemetry(Message):
     rss_bytes: int | None = declare("resident memory of the daemon, bytes", minimum=0)
     certificate_expires: str | None = utc_time("when the first TLS certificate in use expires")
     clock_synced: bool = declare("whether the node's clock is synchronised")
+    limit_db: float | None = declare(
+        "excess over the background from which a sound counts, dB; null: not used or not known",
+        minimum=0,
+        maximum=400,
+        default=None,
+    )
+    learning: Learning | None = declare("what has been learnt of this place", default=None)
 
 
 @message

@@ -58,8 +58,9 @@ class CalibrateRequest(Request):
     """`calibrate`: learn this site's quiet, then propose or set the threshold; or accept that it has become quieter."""
 
     action: str = declare(
-        "begin, give up, look, use what was learnt; accept_floor: a person has looked, `floor_drift` ends",
-        choices=("start", "cancel", "status", "apply", "accept_floor"),
+        "begin, give up, look, use what was learnt; accept_floor: a person has looked, `floor_drift` ends; "
+        "not_a_leak: a person states that what is suspected is no leak",
+        choices=("start", "cancel", "status", "apply", "accept_floor", "not_a_leak"),
     )
     hours: float = declare("how long to learn, h", minimum=0.01, maximum=24 * 14, default=8.0)
     false_alarms_per_week: float = declare(

@@ -32,7 +32,8 @@ HEALTH = "{{ 'ON' if value_json.faults or value_json.state in ('SENSOR_FAULT', '
 EVENT = (
     "{{ dict(event_type=(value_json.to if value_json.kind == 'state' else value_json.kind) | lower,"
     " reason=value_json.reason, id=value_json.id, seq=value_json.seq, window_end=value_json.window_end,"
-    " clock_synced=value_json.clock_synced, score=value_json.score, level_dbfs=value_json.level_dbfs) | tojson }}"
+    " clock_synced=value_json.clock_synced, score=value_json.score, level_dbfs=value_json.level_dbfs,"
+    " decided_on=value_json.decided_on | default(none)) | tojson }}"
 )
 UPDATE = (
     "{{ dict(installed_version=value_json.model.id, title='Leak model', latest_version="
@@ -163,6 +164,10 @@ class Discovery:
     def _diagnostics(self) -> Iterator[tuple[str, dict[str, Any]]]:
         sensor = {"platform": "sensor", "entity_category": "diagnostic"}
         yield "firmware", {**sensor, "name": "Firmware", "value_template": "{{ value_json.firmware }}"}
+        known = {**sensor, "name": "Nights known", "state_class": "measurement", "icon": "mdi:weather-night"}
+        yield "nights_known", {**known, "value_template": "{{ value_json.learning.nights_known }}"}
+        learning = {**sensor, "name": "Learning", "icon": "mdi:school-outline"}
+        yield "learning", {**learning, "value_template": "{{ value_json.learning.may_say }}"}
         yield "model", {**sensor, "name": "Model", "value_template": "{{ value_json.model.id }}"}
         yield (
             "queue_depth",

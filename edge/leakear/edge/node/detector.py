@@ -10,6 +10,7 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from leakear.edge.audio.blocks import Block, SensorFault
+from leakear.edge.decision.learning import Learning
 from leakear.edge.decision.rule import NO_GATE_DBFS
 from leakear.edge.decision.state_machine import rule_from
 from leakear.edge.errors import ConfigError, ModelError
@@ -140,8 +141,10 @@ class Detector:
         rule = rule_from(self.model.info.decision, decision)
         rule.check_step(self.pipeline.step_s)
         self._settings = replace(self._settings, decision=decision)
-        self.rule = rule
+        stated, self.rule = rule.not_a_leak != self.rule.not_a_leak, rule
         self._apply_remote()
+        if stated:
+            self.accept()
 
     def _apply_remote(self) -> None:
         """Let remote settings replace the configured rule, as long as that rule and the model are the same."""
@@ -204,6 +207,20 @@ class Detector:
         self.pipeline.model = self.model
 
     # ---- what was learnt here
+
+    @property
+    def learning(self) -> Learning:
+        """What has been learnt of this place, and what the node may say with it."""
+        return self.pipeline.judge.learning
+
+    @property
+    def suspects(self) -> bool:
+        """Whether a leak is suspected, or a new sound is held back from the background."""
+        return self.pipeline.judge.suspects
+
+    def accept(self) -> None:
+        """Take everything heard so far for the background: a person has stated that it is no leak."""
+        self.pipeline.judge.accept()
 
     def learn_anew(self) -> None:
         """Learn the background anew, from nothing: a person says that there is no leak now."""

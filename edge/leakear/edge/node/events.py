@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from leakear.edge import __version__
-from leakear.edge.messages.reports import Event, State, utc_text, uuid7
+from leakear.edge.messages.reports import DecidedOn, Event, Learning, State, utc_text, uuid7
 from leakear.edge.node.status import NodeStatus
 from leakear.edge.pipeline import Result
 
@@ -71,6 +71,7 @@ def event(
         score=result.score,
         on_fraction=status.on_fraction,
         level_dbfs=level_of(result),
+        decided_on=_decided_on(result),
         faults=tuple(faults),
         model=status.model,
     )
@@ -91,6 +92,8 @@ def state_message(status: NodeStatus) -> State:
         threshold=status.threshold,
         level_gate_dbfs=status.level_gate_dbfs,
         threshold_from=status.threshold_from,
+        limit_db=limit_of(status),
+        learning=learning_of(status),
         muted_until=muted_text(status),
         model=status.model,
         staged_model=status.staged_model,
@@ -107,6 +110,35 @@ def state_message(status: NodeStatus) -> State:
 def muted_text(status: NodeStatus) -> str | None:
     """UTC until when alerts are muted, as messages carry it; None: not muted."""
     return None if status.muted_until is None else utc_text(status.muted_until)
+
+
+def learning_of(status: NodeStatus) -> Learning:
+    """Return what has been learnt of the place, as messages carry it."""
+    learnt = status.learning
+    return Learning(background_ready=learnt.background_ready, nights_known=learnt.nights_known, may_say=learnt.may_say)
+
+
+def limit_of(status: NodeStatus) -> float | None:
+    """Excess from which a sound counts, dB, as messages carry it."""
+    return None if status.learning.limit_db is None else round(status.learning.limit_db, 2)
+
+
+def _decided_on(result: Result) -> DecidedOn | None:
+    """Return what the WARNING or LEAK of a result was decided on, as messages carry it."""
+    found = result.transition.evidence if result.transition else None
+    if found is None:
+        return None
+    numbers = (found.excess_db, found.hz, found.limit_db)
+    excess_db, hz, limit_db = (None if value is None else round(value, 2) for value in numbers)
+    return DecidedOn(
+        by=found.by,
+        on_share=round(found.on_share, 4),
+        excess_db=excess_db,
+        hz=hz,
+        limit_db=limit_db,
+        nights_known=found.nights_known,
+        nights_risen=found.nights_risen,
+    )
 
 
 def level_of(result: Result | None) -> float | None:

@@ -70,5 +70,6 @@ class Reloader:
         changed = [item.name for item in fields(Settings) if getattr(fresh, item.name) != getattr(old, item.name)]
         waiting = [name for name in changed if name not in LIVE]
         self.settings = replace(old, **{name: getattr(fresh, name) for name in LIVE})
+        self._reporter.save()
         self._reporter.send_state()
         log.info("configuration reloaded%s", f"; restart to apply: {', '.join(waiting)}" if waiting else "")

@@ -89,6 +89,7 @@ class Reporter:
             threshold=pipeline.decision.rule.threshold,
             level_gate_dbfs=detector.level_gate_dbfs,
             threshold_from=detector.threshold_from,
+            learning=detector.learning,
             muted_until=detector.muted_until(utc),
             seq=outbox.last_seq,
             queue_depth=outbox.depth,

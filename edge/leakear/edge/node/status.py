@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from leakear.edge.decision.learning import Learning
 from leakear.edge.messages.reports import Identity, ModelRef
 from leakear.edge.pipeline import Result
 
@@ -68,6 +69,8 @@ class NodeStatus:
     """None: no gate"""
     threshold_from: str
     """remote, site or model"""
+    learning: Learning
+    """what has been learnt of this place"""
     muted_until: float | None
     """s since 1970; None: not muted"""
     seq: int

@@ -4,6 +4,7 @@ Nothing changes until `apply`. A restart, another step or another model ends a c
 """
 
 from leakear.edge.decision.calibration import Baseline, CalibrationRefused, Proposal, propose
+from leakear.edge.decision.state_machine import State
 from leakear.edge.messages.reports import Event
 from leakear.edge.messages.requests import CalibrateRequest
 from leakear.edge.messages.results import CalibrateResult
@@ -11,6 +12,8 @@ from leakear.edge.mqtt.dispatcher import CommandRefused
 from leakear.edge.node.detector import Detector
 from leakear.edge.node.reporter import Reporter
 from leakear.edge.pipeline import Pipeline, Result
+
+NO_LEAK = "a person has stated that there is no leak"
 
 
 class CalibrationControl:
@@ -36,6 +39,8 @@ class CalibrationControl:
             self._apply()
         elif request.action == "accept_floor":
             self._accept_floor()
+        elif request.action == "not_a_leak":
+            self._accept()
         return self._result()
 
     def observe(self, result: Result, _: Event | None) -> None:
@@ -63,6 +68,8 @@ class CalibrationControl:
             self._proposal = propose(
                 self._baseline,
                 on_fraction=rule.on_fraction,
+                span_s=rule.span_s,
+                gated=info.spec.reference != "own",
                 model_threshold=info.threshold,
                 false_alarms_per_week=self._budget,
             )
@@ -89,6 +96,17 @@ class CalibrationControl:
             "fault", "a person accepted the present noise floor: the background is learnt from the beginning"
         )
         self._reporter.save()
+
+    def _accept(self) -> None:
+        """Take what is suspected for the background. Where that ends an alert, the next window's event says so."""
+        if not self._detector.suspects:
+            raise CommandRefused("No leak is suspected and no new sound is held back: there is nothing to state.")
+        alert = self._detector.pipeline.decision.state in (State.WARNING, State.LEAK)
+        self._detector.accept()
+        if alert:
+            self._reporter.save()
+        else:
+            self._reporter.announce("fault", NO_LEAK)
 
     def _rest(self, phase: str, reason: str) -> None:
         self._phase, self._reason, self._pipeline = phase, reason, None

@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from leakear.edge import __version__
+from leakear.edge.decision.learning import NIGHTS_TO_BACKGROUND
 from leakear.edge.messages.reports import (
     Event,
     Identity,
+    Learning,
     ModelRef,
     Spectrum,
     State,
@@ -39,6 +41,7 @@ NEXT = {
     "NOISY": ("OK",),
     "SENSOR_FAULT": ("OK",),
 }
+LIMIT_DB = 3.0
 MEANS = {"OK": (0.05, -62.0), "WARNING": (0.85, -50.0), "LEAK": (0.96, -47.0), "NOISY": (0.5, -30.0)}
 """state → score and level, dBFS; a node without sound has neither"""
 
@@ -71,6 +74,7 @@ class SimulatedNode:
         self._windows = 0
         self._random = random.Random(seed)
         self._drift = self._random.gauss(0, 4)
+        self._nights = self._random.randint(0, 30)
         self._due: dict[Callable[[float], None], float] = {}
         self.link = Link(options.mqtt, identity, self.outbox)
         controls = SimulatedControls(self, self.link.send, Resender(self.outbox, self.link))
@@ -119,6 +123,8 @@ class SimulatedNode:
             noise_floor_dbfs=None if level is None else level - 6,
             faults=("no_frames",) if self.state == "SENSOR_FAULT" else (),
             threshold=self.threshold,
+            limit_db=self._limit_db,
+            learning=self._learning,
             muted_until=self.muted_until,
             model=MODEL,
             firmware=FIRMWARE,
@@ -155,7 +161,18 @@ class SimulatedNode:
             rss_bytes=90 * 10**6,
             certificate_expires=self.link.certificate_expires,
             clock_synced=True,
+            limit_db=self._limit_db,
+            learning=self._learning,
         )
+
+    @property
+    def _learning(self) -> Learning:
+        ready = self._nights >= NIGHTS_TO_BACKGROUND
+        return Learning(background_ready=ready, nights_known=self._nights, may_say="all" if ready else "strong leaks")
+
+    @property
+    def _limit_db(self) -> float | None:
+        return LIMIT_DB if self._nights >= NIGHTS_TO_BACKGROUND else None
 
     def measured(self) -> tuple[float | None, float | None]:
         """Score and level (dBFS) of this moment; None for both during a sensor fault."""

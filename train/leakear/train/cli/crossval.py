@@ -12,8 +12,7 @@ from tqdm import tqdm
 from leakear.edge import files
 from leakear.edge.command_line import number, whole
 from leakear.edge.errors import InputDataError
-from leakear.train import networks, stderr_filter
-from leakear.train.cli import data_options
+from leakear.train import data_options, networks, stderr_filter
 from leakear.train.data import augmentation, background_windows, real_windows, simulated_windows
 from leakear.train.data.clips import Recipe
 from leakear.train.data.features import default_cache

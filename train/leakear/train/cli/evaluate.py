@@ -23,7 +23,7 @@ from leakear.edge.model.tflite import FACTORY, Model
 from leakear.edge.pipeline import Pipeline, Scorer
 from leakear.edge.spec import Samples, SpectrogramSpec
 from leakear.edge.windows import WindowOptions
-from leakear.train.cli import data_options
+from leakear.train import data_options
 from leakear.train.cli.nodedays import RULE_HELP, parse_rule
 from leakear.train.data.augmentation import loop
 from leakear.train.data.dataset import Recording

@@ -9,8 +9,7 @@ from typing import Any
 
 from leakear.edge import files
 from leakear.edge.command_line import number, whole
-from leakear.train import networks, session, stderr_filter
-from leakear.train.cli import data_options
+from leakear.train import data_options, networks, session, stderr_filter
 from leakear.train.data.clips import Recipe
 from leakear.train.data.split import WAYS, split
 from leakear.train.networks import Preset

@@ -5,8 +5,7 @@ from pathlib import Path
 
 from leakear.edge import files
 from leakear.edge.texts import printable
-from leakear.train import networks
-from leakear.train.cli import data_options
+from leakear.train import data_options, networks
 from leakear.train.evaluation import set_report
 
 HELP = """\

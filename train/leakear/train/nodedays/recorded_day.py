@@ -181,8 +181,8 @@ class JudgedRow:
 
     @property
     def trusted(self) -> tuple[float | None, float | None]:
-        """P(leak) and dBmin (dBFS) of a window without a fault; None for any other. As `Result.trusted`."""
-        if self.health is None or not self.health.ok:
+        """P(leak) and dBmin (dBFS) of a window that `Result.trusted` trusts; None for any other."""
+        if self.health is None or not self.health.levels_hold:
             return None, None
         return self.verdict.score, self.health.l05
 

@@ -64,12 +64,23 @@ def calibrated(days: Sequence[NodeDay], rule: DecisionRule) -> dict[str, Any]:
 
 
 def learn(before: RecordedDay, rule: DecisionRule) -> DecisionRule:
-    """Choose a node's threshold and level gate from leak-free sound. Raises CalibrationRefused."""
+    """Choose a node's threshold (and level gate, if its model hears levels) from leak-free sound.
+
+    Raises CalibrationRefused.
+    """
     baseline = Baseline(before.step_s)
     for seen in judged(before, before.judge(rule)):
         baseline.add(*seen.trusted)
-    chosen = propose(baseline, on_fraction=rule.on_fraction, model_threshold=rule.threshold, accept_leak_like=True)
-    return replace(rule, threshold=chosen.threshold, level_gate_dbfs=chosen.level_gate_dbfs)
+    chosen = propose(
+        baseline,
+        on_fraction=rule.on_fraction,
+        span_s=rule.span_s,
+        gated=before.spec.reference != "own",
+        model_threshold=rule.threshold,
+        accept_leak_like=True,
+    )
+    gate = rule.level_gate_dbfs if chosen.level_gate_dbfs is None else chosen.level_gate_dbfs
+    return replace(rule, threshold=chosen.threshold, level_gate_dbfs=gate)
 
 
 def det(days: Sequence[NodeDay], rule: DecisionRule, jobs: int) -> list[dict[str, Any]]:

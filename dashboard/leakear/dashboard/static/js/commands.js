@@ -36,17 +36,31 @@ export function commands(site, name, node, go) {
     h("div.buttons", null, calibrate("status"), calibrate("apply"), calibrate("cancel"), forget(base, go)), answers);
 }
 
-/** Two clicks: the first asks, the second does. */
 function forget(base, go) {
+  return twice("forget", async () => { await post(`${base}/forget`); go("/"); });
+}
+
+/** The button beside an alert with which a person states that it is no leak. */
+export function notALeak(site, name) {
+  const path = `/api/nodes/${encodeURIComponent(site)}/${encodeURIComponent(name)}/commands/calibrate`;
+  return twice("not-a-leak", async (button) => {
+    const { ok, error } = await post(path, { action: "not_a_leak" }).catch((failed) => ({ ok: false, error: failed.message }));
+    button.dataset.ok = String(ok);
+    say(button, ok ? t("done") : sentence(error));
+  });
+}
+
+/** Two clicks: the first asks, the second does. */
+function twice(key, act) {
+  const reset = () => { delete button.dataset.sure; say(button, t(key)); };
   const button = h("button", {
     onclick: async () => {
-      if (!button.dataset.sure) { button.dataset.sure = "yes"; say(button, t("forget.sure")); return; }
-      await post(`${base}/forget`);
-      go("/");
+      if (!button.dataset.sure) { button.dataset.sure = "yes"; say(button, t(`${key}.sure`)); return; }
+      delete button.dataset.sure;
+      await act(button);
     },
-    onblur: () => { delete button.dataset.sure; say(button, t("forget")); },
-    title: t("forget.hint"), "data-command": "forget",
-  }, t("forget"));
+    onblur: reset, title: t(`${key}.hint`), "data-command": key,
+  }, t(key));
   return button;
 }
 

@@ -22,16 +22,21 @@ function pattern(template) {
   return new RegExp(`^${template.split(/\{\w+\}/).map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, "\\$&")).join("(.+?)")}$`, "s");
 }
 
-/** What a node or the server says, in the reader's language; an unknown sentence stays as it is. */
+/** What a node or the server says, in the reader's language, clause by clause; an unknown sentence stays as it is. */
 export function sentence(text) {
+  const clauses = (text ?? "").split("; ").map(translation);
+  return clauses.includes(null) ? translation(text ?? "") ?? text : clauses.join("; ");
+}
+
+function translation(text) {
   if (texts[`fault.${text}`]) return texts[`fault.${text}`];
-  for (const [wanted, translation] of sentences) {
-    const found = wanted.exec(text ?? "");
+  for (const [wanted, translated] of sentences) {
+    const found = wanted.exec(text);
     if (!found) continue;
     let n = 0;
-    return translation.replace(/\{(\w+)\}/g, (_, name) => meaning(name, found[++n]));
+    return translated.replace(/\{(\w+)\}/g, (_, name) => meaning(name, found[++n]));
   }
-  return text;
+  return null;
 }
 
 /** One value of a sentence: names of faults and states have words of their own. */

@@ -2,11 +2,11 @@
 import { fill, get, h, post, say } from "./dom.js";
 import { ago, level, local, number, span, t, timeElement, utc } from "./i18n.js";
 import { fleet, me, nodeOf, now, on, watch } from "./store.js";
-import { badge, look, shown, word } from "./states.js";
+import { badge, learning, look, shown, word } from "./states.js";
 import { TimeChart } from "./charts.js";
 import { Waterfall } from "./spectrum.js";
 import { entry, moment } from "./events.js";
-import { commands } from "./commands.js";
+import { commands, notALeak } from "./commands.js";
 
 const RANGES = [["1h", 3600], ["6h", 21600], ["24h", 86400], ["7d", 604800], ["30d", 2592000], ["1y", 31536000]];
 
@@ -47,6 +47,7 @@ class NodeView {
     this.headline = h("div.titles");
     this.fixed = [h("a.crumb", { href: "/", onclick: (e) => { e.preventDefault(); go("/"); } }, `‹ ${t("fleet")}`),
       h("h1", null, this.name, " ", h("span.dim", null, this.site))];
+    this.notALeak = notALeak(this.site, this.name);
     this.scores = new TimeChart({ lines: [{ name: "score", ink: "--score", label: t("score") }], band: ["score", "score_max"], range: [0, 1], format: (v) => number(v, 2), label: t("chart.score") });
     this.levels = new TimeChart({
       lines: [{ name: "level", ink: "--level", label: t("level"), unit: " dBFS" }, { name: "floor", ink: "--floor", label: t("floor"), unit: " dBFS" }],
@@ -136,7 +137,7 @@ class NodeView {
 
   drawHead() {
     const { node } = this;
-    const stamp = JSON.stringify([node?.state, node?.presence, node?.faults, node?.muted, ago(node?.seen, now()), node?.complaint]);
+    const stamp = JSON.stringify([node?.state, node?.presence, node?.faults, node?.muted, ago(node?.seen, now()), node?.complaint, node?.learning]);
     if (stamp === this.headStamp) return;
     this.headStamp = stamp;
     const parts = [...this.fixed];
@@ -146,7 +147,9 @@ class NodeView {
       parts.push(badge(name, true));
       if (name !== node.presence && node.presence !== "online") parts.push(badge(node.presence));
       if (node.since) parts.push(h("span.dim", { title: utc(node.since) }, t("since", { when: local(node.since) })));
-      parts.push(...node.faults.map((fault) => h("span.chip", null, t(`fault.${fault}`))));
+      parts.push(...node.faults.map((fault) => h("span.chip", fault === "clipping" ? { title: t("hint.clipping") } : null, t(`fault.${fault}`))));
+      if (node.learning) parts.push(h("span.chip", null, learning(node)));
+      if (me.operates && (node.state === "WARNING" || node.state === "LEAK")) parts.push(this.notALeak);
       if (node.muted > now()) parts.push(h("span.chip", { title: utc(node.muted) }, t("muted.until", { when: local(node.muted) })));
       if (node.complaint) parts.push(h("span.chip", { title: node.complaint }, t("malformed")));
       parts.push(h("span.dim", null, t("seen.ago", { when: ago(node.seen, now()) })));
@@ -213,6 +216,8 @@ class NodeView {
       put("model", h("span.mono", { title: report.model.sha256 }, report.model.id));
       put("firmware", report.firmware);
       put("threshold", number(report.threshold, 2));
+      if (report.learning) put("nights", number(report.learning.nights_known));
+      if (report.limit_db !== null && report.limit_db !== undefined) put("limit", `${number(report.limit_db, 1)} dB`);
       const wish = this.element.querySelector("input[name=threshold]");
       if (wish) wish.placeholder = number(report.threshold, 2);
       put("window", `${number(report.window_s, 0)} s / ${number(report.step_s, 1)} s`);

@@ -2,7 +2,7 @@
 import { ICONS, h, icon, say } from "./dom.js";
 import { ago, level, local, number, t, utc } from "./i18n.js";
 import { now } from "./store.js";
-import { GROUPS, badge, group, look, shape, shown, word } from "./states.js";
+import { GROUPS, badge, group, learning, look, shape, shown, word } from "./states.js";
 import { spark } from "./charts.js";
 
 export function siteRow(item) {
@@ -72,7 +72,7 @@ function stamp(element, node) {
 
 /** The cells that change rarely. */
 function head(element, parts, node) {
-  const stamp = `${node.state} ${node.presence} ${node.faults} ${node.model} ${node.muted > now() ? node.muted : 0} ${node.missing} ${node.malformed}`;
+  const stamp = `${node.state} ${node.presence} ${node.faults} ${node.model} ${node.muted > now() ? node.muted : 0} ${node.missing} ${node.malformed} ${learning(node)}`;
   if (element.dataset.stamp === stamp) return;
   element.dataset.stamp = stamp;
   const name = shown(node);
@@ -87,6 +87,7 @@ function head(element, parts, node) {
   const faults = node.faults.map((fault) => t(`fault.${fault}`));
   if (node.missing) faults.push(t("missing", { count: number(node.missing) }));
   if (node.malformed) faults.push(t("malformed"));
+  if (node.learning) faults.push(learning(node));
   parts.faults.replaceChildren(...(faults.length ? [h("span.chip", { title: faults.join(", ") }, faults.join(", "))] : []));
   say(parts.model, node.model);
   parts.model.title = node.model ?? "";

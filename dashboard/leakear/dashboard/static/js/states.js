@@ -1,6 +1,6 @@
 // How a node looks: a colour, a shape and a word for each state, and which comes first.
 import { h, icon } from "./dom.js";
-import { t } from "./i18n.js";
+import { number, t } from "./i18n.js";
 
 const DROP = [["M12 2.500C9 7 5.5 10 5.5 14.500a6.5 6.5 0 0 0 13 0C18.5 10 15 7 12 2.500z", true]];
 const TRIANGLE = [["M12 3.500L22 20.500H2z"], ["M12 10v4.500M12 17.500v.1"]];
@@ -53,6 +53,11 @@ export function word(name) {
 
 export function badge(name, large) {
   return h(large ? "span.badge.large" : "span.badge", { "data-look": look(name) }, shape(name), word(name));
+}
+
+/** What a node that still learns its place may say; empty for any other. */
+export function learning({ learning: known }) {
+  return known ? t(`learning.${known.may_say}`, { nights: number(known.nights_known) }) : "";
 }
 
 /** The one word that an entry of the log is about. */
