@@ -1,0 +1,1 @@
+"""Where between two sensors a leak is."""

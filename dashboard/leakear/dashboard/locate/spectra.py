@@ -1,0 +1,143 @@
+"""From two recordings to whitened cross-spectra by segment: band, segments, spectral lines left out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+import numpy.typing as npt
+import scipy.fft
+import scipy.ndimage
+import scipy.signal
+
+Samples = npt.NDArray[np.float64]
+LOWEST_HZ = 20.0
+"""Hz; below it sensors differ too much in phase."""
+_DELAYS_A_SEGMENT = 8.0
+"""A segment is at least this many times the longest delay: what it loses of a delayed sound is then small."""
+_SEGMENT_S = (0.5, 8.0)
+"""s, shortest and longest segment."""
+_LINE_DB = 9.0
+"""dB by which a bin stands above its neighbours' median to be a spectral line."""
+_LINE_COHERENCE = 12.0
+"""Excess of a bin's coherence over its neighbours', in units of a single bin's chance level, to be a line."""
+
+
+@dataclass(frozen=True)
+class Bands:
+    """Neighbouring bands of frequency, each a range of bins."""
+
+    edges: npt.NDArray[np.int64]
+    """shape (b + 1,), first bin of each band, and the bin behind the last"""
+    count: npt.NDArray[np.float64]
+    """shape (b,), independent samples of the cross-spectrum in each band: seconds × used bandwidth"""
+    centre_hz: npt.NDArray[np.float64]
+    """shape (b,)"""
+
+
+@dataclass(frozen=True)
+class Spectra:
+    """Two recordings on one time axis, in the frequency domain."""
+
+    frequency: npt.NDArray[np.float64]
+    """Hz of each bin, shape (f,), from 0, uniform"""
+    cross: npt.NDArray[np.complex64]
+    """shape (m, f): whitened cross-spectrum of each segment; 0 in spectral lines and outside the band"""
+    middle_s: npt.NDArray[np.float64]
+    """shape (m,): middle of each segment, s from the middle of the recording"""
+    bands: Bands
+    density: npt.NDArray[np.float64]
+    """shape (2, f): mean power density of A and B, full scale² / Hz"""
+    coherence: npt.NDArray[np.float64]
+    """shape (f,): magnitude-squared coherence, corrected for chance; drift lowers it"""
+    lines: npt.NDArray[np.bool_]
+    """shape (f,): bins left out as spectral lines"""
+    seconds: float
+
+
+def to_rate(samples: Samples, rate: float, wanted: float) -> Samples:
+    """Resample by a polyphase filter, shape (n,) → (m,). Rates in Hz."""
+    ratio = Fraction(wanted / rate).limit_denominator(2000)
+    if ratio == 1:
+        return samples
+    return np.asarray(scipy.signal.resample_poly(samples, ratio.numerator, ratio.denominator), np.float64)
+
+
+def spectra(a: Samples, b: Samples, rate: float, *, highest_hz: float, longest_delay: float, fine: int = 1) -> Spectra:
+    """Cut two recordings of equal length (n,) into overlapping segments and whiten them.
+
+    `fine`: zero padding, for spectra that are read between the bins.
+    """
+    size = _segment(len(a), rate, longest_delay)
+    hop = size // 2
+    window = np.hanning(size + 1)[:-1].astype(np.float32)
+    starts = np.arange(0, len(a) - size + 1, hop)
+    full = size * fine
+    f = np.arange(full // 2 + 1) * (rate / full)
+    x, y = (_transform(s, starts, window, full) for s in (a, b))
+    power = np.stack([np.mean(np.abs(s) ** 2, axis=0) for s in (x, y)]).astype(np.float64)
+    floor = 1e-12 * power.max(axis=1, keepdims=True) + 1e-30
+    x /= np.sqrt(power[0] + floor[0]).astype(np.float32)
+    y /= np.sqrt(power[1] + floor[1]).astype(np.float32)
+    cross = np.conj(x) * y
+    band = (f >= LOWEST_HZ) & (f <= min(highest_hz, 0.45 * rate))
+    coherence = _coherence(cross)
+    lines = _lines(power, coherence, len(starts), fine) & band
+    used = band & ~lines
+    bands = _bands(f, used, len(a) / rate)
+    _level(cross, x, y, bands)
+    cross[:, ~used] = 0
+    density = power * (2 / (rate * np.sum(window.astype(np.float64) ** 2)))
+    middle = (starts + size / 2 - len(a) / 2) / rate
+    return Spectra(f, cross, middle, bands, density, coherence, lines, len(a) / rate)
+
+
+def _segment(count: int, rate: float, longest_delay: float) -> int:
+    seconds = min(max(_DELAYS_A_SEGMENT * longest_delay, _SEGMENT_S[0]), _SEGMENT_S[1], count / rate / 4)
+    return int(scipy.fft.next_fast_len(int(seconds * rate) // 2, real=True)) * 2
+
+
+def _transform(s: Samples, starts: npt.NDArray[np.int64], window: npt.NDArray[np.float32], full: int) -> npt.NDArray[np.complex64]:
+    pieces = np.lib.stride_tricks.sliding_window_view(s.astype(np.float32), len(window))[starts]
+    return np.asarray(scipy.fft.rfft(pieces * window, full, axis=1), np.complex64)
+
+
+def _coherence(cross: npt.NDArray[np.complex64]) -> npt.NDArray[np.float64]:
+    chance = 1 / len(cross)
+    raw = np.abs(cross.mean(axis=0)).astype(np.float64) ** 2
+    return np.asarray(np.clip((raw - chance) / (1 - chance), 0, 1))
+
+
+def _lines(power: npt.NDArray[np.float64], coherence: npt.NDArray[np.float64], segments: int, fine: int) -> npt.NDArray[np.bool_]:
+    """Bins that stand out of their neighbours, in power of either recording or in coherence, and the bins beside them."""
+    width = 24 * fine + 1
+    around = scipy.ndimage.median_filter(power, size=(1, width), mode="nearest")
+    loud = (power > around * 10 ** (_LINE_DB / 10)).any(axis=0)
+    usual = scipy.ndimage.median_filter(coherence, size=width, mode="nearest")
+    tonal = coherence > usual + _LINE_COHERENCE * (usual + 1) / segments
+    return np.asarray(scipy.ndimage.binary_dilation(loud | tonal, iterations=2 * fine))
+
+
+def _bands(f: npt.NDArray[np.float64], used: npt.NDArray[np.bool_], seconds: float) -> Bands:
+    """Quarter octaves, at least 15 Hz wide."""
+    top = f[used][-1] if used.any() else 2 * LOWEST_HZ
+    edges = [LOWEST_HZ]
+    while edges[-1] < top:
+        edges.append(max(edges[-1] * 2**0.25, edges[-1] + 15.0))
+    if len(edges) > 2 and edges[-1] > 1.05 * top:
+        edges.pop(-2)
+    edges[-1] = top + f[1]
+    bins = np.searchsorted(f, edges)
+    step = f[1]
+    count = np.array([np.count_nonzero(used[i:j]) for i, j in zip(bins[:-1], bins[1:], strict=True)]) * step * seconds
+    centre = np.sqrt(np.array(edges[:-1]) * np.array(edges[1:]))
+    return Bands(bins, np.maximum(count, 1e-9), centre)
+
+
+def _level(cross: npt.NDArray[np.complex64], x: npt.NDArray[np.complex64], y: npt.NDArray[np.complex64], bands: Bands) -> None:
+    """Give every segment the same weight in each band, so that a passing car does not count for minutes."""
+    for i, j in zip(bands.edges[:-1], bands.edges[1:], strict=True):
+        if j > i:
+            level = np.mean(np.abs(x[:, i:j]) ** 2, axis=1) * np.mean(np.abs(y[:, i:j]) ** 2, axis=1)
+            cross[:, i:j] /= np.sqrt(np.maximum(level, 1e-6))[:, None].astype(np.float32)
