@@ -8,17 +8,20 @@ import numpy as np
 import numpy.typing as npt
 import scipy.fft
 
+from leakear.dashboard.locate.pipes import REFERENCE_HZ
 from leakear.dashboard.locate.spectra import Spectra
 
 Floats = npt.NDArray[np.float64]
-REFERENCE_HZ = 200.0
-"""Hz at which a pipe's speed is given."""
 _OVERSAMPLE = 4
 """Samples of the correlation for each period of the highest frequency, at least."""
 _DRIFT_TURN = 0.2
 """Turns of phase by which neighbouring drifts differ at most, at the highest frequency and the ends."""
 _MOST_COHERENT = 0.95
 """Coherence (not squared) is taken as this at most: no pair is perfect."""
+
+
+_MOST_SPREAD = 9.0
+"""Excess of chance's variance that is corrected at most."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +35,9 @@ class Correlation:
     bands: npt.NDArray[np.float32]
     """shape (d, b, t): coefficient of correlation, real, −1 to 1"""
     count: Floats
-    """shape (b,), see `Bands.count`"""
+    """shape (b,), see `Bands.count`; fewer where the correlation varies more at impossible delays"""
+    kernel: npt.NDArray[np.float32]
+    """shape (b, 2 · t − 1): each band's correlation of a sound with itself, peak 1 in the middle"""
 
     def score(self, low: int, high: int) -> npt.NDArray[np.float32]:
         """Standardised sum of the bands `low` to `high` − 1, shape (d, t): normal with variance 1 without a source."""
@@ -54,15 +59,17 @@ class Found:
     delay_index: int
 
 
-def correlate(s: Spectra, *, longest: float, drift_bound: float, dispersion: float) -> Correlation:
+def correlate(s: Spectra, *, longest: float, possible: float, drift_bound: float, dispersion: float) -> Correlation:
     """Correlate every band for delays of ± `longest` s and drifts of ± `drift_bound` (s of delay in a second).
+
+    `possible`: s, delays beyond it have no source on the pipe, so what stands there is chance, or tones.
 
     `dispersion`: rise of the phase speed for each factor e of frequency; the delay is that at `REFERENCE_HZ`.
     """
     step = s.frequency[1]
     top = s.frequency[s.bands.edges[-1] - 1]
     size = int(2 ** np.ceil(np.log2(max(2 * (len(s.frequency) - 1), _OVERSAMPLE * top / step))))
-    reach = min(int(longest * size * step) + 2, size // 2 - 1)
+    reach = min(int(longest * size * step) + 2, size // 4 - 1)
     take = np.r_[-reach : reach + 1]
     drifts = _drifts(drift_bound, top, s.seconds)
     source = _warped(s.frequency, dispersion)
@@ -77,7 +84,16 @@ def correlate(s: Spectra, *, longest: float, drift_bound: float, dispersion: flo
         out[d] = _by_band(mean, s, size)[:, take]
         if d + 1 < len(drifts):
             turn *= advance
-    return Correlation(take / (size * step), drifts, out, s.bands.count)
+    delay = take / (size * step)
+    used = (s.cross[0] != 0).astype(np.complex128)
+    kernel = _by_band(used, s, size)[:, np.r_[-2 * reach : 2 * reach + 1]].astype(np.float32)
+    return Correlation(delay, drifts, out, _counts(out, s.bands.count, np.abs(delay) > possible), kernel)
+
+
+def _counts(bands: npt.NDArray[np.float32], count: Floats, impossible: npt.NDArray[np.bool_]) -> Floats:
+    """Independent samples of each band, reduced where chance alone varies more than such samples would."""
+    spread = np.mean(bands[:, :, impossible].astype(np.float64) ** 2, axis=(0, 2)) * 2 * count
+    return np.asarray(count / np.clip(spread, 1, _MOST_SPREAD))
 
 
 def _drifts(bound: float, top: float, seconds: float) -> Floats:
@@ -105,8 +121,9 @@ def _by_band(mean: npt.NDArray[np.complex128], s: Spectra, size: int) -> Floats:
 
 
 def ranges(bands: int) -> list[tuple[int, int]]:
-    """Ranges of neighbouring bands that are tried: widths that grow by half, half overlapping."""
-    out, width = [], 2
+    """Ranges of neighbouring bands that are tried: an octave and wider, growing by half, overlapping."""
+    out: list[tuple[int, int]] = []
+    width = 4
     while width < bands:
         hop = max(1, width // 3)
         out += [(low, low + width) for low in range(0, bands - width + 1, hop)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from leakear.edge.errors import UsageError
 
@@ -11,6 +11,8 @@ WATER_SPEED = 1480.0
 """m/s, sound in open water at about 15 °C: no pipe is faster."""
 WATER_MODULUS = 2.19e9
 """Pa, bulk modulus of water."""
+REFERENCE_HZ = 200.0
+"""Hz at which speeds are given."""
 SLOWEST = 100.0
 """m/s, below every pipe in use."""
 _FORMULA_SPREAD = 0.02
@@ -29,24 +31,26 @@ class Material:
     """Pa, least and greatest Young's modulus of the wall"""
     dispersion: float
     """rise of the phase speed for each factor e of frequency, as a fraction"""
+    dispersion_bound: float
+    """its uncertainty (95 %)"""
     highest_hz: float
     """Hz above which it carries nothing over a usual distance"""
 
 
 MATERIALS = {
-    "steel": Material(1100, 1350, (2.0e11, 2.1e11), 0.0, 3500),
-    "iron": Material(1100, 1350, (1.0e11, 1.7e11), 0.0, 3500),
-    "copper": Material(1250, 1350, (1.1e11, 1.3e11), 0.0, 3500),
-    "cement": Material(1000, 1250, (2.0e10, 3.0e10), 0.0, 2500),
-    "pvc": Material(350, 600, (2.4e9, 3.5e9), 0.015, 1200),
-    "pe": Material(200, 450, (0.6e9, 1.6e9), 0.02, 1200),
+    "steel": Material(1100, 1350, (2.0e11, 2.1e11), 0.0, 0.0, 3500),
+    "iron": Material(1100, 1350, (1.0e11, 1.7e11), 0.0, 0.0, 3500),
+    "copper": Material(1250, 1350, (1.1e11, 1.3e11), 0.0, 0.0, 3500),
+    "cement": Material(1000, 1250, (2.0e10, 3.0e10), 0.0, 0.0, 2500),
+    "pvc": Material(350, 600, (2.4e9, 3.5e9), 0.015, 0.015, 1200),
+    "pe": Material(200, 450, (0.6e9, 1.6e9), 0.018, 0.015, 1200),
 }
 """Sources: trade manuals of correlators for the ranges; measured buried MDPE for the dispersion of plastic."""
 
 
 @dataclass(frozen=True)
 class Speed:
-    """A range that holds the speed with 95 % certainty, m/s at 200 Hz."""
+    """A range that holds the speed with 95 % certainty, m/s at `REFERENCE_HZ`."""
 
     low: float
     high: float
@@ -68,6 +72,8 @@ class Pipe:
     """m, 95 %"""
     dispersion: float = 0.0
     """see `Material`"""
+    dispersion_bound: float = 0.0
+    """see `Material`"""
     highest_hz: float = 3500.0
     """Hz, see `Material`"""
     pumps: tuple[float, ...] = ()
@@ -85,6 +91,11 @@ class Pipe:
     def position(self, delay: float, speed: float | None = None) -> float:
         """Metres from A of a sound that reaches B `delay` s later than A: (length − speed · delay) / 2."""
         return (self.length - (speed or self.speed.middle) * delay) / 2
+
+    def at_frequency(self, hz: float) -> Pipe:
+        """Return the pipe with what the unknown dispersion adds to the speed's uncertainty at `hz`."""
+        share = self.dispersion_bound * abs(math.log(hz / REFERENCE_HZ))
+        return replace(self, speed=Speed(self.speed.low * (1 - share), self.speed.high * (1 + share)))
 
     @property
     def longest_delay(self) -> float:
@@ -108,7 +119,7 @@ def pipe(
     known = MATERIALS[material]
     chosen = _given(*speed) if speed else speed_of(material, diameter_mm, wall_mm)
     bound = max(0.01 * length, 0.1) if length_uncertainty is None else length_uncertainty
-    return Pipe(length, chosen, bound, known.dispersion, known.highest_hz, pumps)
+    return Pipe(length, chosen, bound, known.dispersion, known.dispersion_bound, known.highest_hz, pumps)
 
 
 def speed_of(material: str, diameter_mm: float | None, wall_mm: float | None) -> Speed:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-import scipy.ndimage
+import scipy.signal
 
 from leakear.dashboard.locate.correlation import Correlation
 from leakear.dashboard.locate.pipes import Pipe, Speed
@@ -19,25 +19,6 @@ _STEP_S = 2e-5
 """s, step of the likelihood against delay."""
 _TEMPER = 0.5
 """The log-likelihood is multiplied by this: its weights were fitted to the same sound (chosen on tuning seeds)."""
-
-
-@dataclass(frozen=True)
-class Clock:
-    """What is known of the two recorders' clocks."""
-
-    offset_bound: float = 0.0
-    """s (95 %), between the times at which A's and B's first samples are said to be"""
-    drift_bound_ppm: float = 0.0
-    """ppm of each recorder's sample clock"""
-    offset: float = 0.0
-    """s, known: by which B's clock is ahead, so that B's sound seems to come so much later"""
-    drift_ppm: float = 0.0
-    """ppm, known: by which B's sample clock runs faster than A's"""
-
-    @property
-    def relative_drift(self) -> float:
-        """Seconds of delay that two clocks may gain in a second."""
-        return 2e-6 * self.drift_bound_ppm
 
 
 @dataclass(frozen=True)
@@ -54,7 +35,7 @@ class DelayLikelihood:
         step = self.delay[1] - self.delay[0]
         if sigma < step / 4:
             return self
-        wide = scipy.ndimage.gaussian_filter1d(self.value, sigma / step, mode="constant", truncate=6)
+        wide = _smoothed(self.value, sigma / step)
         return DelayLikelihood(self.delay, wide / wide.max())
 
     def at(self, delay: Floats) -> Floats:
@@ -73,15 +54,27 @@ class Estimate:
     """95 %"""
 
 
-def delay_likelihood(c: Correlation, log_ratio: Floats, seconds: float, inside: tuple[float, float]) -> DelayLikelihood:
-    """Average the likelihood over drift; refer the delay to the first sample. `inside`: delays considered, s."""
-    delay = np.arange(inside[0], inside[1], _STEP_S)
+def delay_likelihood(c: Correlation, log_ratio: Floats, seconds: float, bound: float) -> DelayLikelihood:
+    """Average the likelihood over drift and refer the delay to the first sample, for delays of ± `bound` s."""
+    delay = np.arange(-bound, bound, _STEP_S)
     scaled = _TEMPER * log_ratio
-    reach = [np.interp(delay + drift * seconds / 2, c.delay, scaled[d]) for d, drift in enumerate(c.drift)]
-    stacked = np.asarray(reach)
-    stacked -= stacked.max()
-    value = np.exp(np.maximum(stacked, -700)).mean(axis=0)
+    stacked = np.asarray([np.interp(delay + drift * seconds / 2, c.delay, scaled[d]) for d, drift in enumerate(c.drift)])
+    value = np.exp(np.maximum(stacked - stacked.max(), -700)).mean(axis=0)
     return DelayLikelihood(delay, value / value.max())
+
+
+def product(likelihoods: list[DelayLikelihood]) -> DelayLikelihood:
+    """Multiply the likelihoods of repeats with independent errors."""
+    widest = max(likelihoods, key=lambda one: len(one.delay))
+    value = np.prod([one.at(widest.delay) for one in likelihoods], axis=0)
+    return DelayLikelihood(widest.delay, value / max(float(value.max()), 1e-300))
+
+
+def _smoothed(value: Floats, sigma: float) -> Floats:
+    """Convolve with a normal density of this standard deviation, in samples."""
+    reach = int(np.ceil(6 * sigma))
+    kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sigma) ** 2)
+    return np.asarray(np.maximum(scipy.signal.fftconvolve(value, kernel, "full")[reach : reach + len(value)], 0))
 
 
 def positions(pipe: Pipe) -> Floats:
@@ -89,37 +82,31 @@ def positions(pipe: Pipe) -> Floats:
     return np.linspace(0, pipe.length, _POSITIONS)
 
 
-def probability(likelihoods: list[DelayLikelihood], pipe: Pipe) -> Floats:
+def probability(likelihood: DelayLikelihood, pipe: Pipe) -> Floats:
     """Probability of each of `positions` (sum 1), every place on the pipe being as likely before.
 
-    `likelihoods`: of the delay of the sound, clock errors included, one for each repeat.
+    `likelihood`: of the delay of the sound, clock errors included.
     """
-    x = positions(pipe)
-    total = np.zeros_like(x)
-    for speed in speeds(pipe.speed):
-        at_speed = np.ones_like(x)
-        for likelihood in likelihoods:
-            at_speed *= likelihood.at((pipe.length - 2 * x) / speed)
-        total += at_speed
+    total = _by_speed(likelihood, pipe).mean(axis=0)
     if not total.sum() > 0:
-        return np.full_like(x, 1 / len(x))
+        return np.full(_POSITIONS, 1 / _POSITIONS)
     return np.asarray(total / total.sum())
 
 
-def end_share(likelihoods: list[DelayLikelihood], pipe: Pipe) -> tuple[float, float]:
-    """Mean likelihoods of a source at or beyond A and B."""
-    return tuple(
-        float(np.mean([np.prod([one.at(np.array([sign * pipe.length / v]))[0] for one in likelihoods]) for v in speeds(pipe.speed)]))
-        for sign in (1, -1)
-    )  # type: ignore[return-value]
+def end_likelihoods(likelihood: DelayLikelihood, pipe: Pipe) -> tuple[float, float]:
+    """Mean likelihoods of a source at or beyond A and at or beyond B."""
+    delays = pipe.length / speeds(pipe.speed)
+    return float(likelihood.at(delays).mean()), float(likelihood.at(-delays).mean())
 
 
-def pipe_share(likelihoods: list[DelayLikelihood], pipe: Pipe) -> float:
+def pipe_likelihood(likelihood: DelayLikelihood, pipe: Pipe) -> float:
     """Mean likelihood of a source somewhere on the pipe, every place as likely."""
-    x = positions(pipe)
-    return float(
-        np.mean([np.mean(np.prod([one.at((pipe.length - 2 * x) / v) for one in likelihoods], axis=0)) for v in speeds(pipe.speed)])
-    )
+    return float(_by_speed(likelihood, pipe).mean())
+
+
+def _by_speed(likelihood: DelayLikelihood, pipe: Pipe) -> Floats:
+    """Likelihood for each speed and position, shape (v, x)."""
+    return likelihood.at((pipe.length - 2 * positions(pipe)) / speeds(pipe.speed)[:, None])
 
 
 def speeds(speed: Speed) -> Floats:

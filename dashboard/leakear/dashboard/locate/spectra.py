@@ -20,8 +20,31 @@ _SEGMENT_S = (0.5, 8.0)
 """s, shortest and longest segment."""
 _LINE_DB = 9.0
 """dB by which a bin stands above its neighbours' median to be a spectral line."""
-_LINE_COHERENCE = 12.0
+_LINE_COHERENCE = 7.0
 """Excess of a bin's coherence over its neighbours', in units of a single bin's chance level, to be a line."""
+
+
+_FINE = 8
+"""Oversampling before samples are read between samples."""
+
+
+@dataclass(frozen=True)
+class Clock:
+    """What is known of the two recorders' clocks."""
+
+    offset_bound: float = 0.0
+    """s (95 %), between the times at which A's and B's first samples are said to be"""
+    drift_bound_ppm: float = 0.0
+    """ppm of each recorder's sample clock"""
+    offset: float = 0.0
+    """s, known: by how much B's sound seems to come later than it does"""
+    drift_ppm: float = 0.0
+    """ppm, known: by which B's sample clock runs faster than A's"""
+
+    @property
+    def relative_drift(self) -> float:
+        """Seconds of delay that two clocks may gain in a second."""
+        return 2e-6 * self.drift_bound_ppm
 
 
 @dataclass(frozen=True)
@@ -62,6 +85,15 @@ def to_rate(samples: Samples, rate: float, wanted: float) -> Samples:
     if ratio == 1:
         return samples
     return np.asarray(scipy.signal.resample_poly(samples, ratio.numerator, ratio.denominator), np.float64)
+
+
+def on_clock(samples: Samples, rate: float, clock: Clock) -> Samples:
+    """Bring B's samples, shape (n,), to A's clock: undo the known offset and drift by interpolation. `rate` in Hz."""
+    if not clock.offset and not clock.drift_ppm:
+        return samples
+    at = (np.arange(len(samples)) * (1 + 1e-6 * clock.drift_ppm)) + clock.offset * rate
+    fine = scipy.signal.resample_poly(samples, _FINE, 1)
+    return np.interp(at * _FINE, np.arange(len(fine)), fine, left=0.0, right=0.0)
 
 
 def spectra(a: Samples, b: Samples, rate: float, *, highest_hz: float, longest_delay: float, fine: int = 1) -> Spectra:

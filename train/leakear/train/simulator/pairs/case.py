@@ -16,6 +16,10 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 """`machine`: beside or beyond one sensor; `reflection`: such a machine, and a discontinuity in mid-pipe."""
 
 
+_WATER = 1480.0
+"""m/s, speed in open water: nobody states a faster one."""
+
+
 @dataclass(frozen=True)
 class Clock:
     """Errors of the two recorders' clocks."""
@@ -92,7 +96,7 @@ class Case:
     reflection: float
     """its reflection coefficient"""
     snr_db: float
-    """dB, source over background in the pipe's band, mean of the two sensors' decibels"""
+    """dB, source over background in the pipe's band at the sensor that hears it louder; the other one has less"""
     jet: Jet
     clock: Clock
     sensors: tuple[Sensor, Sensor]
@@ -118,7 +122,7 @@ class Case:
         """Draw a pair. `speed_tolerance`: half-width of the known speed range as a fraction; None: drawn."""
         rng = np.random.default_rng([seed, 18])
         wall = Wall.draw(rng, material)
-        far = (30, 80) if wall.plastic else (50, 130)
+        far = (40, 100) if wall.plastic else (60, 160)
         metres = float(rng.uniform(*far)) if length is None else length
         tolerance = float(rng.choice((0.015, 0.04, 0.08))) if speed_tolerance is None else speed_tolerance
         middle = wall.speed / (1 + tolerance * rng.uniform(-1, 1))
@@ -126,7 +130,7 @@ class Case:
         return cls(
             seed=seed, kind=kind, wall=wall, length=metres,
             stated_length=metres * (1 + 0.005 * rng.normal()),
-            speed_range=(middle * (1 - tolerance), middle * (1 + tolerance)),
+            speed_range=(middle * (1 - tolerance), min(middle * (1 + tolerance), _WATER)),
             position=_position(rng, kind, metres),
             reflector=metres * float(rng.uniform(0.15, 0.85)), reflection=float(rng.choice((-1, 1)) * strength),
             snr_db=snr_db, jet=Jet.draw(rng), clock=Clock.draw(rng, bound_s, drift_bound_ppm),

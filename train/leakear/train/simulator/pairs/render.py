@@ -32,7 +32,7 @@ def render(case: Case) -> tuple[Samples, Samples]:
     if case.kind == "background":
         scale = 0.0
     else:
-        scale = 10 ** (case.snr_db / 20) * np.sqrt(np.prod([_level(s, f, case) for s in sounds]))
+        scale = 10 ** (case.snr_db / 20) * min(_level(s, f, case) for s in sounds)
     mains = _MAINS_HZ * (1 + rng.normal(0, 2e-4))
     made = []
     for end in (0, 1):
@@ -88,10 +88,9 @@ def _hum(rng: np.random.Generator, noise: Noise, mains: float, size: int, rate: 
     t = np.arange(size) / rate
     levels = rng.uniform(0, 1, 12) / np.arange(1, 13) ** 0.5
     levels *= np.sqrt(2) * 10 ** (noise.hum_db / 20) / np.sqrt(np.sum(levels**2))
-    out = np.zeros(size)
-    for k, level in enumerate(levels, 1):
-        out += level * np.cos(2 * np.pi * k * mains * t + rng.uniform(0, 2 * np.pi))
-    return out
+    turn = np.exp(2j * np.pi * mains * t)
+    phased = levels * np.exp(2j * np.pi * rng.uniform(0, 1, levels.size))
+    return np.asarray(np.polyval(np.r_[phased[::-1], 0], turn).real)
 
 
 def _bursts(rng: np.random.Generator, noise: Noise, size: int, rate: int) -> Samples:
