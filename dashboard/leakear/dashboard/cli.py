@@ -15,7 +15,8 @@ from leakear.edge.errors import ConfigError, InputDataError, LeakearError
 DATABASE = "sqlite:///leakear-dashboard.sqlite"
 USAGE = """leakear-dashboard --broker URL [option ...]      serve the page
        leakear-dashboard user {add,remove,list} ...     manage its accounts; see: leakear-dashboard user --help
-       leakear-dashboard export FILE.zip ...            export alerts with a verdict, for leakear-train"""
+       leakear-dashboard export FILE.zip ...            export alerts with a verdict, for leakear-train
+       leakear-dashboard locate A.wav B.wav ...         locate a leak; see: leakear-dashboard locate --help"""
 EPILOG = """examples:
   leakear-dashboard --broker mqtt://localhost
   leakear-dashboard user add ana --role operate
@@ -120,8 +121,12 @@ def main(arguments: list[str] | None = None) -> int:
             return _user(words[1:])
         if words[:1] == ["export"]:
             return _export(words[1:])
+        if words[:1] == ["locate"]:
+            from leakear.dashboard.locate import command
+
+            return command.run(words[1:])
         if words and not words[0].startswith("-"):
-            parser().error(f"there is no command {words[0]}: user, export, or --broker URL to serve")
+            parser().error(f"there is no command {words[0]}: user, export, locate, or --broker URL to serve")
         return _serve(parser().parse_args(words))
     except LeakearError as error:
         print(f"leakear-dashboard: {error}", file=sys.stderr)

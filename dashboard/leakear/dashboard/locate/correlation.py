@@ -76,7 +76,9 @@ def correlate(s: Spectra, *, longest: float, possible: float, drift_bound: float
     out = np.empty((len(drifts), len(s.bands.count), len(take)), np.float32)
     turn = np.exp(2j * np.pi * s.frequency * (drifts[0] * s.middle_s[:, None])).astype(np.complex64) * s.cross
     if len(drifts) > 1:
-        advance = np.exp(2j * np.pi * s.frequency * ((drifts[1] - drifts[0]) * s.middle_s[:, None])).astype(np.complex64)
+        advance = np.exp(2j * np.pi * s.frequency * ((drifts[1] - drifts[0]) * s.middle_s[:, None])).astype(
+            np.complex64
+        )
     for d in range(len(drifts)):
         mean = turn.mean(axis=0)
         if dispersion:

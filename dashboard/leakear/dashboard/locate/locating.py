@@ -86,7 +86,7 @@ def locate(recordings: Sequence[Recording], pipe: Pipe) -> Location:
     weights = [correlation.weights(h.correlation, f) for h, f in zip(heard, founds, strict=True)]
     ratios = [correlation.log_likelihood(h.correlation, w) for h, w in zip(heard, weights, strict=True)]
     pipe = pipe.at_frequency(_centre_hz(first, weights[0]))
-    likelihoods = [_likelihood(h, h.correlation, r, pipe) for h, r in zip(heard, ratios, strict=True)]
+    likelihoods = [likelihood_of(h, h.correlation, r, pipe) for h, r in zip(heard, ratios, strict=True)]
     together = posterior.product(likelihoods)
     chances = posterior.probability(together, pipe)
     best = posterior.summary(posterior.positions(pipe), chances)
@@ -122,7 +122,7 @@ def hear(recording: Recording, pipe: Pipe) -> Heard:
     return Heard(recording, s, c, np.abs(c.delay) <= inside, slack)
 
 
-def _likelihood(heard: Heard, c: Correlation, ratio: Floats, pipe: Pipe) -> DelayLikelihood:
+def likelihood_of(heard: Heard, c: Correlation, ratio: Floats, pipe: Pipe) -> DelayLikelihood:
     """Likelihood of the sound's delay: that of the recorded one, blurred by clock, sensors and length."""
     bound = pipe.longest_delay + heard.slack
     recorded = posterior.delay_likelihood(c, ratio, heard.spectra.seconds, bound)
@@ -138,7 +138,7 @@ def _further(heard: Heard, found: Found, pipe: Pipe, needed: float) -> list[Sour
     width = float(centre[found.high - 1] - centre[found.low])
     for c, weaker in sources.further(heard.correlation, found, heard.possible, needed, width):
         ratio = correlation.log_likelihood(c, correlation.weights(c, weaker))
-        likelihood = _likelihood(heard, c, ratio, pipe)
+        likelihood = likelihood_of(heard, c, ratio, pipe)
         position = posterior.summary(posterior.positions(pipe), posterior.probability(likelihood, pipe))
         delay = float(c.delay[weaker.delay_index])
         kind = sources.kind_of(likelihood, pipe, delay, position)

@@ -131,7 +131,9 @@ def speed_of(material: str, diameter_mm: float | None, wall_mm: float | None) ->
     if diameter_mm is None or wall_mm is None:
         return Speed(known.slowest, known.fastest)
     if wall_mm * 2 >= diameter_mm:
-        raise UsageError(f"a wall of {wall_mm:g} mm does not fit a pipe of {diameter_mm:g} mm: check --wall and --diameter")
+        raise UsageError(
+            f"a wall of {wall_mm:g} mm does not fit a pipe of {diameter_mm:g} mm: check --wall and --diameter"
+        )
     slenderness = (diameter_mm - 2 * wall_mm) / wall_mm
     ends = [WATER_SPEED / math.sqrt(1 + WATER_MODULUS / modulus * slenderness) for modulus in known.modulus]
     return Speed(ends[0] * (1 - _FORMULA_SPREAD), min(ends[1] * (1 + _FORMULA_SPREAD), WATER_SPEED))

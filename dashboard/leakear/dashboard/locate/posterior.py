@@ -58,7 +58,9 @@ def delay_likelihood(c: Correlation, log_ratio: Floats, seconds: float, bound: f
     """Average the likelihood over drift and refer the delay to the first sample, for delays of ± `bound` s."""
     delay = np.arange(-bound, bound, _STEP_S)
     scaled = _TEMPER * log_ratio
-    stacked = np.asarray([np.interp(delay + drift * seconds / 2, c.delay, scaled[d]) for d, drift in enumerate(c.drift)])
+    stacked = np.asarray(
+        [np.interp(delay + drift * seconds / 2, c.delay, scaled[d]) for d, drift in enumerate(c.drift)]
+    )
     value = np.exp(np.maximum(stacked - stacked.max(), -700)).mean(axis=0)
     return DelayLikelihood(delay, value / value.max())
 

@@ -130,7 +130,9 @@ def _segment(count: int, rate: float, longest_delay: float) -> int:
     return int(scipy.fft.next_fast_len(int(seconds * rate) // 2, real=True)) * 2
 
 
-def _transform(s: Samples, starts: npt.NDArray[np.int64], window: npt.NDArray[np.float32], full: int) -> npt.NDArray[np.complex64]:
+def _transform(
+    s: Samples, starts: npt.NDArray[np.int64], window: npt.NDArray[np.float32], full: int
+) -> npt.NDArray[np.complex64]:
     pieces = np.lib.stride_tricks.sliding_window_view(s.astype(np.float32), len(window))[starts]
     return np.asarray(scipy.fft.rfft(pieces * window, full, axis=1), np.complex64)
 
@@ -141,7 +143,9 @@ def _coherence(cross: npt.NDArray[np.complex64]) -> npt.NDArray[np.float64]:
     return np.asarray(np.clip((raw - chance) / (1 - chance), 0, 1))
 
 
-def _lines(power: npt.NDArray[np.float64], coherence: npt.NDArray[np.float64], segments: int, fine: int) -> npt.NDArray[np.bool_]:
+def _lines(
+    power: npt.NDArray[np.float64], coherence: npt.NDArray[np.float64], segments: int, fine: int
+) -> npt.NDArray[np.bool_]:
     """Bins that stand out of their neighbours, in power of either recording or in coherence, and the bins beside them."""
     width = 24 * fine + 1
     around = scipy.ndimage.median_filter(power, size=(1, width), mode="nearest")
@@ -167,7 +171,9 @@ def _bands(f: npt.NDArray[np.float64], used: npt.NDArray[np.bool_], seconds: flo
     return Bands(bins, np.maximum(count, 1e-9), centre)
 
 
-def _level(cross: npt.NDArray[np.complex64], x: npt.NDArray[np.complex64], y: npt.NDArray[np.complex64], bands: Bands) -> None:
+def _level(
+    cross: npt.NDArray[np.complex64], x: npt.NDArray[np.complex64], y: npt.NDArray[np.complex64], bands: Bands
+) -> None:
     """Give every segment the same weight in each band, so that a passing car does not count for minutes."""
     for i, j in zip(bands.edges[:-1], bands.edges[1:], strict=True):
         if j > i:

@@ -39,7 +39,9 @@ def render(case: Case) -> tuple[Samples, Samples]:
         spectrum = (scale * sounds[end] + backgrounds[end]) * _response(case.sensors[end], f)
         wave = scipy.fft.irfft(spectrum, size)
         unit = float(np.std(scipy.fft.irfft(backgrounds[end], size)))
-        wave += _hum(rng, case.noises[end], mains, size, rate) * unit + _bursts(rng, case.noises[end], size, rate) * unit
+        wave += (
+            _hum(rng, case.noises[end], mains, size, rate) * unit + _bursts(rng, case.noises[end], size, rate) * unit
+        )
         wave = _sampled(wave, case, end, rng, rate)
         made.append(wave * (0.05 / np.std(wave)))
     return made[0], made[1]
