@@ -117,14 +117,8 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command; return the exit status."""
     words = sys.argv[1:] if arguments is None else arguments
     try:
-        if words[:1] == ["user"]:
-            return _user(words[1:])
-        if words[:1] == ["export"]:
-            return _export(words[1:])
-        if words[:1] == ["locate"]:
-            from leakear.dashboard.locate import command
-
-            return command.run(words[1:])
+        if words and words[0] in _COMMANDS:
+            return _COMMANDS[words[0]](words[1:])
         if words and not words[0].startswith("-"):
             parser().error(f"there is no command {words[0]}: user, export, locate, or --broker URL to serve")
         return _serve(parser().parse_args(words))
@@ -261,6 +255,16 @@ def _export(words: list[str]) -> int:
             raise InputDataError("No alert was judged that has a clip: there is nothing to export.")
     print(f"{count} recordings in {args.file}")
     return 0
+
+
+def _locate(words: list[str]) -> int:
+    """`locate A.wav B.wav`."""
+    from leakear.dashboard.locate import command
+
+    return command.run(words)
+
+
+_COMMANDS = {"user": _user, "export": _export, "locate": _locate}
 
 
 if __name__ == "__main__":

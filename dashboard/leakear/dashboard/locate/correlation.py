@@ -87,8 +87,7 @@ def correlate(s: Spectra, *, longest: float, possible: float, drift_bound: float
         if d + 1 < len(drifts):
             turn *= advance
     delay = take / (size * step)
-    used = (s.cross[0] != 0).astype(np.complex128)
-    kernel = _by_band(used, s, size)[:, np.r_[-2 * reach : 2 * reach + 1]].astype(np.float32)
+    kernel = _by_band(s.used.astype(np.complex128), s, size)[:, np.r_[-2 * reach : 2 * reach + 1]].astype(np.float32)
     return Correlation(delay, drifts, out, _counts(out, s.bands.count, np.abs(delay) > possible), kernel)
 
 
@@ -115,10 +114,9 @@ def _warped(f: Floats, dispersion: float) -> Floats:
 
 
 def _by_band(mean: npt.NDArray[np.complex128], s: Spectra, size: int) -> Floats:
-    used = (np.abs(s.cross[0]) > 0) if len(s.cross) else np.zeros(len(mean), bool)
     split = np.zeros((len(s.bands.count), size // 2 + 1), np.complex64)
     for band, (i, j) in enumerate(zip(s.bands.edges[:-1], s.bands.edges[1:], strict=True)):
-        split[band, i:j] = mean[i:j] / max(np.count_nonzero(used[i:j]), 1)
+        split[band, i:j] = mean[i:j] / max(int(np.count_nonzero(s.used[i:j])), 1)
     return np.asarray(scipy.fft.irfft(split, size, axis=1) * (size / 2))
 
 

@@ -141,13 +141,9 @@ def _grid(axes: Axes) -> list[str]:
         y = float(axes.place_y(np.array(value)))
         parts.append(f'<path class="grid" d="M{_LEFT} {y:.1f}H{WIDTH - _RIGHT}"/>')
         parts.append(f'<text class="tick" text-anchor="end" x="{_LEFT - 6}" y="{y + 4:.1f}">{value:g}</text>')
-    middle = (HEIGHT - _BOTTOM + _TOP) / 2
-    parts.append(
-        f'<text class="label" text-anchor="middle" x="{WIDTH / 2}" y="{HEIGHT - 6}">{escape(axes.x_label)}</text>'
-    )
-    parts.append(
-        f'<text class="label" text-anchor="middle" transform="translate(12 {middle}) rotate(-90)">{escape(axes.y_label)}</text>'
-    )
+    middle, label = (HEIGHT - _BOTTOM + _TOP) / 2, '<text class="label" text-anchor="middle"'
+    parts.append(f'{label} x="{WIDTH / 2}" y="{HEIGHT - 6}">{escape(axes.x_label)}</text>')
+    parts.append(f'{label} transform="translate(12 {middle}) rotate(-90)">{escape(axes.y_label)}</text>')
     return parts
 
 

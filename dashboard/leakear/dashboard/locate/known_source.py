@@ -38,8 +38,8 @@ def measure_speed(recordings: Sequence[Recording], pipe: Pipe, end: End) -> Esti
     nearer: End = "A" if delay > 0 else "B"
     if nearer != end and abs(delay) > heard[0].slack:
         raise InputDataError(
-            f"The sound reaches {nearer} first, so it is not at {end}: are the files swapped, or is the known source at "
-            f"{nearer}?"
+            f"The sound reaches {nearer} first, so it is not at {end}: are the files swapped, or is the known source "
+            f"at {nearer}?"
         )
     ratios = [
         correlation.log_likelihood(h.correlation, correlation.weights(h.correlation, f))
@@ -66,6 +66,6 @@ def _refuse_faint(heard: Heard, score: float) -> None:
     needed = sources.required(c, float(c.delay[heard.possible][-1]), float(heard.spectra.bands.centre_hz[-1]))
     if score < needed:
         raise InputDataError(
-            f"The known sound is not heard at both sensors (peak {score:.1f}, needed {needed:.1f} standard deviations): "
-            "make it louder, or record longer."
+            f"The known sound is not heard at both sensors (peak {score:.1f}, needed {needed:.1f} standard "
+            "deviations): make it louder, or record longer."
         )

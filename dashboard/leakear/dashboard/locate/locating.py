@@ -1,4 +1,4 @@
-"""From two recordings, or several pairs of them, to a position with its interval, or to the reason why there is none."""
+"""From recordings at both ends of a pipe to a position with its interval, or to the reason why there is none."""
 
 from __future__ import annotations
 

@@ -116,12 +116,13 @@ def _time_reference(path: Path, rate: int) -> float | None:
         while len(head := file.read(8)) == 8:
             name, size = struct.unpack("<4sI", head)
             if name == b"bext" and size >= _TIME_REFERENCE.size:
-                return _posix(*_TIME_REFERENCE.unpack(file.read(_TIME_REFERENCE.size)), rate)
+                date, _, samples = _TIME_REFERENCE.unpack(file.read(_TIME_REFERENCE.size))
+                return _posix(date, samples, rate)
             file.seek(size + size % 2, 1)
     return None
 
 
-def _posix(date: bytes, _time: bytes, samples: int, rate: int) -> float | None:
+def _posix(date: bytes, samples: int, rate: int) -> float | None:
     try:
         day = datetime.strptime(date.decode("ascii").replace(":", "-"), "%Y-%m-%d").replace(tzinfo=UTC)
     except (UnicodeDecodeError, ValueError):

@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import scipy.ndimage
 
-from leakear.dashboard.locate.correlation import Correlation, Floats, Found, ranges, strongest as strongest_of_one
+from leakear.dashboard.locate.correlation import Correlation, Floats, Found, ranges
+from leakear.dashboard.locate.correlation import strongest as strongest_of_one
 
 Pair = tuple[Correlation, npt.NDArray[np.bool_], float, float]
 """Correlation, possible delays, slack of the clocks in s, length in s."""

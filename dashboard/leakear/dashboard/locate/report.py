@@ -20,7 +20,8 @@ h1{font-size:1.4em}pre{white-space:pre-wrap;font:inherit}figure{margin:1.5em 0}f
 svg{width:100%;height:auto}text{fill:currentColor;font-size:12px}.tick{opacity:.75}.end{font-weight:700}
 .line{fill:none;stroke-width:1.3}.line.a{stroke:var(--a)}.line.b{stroke:var(--b)}.line.soft{stroke:var(--soft)}
 .grid{stroke:var(--soft);stroke-width:.6}.band{fill:var(--band)}.mark{stroke:var(--b);stroke-dasharray:4 3;fill:none}
-.density{fill:var(--band);stroke:var(--a)}.pipe{fill:none;stroke:currentColor}.most{fill:var(--a);opacity:.35}.half{fill:var(--a);opacity:.8}
+.density{fill:var(--band);stroke:var(--a)}.pipe{fill:none;stroke:currentColor}
+.most{fill:var(--a);opacity:.35}.half{fill:var(--a);opacity:.8}
 .key{font-weight:400;margin-left:1em}.key::before{content:"—";font-weight:700;margin-right:.3em}
 .key.a::before{color:var(--a)}.key.b::before{color:var(--b)}.key.soft::before{color:var(--soft)}
 @media print{body{max-width:none;margin:0}}
@@ -48,7 +49,8 @@ def _figures(location: Location) -> list[str]:
 
 def _pipe(location: Location) -> str:
     best, chances = location.best, location.probability
-    assert best is not None and chances is not None
+    assert best is not None
+    assert chances is not None
     pipe = location.pipe
     marks = [(pump, "pump") for pump in pipe.pumps]
     if location.position is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -74,8 +75,8 @@ class Spectra:
     """shape (2, f): mean power density of A and B, full scale² / Hz"""
     coherence: npt.NDArray[np.float64]
     """shape (f,): magnitude-squared coherence, corrected for chance; drift lowers it"""
-    lines: npt.NDArray[np.bool_]
-    """shape (f,): bins left out as spectral lines"""
+    used: npt.NDArray[np.bool_]
+    """shape (f,): bins inside the band that are no spectral lines"""
     seconds: float
 
 
@@ -93,7 +94,7 @@ def on_clock(samples: Samples, rate: float, clock: Clock) -> Samples:
         return samples
     at = (np.arange(len(samples)) * (1 + 1e-6 * clock.drift_ppm)) + clock.offset * rate
     fine = scipy.signal.resample_poly(samples, _FINE, 1)
-    return np.interp(at * _FINE, np.arange(len(fine)), fine, left=0.0, right=0.0)
+    return np.asarray(np.interp(at * _FINE, np.arange(len(fine)), fine, left=0.0, right=0.0), np.float64)
 
 
 def spectra(a: Samples, b: Samples, rate: float, *, highest_hz: float, longest_delay: float, fine: int = 1) -> Spectra:
@@ -106,7 +107,7 @@ def spectra(a: Samples, b: Samples, rate: float, *, highest_hz: float, longest_d
     window = np.hanning(size + 1)[:-1].astype(np.float32)
     starts = np.arange(0, len(a) - size + 1, hop)
     full = size * fine
-    f = np.arange(full // 2 + 1) * (rate / full)
+    f = np.arange(full // 2 + 1, dtype=np.float64) * (rate / full)
     x, y = (_transform(s, starts, window, full) for s in (a, b))
     power = np.stack([np.mean(np.abs(s) ** 2, axis=0) for s in (x, y)]).astype(np.float64)
     floor = 1e-12 * power.max(axis=1, keepdims=True) + 1e-30
@@ -115,14 +116,13 @@ def spectra(a: Samples, b: Samples, rate: float, *, highest_hz: float, longest_d
     cross = np.conj(x) * y
     band = (f >= LOWEST_HZ) & (f <= min(highest_hz, 0.45 * rate))
     coherence = _coherence(cross)
-    lines = _lines(power, coherence, len(starts), fine) & band
-    used = band & ~lines
+    used = band & ~_lines(power, coherence, len(starts), fine)
     bands = _bands(f, used, len(a) / rate)
     _level(cross, x, y, bands)
     cross[:, ~used] = 0
-    density = power * (2 / (rate * np.sum(window.astype(np.float64) ** 2)))
-    middle = (starts + size / 2 - len(a) / 2) / rate
-    return Spectra(f, cross, middle, bands, density, coherence, lines, len(a) / rate)
+    density = np.asarray(power * (2 / (rate * np.sum(window.astype(np.float64) ** 2))), np.float64)
+    middle = np.asarray((starts + size / 2 - len(a) / 2) / rate, np.float64)
+    return Spectra(f, cross, middle, bands, density, coherence, used, len(a) / rate)
 
 
 def _segment(count: int, rate: float, longest_delay: float) -> int:
@@ -146,7 +146,7 @@ def _coherence(cross: npt.NDArray[np.complex64]) -> npt.NDArray[np.float64]:
 def _lines(
     power: npt.NDArray[np.float64], coherence: npt.NDArray[np.float64], segments: int, fine: int
 ) -> npt.NDArray[np.bool_]:
-    """Bins that stand out of their neighbours, in power of either recording or in coherence, and the bins beside them."""
+    """Bins that stand out of their neighbours, in either power or in coherence, and the bins beside them."""
     width = 24 * fine + 1
     around = scipy.ndimage.median_filter(power, size=(1, width), mode="nearest")
     loud = (power > around * 10 ** (_LINE_DB / 10)).any(axis=0)
@@ -166,7 +166,7 @@ def _bands(f: npt.NDArray[np.float64], used: npt.NDArray[np.bool_], seconds: flo
     edges[-1] = top + f[1]
     bins = np.searchsorted(f, edges)
     step = f[1]
-    count = np.array([np.count_nonzero(used[i:j]) for i, j in zip(bins[:-1], bins[1:], strict=True)]) * step * seconds
+    count = np.array([np.count_nonzero(used[i:j]) for i, j in itertools.pairwise(bins)]) * step * seconds
     centre = np.sqrt(np.array(edges[:-1]) * np.array(edges[1:]))
     return Bands(bins, np.maximum(count, 1e-9), centre)
 

@@ -40,10 +40,11 @@ def text(location: Location) -> str:
         ]
     if location.heard:
         low, high = location.band_hz
+        length = f"length {pipe.length:g} ± {pipe.length_uncertainty:.2g} m"
+        peak = f"peak {location.score:.1f}, needed {location.required:.1f} standard deviations"
         lines += [
-            f"quality: {quality(location)} (peak {location.score:.1f}, needed {location.required:.1f} standard deviations; "
-            f"{low:.0f} to {high:.0f} Hz)",
-            f"speed {pipe.speed.low:.0f} to {pipe.speed.high:.0f} m/s, length {pipe.length:g} ± {pipe.length_uncertainty:.2g} m",
+            f"quality: {quality(location)} ({peak}; {low:.0f} to {high:.0f} Hz)",
+            f"speed {pipe.speed.low:.0f} to {pipe.speed.high:.0f} m/s, {length}",
         ]
     start = 0 if location.position is None else 1
     lines += [f"also heard: {_named(source)}" for source in location.sources[start:]]

@@ -29,10 +29,8 @@ def render(case: Case) -> tuple[Samples, Samples]:
     sounds = [source * path for path in _paths(case, f)]
     backgrounds = [_white(rng, f.size) * _background(noise, f) * low_pass for noise in case.noises]
     backgrounds = [b * _level(b, f, case) for b in backgrounds]
-    if case.kind == "background":
-        scale = 0.0
-    else:
-        scale = 10 ** (case.snr_db / 20) * min(_level(s, f, case) for s in sounds)
+    audible = case.kind != "background"
+    scale = audible * 10 ** (case.snr_db / 20) * min(_level(s, f, case) for s in sounds)
     mains = _MAINS_HZ * (1 + rng.normal(0, 2e-4))
     made = []
     for end in (0, 1):
