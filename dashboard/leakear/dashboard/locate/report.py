@@ -37,8 +37,8 @@ def page(location: Location, names: Sequence[str]) -> str:
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
         f'<meta name="viewport" content="width=device-width"><style>{STYLE}</style></head><body>'
         f"<h1>{escape(title)}</h1><pre>{escape(answer.partition(chr(10))[2])}</pre>{figures}"
-        f"<p>Recordings: {escape(', '.join(names))}. Positive delays: the sound reaches B later, so the source is nearer "
-        f"to A. leakear {escape(__version__)}.</p></body></html>\n"
+        f"<p>Recordings: {escape(', '.join(names))}. Positive delays: the sound reaches B later, so the source is "
+        f"nearer to A. leakear {escape(__version__)}.</p></body></html>\n"
     )
 
 

@@ -105,6 +105,7 @@ def spectra(a: Samples, b: Samples, rate: float, *, highest_hz: float, longest_d
     size = _segment(len(a), rate, longest_delay)
     hop = size // 2
     window = np.hanning(size + 1)[:-1].astype(np.float32)
+    a, b = (np.pad(samples, hop) for samples in (a, b))  # or the ends would count less than the rest
     starts = np.arange(0, len(a) - size + 1, hop)
     full = size * fine
     f = np.arange(full // 2 + 1, dtype=np.float64) * (rate / full)
@@ -117,12 +118,14 @@ def spectra(a: Samples, b: Samples, rate: float, *, highest_hz: float, longest_d
     band = (f >= LOWEST_HZ) & (f <= min(highest_hz, 0.45 * rate))
     coherence = _coherence(cross)
     used = band & ~_lines(power, coherence, len(starts), fine)
-    bands = _bands(f, used, len(a) / rate)
+    seconds = (len(a) - 2 * hop) / rate
+    bands = _bands(f, used, seconds)
     _level(cross, x, y, bands)
+    cross *= _filled(starts, window, hop, len(a) - hop)[:, None]
     cross[:, ~used] = 0
     density = np.asarray(power * (2 / (rate * np.sum(window.astype(np.float64) ** 2))), np.float64)
     middle = np.asarray((starts + size / 2 - len(a) / 2) / rate, np.float64)
-    return Spectra(f, cross, middle, bands, density, coherence, used, len(a) / rate)
+    return Spectra(f, cross, middle, bands, density, coherence, used, seconds)
 
 
 def _segment(count: int, rate: float, longest_delay: float) -> int:
@@ -135,6 +138,16 @@ def _transform(
 ) -> npt.NDArray[np.complex64]:
     pieces = np.lib.stride_tricks.sliding_window_view(s.astype(np.float32), len(window))[starts]
     return np.asarray(scipy.fft.rfft(pieces * window, full, axis=1), np.complex64)
+
+
+def _filled(
+    starts: npt.NDArray[np.int64], window: npt.NDArray[np.float32], begin: int, end: int
+) -> npt.NDArray[np.float32]:
+    """Share of each segment's window that lies on samples `begin` to `end`, shape (m,), scaled to a mean of 1."""
+    rising = np.concatenate(([0.0], np.cumsum(window.astype(np.float64) ** 2)))
+    low, high = np.clip(begin - starts, 0, len(window)), np.clip(end - starts, 0, len(window))
+    share = rising[high] - rising[low]
+    return np.asarray(share / share.mean(), np.float32)
 
 
 def _coherence(cross: npt.NDArray[np.complex64]) -> npt.NDArray[np.float64]:
