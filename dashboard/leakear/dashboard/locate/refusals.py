@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 Reason = Literal["silent", "clock", "coherence", "ambiguous", "end", "middle", "pump"]
 _SILENT = 1e-6
 """Standard deviation, re full scale, below which nothing was recorded."""
-_AMBIGUOUS = 0.4
+_LOOSE = 0.4
+"""Share of the pipe that the clocks alone may leave open."""
+_AMBIGUOUS = 1 / 3
 """Share of the pipe that the 95 % interval covers at most."""
 
 
@@ -43,7 +45,7 @@ def too_loose(recordings: Sequence[Recording], pipe: Pipe) -> Refusal | None:
     """Refuse clocks that leave a large share of the pipe open whatever is heard."""
     bound = min(one.clock.offset_bound for one in recordings) / np.sqrt(len(recordings))
     metres = bound * pipe.speed.middle
-    if metres <= _AMBIGUOUS * pipe.length:
+    if metres <= _LOOSE * pipe.length:
         return None
     return Refusal(
         "clock",
