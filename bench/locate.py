@@ -9,6 +9,7 @@ All sound is simulated (`leakear.train.simulator.pairs`). Every interval in brac
 
 import argparse
 import os
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -222,6 +223,7 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
     args = parser.parse_args()
     first = SEEDS[args.seeds]
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     print(f"# Locating, simulated pairs, {args.seeds} seeds\n\nPrinted by `python -m bench.locate`.")
     os.environ["OMP_NUM_THREADS"] = "1"
     with ProcessPoolExecutor(args.jobs) as pool:
