@@ -120,6 +120,14 @@ def test_a_known_pump_is_no_leak() -> None:
     assert reason(made, pumps=(60.0,)) is None
 
 
+def test_a_delay_that_the_pipe_cannot_cause_is_outside_of_it() -> None:
+    made = case(17, position=15.0)
+    found = locate([recorded(made)], replace(described(made), length=50.0, length_uncertainty=0.5))
+    assert found.refusal is not None
+    assert found.refusal.reason == "outside"
+    assert "this pipe can cause" in found.refusal.text
+
+
 def test_an_interval_over_a_third_of_the_pipe_is_ambiguous() -> None:
     made = case(12, position=55.0)
     bound = 0.39 * made.stated_length / described(made).speed.middle

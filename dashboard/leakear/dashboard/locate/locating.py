@@ -12,12 +12,14 @@ from leakear.dashboard.locate import correlation, posterior, repeats, sources, s
 from leakear.dashboard.locate.correlation import Correlation, Floats, Found
 from leakear.dashboard.locate.pipes import Pipe
 from leakear.dashboard.locate.posterior import DelayLikelihood, Estimate
-from leakear.dashboard.locate.refusals import Refusal, refusal_of, silent, too_loose
+from leakear.dashboard.locate.refusals import Refusal, outside, refusal_of, silent, too_loose
 from leakear.dashboard.locate.sources import Source
 from leakear.dashboard.locate.spectra import Clock, Samples, Spectra
 
 _BEYOND = 1.6
 """Delays are computed up to this many times the longest possible one: what stands there is chance."""
+_CERTAIN = 1.1
+"""Delays over this many times the longest possible one are certainly impossible."""
 _SYSTEMATIC_S = {False: 1e-4, True: 2e-4}
 """s, standard deviation of the delay by unequal sensors: metal, plastic (chosen on tuning seeds)."""
 
@@ -95,12 +97,20 @@ def locate(recordings: Sequence[Recording], pipe: Pipe) -> Location:
     delay = float(first.correlation.delay[found.delay_index])
     main = Source(sources.kind_of(together, pipe, delay, best), delay, score, best)
     listed = (main, *_further(first, found, pipe, needed)) if score >= needed else ()
-    refusal = refusal_of(main, needed, pipe)
+    refusal = _outside(first, max(score, needed), pipe) or refusal_of(main, needed, pipe)
     edges = first.spectra.bands.centre_hz
     return Location(
         pipe, None if refusal else best, refusal, best, listed, score, needed,
         (float(edges[found.low]), float(edges[found.high - 1])), chances, ratios[0][found.drift_index], found, heard,
     )  # fmt: skip
+
+
+def _outside(heard: Heard, score: float, pipe: Pipe) -> Refusal | None:
+    """Refuse when a delay that the pipe cannot cause has a higher score."""
+    c = heard.correlation
+    beyond = np.abs(c.delay) > _CERTAIN * c.delay[heard.possible][-1]
+    found = correlation.strongest(c, beyond)
+    return outside(float(c.delay[found.delay_index]), pipe) if found.score > score else None
 
 
 def hear(recording: Recording, pipe: Pipe) -> Heard:
@@ -117,7 +127,7 @@ def hear(recording: Recording, pipe: Pipe) -> Heard:
         a, b, rate, highest_hz=pipe.highest_hz, longest_delay=_BEYOND * inside, fine=4 if pipe.dispersion else 1
     )
     c = correlation.correlate(
-        s, longest=_BEYOND * inside, possible=1.1 * inside, drift_bound=clock.relative_drift, dispersion=pipe.dispersion
+        s, longest=_BEYOND * inside, possible=_CERTAIN * inside, drift_bound=clock.relative_drift, dispersion=pipe.dispersion
     )
     return Heard(recording, s, c, np.abs(c.delay) <= inside, slack)
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from leakear.dashboard.locate.locating import Recording
     from leakear.dashboard.locate.sources import Source
 
-Reason = Literal["silent", "clock", "coherence", "ambiguous", "end", "middle", "pump"]
+Reason = Literal["silent", "clock", "coherence", "ambiguous", "outside", "end", "middle", "pump"]
 _SILENT = 1e-6
 """Standard deviation, re full scale, below which nothing was recorded."""
 _LOOSE = 0.4
@@ -51,6 +51,15 @@ def too_loose(recordings: Sequence[Recording], pipe: Pipe) -> Refusal | None:
         "clock",
         f"The clocks are too loose: ±{1000 * bound:.3g} ms is a stretch of {metres:.0f} m of this pipe of "
         f"{pipe.length:.0f} m; set the recorders' clocks by NTP or GPS, or use one stereo recorder.",
+    )
+
+
+def outside(delay: float, pipe: Pipe) -> Refusal:
+    """Refuse a delay, s, that is longer than the pipe."""
+    return Refusal(
+        "outside",
+        f"The strongest sound has a delay of {1000 * abs(delay):.1f} ms, and this pipe can cause "
+        f"{1000 * pipe.longest_delay:.1f} ms at most: check --length, --speed, --offset and the clocks.",
     )
 
 

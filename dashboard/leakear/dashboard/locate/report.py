@@ -71,7 +71,14 @@ def _correlation(location: Location, heard: Heard) -> str:
     axes = Axes((ms[0], ms[-1]), (-top, top), "delay of B, ms", "standard deviations")
     low, high = c.delay[heard.possible][[0, -1]] * 1000
     marks = [(1000 * source.delay, f"{1000 * source.delay:.2f} ms") for source in location.sources]
-    lines = [Line(ms, whole, "all bands", "soft"), Line(ms, chosen, "chosen band", "a")]
+    weighted = location.weighted
+    assert weighted is not None
+    likely = weighted * (chosen[found.delay_index] / max(float(weighted[found.delay_index]), 1e-9))
+    lines = [
+        Line(ms, whole, "all bands", "soft"),
+        Line(ms, likely, "maximum likelihood, scaled", "b"),
+        Line(ms, chosen, "chosen band", "a"),
+    ]
     return chart("Correlation (shaded: delays possible on this pipe)", axes, lines, marks, (low, high))
 
 
