@@ -40,8 +40,8 @@ class Row:
     case: Case
     position: float | None
     """m, claimed"""
-    best: float
-    """m, without the refusal: the most probable place"""
+    highest: float
+    """m, what would be said without the refusal: the highest peak at the middle speed"""
     half: tuple[float, float]
     most: tuple[float, float]
     refusal: str
@@ -53,7 +53,7 @@ class Row:
     @property
     def error(self) -> float:
         """m, of what is or would be said."""
-        return abs(self.best - self.case.position)
+        return abs((self.highest if self.position is None else self.position) - self.case.position)
 
 
 def drawn(seed: int, kinds: Sequence[Kind]) -> Case:
@@ -87,8 +87,9 @@ def judged(case: Case) -> Row:
     found = locate([recording], described)
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
     assert found.best is not None
+    assert found.highest is not None
     return Row(
-        case, found.position and found.position.median, found.best.mode, found.best.half, found.best.most,
+        case, found.position and found.position.median, found.highest, found.best.half, found.best.most,
         found.refusal.reason if found.refusal else "", plain_gcc_phat(a, b, case.rate, described), wall, cpu,
     )  # fmt: skip
 

@@ -60,7 +60,9 @@ class Location:
     """m from A; None: refused"""
     refusal: Refusal | None
     best: Estimate | None
-    """m from A, what would be said without the refusal; None when nothing could be correlated"""
+    """m from A, of the strongest source whether refused or not; None when nothing could be correlated"""
+    highest: float | None
+    """m from A, of the highest peak at the middle speed: what would be said without intervals and refusals"""
     sources: tuple[Source, ...]
     """strongest first"""
     score: float
@@ -81,7 +83,7 @@ def locate(recordings: Sequence[Recording], pipe: Pipe) -> Location:
     """Locate a source on a pipe from one pair or from repeats (other minutes or nights), which are averaged."""
     early = silent(recordings) or too_loose(recordings, pipe)
     if early:
-        return Location(pipe, None, early, None, (), 0.0, 0.0, (0.0, 0.0), None, None, None, ())
+        return Location(pipe, None, early, None, None, (), 0.0, 0.0, (0.0, 0.0), None, None, None, ())
     heard = tuple(hear(one, pipe) for one in recordings)
     score, founds = repeats.strongest([(h.correlation, h.possible, h.slack, h.spectra.seconds) for h in heard])
     first, found = heard[0], founds[0]
@@ -97,10 +99,12 @@ def locate(recordings: Sequence[Recording], pipe: Pipe) -> Location:
     delay = float(first.correlation.delay[found.delay_index])
     main = Source(sources.kind_of(together, pipe, delay, best), delay, score, best)
     listed = (main, *_further(first, found, pipe, needed)) if score >= needed else ()
+    sound = delay - first.correlation.drift[found.drift_index] * first.spectra.seconds / 2
+    highest = float(np.clip(pipe.position(sound), 0, pipe.length))
     refusal = _outside(first, max(score, needed), pipe) or refusal_of(main, needed, pipe)
     edges = first.spectra.bands.centre_hz
     return Location(
-        pipe, None if refusal else best, refusal, best, listed, score, needed,
+        pipe, None if refusal else best, refusal, best, highest, listed, score, needed,
         (float(edges[found.low]), float(edges[found.high - 1])), chances, ratios[0][found.drift_index], found, heard,
     )  # fmt: skip
 
@@ -127,7 +131,11 @@ def hear(recording: Recording, pipe: Pipe) -> Heard:
         a, b, rate, highest_hz=pipe.highest_hz, longest_delay=_BEYOND * inside, fine=4 if pipe.dispersion else 1
     )
     c = correlation.correlate(
-        s, longest=_BEYOND * inside, possible=_CERTAIN * inside, drift_bound=clock.relative_drift, dispersion=pipe.dispersion
+        s,
+        longest=_BEYOND * inside,
+        possible=_CERTAIN * inside,
+        drift_bound=clock.relative_drift,
+        dispersion=pipe.dispersion,
     )
     return Heard(recording, s, c, np.abs(c.delay) <= inside, slack)
 

@@ -48,8 +48,6 @@ class Estimate:
     """A number with its 50 and 95 % intervals."""
 
     median: float
-    mode: float
-    """most probable value"""
     half: tuple[float, float]
     """50 %"""
     most: tuple[float, float]
@@ -122,4 +120,4 @@ def summary(x: Floats, probability_: Floats) -> Estimate:
     """Median and equal-tailed intervals of a distribution on a uniform grid."""
     rising = np.cumsum(probability_) - probability_ / 2
     at = [float(np.interp(q, rising, x)) for q in (0.025, 0.25, 0.5, 0.75, 0.975)]
-    return Estimate(at[2], float(x[int(np.argmax(probability_))]), (at[1], at[3]), (at[0], at[4]))
+    return Estimate(at[2], (at[1], at[3]), (at[0], at[4]))

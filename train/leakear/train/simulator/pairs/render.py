@@ -15,6 +15,8 @@ _OVER = 2
 """Oversampling before each recorder's clock takes its samples."""
 _LEAD_S = 1.0
 """Seconds made before and after the recording, so that delays and offsets stay inside."""
+_TABLE = 4096
+"""Points of one period of the hum."""
 _MAINS_HZ = 50.0
 
 
@@ -23,7 +25,7 @@ def render(case: Case) -> tuple[Samples, Samples]:
     rng = np.random.default_rng([case.seed, 81])
     rate = case.rate * _OVER
     size = scipy.fft.next_fast_len(round((case.seconds + 2 * _LEAD_S) * rate), real=True)
-    f = np.maximum(np.fft.rfftfreq(size, 1 / rate), 1e-3)
+    f = np.maximum(np.arange(size // (2 * _OVER) + 1) * (rate / size), 1e-3)  # above: nothing is recorded
     low_pass = 1 / (1 + (f / (0.42 * case.rate)) ** 24)
     source = _white(rng, f.size) * np.sqrt(case.jet.shape(f.astype(np.float32)).astype(float)) * low_pass
     sounds = [source * path for path in _paths(case, f)]
@@ -36,7 +38,7 @@ def render(case: Case) -> tuple[Samples, Samples]:
     for end in (0, 1):
         spectrum = (scale * sounds[end] + backgrounds[end]) * _response(case.sensors[end], f)
         wave = scipy.fft.irfft(spectrum, size)
-        unit = float(np.std(scipy.fft.irfft(backgrounds[end], size)))
+        unit = float(np.sqrt(2 * np.sum(np.abs(backgrounds[end]) ** 2)) / size)
         wave += (
             _hum(rng, case.noises[end], mains, size, rate) * unit + _bursts(rng, case.noises[end], size, rate) * unit
         )
@@ -88,9 +90,13 @@ def _hum(rng: np.random.Generator, noise: Noise, mains: float, size: int, rate: 
     t = np.arange(size) / rate
     levels = rng.uniform(0, 1, 12) / np.arange(1, 13) ** 0.5
     levels *= np.sqrt(2) * 10 ** (noise.hum_db / 20) / np.sqrt(np.sum(levels**2))
-    turn = np.exp(2j * np.pi * mains * t)
-    phased = levels * np.exp(2j * np.pi * rng.uniform(0, 1, levels.size))
-    return np.asarray(np.polyval(np.r_[phased[::-1], 0], turn).real)
+    phases = rng.uniform(0, 1, levels.size)
+    period = np.arange(_TABLE + 1) / _TABLE
+    table = np.sum(
+        [a * np.cos(2 * np.pi * (k * period + p)) for k, (a, p) in enumerate(zip(levels, phases, strict=True), 1)],
+        axis=0,
+    )
+    return np.asarray(np.interp(mains * t % 1, period, table))
 
 
 def _bursts(rng: np.random.Generator, noise: Noise, size: int, rate: int) -> Samples:
