@@ -15,7 +15,7 @@ from leakear.dashboard.locate.pipes import Pipe
 from leakear.dashboard.locate.posterior import DelayLikelihood, Estimate
 
 Kind = Literal["leak", "end_a", "end_b", "middle", "pump", "leak_or_echo"]
-_FALSE_ALARM = 0.001
+_FALSE_ALARM = 0.005
 """Chance, about, that a pair without a source has a peak that counts (chosen on tuning seeds)."""
 _RANGES = 10
 """Independent choices among the ranges of bands, about."""
