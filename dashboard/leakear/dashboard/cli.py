@@ -1,4 +1,4 @@
-"""`leakear-dashboard`: serves the page, manages its accounts, exports alerts with a verdict."""
+"""`leakear-dashboard`: serves the page, manages its accounts, exports alerts with a verdict, locates a leak."""
 
 import argparse
 import getpass
