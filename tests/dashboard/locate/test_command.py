@@ -185,6 +185,27 @@ def test_options_that_cannot_be(pair: tuple[Path, Path], capsys: pytest.CaptureF
     assert "--material" in refused(capsys, 2, *pair, "--length", 3, "--material", "wood")
 
 
+def test_a_long_recording_is_cut_and_a_short_one_refused_for_a_long_pipe(
+    tmp_path: Path, sounds: tuple[np.ndarray, np.ndarray], capsys: pytest.CaptureFixture[str]
+) -> None:
+    paths = tmp_path / "a.wav", tmp_path / "b.wav"
+    for path, samples in zip(paths, sounds, strict=True):
+        soundfile.write(path, np.tile(samples, 8), MADE.rate)
+    answer = asked(capsys, *paths, *PIPE, *EXACT)
+    assert answer["notes"] == ["The first 60 s of 64 s were used: give other minutes as further pairs."]
+    far = asked(capsys, *paths, "--length", 5000, "--material", "pe", *EXACT)
+    assert far["refusal"] == "short"
+
+
+def test_loose_clocks_are_refused_with_a_report(
+    tmp_path: Path, pair: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = tmp_path / "loose.html"
+    words = (*pair, *PIPE, "--clock-uncertainty", 0.5, "--report", page)
+    assert asked(capsys, *words)["refusal"] == "clock"
+    assert "The clocks are too loose" in page.read_text(encoding="utf-8")
+
+
 def test_repeats_are_averaged(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words: list[Path] = []
     for seed in range(8):

@@ -55,7 +55,7 @@ def _add_pipe(group: Any) -> None:
     from leakear.dashboard.locate.pipes import MATERIALS
 
     group.add_argument(
-        "--length", type=number(0, above=True), required=True, metavar="M", help="along the pipe, A to B"
+        "--length", type=number(0, 5000, above=True), required=True, metavar="M", help="along the pipe, A to B"
     )
     group.add_argument(
         "--length-uncertainty",
@@ -89,7 +89,7 @@ def _add_clocks(group: Any) -> None:
     )
     group.add_argument(
         "--drift-uncertainty",
-        type=number(0, 1000),
+        type=number(0, 200),
         metavar="PPM",
         help=f"bound of each recorder's sample clock ({_DRIFT_PPM:g}; one stereo file: 0)",
     )

@@ -9,9 +9,10 @@ from typing import Literal
 import numpy as np
 
 from leakear.dashboard.locate import correlation, posterior, repeats, sources
-from leakear.dashboard.locate.locating import Heard, Recording, hear, likelihood_of
+from leakear.dashboard.locate.locating import Heard, Recording, hear, likelihood_of, too_short_for
 from leakear.dashboard.locate.pipes import MATERIALS, SLOWEST, WATER_SPEED, Pipe, Speed
 from leakear.dashboard.locate.posterior import Estimate
+from leakear.dashboard.locate.refusals import silent
 from leakear.edge.errors import InputDataError
 
 End = Literal["A", "B"]
@@ -31,6 +32,9 @@ def measure_speed(recordings: Sequence[Recording], pipe: Pipe, end: End) -> Esti
 
     Raises InputDataError when the sound is not heard at both sensors, or comes from elsewhere.
     """
+    unusable = silent(recordings) or too_short_for(recordings, pipe)
+    if unusable:
+        raise InputDataError(unusable.text)
     heard = [hear(one, pipe) for one in recordings]
     score, founds = repeats.strongest([(h.correlation, h.possible, h.slack, h.spectra.seconds) for h in heard])
     _refuse_faint(heard[0], score)

@@ -12,7 +12,7 @@ from leakear.dashboard.locate import correlation, posterior, repeats, sources, s
 from leakear.dashboard.locate.correlation import Correlation, Floats, Found
 from leakear.dashboard.locate.pipes import Pipe
 from leakear.dashboard.locate.posterior import DelayLikelihood, Estimate
-from leakear.dashboard.locate.refusals import Refusal, outside, refusal_of, silent, too_loose
+from leakear.dashboard.locate.refusals import Refusal, outside, refusal_of, silent, too_loose, too_short
 from leakear.dashboard.locate.sources import Source
 from leakear.dashboard.locate.spectra import Clock, Samples, Spectra
 
@@ -81,7 +81,7 @@ class Location:
 
 def locate(recordings: Sequence[Recording], pipe: Pipe) -> Location:
     """Locate a source on a pipe from one pair or from repeats (other minutes or nights), which are averaged."""
-    early = silent(recordings) or too_loose(recordings, pipe)
+    early = silent(recordings) or too_loose(recordings, pipe) or too_short_for(recordings, pipe)
     if early:
         return Location(pipe, None, early, None, None, (), 0.0, 0.0, (0.0, 0.0), None, None, None, ())
     heard = tuple(hear(one, pipe) for one in recordings)
@@ -119,11 +119,8 @@ def _outside(heard: Heard, score: float, pipe: Pipe) -> Refusal | None:
 
 def hear(recording: Recording, pipe: Pipe) -> Heard:
     """Correlate one pair for every delay and drift that the pipe and the clocks allow, and beyond."""
+    slack, inside = _limits(recording, pipe)
     clock = recording.clock
-    seconds = len(recording.a) / recording.rate
-    slack = 1.5 * clock.offset_bound + 5e-4
-    drifted = clock.relative_drift * seconds / 2
-    inside = pipe.longest_delay + slack + drifted
     rate = min(recording.rate, 2.5 * pipe.highest_hz)
     a = spectra.to_rate(recording.a, recording.rate, rate)
     b = spectra.to_rate(spectra.on_clock(recording.b, recording.rate, clock), recording.rate, rate)
@@ -138,6 +135,22 @@ def hear(recording: Recording, pipe: Pipe) -> Heard:
         dispersion=pipe.dispersion,
     )
     return Heard(recording, s, c, np.abs(c.delay) <= inside, slack)
+
+
+def _limits(recording: Recording, pipe: Pipe) -> tuple[float, float]:
+    """Return what the clocks may add at the first sample, and the longest delay at the middle of the recording, s."""
+    seconds = len(recording.a) / recording.rate
+    slack = 1.5 * recording.clock.offset_bound + 5e-4
+    return slack, pipe.longest_delay + slack + recording.clock.relative_drift * seconds / 2
+
+
+def too_short_for(recordings: Sequence[Recording], pipe: Pipe) -> Refusal | None:
+    """Refuse recordings that are short beside the pipe's delay."""
+    for one in recordings:
+        seconds, longest = len(one.a) / one.rate, _BEYOND * _limits(one, pipe)[1]
+        if not spectra.long_enough(seconds, longest):
+            return too_short(seconds, pipe)
+    return None
 
 
 def likelihood_of(heard: Heard, c: Correlation, ratio: Floats, pipe: Pipe) -> DelayLikelihood:

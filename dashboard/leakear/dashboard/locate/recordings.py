@@ -15,6 +15,8 @@ from leakear.edge.errors import InputDataError
 
 SHORTEST_S = 2.0
 """s of common sound that a pair needs."""
+LONGEST_S = 60.0
+"""s of a pair that are used."""
 _LOWEST_RATE = 500
 """Hz."""
 _SILENT = 1e-6
@@ -93,7 +95,9 @@ def pair(a: Sound, b: Sound, clock: Clock, offset_s: float | None) -> tuple[Reco
         )
     if abs(len(left) - len(right)) > 0.1 * rate * max(seconds, 1):
         notes.append(f"The recordings differ in length: the {seconds:.1f} s that both have were used.")
-    count = min(len(left), len(right))
+    if seconds > LONGEST_S:
+        notes.append(f"The first {LONGEST_S:.0f} s of {seconds:.0f} s were used: give other minutes as further pairs.")
+    count = min(len(left), len(right), round(LONGEST_S * rate))
     left, right = left[:count], right[:count]
     if np.array_equal(left, right):
         raise InputDataError(f"{a.path} and {b.path} hold the same sound: give the recordings of two sensors")

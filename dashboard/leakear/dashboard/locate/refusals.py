@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from leakear.dashboard.locate.locating import Recording
     from leakear.dashboard.locate.sources import Source
 
-Reason = Literal["silent", "clock", "coherence", "ambiguous", "outside", "end", "middle", "pump"]
+Reason = Literal["silent", "clock", "short", "coherence", "ambiguous", "outside", "end", "middle", "pump"]
 _SILENT = 1e-6
 """Standard deviation, re full scale, below which nothing was recorded."""
 _LOOSE = 0.4
@@ -51,6 +51,15 @@ def too_loose(recordings: Sequence[Recording], pipe: Pipe) -> Refusal | None:
         "clock",
         f"The clocks are too loose: ±{1000 * bound:.3g} ms is a stretch of {metres:.0f} m of this pipe of "
         f"{pipe.length:.0f} m; set the recorders' clocks by NTP or GPS, or use one stereo recorder.",
+    )
+
+
+def too_short(seconds: float, pipe: Pipe) -> Refusal:
+    """Refuse recordings that are short beside the pipe's delay."""
+    return Refusal(
+        "short",
+        f"The recordings are too short: {seconds:.1f} s, while sound takes up to {pipe.longest_delay:.2f} s from end "
+        "to end of this pipe; record longer, or place the sensors closer together.",
     )
 
 
