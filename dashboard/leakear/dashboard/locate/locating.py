@@ -124,9 +124,7 @@ def hear(recording: Recording, pipe: Pipe) -> Heard:
     rate = min(recording.rate, 2.5 * pipe.highest_hz)
     a = spectra.to_rate(recording.a, recording.rate, rate)
     b = spectra.to_rate(spectra.on_clock(recording.b, recording.rate, clock), recording.rate, rate)
-    s = spectra.spectra(
-        a, b, rate, highest_hz=pipe.highest_hz, longest_delay=_BEYOND * inside, fine=4 if pipe.dispersion else 1
-    )
+    s = spectra.spectra(a, b, rate, highest_hz=pipe.highest_hz, longest_delay=_BEYOND * inside, fine=_fine(pipe))
     c = correlation.correlate(
         s,
         longest=_BEYOND * inside,
@@ -144,11 +142,16 @@ def _limits(recording: Recording, pipe: Pipe) -> tuple[float, float]:
     return slack, pipe.longest_delay + slack + recording.clock.relative_drift * seconds / 2
 
 
+def _fine(pipe: Pipe) -> int:
+    """Zero padding: where sound is dispersive, spectra are read between the bins."""
+    return 4 if pipe.dispersion else 1
+
+
 def too_short_for(recordings: Sequence[Recording], pipe: Pipe) -> Refusal | None:
     """Refuse recordings that are short beside the pipe's delay."""
     for one in recordings:
         seconds, longest = len(one.a) / one.rate, _BEYOND * _limits(one, pipe)[1]
-        if not spectra.long_enough(seconds, longest):
+        if not spectra.long_enough(seconds, longest, _fine(pipe)):
             return too_short(seconds, pipe)
     return None
 

@@ -19,8 +19,8 @@ _DELAYS_A_SEGMENT = 8.0
 """A segment is at least this many times the longest delay: what it loses of a delayed sound is then small."""
 _SEGMENT_S = (0.5, 32.0)
 """s, shortest and longest segment."""
-_SEGMENTS, _DELAYS_AT_LEAST = 4, 4.0
-"""Lengths of a segment in a recording, and longest delays in a segment, at least."""
+_SEGMENTS = 4
+"""Lengths of a segment in a recording, at least."""
 _LINE_DB = 9.0
 """dB by which a bin stands above its neighbours' median to be a spectral line."""
 _LINE_COHERENCE = 7.0
@@ -130,9 +130,9 @@ def spectra(a: Samples, b: Samples, rate: float, *, highest_hz: float, longest_d
     return Spectra(f, cross, middle, bands, density, coherence, used, seconds)
 
 
-def long_enough(seconds: float, longest_delay: float) -> bool:
+def long_enough(seconds: float, longest_delay: float, fine: int) -> bool:
     """Whether recordings of this length can be cut into segments that hold the delay. Both in s."""
-    return min(seconds / _SEGMENTS, _SEGMENT_S[1]) >= _DELAYS_AT_LEAST * longest_delay
+    return min(seconds / _SEGMENTS, _SEGMENT_S[1]) >= max(2.0, 4.0 / fine) * longest_delay
 
 
 def _segment(count: int, rate: float, longest_delay: float) -> int:
