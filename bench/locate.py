@@ -95,12 +95,19 @@ def judged(case: Case) -> Row:
     wall, cpu = time.perf_counter(), time.process_time()
     found = locate([recording], described)
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
-    assert found.best is not None
-    assert found.highest is not None
+    phat = plain_gcc_phat(a, b, case.rate, described)
+    whole = (0.0, described.length)
     return Row(
-        case, found.position and found.position.median, found.highest, found.best.half, found.best.most,
-        found.refusal.reason if found.refusal else "", plain_gcc_phat(a, b, case.rate, described), wall, cpu,
-    )  # fmt: skip
+        case=case,
+        position=found.position and found.position.median,
+        highest=phat if found.highest is None else found.highest,  # None: refused before anything was correlated
+        half=found.best.half if found.best else whole,
+        most=found.best.most if found.best else whole,
+        refusal=found.refusal.reason if found.refusal else "",
+        phat=phat,
+        wall_s=wall,
+        cpu_s=cpu,
+    )
 
 
 def plain_gcc_phat(a: np.ndarray, b: np.ndarray, rate: float, described: Pipe) -> float:
