@@ -171,3 +171,17 @@ def test_a_knock_in_one_recording_does_not_hide_the_leak() -> None:
     found = locate([replace(recording, a=knocked)], described(made)).position
     assert found is not None
     assert found.most[0] <= 25.0 <= found.most[1]
+
+
+def test_a_loud_tone_digital_silence_and_clipping_give_an_answer() -> None:
+    made = case(16)
+    quiet = recorded(case(16, kind="background"))
+    loud = 300 * np.std(quiet.a) * np.sin(2 * np.pi * 437 * np.arange(len(quiet.a)) / made.rate)
+    assert reason(made, replace(quiet, a=quiet.a + loud, b=quiet.b + np.roll(loud, 100))) == "coherence"
+    half = recorded(case(2, position=40.0))
+    empty = half.a.copy()
+    empty[: len(empty) // 3] = 0
+    clipped = np.clip(half.b, -np.std(half.b), np.std(half.b))
+    found = locate([replace(half, a=empty, b=clipped)], described(case(2))).position
+    assert found is not None
+    assert found.most[0] <= 40.0 <= found.most[1]

@@ -154,8 +154,7 @@ def strongest(c: Correlation, inside: npt.NDArray[np.bool_]) -> Found:
 def weights(c: Correlation, found: Found) -> Floats:
     """Maximum-likelihood weights γ / (1 − γ²) of each band, from the coherence at the peak, smoothed, shape (b,)."""
     seen = c.bands[found.drift_index, :, found.delay_index].astype(np.float64)
-    share = c.count / (c.count + 1e-9)
-    smooth = np.convolve(np.r_[seen[0], seen * share, seen[-1]], (0.25, 0.5, 0.25), "valid")
+    smooth = np.convolve(np.r_[seen[0], seen, seen[-1]], (0.25, 0.5, 0.25), "valid")
     chance = np.sqrt(0.375 / (2 * c.count))
     gamma = np.where(smooth > chance, np.clip(smooth, 0, _MOST_COHERENT), 0)
     if not gamma.any():

@@ -96,6 +96,7 @@ def locate(recordings: Sequence[Recording], pipe: Pipe) -> Location:
     best = posterior.summary(posterior.positions(pipe), chances)
     top_hz = float(first.spectra.bands.centre_hz[-1])
     needed = sources.required(first.correlation, first.correlation.delay[first.possible][-1], top_hz)
+    needed *= repeats.MARGIN if len(heard) > 1 else 1
     delay = float(first.correlation.delay[found.delay_index])
     main = Source(sources.kind_of(together, pipe, delay, best), delay, score, best)
     listed = (main, *_further(first, found, pipe, needed)) if score >= needed else ()

@@ -15,6 +15,8 @@ from leakear.dashboard.locate.correlation import strongest as strongest_of_one
 Pair = tuple[Correlation, npt.NDArray[np.bool_], float, float]
 """Correlation, possible delays, slack of the clocks in s, length in s."""
 _STEP_S = 5e-5
+MARGIN = 1.25
+"""A score of several pairs must be this much higher: sums of highest values have a longer tail than a normal one."""
 
 
 def strongest(pairs: Sequence[Pair]) -> tuple[float, list[Found]]:

@@ -23,6 +23,12 @@ _SEGMENTS = 4
 """Lengths of a segment in a recording, at least."""
 _LINE_DB = 9.0
 """dB by which a bin stands above its neighbours' median to be a spectral line."""
+_STRONG_DB = 40.0
+"""dB over its surroundings from which on a line's skirts are left out too."""
+_AROUND = 200
+"""Bins of the surroundings."""
+_PRECISION = 1e-13
+"""Power re the strongest bin, below which a spectrum in single precision is rounding."""
 _LINE_COHERENCE = 7.0
 """Excess of a bin's coherence over its neighbours', in units of a single bin's chance level, to be a line."""
 
@@ -107,7 +113,7 @@ def spectra(a: Samples, b: Samples, rate: float, *, highest_hz: float, longest_d
     size = _segment(len(a), rate, longest_delay)
     hop = size // 2
     window = np.hanning(size + 1)[:-1].astype(np.float32)
-    a, b = (np.pad(samples, hop) for samples in (a, b))  # or the ends would count less than the rest
+    a, b = (_padded(samples, hop) for samples in (a, b))
     starts = np.arange(0, len(a) - size + 1, hop)
     full = size * fine
     f = np.arange(full // 2 + 1, dtype=np.float64) * (rate / full)
@@ -119,7 +125,8 @@ def spectra(a: Samples, b: Samples, rate: float, *, highest_hz: float, longest_d
     cross = np.conj(x) * y
     band = (f >= LOWEST_HZ) & (f <= min(highest_hz, 0.45 * rate))
     coherence = _coherence(cross)
-    used = band & ~_lines(power, coherence, len(starts), fine)
+    heard = (power > _PRECISION * power.max(axis=1, keepdims=True)).all(axis=0)
+    used = band & heard & ~_lines(power, coherence, len(starts), fine)
     seconds = (len(a) - 2 * hop) / rate
     bands = _bands(f, used, seconds)
     _level(cross, x, y, bands)
@@ -147,6 +154,15 @@ def _transform(
     return np.asarray(scipy.fft.rfft(pieces * window, full, axis=1), np.complex64)
 
 
+def _padded(samples: Samples, count: int) -> Samples:
+    """Add `count` zeros at both ends, so that the ends count too, and fade into them, so that lines do not leak."""
+    fade = np.sin(np.linspace(0, np.pi / 2, count // 2)) ** 2
+    faded = samples - samples.mean()
+    faded[: len(fade)] *= fade
+    faded[-len(fade) :] *= fade[::-1]
+    return np.pad(faded, count)
+
+
 def _filled(
     starts: npt.NDArray[np.int64], window: npt.NDArray[np.float32], begin: int, end: int
 ) -> npt.NDArray[np.float32]:
@@ -172,7 +188,23 @@ def _lines(
     loud = (power > around * 10 ** (_LINE_DB / 10)).any(axis=0)
     usual = scipy.ndimage.median_filter(coherence, size=width, mode="nearest")
     tonal = coherence > usual + _LINE_COHERENCE * (usual + 1) / segments
-    return np.asarray(scipy.ndimage.binary_dilation(loud | tonal, iterations=2 * fine))
+    lines = np.asarray(scipy.ndimage.binary_dilation(loud | tonal, iterations=2 * fine))
+    for place, reach in _skirts(power, fine):
+        lines[max(place - reach, 0) : place + reach + 1] = True
+    return lines
+
+
+def _skirts(power: npt.NDArray[np.float64], fine: int) -> list[tuple[int, int]]:
+    """Bins of strong lines, and how many bins on each side hold more of the line than of the sound around it.
+
+    The Hann window passes 1 / (π²·k⁶) of a line's power to the bin k bins away.
+    """
+    block = min(_AROUND * fine, power.shape[1])
+    rows = power.shape[1] // block
+    floor = np.median(power[:, : rows * block].reshape(2, rows, block), axis=2) + 1e-30
+    ratio = (power / floor[:, np.minimum(np.arange(power.shape[1]) // block, rows - 1)]).max(axis=0)
+    strong = np.flatnonzero(ratio > 10 ** (_STRONG_DB / 10))
+    return [(int(k), int(np.ceil(fine * (ratio[k] / np.pi**2) ** (1 / 6)))) for k in strong]
 
 
 def _bands(f: npt.NDArray[np.float64], used: npt.NDArray[np.bool_], seconds: float) -> Bands:
