@@ -1,4 +1,4 @@
-"""`leakear-dashboard`: serves the page, manages its accounts, exports alerts with a verdict."""
+"""`leakear-dashboard`: serves the page, manages its accounts, exports alerts with a verdict, locates a leak."""
 
 import argparse
 import getpass
@@ -18,7 +18,8 @@ SECRET = re.compile(r"//?\S*@")
 """user name and password in a URL"""
 USAGE = """leakear-dashboard --broker URL [option ...]      serve the page
        leakear-dashboard user {add,remove,list} ...     manage its accounts; see: leakear-dashboard user --help
-       leakear-dashboard export FILE.zip ...            export alerts with a verdict, for leakear-train"""
+       leakear-dashboard export FILE.zip ...            export alerts with a verdict, for leakear-train
+       leakear-dashboard locate A.wav B.wav ...         locate a leak; see: leakear-dashboard locate --help"""
 EPILOG = """examples:
   leakear-dashboard --broker mqtt://localhost
   leakear-dashboard user add ana --role operate
@@ -141,12 +142,10 @@ def main(arguments: list[str] | None = None) -> int:
 def _main(arguments: list[str] | None) -> int:
     words = sys.argv[1:] if arguments is None else arguments
     try:
-        if words[:1] == ["user"]:
-            return _user(words[1:])
-        if words[:1] == ["export"]:
-            return _export(words[1:])
+        if words and words[0] in _COMMANDS:
+            return _COMMANDS[words[0]](words[1:])
         if words and not words[0].startswith("-"):
-            parser().error(f"there is no command {words[0][:40]}: user, export, or --broker URL to serve")
+            parser().error(f"there is no command {words[0][:40]}: user, export, locate, or --broker URL to serve")
         return _serve(parser().parse_args(words))
     except LeakearError as error:
         print(f"leakear-dashboard: {error}", file=sys.stderr)
@@ -282,6 +281,16 @@ def _export(words: list[str]) -> int:
             raise InputDataError("No alert was judged that has a clip: there is nothing to export.")
     print(f"{count} recordings in {args.file}")
     return 0
+
+
+def _locate(words: list[str]) -> int:
+    """`locate A.wav B.wav`."""
+    from leakear.dashboard.locate import command
+
+    return command.run(words)
+
+
+_COMMANDS = {"user": _user, "export": _export, "locate": _locate}
 
 
 if __name__ == "__main__":

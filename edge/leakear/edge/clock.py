@@ -8,7 +8,8 @@ where it is false, their order is that of `seq`.
 import ctypes
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 log = logging.getLogger(__name__)
@@ -123,3 +124,18 @@ def _adjtimex_status() -> int | None:
         return None
     buffer = _Timex()
     return None if adjtimex(ctypes.byref(buffer)) < 0 else int(buffer.status)
+
+
+@dataclass
+class FixedClock:
+    """The clock of a recording: synchronised when the user gave its start."""
+
+    synced: bool
+    faults: Mapping[str, str] = field(default_factory=dict)
+
+    def look(self) -> bool:
+        """Return whether the start of the recording was given."""
+        return self.synced
+
+    def boot(self) -> None:
+        """Return None: the recording has its own time."""

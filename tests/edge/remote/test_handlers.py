@@ -292,13 +292,13 @@ def test_a_statement_in_the_configuration_is_taken_at_a_reload_and_at_a_start(br
         life.hear(120, LEAK)
         assert life.node.detector.suspects
         settings = life.settings
-        stated = replace(settings, decision={**settings.decision, "not_a_leak": "2027-01-01"})
+        stated = replace(settings, decision={**settings.decision, "rise_db": 0.0, "not_a_leak": "2027-01-01"})
         life.node.reloader.reload(stated)
         assert not life.node.detector.suspects
         life.hear(120, LEAK)
         life.node.reloader.reload(stated)
         assert life.node.detector.suspects, "the same statement counts once"
-    with living_node(broker, tmp_path, decision={"not_a_leak": "2027-01-02"}) as life:
+    with living_node(broker, tmp_path, decision={"rise_db": 0.0, "not_a_leak": "2027-01-02"}) as life:
         life.hear(1)
         assert not life.node.detector.suspects
 

@@ -5,8 +5,8 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from itertools import takewhile
 from pathlib import Path
@@ -17,6 +17,7 @@ from leakear.edge.audio.channels import Channel, Choice, choice, described, each
 from leakear.edge.audio.reading_progress import shown
 from leakear.edge.audio.recordings import JoinedRecordings, channels
 from leakear.edge.cli.outcome import Heard, sentence
+from leakear.edge.clock import FixedClock
 from leakear.edge.command_line import number, place, whole
 from leakear.edge.compose import log_to_stderr, open_node
 from leakear.edge.decision.observation import State, Transition, worse
@@ -142,21 +143,6 @@ def _paced(source: Iterator[Block], pace: float | None) -> Iterator[Block]:
             first = block.monotonic if first is None else first
             heard = block.monotonic - first + len(block.samples) / 22050
             time.sleep(max(0.0, began + heard / pace - time.monotonic()))
-
-
-@dataclass
-class FixedClock:
-    """The clock of a recording: synchronised when the user gave its start."""
-
-    synced: bool
-    faults: Mapping[str, str] = field(default_factory=dict)
-
-    def look(self) -> bool:
-        """Return whether the start of the recording was given."""
-        return self.synced
-
-    def boot(self) -> None:
-        """Return None: the recording has its own time."""
 
 
 @dataclass
