@@ -27,7 +27,7 @@ RATE = 4096
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Eight recordings of four sites in two folds, the leaks louder, and six background sounds."""
+    """Eight recordings of four sites in two folds, steady hiss or swelling rumble, and six background sounds."""
     folder = tmp_path_factory.mktemp("data")
     rows = ["path,label,site,fold"]
     (folder / "hk-noise-loggers").mkdir()
@@ -35,7 +35,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for number in range(8):
         rng, leak = np.random.default_rng(number), number % 2
         name = f"{number}.wav"
-        samples = (0.05 if leak else 0.002) * rng.standard_normal(10 * RATE)
+        hiss = rng.standard_normal(10 * RATE)
+        rumble = np.convolve(hiss, np.ones(64) / 8, "same") * (1.2 + np.sin(np.arange(hiss.size) / RATE * 4))
+        samples = 0.05 * (hiss if leak else rumble)
         soundfile.write(folder / "hk-noise-loggers" / name, samples, RATE, "PCM_16")
         rows.append(f"{name},{('NoLeak', 'Leak')[leak]},site-{number // 4}{leak},{number // 4}")
     (folder / "hk-noise-loggers" / "manifest.csv").write_text("\n".join(rows) + "\n")

@@ -20,7 +20,7 @@ from leakear.train.simulator.units import HOP, RATE
 def test_expected_levels_are_those_of_the_sound(seed: int) -> None:
     day = Day(Site.draw(seed), 0, leak=True, snr_db=5.0)
     assert day.leak is not None
-    first, size = int(max(14.5 * 3600, day.leak.start_s + 60) * RATE / HOP), 30
+    first, size = int(max(14.5 * 3600, day.leak.start_s + 60) * RATE / HOP), 120
     sound = np.concatenate([day.render(first + k) for k in range(size)]).astype(np.float64)
     power = np.abs(np.fft.rfft(sound)) ** 2 * 4 / sound.size**2
     hz = np.fft.rfftfreq(sound.size, 1 / RATE)

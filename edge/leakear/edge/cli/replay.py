@@ -89,7 +89,7 @@ def main(args: argparse.Namespace) -> int:
             settings = replace(settings, node=replace(settings.node, state_dir=scratch))
         if args.model:
             settings = replace(settings, model=replace(settings.model, path=str(args.model)))
-        began = args.start or time.time()
+        began = args.start or (demo_day.last_noon(time.time()) if args.simulated_day else time.time())
         printer, clock = Printer(args.json, args.repeat), FixedClock(args.start is not None)
         with open_node(settings, clock, connect=bool(args.config), observers=(printer.show,)) as node:
             return _replay(node, args, began, printer, settings.audio.channel)

@@ -22,7 +22,7 @@ from leakear.edge.messages.reports import Event, Identity, State, parse_utc
 from leakear.edge.simulation.demo_day import truth
 
 EXPECTED = ["OK", "WARNING", "LEAK", "OK"]
-START = "2026-11-22T02:00:00.000Z"
+START = "2026-11-22T12:00:00.000Z"
 NODE = Identity("demo", "meter-pit")
 
 
@@ -88,6 +88,7 @@ def _configuration(folder: Path, port: int) -> Path:
     path.write_text(
         f'[node]\nsite = "{NODE.site}"\nname = "{NODE.node}"\nstate_dir = {json.dumps(str(folder / "state"))}\n'
         f'[mqtt]\nhost = "127.0.0.1"\nport = {port}\n'
+        '[decision]\ntime_zone = "UTC"\n'
     )
     return path
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Literal
@@ -75,6 +76,13 @@ def truth(day: tuple[Part, ...] = DAY) -> list[tuple[float, float, str]]:
     """List what happens: (start, end, what), seconds since the day began."""
     ends = np.cumsum([part.minutes * 60 for part in day])
     return [(float(end) - part.minutes * 60, float(end), part.what) for part, end in zip(day, ends, strict=True)]
+
+
+def last_noon(now: float) -> float:
+    """Return the last local noon from which the whole day is over at `now`, POSIX s: no night falls into the day."""
+    length_s = sum(part.minutes for part in DAY) * 60
+    noon = datetime.fromtimestamp(now - length_s).astimezone().replace(hour=12, minute=0, second=0, microsecond=0)
+    return noon.timestamp() if noon.timestamp() + length_s <= now else (noon - timedelta(days=1)).timestamp()
 
 
 def know_the_place(judge: Judge, spec: SpectrogramSpec, seed: int = 1) -> None:

@@ -167,9 +167,6 @@ def _evaluate(
     beside = np.concatenate([leaks, sounds]), np.repeat(np.array([1, 0], np.uint8), [len(leaks), len(sounds)])
     return {
         "temperature": temperature,
-        "false_share": float(
-            np.mean(_chance(np.concatenate([theirs[targets == 0], sounds]), temperature) >= THRESHOLD)
-        ),
         "recordings": _figures(real.by_file(rows, held[rows]), real.targets, temperature),
         "recordings_windows": _figures(held[rows], ours, temperature),
         "simulated_windows": _figures(theirs, targets, temperature),

@@ -43,6 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--simulated-uses", action="store_true", help="half of the nodes hear uses of water made by the simulator"
     )
+    parser.add_argument("--dry", action="store_true", help="no node has a leak")
     parser.add_argument("--leave-out", action="append", default=[], metavar="NAME", help="a place or sound not to use")
 
 
@@ -64,6 +65,7 @@ def main(args: argparse.Namespace) -> int:
         snr_db=args.snr,
         gain_db=args.gain,
         simulated_uses=args.simulated_uses,
+        dry=args.dry,
         leave_out=tuple(args.leave_out),
     )
     found = report.report(run(plan, args.jobs), rule, sweep=not args.no_sweep, jobs=args.jobs)

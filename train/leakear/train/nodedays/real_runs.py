@@ -39,6 +39,8 @@ class Plan:
     """Names of places and sounds that are not used."""
     simulated_uses: bool = False
     """Whether half of the nodes hear simulated uses of water."""
+    dry: bool = False
+    """Whether no node has a leak; otherwise every other one has."""
     day_s: float = 86400.0
     """Less only for tests."""
 
@@ -53,7 +55,7 @@ def run(plan: Plan, jobs: int) -> list[NodeDay]:
 def _node(task: tuple[Plan, int]) -> NodeDay:
     plan, node = task
     places = load(plan.folders, plan.leave_out)
-    leak = node % 2 == 0
+    leak = node % 2 == 0 and not plan.dry
     wanted = Wanted(
         days=plan.before + 1 + plan.after,
         leak_day=plan.before if leak else None,
