@@ -22,8 +22,8 @@ FALL = np.cos(_ANGLE)
 
 
 TABLE = 2**20
-"""Complex values of white noise in the table: two stretches of a day share most of theirs once in 30 pairs at most, and
-at other frequencies."""
+"""Complex values of white noise in the table: of two stretches, one pair in 32 has a part of it in common, at other
+frequencies."""
 
 
 @lru_cache(maxsize=1)
