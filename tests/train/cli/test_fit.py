@@ -13,7 +13,8 @@ def fit(*words: object) -> int:
     return cli.main(["fit", *map(str, words)])
 
 
-QUICK = ("--epochs", 1, "--copies", 0, "--site-pattern", r"(s\d+)-", "--jobs", 1)
+NEW = ("--from", "scratch", "--simulated", 0)
+QUICK = ("--epochs", 1, "--copies", 0, "--site-pattern", r"(s\d+)-", "--jobs", 1, *NEW)
 
 
 def test_fit_makes_a_run_folder(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -80,7 +81,7 @@ def test_fit_continues_after_it_was_killed(folder: Path, tmp_path: Path) -> None
     output = tmp_path / "run"
     words = ["fit", str(folder), "-o", str(output), "--cache", str(tmp_path / "cache"), "--site-pattern", r"(s\d+)-"]
     command = [sys.executable, "-c", "import sys; from leakear.train.cli import main; sys.exit(main())", *words]
-    command += ["--epochs", "200", "--copies", "0", "--jobs", "1"]
+    command += ["--epochs", "200", "--copies", "0", "--jobs", "1", *map(str, NEW)]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     assert process.stderr
     for line in process.stderr:

@@ -20,6 +20,7 @@ from leakear.edge.errors import InputDataError
 from leakear.train import runfolder
 from leakear.train.data import dataset, features
 from leakear.train.data.clips import Recipe
+from leakear.train.data.dataset import Recording
 from leakear.train.data.features import FeatureSet
 from leakear.train.data.split import Split
 from leakear.train.evaluation import comparison, run_report, scoring, trained_on
@@ -35,6 +36,8 @@ from leakear.train.training.trainer import Schedule, predict, train
 
 log = logging.getLogger(__name__)
 
+UNKNOWN_THRESHOLD = 0.5
+"""Of a network with nothing held out: its training gave both classes the same weight (decision 124)."""
 _EXAMPLES = 100
 """Windows of each class kept in calibration.npz and heldout.npz at most."""
 _EXAMPLE_BYTES = 128 << 20
@@ -55,7 +58,7 @@ class Job:
     start: str = SCRATCH
     """`scratch`: train all weights; `factory` or a run folder: adapt that network (`training.adaptation`)."""
     added: tuple[Recording, ...] = ()
-    """Made and given recordings to train on beside those of the split (`training.negatives`), without copies."""
+    """Made and given recordings without a leak to train on beside those of the split, without copies (`negatives`)."""
 
     @property
     def schedule(self) -> Schedule:
@@ -112,7 +115,7 @@ def run(
     scores = _score(trained, validated, calibrated=validation is not None)
     runfolder.save_examples(output, CALIBRATION, _examples(training, job.recipe.seed))
     runfolder.save_examples(output, HELDOUT, _examples(validated, job.recipe.seed))
-    threshold = _threshold(scores, training.select(np.arange(len(own), len(training))), trained, validation)
+    threshold = scoring.threshold(scores) if validation is not None else UNKNOWN_THRESHOLD
     info = _info(job, output.name, trained, scores, threshold, own, validation)
     (output / "split.json").write_text(json.dumps(job.split.to_json(), indent=1), encoding="utf-8")
     run_report.write(output, info, trained.history, scores, validated)
@@ -185,16 +188,6 @@ def _score(trained: Trained, validated: FeatureSet, *, calibrated: bool) -> Scor
         return scores
     files = scores.files()
     return replace(scores, temperature=max(1.0, scoring.calibrate(files.logits, files.targets)))
-
-
-def _threshold(scores: Scores, added: FeatureSet, trained: Trained, validation: FeatureSet | None) -> float:
-    """Return the threshold: of what was held out, else of the added windows without a leak, else 0.5."""
-    if validation is not None:
-        return scoring.threshold(scores)
-    quiet = np.flatnonzero(added.targets == 0)
-    if not len(quiet):
-        return 0.5
-    return scoring.quiet_threshold(predict(trained.model, added.select(quiet)) / scores.temperature)
 
 
 def _examples(side: FeatureSet, seed: int) -> Examples:

@@ -21,6 +21,7 @@ from leakear.train.evaluation import comparison
 from leakear.train.networks import Preset, factory
 from leakear.train.runfolder import Run
 from leakear.train.training import negatives
+from leakear.train.training.adaptation import FACTORY, SCRATCH
 from leakear.train.training.distributed import join, task
 
 log = logging.getLogger(__name__)
@@ -40,10 +41,11 @@ continues where it stopped. A recording that cannot be read is named and left ou
                                                                the reference notebook, within 11 GiB
   TF_CONFIG='{"cluster": …}' leakear-train fit recordings/     the same command on every machine of TF_CONFIG
 
-With fewer than 300 recordings it begins with the factory model and changes its last layers (--from scratch trains a new network). Simulated leaks and
-surroundings, and the sounds of --background, train beside the recordings. What is held out (--hold-out, else other
-sites where there are two of each class) sets the threshold and is judged by the factory model too: a table ends the
-output. With nothing held out there is no figure. --batch-size counts the windows of all machines together.
+With fewer than 300 recordings it begins with the factory model and changes its last layers (--from scratch trains a
+new network). Simulated windows without a leak, and the sounds of --background, train beside the recordings. What is
+held out (--hold-out, else other sites where there are two of each class) sets the threshold and is judged by the
+factory model too: a table ends the output. With nothing held out there is no figure. --site-pattern may find a date
+instead of a site: then other days are held out. --batch-size counts the windows of all machines together.
 """
 
 
@@ -152,7 +154,7 @@ def main(args: argparse.Namespace) -> int:
 def _start(preset: Preset, divided: Split) -> str:
     """Return what to begin with: few recordings cannot train a network (decision 123)."""
     few = preset.name == factory.PRESET and len(divided.train) < FEW
-    return session.FACTORY if few else session.SCRATCH
+    return FACTORY if few else SCRATCH
 
 
 def _split(recordings: Sequence[Recording], args: argparse.Namespace) -> Split:

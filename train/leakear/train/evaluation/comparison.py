@@ -59,13 +59,14 @@ class Comparison:
 
 def text(said: dict[str, Any]) -> str:
     """Return table and sentence of a comparison's JSON object."""
+    count = said["leaks"] + said["others"]
     lines = [
-        f"| {said['leaks'] + said['others']} held-out recordings | balanced accuracy | AUC | leaks found | false alarms |",
+        f"| {count} held-out recordings | balanced accuracy | AUC | leaks found | false alarms |",
         "|---|---|---|---|---|",
     ]
     lines += [
-        f"| {row['model']} | {row['balanced_accuracy']:.3f} | {row['auc']:.3f} | {row['leaks_found']} of {said['leaks']} "
-        f"| {row['false_alarms']} of {said['others']} |"
+        f"| {row['model']} | {row['balanced_accuracy']:.3f} | {row['auc']:.3f} | "
+        f"{row['leaks_found']} of {said['leaks']} | {row['false_alarms']} of {said['others']} |"
         for row in said["rows"]
     ]
     return "\n".join([*lines, "", said["sentence"]])
@@ -89,13 +90,12 @@ def compare(ours: Scores, threshold: float, factory: Model | None = None) -> Com
 
 def factory_score(recording: Recording, model: Model) -> float:
     """Return P(Leak) of a recording by a model file, from the mean logit of its windows; NaN when it has none."""
-    spec, found = model.info.spec, []
+    spec = model.info.spec
     try:
-        for window in clips.windows(recording.path, spec):
-            found.append(np.clip(model.score(spectrogram(window, spec)), 1e-6, 1 - 1e-6))
+        found = [model.score(spectrogram(window, spec)) for window in clips.windows(recording.path, spec)]
     except InputDataError:
         return float("nan")
-    chances = np.array(found)
+    chances = np.clip(found, 1e-6, 1 - 1e-6)
     return float(1 / (1 + np.exp(-np.mean(np.log(chances / (1 - chances))))))
 
 

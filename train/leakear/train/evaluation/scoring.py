@@ -90,11 +90,6 @@ def threshold(scores: Scores) -> float:
     return float(np.clip(between[widest], *THRESHOLDS))
 
 
-def quiet_threshold(logits: npt.NDArray[np.floating[Any]], share: float = 0.02) -> float:
-    """Return the P(Leak) that this share of windows without a leak reach, 0.5 to the largest of THRESHOLDS."""
-    return float(np.clip(1 / (1 + np.exp(-np.quantile(logits, 1 - share))), 0.5, THRESHOLDS[1]))
-
-
 def calibration_error(probabilities: Floats, targets: Targets, bins: int = 10) -> float:
     """Return the expected calibration error: mean |confidence − frequency| over bins, weighed by their size."""
     place = np.minimum((probabilities * bins).astype(int), bins - 1)

@@ -1,4 +1,7 @@
-"""The factory network with its float weights, from which `fit` starts. `leakear-train factory --weights` writes them."""
+"""The factory network with its float weights, from which `fit` starts.
+
+`leakear-train factory --weights` writes them.
+"""
 
 from pathlib import Path
 from typing import Any

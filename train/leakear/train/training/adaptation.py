@@ -1,8 +1,8 @@
 """Adapts the `statistics` network to a few recordings: only the weights of its last two layers change.
 
 Ten recordings cannot train 34 thousand weights. The convolutions stay as they are; the logit becomes a logistic
-regression on what they give, shrunk towards the logit that the network had (`SHRINKAGE`). Half of the weight is a
-person's own windows, half simulated and given sounds.
+regression on what they give, shrunk towards the logit that the network had (`SHRINKAGE`). A third of the weight each
+have a person's leaks, a person's other windows, and the simulated and given sounds, which have no leak.
 """
 
 import hashlib
@@ -27,10 +27,10 @@ SCRATCH, FACTORY = "scratch", "factory"
 
 Features: TypeAlias = npt.NDArray[np.float64]
 """(n, 3 + 16): what the layers `prior` and `branch` get."""
-SHRINKAGE = 0.01
+SHRINKAGE = 0.03
 """Weight of the squared change of the logit's coefficients, each for a feature of standard deviation 1."""
-OWN = 0.5
-"""Share of a person's own windows in the loss."""
+OWN = 2 / 3
+"""Share of a person's own windows in the loss, half of it for each class; the rest is what was made or given."""
 LAYERS = ("prior", "branch")
 _BATCH = 64
 
@@ -50,13 +50,12 @@ class Lesson:
 
     @property
     def weights(self) -> npt.NDArray[np.float64]:
-        """(n,) weights of sum 1: OWN for the own windows, equally for both classes, and the rest alike."""
+        """(n,) weights of sum 1: see OWN; within each part every recording has the same."""
         shares = np.zeros(len(self.targets))
-        for own, share in ((True, OWN), (False, 1 - OWN)):
-            for target in (0, 1):
-                part = (self.own == own) & (self.targets == target)
-                _, place, counts = np.unique(self.groups[part], return_inverse=True, return_counts=True)
-                shares[part] = share / 2 / max(len(counts), 1) / counts[place]
+        parts = (self.own & (self.targets == 0), self.own & (self.targets == 1), ~self.own)
+        for part, share in zip(parts, (OWN / 2, OWN / 2, 1 - OWN), strict=True):
+            _, place, counts = np.unique(self.groups[part], return_inverse=True, return_counts=True)
+            shares[part] = share / max(len(counts), 1) / counts[place]
         return np.asarray(shares / shares.sum(), np.float64)
 
 
@@ -125,6 +124,7 @@ def _heads(model: Any) -> list[tuple[npt.NDArray[np.float64], float]]:
 
 def _features(model: Any, frames: PooledFrames) -> Features:
     import keras
+    import tensorflow as tf
 
     try:
         outputs = [model.get_layer(name).input for name in LAYERS]
@@ -134,7 +134,8 @@ def _features(model: Any, frames: PooledFrames) -> Features:
             f"network {model.name} cannot be adapted: only preset compact can; give --from scratch"
         ) from error
     batches = (frames[start : start + _BATCH, ..., None] for start in range(0, len(frames), _BATCH))
-    found = (part(batch.astype(np.float32), training=False) for batch in batches)
+    forward = tf.function(lambda batch: part(batch, training=False), reduce_retracing=True)
+    found = (forward(tf.constant(batch.astype(np.float32))) for batch in batches)
     return np.concatenate([np.concatenate([np.asarray(a) for a in both], axis=1) for both in found]).astype(np.float64)
 
 
@@ -145,7 +146,7 @@ def _fit(
     start: npt.NDArray[np.float64],
     shrinkage: float,
 ) -> npt.NDArray[np.float64]:
-    """Return the coefficients (k,) of a logistic regression on `x` (n, k), shrunk towards `start`, the last one free."""
+    """Return the coefficients (k,) of a logistic regression on `x` (n, k), shrunk towards `start`; the last is free."""
     from scipy.optimize import minimize
 
     held = np.full(len(start), shrinkage)

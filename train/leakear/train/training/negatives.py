@@ -1,9 +1,8 @@
 """Windows without a leak that `fit` adds to a person's own: simulated surroundings and machines, and given sounds.
 
 A set of few recordings from one place holds no pump, no rain and no traffic, and a network trained on it alone takes
-them for a leak. Each sound is written as a recording would be: at the recordings' sample rate, in 16 bits. Simulated
-leaks go with the simulated surroundings, so that the source of a window does not tell its label. A running tap is left
-out: in one window it sounds as a leak does, and the node tells the two apart by time.
+them for a leak. Each sound is written as a recording would be: at the recordings' sample rate, in 16 bits. A running
+tap is left out: in one window it sounds as a leak does, and the node tells the two apart by time.
 """
 
 import hashlib
@@ -28,10 +27,8 @@ from leakear.train.simulator import RATE, Site, clip
 
 FIRST_SITE = 690_000
 """Simulated sites from here on; nothing else uses these."""
-SITES = 60
-"""Simulated sites; each gives a window with a leak and one without."""
-SNR_DB = (6.0, 30.0)
-"""Range of a simulated leak's level over the stationary sound."""
+SITES = 120
+"""Simulated sites; each gives a window without a leak."""
 GIVEN = 200
 """Windows of given sounds at most."""
 WINDOW_S = 10.0
@@ -40,23 +37,23 @@ LEAST_RATE = 4000
 
 
 def sample_rate(recordings: Sequence[Recording]) -> int:
-    """Return the sample rate of most of these files, Hz, at most the simulator's."""
+    """Return the sample rate of most of these files, Hz: at least LEAST_RATE, at most the simulator's."""
     found = []
     for recording in recordings:
         try:
             found.append(int(soundfile.info(recording.path).samplerate))
         except (soundfile.SoundFileError, OSError):
             continue  # named later, where it is read
-    rates, counts = np.unique([*found, RATE] if not found else found, return_counts=True)
+    rates, counts = np.unique(found or [RATE], return_counts=True)
     return int(np.clip(rates[counts.argmax()], LEAST_RATE, RATE))
 
 
 def simulated(rate: int, cache: Path, jobs: int | None = None, sites: int = SITES) -> list[Recording]:
-    """Make a window with a leak and one without of each simulated site, or find them in the cache."""
-    key = hashlib.sha256(f"{_code()} {rate} {SNR_DB}".encode()).hexdigest()[:24]
+    """Make a window of each simulated site, or find it in the cache."""
+    key = hashlib.sha256(f"{_code()} {rate}".encode()).hexdigest()[:24]
     folder = cache / f"made-{key}"
     numbers = range(FIRST_SITE, FIRST_SITE + sites)
-    wanted = [number for number in numbers if not _path(folder, number, "Leak").is_file()]
+    wanted = [number for number in numbers if not _path(folder, number).is_file()]
     folder.mkdir(parents=True, exist_ok=True)
     if wanted and jobs == 1:
         for number in tqdm(wanted, "simulated sites", disable=None):
@@ -66,9 +63,7 @@ def simulated(rate: int, cache: Path, jobs: int | None = None, sites: int = SITE
             made = pool.map(_make, repeat(folder), wanted, repeat(rate), chunksize=4)
             list(tqdm(made, "simulated sites", len(wanted), disable=None))
     return _described(
-        Recording(_path(folder, number, label), label, f"made/{number}-{label}.wav", f"made-{number}")
-        for number in numbers
-        for label in ("NoLeak", "Leak")
+        Recording(_path(folder, number), "NoLeak", f"made/{number}.wav", f"made-{number}") for number in numbers
     )
 
 
@@ -102,16 +97,12 @@ def _described(found: Iterable[Recording]) -> list[Recording]:
     return list(good)
 
 
-def _path(folder: Path, number: int, label: str) -> Path:
-    return folder / f"{number}-{label}.wav"
+def _path(folder: Path, number: int) -> Path:
+    return folder / f"{number}.wav"
 
 
 def _make(folder: Path, number: int, rate: int) -> None:
-    """Write both windows of a site, the one with a leak last: a site whose leak is there is complete."""
-    site = Site.draw(number)
-    snr_db = float(np.random.default_rng([number, 0x0F17]).uniform(*SNR_DB))
-    _write(_path(folder, number, "NoLeak"), clip(site, "NoLeak", 0), RATE, rate)
-    _write(_path(folder, number, "Leak"), clip(site, "Leak", 1, snr_db=snr_db), RATE, rate)
+    _write(_path(folder, number), clip(Site.draw(number), "NoLeak", 0), RATE, rate)
 
 
 def _write(path: Path, sound: Samples, rate: int, wanted: int) -> None:
