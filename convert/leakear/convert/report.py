@@ -11,6 +11,7 @@ from leakear.convert.gate import Verdict
 from leakear.convert.progress import stage
 from leakear.convert.quantise import MODES, quantise
 from leakear.convert.runtimes import Outcome
+from leakear.train.evaluation import comparison
 
 
 def as_json(conversion: Conversion) -> dict[str, Any]:
@@ -27,6 +28,7 @@ def as_json(conversion: Conversion) -> dict[str, Any]:
         "shortfalls": conversion.shortfalls,
         "runtimes": [_runtime(conversion, outcome) for outcome in conversion.outcomes],
         "calibration": conversion.calibration.to_json(),
+        "comparison": info["metrics"]["training"].get("comparison"),
     }
 
 
@@ -74,6 +76,11 @@ def as_text(conversion: Conversion) -> str:
         *_alerts(verdict),
         "runtimes, one process each:",
         *(_runtime_line(conversion, outcome) for outcome in conversion.outcomes),
+        *(
+            ["", "held-out recordings, before conversion:", comparison.text(said["comparison"])]
+            if said["comparison"]
+            else []
+        ),
     ]
     return "\n".join(lines)
 

@@ -107,6 +107,7 @@ def test_without_a_background_the_score_decides() -> None:
 
 def test_a_leak_may_need_a_known_background() -> None:
     node = Node(leak_needs_background=True)
+    node.hours.nights_known = node.hours.rule.strong_nights
     assert node.hear(240, LEAK, None) == ["WARNING"]
     assert node.hear(30, LEAK, HIGH_DB) == ["LEAK"]
 
@@ -289,3 +290,11 @@ def test_a_foreign_snapshot_is_refused_and_changes_nothing(damage: dict[str, Any
     with pytest.raises((ValueError, TypeError, KeyError)):
         node.hours.restore(before | damage, node.time_s)
     assert node.hours.snapshot() == before
+
+
+def test_leak_within_the_hour_needs_a_known_place() -> None:
+    node = Node(leak_needs_background=True)
+    node.hear(60)
+    assert node.hear(120, LEAK, HIGH_DB) == ["WARNING"]
+    node.hours.nights_known = node.hours.rule.strong_nights
+    assert node.hear(2, LEAK, HIGH_DB) == ["LEAK"]

@@ -3,7 +3,14 @@
 import pytest
 
 from leakear.edge.decision.judge import Judge
-from leakear.edge.decision.learning import ALL, NIGHTS_TO_BACKGROUND, STRONG_LEAKS, WARNING_ONLY, learning
+from leakear.edge.decision.learning import (
+    ALL,
+    LASTING_LEAKS,
+    NIGHTS_TO_BACKGROUND,
+    STRONG_LEAKS,
+    WARNING_ONLY,
+    learning,
+)
 from leakear.edge.decision.rule import DecisionRule
 from leakear.edge.spec import SpectrogramSpec
 
@@ -15,8 +22,9 @@ CAUTIOUS = DecisionRule(leak_needs_background=True)
     [
         (CAUTIOUS, False, 0, WARNING_ONLY),
         (CAUTIOUS, False, 9, WARNING_ONLY),
-        (CAUTIOUS, True, 2, STRONG_LEAKS),
-        (CAUTIOUS, True, 3, ALL),
+        (CAUTIOUS, True, 2, WARNING_ONLY),
+        (CAUTIOUS, True, 3, LASTING_LEAKS),
+        (CAUTIOUS, True, CAUTIOUS.strong_nights, ALL),
         (DecisionRule(), False, 9, STRONG_LEAKS),
         (DecisionRule(rise_db=0, leak_needs_background=True), True, 9, STRONG_LEAKS),
         (DecisionRule(leak_needs_background=True, fast_s=60), False, 0, STRONG_LEAKS),

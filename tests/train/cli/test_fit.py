@@ -13,7 +13,8 @@ def fit(*words: object) -> int:
     return cli.main(["fit", *map(str, words)])
 
 
-QUICK = ("--epochs", 1, "--copies", 0, "--site-pattern", r"(s\d+)-", "--jobs", 1)
+NEW = ("--from", "scratch", "--simulated", 0)
+QUICK = ("--epochs", 1, "--copies", 0, "--site-pattern", r"(s\d+)-", "--jobs", 1, *NEW)
 
 
 def test_fit_makes_a_run_folder(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -80,7 +81,7 @@ def test_fit_continues_after_it_was_killed(folder: Path, tmp_path: Path) -> None
     output = tmp_path / "run"
     words = ["fit", str(folder), "-o", str(output), "--cache", str(tmp_path / "cache"), "--site-pattern", r"(s\d+)-"]
     command = [sys.executable, "-c", "import sys; from leakear.train.cli import main; sys.exit(main())", *words]
-    command += ["--epochs", "200", "--copies", "0", "--jobs", "1"]
+    command += ["--epochs", "200", "--copies", "0", "--jobs", "1", *map(str, NEW)]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     assert process.stderr
     for line in process.stderr:
@@ -97,3 +98,44 @@ def test_fit_continues_after_it_was_killed(folder: Path, tmp_path: Path) -> None
     again.kill()
     again.communicate(timeout=60)
     assert int(first.split("epoch ")[1].split("/")[0]) >= len(kept) - 1
+
+
+def test_class_folders_without_sites_train_without_a_figure(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = tmp_path / "run"
+    words = ("--epochs", 1, "--copies", 0, "--jobs", 1, "--cache", tmp_path / "cache", *NEW)
+    assert fit(folder, "-o", output, *words) == 0
+    said = capsys.readouterr().out
+    assert "no recording is held out: a split by site needs the site of every recording" in said
+    assert "Nothing was held out: no figure can be given" in said
+    run = runfolder.load_run(output)
+    assert (run.info.split["by"], run.info.threshold) == ("none", 0.5)
+    assert "comparison" not in run.info.metrics
+
+
+def test_few_recordings_adapt_the_factory_network_and_are_judged_on_what_is_held_out(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    held = tmp_path / "held"
+    for kind in ("Leak-Metal", "NoLeak-Metal"):
+        (held / kind).mkdir(parents=True)
+        for path in sorted((folder / kind).glob("s0[0-3]-*")):
+            path.rename(held / kind / path.name)
+    words = ("-o", tmp_path / "run", "--cache", tmp_path / "cache", "--jobs", 1, "--copies", 0, "--simulated", 2)
+    assert fit(folder, "--hold-out", held, *words) == 0
+    said = capsys.readouterr().out
+    assert "| yours | 1.000 | 1.000 | 4 of 4 | 0 of 4 |" in said
+    assert "Deploy " in said
+    run = runfolder.load_run(tmp_path / "run")
+    assert run.info.training["start"] == "factory"
+    assert run.info.data["added"] == {"made": 2}
+    assert len(run.info.data["sounds"]) == 16
+    assert run.info.metrics["comparison"]["leaks"] == 4
+    assert "| yours |" in (run.path / "comparison.md").read_text()
+    assert "Yours and the factory model" in (run.path / "report.html").read_text()
+
+
+def test_a_recording_cannot_train_and_be_held_out(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert fit(folder, "--hold-out", folder, *NEW) == 65
+    assert "which is trained on: take it from one" in capsys.readouterr().err

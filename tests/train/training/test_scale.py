@@ -33,7 +33,22 @@ def clips(folder: Path) -> None:
 
 def fit(folder: Path, output: Path, cache: Path) -> tuple[float, float]:
     """Run `leakear-train fit` and return (largest resident memory of it and its helpers in GiB, seconds)."""
-    words = ["fit", folder, "-o", output, "--cache", cache, "--copies", 0, "--epochs", 1, "--site-pattern", r"(s\d+)-"]
+    words = [
+        "fit",
+        folder,
+        "-o",
+        output,
+        "--cache",
+        cache,
+        "--copies",
+        0,
+        "--epochs",
+        1,
+        "--simulated",
+        0,
+        "--site-pattern",
+        r"(s\d+)-",
+    ]
     code = "import sys; from leakear.train.cli import main; sys.exit(main())"
     started = time.monotonic()
     process = subprocess.Popen([sys.executable, "-c", code, *map(str, words)])

@@ -8,6 +8,7 @@
     RUN/scores.csv         one line a validation window: file, site, label, logit, probability
     RUN/history.csv        one line an epoch
     RUN/history.png, confusion.png, roc.png, reliability.png, classification_report.txt, report.html
+    RUN/comparison.md       yours beside the factory model on the held-out recordings, and which to deploy
     RUN/tensorboard/       logs for `tensorboard --logdir`
 
 run.json (schema 1) holds: schema, name, created, preset, spectrogram{SpectrogramSpec}, labels, positive, output,

@@ -20,13 +20,15 @@ from leakear.edge.errors import InputDataError
 from leakear.train import runfolder
 from leakear.train.data import dataset, features
 from leakear.train.data.clips import Recipe
+from leakear.train.data.dataset import Recording
 from leakear.train.data.features import FeatureSet
 from leakear.train.data.split import Split
-from leakear.train.evaluation import run_report, scoring
+from leakear.train.evaluation import comparison, run_report, scoring, trained_on
 from leakear.train.evaluation.scoring import Scores
 from leakear.train.networks.preset import Preset
 from leakear.train.runfolder import CALIBRATION, HELDOUT, LABELS, Examples, Run, RunInfo
 from leakear.train.training import checkpoint
+from leakear.train.training.adaptation import SCRATCH, adapted, start_digest
 from leakear.train.training.distributed import Cluster
 from leakear.train.training.progress import BEST, Trained
 from leakear.train.training.tensorboard import Board
@@ -34,6 +36,8 @@ from leakear.train.training.trainer import Schedule, predict, train
 
 log = logging.getLogger(__name__)
 
+UNKNOWN_THRESHOLD = 0.5
+"""Of a network with nothing held out: its training gave both classes the same weight (decision 124)."""
 _EXAMPLES = 100
 """Windows of each class kept in calibration.npz and heldout.npz at most."""
 _EXAMPLE_BYTES = 128 << 20
@@ -51,6 +55,10 @@ class Job:
     """(name, reason) of recordings that were already left out."""
     attribution: tuple[str, ...] = ()
     licences: tuple[str, ...] = ()
+    start: str = SCRATCH
+    """`scratch`: train all weights; `factory` or a run folder: adapt that network (`training.adaptation`)."""
+    added: tuple[Recording, ...] = ()
+    """Made and given recordings without a leak to train on beside those of the split, without copies (`negatives`)."""
 
     @property
     def schedule(self) -> Schedule:
@@ -77,6 +85,8 @@ class Job:
             "train": [r.sha256 for r in self.split.train],
             "validation": [r.sha256 for r in self.split.validation],
         }
+        if self.start != SCRATCH or self.added:
+            facts |= {"start": start_digest(self.start), "added": [r.sha256 for r in self.added]}
         return hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()
 
 
@@ -90,13 +100,47 @@ def run(
     output.mkdir(parents=True, exist_ok=True)
     if cluster.chief and (done := _finished(output, job.signature)):
         return done
-    training = features.build(job.split.train, job.recipe, cache, jobs=jobs)
+    own = features.build(job.split.train, job.recipe, cache, jobs=jobs)
     held_out = job.split.validation
     validation = features.build(held_out, job.recipe.plain, cache, jobs=jobs) if held_out else None
-    for side in filter(None, (training, validation)):
+    for side in filter(None, (own, validation)):
         _require_usable(side)
+    training = features.joined(own, features.build(job.added, job.recipe.plain, cache, jobs=jobs)) if job.added else own
+    trained = _trained(job, output, cluster, training, validation, own=len(own), quiet=quiet)
+    if not cluster.chief:
+        cluster.meet()
+        return None
+    trained.model.save(output / "model.keras")
+    validated = own.select(own.copy == 0) if validation is None else validation
+    scores = _score(trained, validated, calibrated=validation is not None)
+    runfolder.save_examples(output, CALIBRATION, _examples(training, job.recipe.seed))
+    runfolder.save_examples(output, HELDOUT, _examples(validated, job.recipe.seed))
+    threshold = scoring.threshold(scores) if validation is not None else UNKNOWN_THRESHOLD
+    info = _info(job, output.name, trained, scores, threshold, own, validation)
+    (output / "split.json").write_text(json.dumps(job.split.to_json(), indent=1), encoding="utf-8")
+    run_report.write(output, info, trained.history, scores, validated)
+    runfolder.save_info(output, info)
+    for name in (checkpoint.FILE, BEST):
+        (output / name).unlink(missing_ok=True)
+    cluster.meet()
+    return runfolder.load_run(output)
+
+
+def _trained(
+    job: Job,
+    output: Path,
+    cluster: Cluster,
+    training: FeatureSet,
+    validation: FeatureSet | None,
+    *,
+    own: int,
+    quiet: bool,
+) -> Trained:
+    """Train or adapt a network; the first `own` rows of `training` are of a person's recordings."""
+    if job.start != SCRATCH:
+        return adapted(job.start, training, own)
     board = Board(output / "tensorboard") if cluster.chief else None
-    trained = train(
+    return train(
         lambda: job.preset.build(job.recipe.spec.shape),
         training,
         validation,
@@ -107,22 +151,6 @@ def run(
         on_epoch=board.epoch if board else None,
         quiet=quiet,
     )
-    if not cluster.chief:
-        cluster.meet()
-        return None
-    trained.model.save(output / "model.keras")
-    validated = training.select(training.copy == 0) if validation is None else validation
-    scores = _score(trained, validated, calibrated=validation is not None)
-    runfolder.save_examples(output, CALIBRATION, _examples(training, job.recipe.seed))
-    runfolder.save_examples(output, HELDOUT, _examples(validated, job.recipe.seed))
-    info = _info(job, output.name, trained, scores, training, validation)
-    (output / "split.json").write_text(json.dumps(job.split.to_json(), indent=1), encoding="utf-8")
-    run_report.write(output, info, trained.history, scores, validated)
-    runfolder.save_info(output, info)
-    for name in (checkpoint.FILE, BEST):
-        (output / name).unlink(missing_ok=True)
-    cluster.meet()
-    return runfolder.load_run(output)
 
 
 def clear(output: Path) -> None:
@@ -174,17 +202,26 @@ def _examples(side: FeatureSet, seed: int) -> Examples:
 
 
 def _info(
-    job: Job, name: str, trained: Trained, scores: Scores, training: FeatureSet, validation: FeatureSet | None
+    job: Job,
+    name: str,
+    trained: Trained,
+    scores: Scores,
+    threshold: float,
+    training: FeatureSet,
+    validation: FeatureSet | None,
 ) -> RunInfo:
     sides = {"train": training} | ({"validation": validation} if validation is not None else {})
     skipped = [*job.skipped, *(entry for side in sides.values() for entry in side.skipped)]
-    metrics = scoring.metrics(scores) | {"on": "validation" if validation is not None else "training"}
+    metrics = scoring.metrics(scores, threshold) | {"on": "validation" if validation is not None else "training"}
+    if validation is not None:
+        metrics["comparison"] = comparison.compare(scores, threshold).to_json()
     return RunInfo(
         name=name,
         created=datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
         preset=job.preset.name,
         spectrogram=job.recipe.spec,
         temperature=scores.temperature,
+        threshold=threshold,
         seed=job.recipe.seed,
         split=job.split.summary(),
         data={
@@ -192,6 +229,8 @@ def _info(
             "files": {side: _count(r.label for r in part.readable) for side, part in sides.items()},
             "windows": {side: _count(LABELS[t] for t in part.targets) for side, part in sides.items()},
             "skipped": [{"path": path, "reason": reason} for path, reason in skipped],
+            "added": _count(r.name.partition("/")[0] for r in job.added),
+            trained_on.KEY: trained_on.digests(training.readable),
         },
         metrics=metrics,
         training=_training(job, trained),
@@ -211,6 +250,7 @@ def _training(job: Job, trained: Trained) -> dict[str, Any]:
     return {
         **asdict(job.schedule),
         "signature": job.signature,
+        "start": job.start,
         "copies": job.recipe.copies,
         "augmentations": list(job.recipe.augmentations),
         "backgrounds": len(job.recipe.backgrounds),

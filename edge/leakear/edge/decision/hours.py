@@ -30,6 +30,8 @@ class Hours:
         """why it changed last"""
         self.change_db = 0.0
         """how much the quiet levels of this place change from night to night, dB: the margin of the limit"""
+        self.nights_known = 0
+        """nights that the node has heard"""
         self._log = WindowLog()
         self._limit = OwnLimit()  # of the excess that stood and scored as a leak, a day
         self._peak_db = 0.0  # largest such excess of this day
@@ -146,7 +148,9 @@ class Hours:
             return
         above = self._stands_above(rule.rise_s, seen)
         strong = above is None or (above and seen.excess is not None and seen.excess.db >= rule.strong_db)
-        known = above if rule.leak_needs_background else above is not False
+        known = above is not False
+        if rule.leak_needs_background and rule.rise_db:
+            known = above is True and self.nights_known >= rule.strong_nights
         if known and strong and self._sounds_like_leak(rule.confirm_s, seen):
             text = f"went on for {(seen.time_s - self._since) / 60:.0f} min after WARNING"
             self._move(State.LEAK, seen, text + self._place_text(seen))

@@ -9,8 +9,8 @@ from leakear.edge.decision.rule import DecisionRule
 
 NIGHTS_TO_BACKGROUND = math.ceil((ENOUGH + FIRST_DELAY) * EVERY_S / 86400)
 """Nights at a place until its background is known."""
-WARNING_ONLY, STRONG_LEAKS, ALL = "warning", "strong leaks", "all"
-"""What a node may say: no LEAK; a LEAK within the hour; also the faint ones of several nights."""
+WARNING_ONLY, STRONG_LEAKS, LASTING_LEAKS, ALL = "warning", "strong leaks", "lasting leaks", "all"
+"""What a node may say: no LEAK; LEAK within the hour only; LEAK of several nights only; both."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +30,8 @@ class Learning:
 def learning(rule: DecisionRule, *, background_ready: bool, nights_known: int, limit_db: float) -> Learning:
     """Say what a node may do with what it knows. `limit_db`: its limit of the last hour."""
     ready = background_ready and rule.rise_db > 0
-    needs_background = rule.leak_needs_background and rule.rise_db > 0 and not rule.fast_s
-    if ready and nights_known >= FEWEST:
-        may_say = ALL
-    else:
-        may_say = STRONG_LEAKS if ready or not needs_background else WARNING_ONLY
-    return Learning(background_ready, nights_known, may_say, limit_db if ready else None)
+    hours = not rule.leak_needs_background or rule.rise_db == 0 or bool(rule.fast_s)
+    hours = hours or (ready and nights_known >= rule.strong_nights)
+    nights = ready and nights_known >= FEWEST
+    may_say = {(False, False): WARNING_ONLY, (True, False): STRONG_LEAKS, (False, True): LASTING_LEAKS}
+    return Learning(background_ready, nights_known, may_say.get((hours, nights), ALL), limit_db if ready else None)

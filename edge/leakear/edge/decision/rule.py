@@ -55,6 +55,13 @@ class DecisionRule:
     strong_db: float = option(
         2.5, "dB; least excess for LEAK within the hour; a fainter one must come back at night", minimum=0, maximum=60
     )
+    strong_nights: int = option(
+        7,
+        "nights that must be known before LEAK within the hour, where leak_needs_background is true: a place has to be "
+        "known before a new sound is called a leak; WARNING needs none",
+        minimum=0,
+        maximum=365,
+    )
     rise_s: float = option(
         300.0,
         "s; such an excess must last this long",

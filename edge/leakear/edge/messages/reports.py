@@ -28,7 +28,7 @@ STATES = ("OK", "WARNING", "LEAK", "NOISY", "SENSOR_FAULT")
 TUNED_BY = ("model", "site", "remote", "afar")
 """`afar` is what version 0.1 said for `remote`"""
 DECIDED_BY = ("hours", "nights", "score")
-MAY_SAY = ("warning", "strong leaks", "all")
+MAY_SAY = ("warning", "strong leaks", "lasting leaks", "all")
 EVENT_KINDS = ("state", "fault", "dropped", "model")
 COMMANDS = ("identify", "status", "set", "clip", "calibrate", "selftest", "model", "watch", "resend")
 NAME = r"[A-Za-z0-9_-]{1,64}"
@@ -122,7 +122,8 @@ class Learning(Message):
     background_ready: bool = declare("whether the levels of this place are known, so that an excess can be measured")
     nights_known: int = declare("nights that were judged", minimum=0)
     may_say: str = declare(
-        "warning: no LEAK yet; strong leaks: LEAK within the hour, no faint leaks of several nights yet; all",
+        "warning: no LEAK yet; strong leaks: LEAK within the hour, none of several nights yet; "
+        "lasting leaks: LEAK of several nights, none within the hour yet; all",
         choices=MAY_SAY,
     )
 

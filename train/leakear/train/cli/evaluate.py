@@ -27,6 +27,7 @@ from leakear.train import data_options
 from leakear.train.cli.nodedays import RULE_HELP, parse_rule
 from leakear.train.data.augmentation import loop
 from leakear.train.data.dataset import Recording
+from leakear.train.evaluation import trained_on
 from leakear.train.nodedays.outcome import poisson_interval, share_interval
 from leakear.train.nodedays.recorded_day import RecordedDay, decide, record
 
@@ -86,6 +87,7 @@ def main(args: argparse.Namespace) -> int:
     rule = rule_from(model.info.decision, parse_rule(args.rule))
     data = data_options.listed(args)
     window = WindowOptions(step_s=args.step)
+    trained = trained_on.known(model.info.raw)
     found, bad = [], 0
     for recording in tqdm(data.listed.recordings, unit="file", disable=None):
         try:
@@ -98,7 +100,10 @@ def main(args: argparse.Namespace) -> int:
             bad += 1
     if not found:
         raise InputDataError(f"{args.data} holds no recording that can be read")
+    known = [r.name for r in data.listed.recordings if trained and _digest(r) in trained]
     report = summarise(found) | {
+        "trained_on": known,
+        "trained_on_known": bool(trained),
         "left_out": bad,
         "rule": asdict(rule),
         "recordings": [asdict(alerts) for alerts in found],
@@ -107,6 +112,13 @@ def main(args: argparse.Namespace) -> int:
         args.json.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
     print(text(report))
     return 0
+
+
+def _digest(recording: Recording) -> str:
+    try:
+        return trained_on.digest(recording.path)
+    except InputDataError:
+        return ""  # named as left out already
 
 
 def alerts_of(
@@ -192,4 +204,12 @@ def text(r: dict[str, Any]) -> str:
             f"LEAK without a leak: {r['dry_alarmed']} of {r['dry']} recordings; "
             f"{r['false_alarms_per_day']:.1f} alarms a node-day over {r['dry_node_days']:.2f} node-days"
         )
+    if r["trained_on"]:
+        count = len(r["trained_on"])
+        lines.append(
+            f"{count} of {len(r['recordings'])} recordings trained this model: what it does on them says nothing about "
+            f"new ones; the first is {r['trained_on'][0]}"
+        )
+    elif not r["trained_on_known"]:
+        lines.append("the model file does not say which recordings trained it: these may be among them")
     return "\n".join(lines)

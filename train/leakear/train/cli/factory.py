@@ -29,7 +29,8 @@ from leakear.train.data.features import default_cache
 from leakear.train.data.real_windows import RealWindows
 from leakear.train.data.simulated_windows import Plan, Windows
 from leakear.train.data.split import split
-from leakear.train.evaluation import model_card, scoring
+from leakear.train.evaluation import model_card, scoring, trained_on
+from leakear.train.networks import factory as factory_network
 from leakear.train.runfolder import CALIBRATION, HELDOUT, Examples, Run, RunInfo
 from leakear.train.training import pretraining
 from leakear.train.training.pooled_windows import PooledWindows
@@ -78,6 +79,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--hold-out", type=int, action="append", default=[], metavar="FOLD", help="fold of recordings not to train on"
     )
+    parser.add_argument("--weights", type=Path, metavar="FILE.npz", help="also write the float weights, for `fit`")
     parser.add_argument("--seed", type=int, default=42, help="random seed (default: 42)")
 
 
@@ -85,6 +87,8 @@ def main(args: argparse.Namespace) -> int:
     """Train, evaluate and convert the model, and write its card."""
     files.file(args.output, "-o")
     files.folder(args.run, "--run")
+    if args.weights:
+        files.file(args.weights, "--weights")
     folder = args.data / "hk-noise-loggers"
     if not folder.is_dir():
         raise InputDataError(f"{args.data} holds no hk-noise-loggers/: see docs/DATA_CARD.md for where it comes from")
@@ -96,7 +100,16 @@ def main(args: argparse.Namespace) -> int:
     if subprocess.run(convert, check=False).returncode:
         raise LeakearError(f"leakear-convert refused {run.path}; the factory model was not written")
     (args.output.parent / "MODEL_CARD.md").write_text(model_card.text(run, args.output), encoding="utf-8")
+    if args.weights:
+        save_weights(run, args.weights)
     return 0
+
+
+def save_weights(run: Run, weights: Path) -> None:
+    """Write the float weights of a run's network, from which `fit` starts."""
+    import keras
+
+    factory_network.save(keras.models.load_model(run.model_path, compile=False), weights)
 
 
 def load(folder: Path, background: Path, cache: Path, seed: int, hold_out: Sequence[int] = ()) -> TrainingData:
@@ -228,6 +241,7 @@ def _info(data: TrainingData, name: str, network: Any, scores: dict[str, Any]) -
             "sites": len(set(real.groups)),
             "simulated": {"sites": SIMULATED.sites, "windows": len(data.simulated)},
             "backgrounds": len(data.backgrounds),
+            trained_on.KEY: trained_on.digests(real.recordings),
         },
         metrics=scores,
         training={"parameters": int(network.count_params()), **vars(options)},

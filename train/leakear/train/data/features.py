@@ -231,3 +231,19 @@ def _assemble(recipe: Recipe, recordings: Sequence[Recording], shards: Sequence[
         window=column(lambda _s, _offset, row: row[1]),
         copy=column(lambda _s, _offset, row: row[2]),
     )
+
+
+def joined(one: FeatureSet, other: FeatureSet) -> FeatureSet:
+    """Return the rows of two sets one after the other; `recipe` is the first one's."""
+    shards, recordings = len(one.files), len(one.recordings)
+    return FeatureSet(
+        recipe=one.recipe,
+        recordings=(*one.recordings, *other.recordings),
+        skipped=(*one.skipped, *other.skipped),
+        files=(*one.files, *other.files),
+        shard=np.concatenate([one.shard, other.shard + np.int32(shards)]),
+        offset=np.concatenate([one.offset, other.offset]),
+        recording=np.concatenate([one.recording, other.recording + np.int32(recordings)]),
+        window=np.concatenate([one.window, other.window]),
+        copy=np.concatenate([one.copy, other.copy]),
+    )

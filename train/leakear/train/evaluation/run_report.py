@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from leakear.train.data.features import FeatureSet
-from leakear.train.evaluation import figures, html_page, scoring
+from leakear.train.evaluation import comparison, figures, html_page, scoring
 from leakear.train.evaluation.scoring import Scores
 from leakear.train.runfolder import RunInfo
 
@@ -31,6 +31,7 @@ def write(
     table = scoring.classification_report(scores, info.threshold)
     (folder / "classification_report.txt").write_text(table, encoding="utf-8")
     scoring.write_csv(folder / "scores.csv", scores)
+    (folder / "comparison.md").write_text(_comparison(info) + "\n", encoding="utf-8")
     parts = [
         html_page.head(f"leakear: {info.name}"),
         _headline(info),
@@ -46,6 +47,7 @@ def write(
         html_page.section("Classification report", f"<pre>{html.escape(table)}</pre>"),
         html_page.section("Sites", _sites(scores, info.threshold)),
         *(html_page.section(title, body) for title, body in _examples(info, scores, validation)),
+        html_page.section("Yours and the factory model", f"<pre>{html.escape(_comparison(info))}</pre>"),
         html_page.section("Recordings left out", _skipped(info)),
         html_page.section(
             "All values", f"<pre>{html.escape(json.dumps(info.to_json(), indent=1, ensure_ascii=False))}</pre>"
@@ -59,20 +61,25 @@ def _headline(info: RunInfo) -> str:
     how = {
         "site": f"the sites of the {split['validation_files']} validation recordings were not used in training",
         "file": "files were drawn at random: sites are on both sides, so the figures are too good",
+        "held-out": f"the {split['validation_files']} recordings of --hold-out were not used in training",
         "none": "nothing was held out: the figures below do not show the accuracy at other sites",
     }[split["by"]]
     rows = [
         (unit, str(m["count"]), *(f"{m[key]:.3f}" if key in m else "–" for key in _SHOWN))
-        for unit, m in info.metrics.items()
-        if isinstance(m, dict)
+        for unit, m in ((unit, info.metrics[unit]) for unit in ("windows", "files"))
     ]
     notes = f'<p class="note">Preset {html.escape(info.preset)}, {info.created}; split by {split["by"]}: {how}.'
-    if info.training.get("patience"):
+    if info.training.get("patience") and info.training["start"] == "scratch":
         notes += f" Epoch {info.training['epoch_kept']} was chosen on the same validation recordings."
     if info.temperature != 1:
         notes += f" The temperature, {info.temperature:.2f}, was fitted to them too."
     notes += " These are too few files to compare two networks: <code>leakear-train crossval</code> gives intervals."
     return notes + "</p>" + html_page.table(("unit", "held out", *_SHOWN.values()), rows)
+
+
+def _comparison(info: RunInfo) -> str:
+    said = info.metrics.get("comparison")
+    return comparison.text(said) if said else comparison.NOTHING_HELD_OUT
 
 
 _SHOWN = {

@@ -18,6 +18,8 @@ Floats: TypeAlias = npt.NDArray[np.float64]
 Targets: TypeAlias = npt.NDArray[np.uint8]
 TEMPERATURES = (0.25, 8.0)
 """Limits of the calibration temperature: with few recordings the fit may give extreme values."""
+THRESHOLDS = (0.2, 0.95)
+"""Limits of a threshold that is set on held-out recordings, for the same reason."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,22 @@ def calibrate(logits: Floats, targets: Targets) -> float:
         return float(np.mean(np.logaddexp(0, scaled) - scaled * targets))
 
     return float(np.exp(minimize_scalar(loss, bounds=tuple(np.log(TEMPERATURES)), method="bounded").x))
+
+
+def threshold(scores: Scores) -> float:
+    """Return the P(Leak) at which these windows are judged best (balanced accuracy), within THRESHOLDS.
+
+    Of all such values the middle of the widest range.
+    """
+    chances, targets = scores.probabilities, scores.targets
+    edges = np.concatenate([[0.0], np.unique(chances), [1.0]])
+    between = (edges[:-1] + edges[1:]) / 2
+    alarms = chances[None, :] >= between[:, None]
+    right = [(alarms[:, targets == target] == target).mean(axis=1) for target in (0, 1) if (targets == target).any()]
+    quality = np.mean(right, axis=0)
+    best = np.flatnonzero(quality > quality.max() - 1e-9)
+    widest = best[np.argmax((edges[1:] - edges[:-1])[best])]
+    return float(np.clip(between[widest], *THRESHOLDS))
 
 
 def calibration_error(probabilities: Floats, targets: Targets, bins: int = 10) -> float:
