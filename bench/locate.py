@@ -135,6 +135,11 @@ def holds(row: Row, interval: tuple[float, float]) -> bool:
     return interval[0] <= row.case.position <= interval[1]
 
 
+def within_reach(case: Case) -> float:
+    """Share of the pipe that is within `WRONG_M` of the source."""
+    return (min(case.position + WRONG_M, case.length) - max(case.position - WRONG_M, 0)) / case.length
+
+
 def intervals(rows: Sequence[Row]) -> None:
     """Print how often the stated intervals hold the truth, and whether refusals were right."""
     claimed = [row for row in rows if row.position is not None]
@@ -145,6 +150,8 @@ def intervals(rows: Sequence[Row]) -> None:
     print(f"50 % interval holds the truth: {wilson(sum(holds(r, r.half) for r in claimed), len(claimed))}")
     right = sum(row.error > WRONG_M for row in refused)
     print(f"refused, and the error would have been over {WRONG_M:g} m: {wilson(right, len(refused))}")
+    hits = [within_reach(row.case) for row in refused] or [0.0]
+    print(f"    of the refused, a blind guess on the pipe would be within {WRONG_M:g} m in {np.mean(hits):.1%}")
     for reason in sorted({row.refusal for row in refused}):
         some = [row for row in refused if row.refusal == reason]
         print(f"    {reason:10} {wilson(sum(row.error > WRONG_M for row in some), len(some))} of {len(some)}")
