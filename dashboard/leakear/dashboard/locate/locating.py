@@ -21,7 +21,7 @@ _BEYOND = 1.6
 _CERTAIN = 1.1
 """Delays over this many times the longest possible one are certainly impossible."""
 _SYSTEMATIC_S = 2e-4
-"""s, standard deviation of the delay by unequal sensors, mostly their resonances (measured on tuning seeds, metal)."""
+"""s, standard deviation of the delay by unequal sensors and whatever else is not known (measured on tuning seeds)."""
 
 
 @dataclass(frozen=True)
