@@ -20,8 +20,8 @@ _BEYOND = 1.6
 """Delays are computed up to this many times the longest possible one: what stands there is chance."""
 _CERTAIN = 1.1
 """Delays over this many times the longest possible one are certainly impossible."""
-_SYSTEMATIC_S = {False: 1e-4, True: 2e-4}
-"""s, standard deviation of the delay by unequal sensors: metal, plastic (chosen on tuning seeds)."""
+_SYSTEMATIC_S = 2e-4
+"""s, standard deviation of the delay by unequal sensors and whatever else is not known (measured on tuning seeds)."""
 
 
 @dataclass(frozen=True)
@@ -161,10 +161,9 @@ def likelihood_of(heard: Heard, c: Correlation, ratio: Floats, pipe: Pipe) -> De
     """Likelihood of the sound's delay: that of the recorded one, blurred by clock, sensors and length."""
     bound = pipe.longest_delay + heard.slack
     recorded = posterior.delay_likelihood(c, ratio, heard.spectra.seconds, bound)
-    sensors = _SYSTEMATIC_S[pipe.dispersion > 0]
     length = pipe.length_uncertainty / 2 / pipe.speed.middle
     clock = heard.recording.clock.offset_bound / 2
-    return recorded.blurred(float(np.sqrt(clock**2 + sensors**2 + length**2)))
+    return recorded.blurred(float(np.sqrt(clock**2 + _SYSTEMATIC_S**2 + length**2)))
 
 
 def _further(heard: Heard, found: Found, pipe: Pipe, needed: float) -> list[Source]:
