@@ -1,6 +1,7 @@
 """Answers of nodes, and events that a node is asked for again: real broker, real dashboard."""
 
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -84,7 +85,7 @@ class Keeping(FakeNode):
         wanted = range(request["from_seq"], request["to_seq"] + 1)
         found = [self.kept[n] for n in wanted if n in self.kept]
         for event in found * 2:  # twice: it is stored once
-            self.client.publish(self.who.topic("event"), event.to_json()[:-1] + b',"resent":true}', 1)
+            self.client.publish(self.who.topic("event"), replace(event, resent=True).to_json(), 1)
         return done(request, count=len(found))
 
 

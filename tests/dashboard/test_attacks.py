@@ -107,8 +107,11 @@ def watched(folder: Path, *, user: bool = False, files: int = 1024, extra: str =
             with FakeNode(broker.port, "first") as node:
                 found = Watched(broker, made)
 
+                sent: list[str] = []
+
                 def heard() -> bool:
-                    return found.stored(node.turn("OK").id)
+                    sent.append(node.turn("OK").id)
+                    return any(map(found.stored, sent))
 
                 until(heard, "the first event", 30)
             found.before = resident(found.pid)

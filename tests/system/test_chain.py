@@ -41,7 +41,7 @@ def test_from_recordings_to_an_alert(tmp_path: Path, broker: Broker) -> None:
     settings.write_text(
         f'[node]\nsite = "chain"\nname = "pit"\nstate_dir = "{tmp_path}/state"\n[mqtt]\nhost = "127.0.0.1"\n'
         f'port = {broker.port}\n[model]\npath = "{model}"\n'
-        f"[decision]\nthreshold = {min(threshold, scores[loudest]):.6f}\n"
+        f"[decision]\nthreshold = {min(threshold, scores[loudest]):.6f}\nleak_needs_background = false\n"
     )
     with Subscriber(broker, "leakear/chain/pit/event") as heard:
         call("leakear-edge", "replay", "--config", settings, "--repeat", 400, loudest)

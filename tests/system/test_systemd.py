@@ -32,6 +32,7 @@ span_s = 60
 confirm_s = 30
 clear_s = 30
 noisy_s = 60
+leak_needs_background = false
 """
 REPLAY = "/opt/leakear/current/bin/leakear-edge replay --config /etc/leakear/leakear.toml --speed {speed} {more} {wav}"
 RNG = np.random.default_rng(5)

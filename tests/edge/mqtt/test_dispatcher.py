@@ -3,6 +3,9 @@
 import base64
 import json
 import random
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -28,11 +31,16 @@ from leakear.edge.messages.results import (
     WatchResult,
 )
 from leakear.edge.mqtt.dispatcher import MODEL_REQUEST_BYTES, Clip, CommandOptions, CommandRefused, Dispatcher
+from leakear.edge.mqtt.link import Link
+from leakear.edge.outbox.queue import Outbox, OutboxOptions
+from tests.support.broker import Broker, Subscriber
 from tests.support.contract import problems, validator
+from tests.support.links import NODE, options, pump
 
 EXAMPLE_IDENTITY = IdentifyResult.from_json(validator("result-identify").schema["examples"][0])  # type: ignore[index]
 EXAMPLE_STATUS = StatusResult.from_json(validator("result-status").schema["examples"][0])  # type: ignore[index]
 EVENT_ID = "019ab2c4-5d6e-7f80-9a1b-2c3d4e5f6071"
+RESULTS = "leakear/site/n1/cmd/+/result"
 
 
 class Recorder:
@@ -104,6 +112,12 @@ def bench() -> Bench:
     return Bench(burst=1000, allow_clip=True)
 
 
+@pytest.fixture
+def broker_of_3000() -> Iterator[Broker]:
+    with Broker(extra="max_packet_size 3000") as running:
+        yield running
+
+
 SOUND: dict[str, dict[str, Any]] = {
     "identify": {},
     "status": {},
@@ -126,6 +140,36 @@ def test_a_clip_comes_in_parts_that_make_it_whole(bench: Bench) -> None:
     assert [a.result["part"] for a in answers] == list(range(answers[0].result["parts"]))
     assert b"".join(base64.b64decode(a.result["data"]) for a in answers) == bench.controls.clip_bytes
     assert all(len(payload) < 80_000 for _, payload in bench.sent)
+
+
+def test_an_answer_that_the_broker_does_not_take_is_answered_so(broker_of_3000: Broker, tmp_path: Path) -> None:
+    controls = Recorder()
+    controls.clip_bytes = bytes(200_000)
+    with Outbox(tmp_path / "outbox.db", OutboxOptions()) as box, Subscriber(broker_of_3000, RESULTS) as seen:
+        link = Link(options(broker_of_3000), NODE, box)
+        dispatcher = Dispatcher(CommandOptions(allow_clip=True), controls, partial(link.send, qos=1))
+        link.start()
+        assert link.drain(20)
+        dispatcher.handle("clip", json.dumps({"id": "c", "event_id": EVENT_ID}).encode())
+        dispatcher.handle("watch", json.dumps({"id": "w", "seconds": 5}).encode())
+        pump(link, lambda: len(seen.on("#")) >= 2)
+        link.stop()
+        first, second = (CommandResult.from_json(m.payload) for m in seen.on("#"))
+    assert (first.id, first.ok, second.id, second.ok) == ("c", False, "w", True)
+    assert "max_packet_size" in str(first.error)
+
+
+def test_requests_to_send_again_have_a_rate_of_their_own(bench: Bench) -> None:
+    """Whoever may only watch may ask for missing events, and delays no other command."""
+    for _ in range(100):
+        bench.ask("resend", {"id": "r", "from_seq": 1, "to_seq": 3})
+    asked = len(bench.controls.asked)
+    assert asked < 100
+    (answer,) = bench.ask("status", {"id": "s"})
+    assert answer.ok
+    bench.now += 60
+    (answer,) = bench.ask("resend", {"id": "r", "from_seq": 1, "to_seq": 3})
+    assert answer.ok
 
 
 def test_sound_does_not_leave_a_site_that_did_not_allow_it() -> None:

@@ -46,6 +46,12 @@ REQUEST_BYTES = 4096
 """Largest payload of a command other than `model`, bytes."""
 MODEL_REQUEST_BYTES = PART_BYTES * 4 // 3 + REQUEST_BYTES
 """Largest payload of one part of a model, bytes."""
+RESEND_BURST, RESEND_PER_SECOND = 10, 1.0
+"""`resend` has a rate of its own: whoever may only watch may ask for events, and must not delay other commands."""
+NOT_SENT = (
+    "The answer has {size} bytes and was not sent: the broker takes only smaller messages (mosquitto:"
+    " max_packet_size), or too many answers wait."
+)
 
 
 class CommandRefused(LeakearError):  # noqa: N818 - it is an answer, not a failure
@@ -133,7 +139,7 @@ class Bucket:
 class Dispatcher:
     """Turns payloads of `cmd/<name>` into calls of `Controls` and into answers.
 
-    `reply(topic_suffix, payload)` publishes; `handle` is called on the main thread only.
+    `reply(topic_suffix, payload)` publishes; False: it could not. `handle` is called on the main thread only.
     """
 
     def __init__(
@@ -155,18 +161,20 @@ class Dispatcher:
         """Use other options from now on (a reload)."""
         self.options = options
         self._bucket = Bucket(options.burst, options.per_second, self._clock)
+        self._resend_bucket = Bucket(RESEND_BURST, RESEND_PER_SECOND, self._clock)
 
     def handle(self, name: str, payload: bytes) -> None:
         """Carry out one command and answer it. Never raises for anything the payload holds."""
         if not self.options.enabled or NAME.fullmatch(name) is None:
             self.refused += 1
-        elif not self._bucket.take():
+        elif not (self._resend_bucket if name == "resend" else self._bucket).take():
             self.refused += 1
             if self._flood_answers.take():  # one answer a second: answers must not double a flood
                 self._answer(name, CommandResult(id="", ok=False, error="Too many commands: wait.", result={}))
         else:
             for result in self._results(name, payload):
-                self._answer(name, result)
+                if not self._answer(name, result):
+                    break  # the parts that follow would not be sent either
 
     def _results(self, name: str, payload: bytes) -> Iterator[CommandResult]:
         request_id = ""
@@ -197,8 +205,15 @@ class Dispatcher:
             raise CommandRefused("This node takes no model over MQTT: set commands.allow_model = true on the node.")
         return REQUESTS[name].from_json(data)
 
-    def _answer(self, name: str, result: CommandResult) -> None:
-        self._reply(f"cmd/{name}/result", result.to_json())
+    def _answer(self, name: str, result: CommandResult) -> bool:
+        """Send an answer; when it cannot be sent, send one that says so, and return False."""
+        topic, payload = f"cmd/{name}/result", result.to_json()
+        if self._reply(topic, payload) is not False:
+            return True
+        why = NOT_SENT.format(size=len(payload))
+        log.warning("the answer to cmd/%s was not sent: %s", name, why)
+        self._reply(topic, CommandResult(id=result.id, ok=False, error=why, result={}).to_json())
+        return False
 
 
 def _readable_id(data: Mapping[str, Any]) -> str:

@@ -136,10 +136,9 @@ class Reporter:
 
     # ---- messages between events
 
-    def send(self, suffix: str, payload: bytes, qos: int = 0) -> None:
-        """Publish under this node's topic; without a link nothing happens."""
-        if self._link:
-            self._link.send(suffix, payload, qos)
+    def send(self, suffix: str, payload: bytes, qos: int = 0) -> bool:
+        """Publish under this node's topic; False: there is no link, or it does not take this now."""
+        return self._link is not None and self._link.send(suffix, payload, qos)
 
     def send_state(self) -> None:
         """Publish the state now."""
