@@ -1,4 +1,4 @@
-"""Mutated recordings: no traceback, one sentence, and no sound lost in silence. `FUZZ=20000` files; `make fuzz-recordings`."""
+"""Mutated recordings: no traceback, one sentence, nothing lost in silence. `FUZZ=20000` files; `make fuzz-recordings`."""
 
 import io
 import os

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +14,7 @@ from leakear.dashboard.locate.pipes import Pipe
 from leakear.dashboard.locate.posterior import DelayLikelihood, Estimate
 from leakear.dashboard.locate.refusals import Refusal, outside, refusal_of, silent, too_loose, too_short
 from leakear.dashboard.locate.sources import Source
-from leakear.dashboard.locate.spectra import Clock, Samples, Spectra
+from leakear.dashboard.locate.spectra import Recording, Spectra
 
 _BEYOND = 1.6
 """Delays are computed up to this many times the longest possible one: what stands there is chance."""
@@ -22,19 +22,6 @@ _CERTAIN = 1.1
 """Delays over this many times the longest possible one are certainly impossible."""
 _SYSTEMATIC_S = 2e-4
 """s, standard deviation of the delay by unequal sensors and whatever else is not known (measured on tuning seeds)."""
-
-
-@dataclass(frozen=True)
-class Recording:
-    """A pair of simultaneous recordings at one rate."""
-
-    a: Samples
-    """shape (n,), full scale ±1"""
-    b: Samples
-    """shape (n,); its first sample is from the same moment as far as `clock` knows"""
-    rate: float
-    """Hz"""
-    clock: Clock = field(default_factory=Clock)
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 
 import numpy as np
@@ -56,6 +56,19 @@ class Clock:
     def relative_drift(self) -> float:
         """Seconds of delay that two clocks may gain in a second."""
         return 2e-6 * self.drift_bound_ppm
+
+
+@dataclass(frozen=True)
+class Recording:
+    """A pair of simultaneous recordings at one rate."""
+
+    a: Samples
+    """shape (n,), full scale ±1"""
+    b: Samples
+    """shape (n,); its first sample is from the same moment as far as `clock` knows"""
+    rate: float
+    """Hz"""
+    clock: Clock = field(default_factory=Clock)
 
 
 @dataclass(frozen=True)
