@@ -1,4 +1,4 @@
-"""Mutated recordings: no traceback, one sentence, nothing lost in silence. `FUZZ=20000` files; `make fuzz-recordings`."""
+"""Mutated recordings: no traceback, one sentence, nothing lost in silence. `make fuzz-recordings`: 20,000."""
 
 import io
 import os
