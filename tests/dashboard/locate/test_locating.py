@@ -185,3 +185,16 @@ def test_a_loud_tone_digital_silence_and_clipping_give_an_answer() -> None:
     found = locate([replace(half, a=empty, b=clipped)], described(case(2))).position
     assert found is not None
     assert found.most[0] <= 40.0 <= found.most[1]
+
+
+@pytest.mark.parametrize("material", ["steel", "pvc"])
+@pytest.mark.parametrize("full_scale", [None, 3000])
+@pytest.mark.parametrize("clock", [Clock(), Clock(0.001, 50)])
+def test_tones_without_any_noise_are_no_source(material: str, full_scale: int | None, clock: Clock) -> None:
+    made = case(1, material)
+    t = np.arange(20 * made.rate) / made.rate
+    tones = (np.sin(2 * np.pi * 437.3 * t), np.sin(2 * np.pi * 437.3 * t + 1))
+    swelling = tuple((1 + 0.5 * np.sin(3 * t)) * tone for tone in tones)
+    for pair in (tones, swelling):
+        a, b = (np.round(full_scale * tone) / 32768 if full_scale else tone for tone in pair)  # as 16 bits hold it
+        assert reason(made, Recording(a, b, made.rate, clock)) == "coherence"

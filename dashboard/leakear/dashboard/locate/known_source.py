@@ -9,10 +9,11 @@ from typing import Literal
 import numpy as np
 
 from leakear.dashboard.locate import correlation, posterior, repeats, sources
-from leakear.dashboard.locate.locating import Heard, Recording, hear, likelihood_of, too_short_for
+from leakear.dashboard.locate.locating import Heard, hear, likelihood_of, too_short_for
 from leakear.dashboard.locate.pipes import MATERIALS, SLOWEST, WATER_SPEED, Pipe, Speed
 from leakear.dashboard.locate.posterior import Estimate
 from leakear.dashboard.locate.refusals import silent
+from leakear.dashboard.locate.spectra import Recording
 from leakear.edge.errors import InputDataError
 
 End = Literal["A", "B"]

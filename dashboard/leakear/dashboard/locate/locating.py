@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -14,27 +14,14 @@ from leakear.dashboard.locate.pipes import Pipe
 from leakear.dashboard.locate.posterior import DelayLikelihood, Estimate
 from leakear.dashboard.locate.refusals import Refusal, outside, refusal_of, silent, too_loose, too_short
 from leakear.dashboard.locate.sources import Source
-from leakear.dashboard.locate.spectra import Clock, Samples, Spectra
+from leakear.dashboard.locate.spectra import Recording, Spectra
 
 _BEYOND = 1.6
 """Delays are computed up to this many times the longest possible one: what stands there is chance."""
 _CERTAIN = 1.1
 """Delays over this many times the longest possible one are certainly impossible."""
-_SYSTEMATIC_S = {False: 1e-4, True: 2e-4}
-"""s, standard deviation of the delay by unequal sensors: metal, plastic (chosen on tuning seeds)."""
-
-
-@dataclass(frozen=True)
-class Recording:
-    """A pair of simultaneous recordings at one rate."""
-
-    a: Samples
-    """shape (n,), full scale ±1"""
-    b: Samples
-    """shape (n,); its first sample is from the same moment as far as `clock` knows"""
-    rate: float
-    """Hz"""
-    clock: Clock = field(default_factory=Clock)
+_SYSTEMATIC_S = 2e-4
+"""s, standard deviation of the delay by unequal sensors and whatever else is not known (measured on tuning seeds)."""
 
 
 @dataclass(frozen=True)
@@ -161,10 +148,9 @@ def likelihood_of(heard: Heard, c: Correlation, ratio: Floats, pipe: Pipe) -> De
     """Likelihood of the sound's delay: that of the recorded one, blurred by clock, sensors and length."""
     bound = pipe.longest_delay + heard.slack
     recorded = posterior.delay_likelihood(c, ratio, heard.spectra.seconds, bound)
-    sensors = _SYSTEMATIC_S[pipe.dispersion > 0]
     length = pipe.length_uncertainty / 2 / pipe.speed.middle
     clock = heard.recording.clock.offset_bound / 2
-    return recorded.blurred(float(np.sqrt(clock**2 + sensors**2 + length**2)))
+    return recorded.blurred(float(np.sqrt(clock**2 + _SYSTEMATIC_S**2 + length**2)))
 
 
 def _further(heard: Heard, found: Found, pipe: Pipe, needed: float) -> list[Source]:

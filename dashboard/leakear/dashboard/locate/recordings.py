@@ -9,8 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from leakear.dashboard.locate.locating import Recording
-from leakear.dashboard.locate.spectra import Clock, Samples, to_rate
+from leakear.dashboard.locate.spectra import Clock, Recording, Samples, to_rate
 from leakear.edge.errors import InputDataError
 
 SHORTEST_S = 2.0

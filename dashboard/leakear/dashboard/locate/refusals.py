@@ -11,8 +11,8 @@ import numpy as np
 from leakear.dashboard.locate.pipes import Pipe
 
 if TYPE_CHECKING:
-    from leakear.dashboard.locate.locating import Recording
     from leakear.dashboard.locate.sources import Source
+    from leakear.dashboard.locate.spectra import Recording
 
 Reason = Literal["silent", "clock", "short", "coherence", "ambiguous", "outside", "end", "middle", "pump"]
 _SILENT = 1e-6

@@ -15,8 +15,8 @@ from leakear.dashboard.locate.pipes import Pipe
 from leakear.dashboard.locate.posterior import DelayLikelihood, Estimate
 
 Kind = Literal["leak", "end_a", "end_b", "middle", "pump", "leak_or_echo"]
-_FALSE_ALARM = 0.001
-"""Chance, about, that a pair without a source has a peak that counts (chosen on pairs that were looked at)."""
+_FALSE_ALARM = 0.002
+"""Chance that a pair without a source has a peak that counts, by a formula; really up to ten times as much (tuning)."""
 _RANGES = 10
 """Independent choices among the ranges of bands, about."""
 _END = 0.5

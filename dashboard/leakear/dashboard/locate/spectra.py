@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 
 import numpy as np
@@ -23,10 +23,12 @@ _SEGMENTS = 4
 """Lengths of a segment in a recording, at least."""
 _LINE_DB = 9.0
 """dB by which a bin stands above its neighbours' median to be a spectral line."""
-_STRONG_DB = 40.0
-"""dB over its surroundings from which on a line's skirts are left out too."""
-_AROUND = 200
-"""Bins of the surroundings."""
+_REACH = 200
+"""Bins to each side of a loud bin in which the window's leakage of it is computed."""
+_LEAKAGE = 100.0
+"""A bin counts from this many times the computed leakage on: it is greater at the ends of a recording."""
+_TONES = 1e-6
+"""Share of the power outside of lines and their leakage, below which a recording holds tones only."""
 _PRECISION = 1e-13
 """Power re the strongest bin, below which a spectrum in single precision is rounding."""
 _LINE_COHERENCE = 7.0
@@ -54,6 +56,19 @@ class Clock:
     def relative_drift(self) -> float:
         """Seconds of delay that two clocks may gain in a second."""
         return 2e-6 * self.drift_bound_ppm
+
+
+@dataclass(frozen=True)
+class Recording:
+    """A pair of simultaneous recordings at one rate."""
+
+    a: Samples
+    """shape (n,), full scale ±1"""
+    b: Samples
+    """shape (n,); its first sample is from the same moment as far as `clock` knows"""
+    rate: float
+    """Hz"""
+    clock: Clock = field(default_factory=Clock)
 
 
 @dataclass(frozen=True)
@@ -126,7 +141,7 @@ def spectra(a: Samples, b: Samples, rate: float, *, highest_hz: float, longest_d
     band = (f >= LOWEST_HZ) & (f <= min(highest_hz, 0.45 * rate))
     coherence = _coherence(cross)
     heard = (power > _PRECISION * power.max(axis=1, keepdims=True)).all(axis=0)
-    used = band & heard & ~_lines(power, coherence, len(starts), fine)
+    used = _without_tones(band & heard & ~_lines(power, coherence, len(starts), fine), power, band)
     seconds = (len(a) - 2 * hop) / rate
     bands = _bands(f, used, seconds)
     _level(cross, x, y, bands)
@@ -182,29 +197,32 @@ def _coherence(cross: npt.NDArray[np.complex64]) -> npt.NDArray[np.float64]:
 def _lines(
     power: npt.NDArray[np.float64], coherence: npt.NDArray[np.float64], segments: int, fine: int
 ) -> npt.NDArray[np.bool_]:
-    """Bins that stand out of their neighbours, in either power or in coherence, and the bins beside them."""
+    """Bins that stand out of their neighbours in power or coherence, those beside them, and what leaks from any bin."""
     width = 24 * fine + 1
     around = scipy.ndimage.median_filter(power, size=(1, width), mode="nearest")
     loud = (power > around * 10 ** (_LINE_DB / 10)).any(axis=0)
     usual = scipy.ndimage.median_filter(coherence, size=width, mode="nearest")
     tonal = coherence > usual + _LINE_COHERENCE * (usual + 1) / segments
     lines = np.asarray(scipy.ndimage.binary_dilation(loud | tonal, iterations=2 * fine))
-    for place, reach in _skirts(power, fine):
-        lines[max(place - reach, 0) : place + reach + 1] = True
-    return lines
+    return np.asarray(lines | (power < _LEAKAGE * _leakage(power, fine)).any(axis=0))
 
 
-def _skirts(power: npt.NDArray[np.float64], fine: int) -> list[tuple[int, int]]:
-    """Bins of strong lines, and how many bins on each side hold more of the line than of the sound around it.
+def _without_tones(
+    used: npt.NDArray[np.bool_], power: npt.NDArray[np.float64], band: npt.NDArray[np.bool_]
+) -> npt.NDArray[np.bool_]:
+    """No bin at all where a recording holds tones only: what is left of it are rounding and distortion."""
+    rest = power[:, used].sum(axis=1)
+    return used if (rest > _TONES * power[:, band].sum(axis=1)).all() else np.zeros_like(used)
+
+
+def _leakage(power: npt.NDArray[np.float64], fine: int) -> npt.NDArray[np.float64]:
+    """Power that the window lets through from other bins, shape (2, f).
 
     The Hann window passes 1 / (π²·k⁶) of a line's power to the bin k bins away.
     """
-    block = min(_AROUND * fine, power.shape[1])
-    rows = power.shape[1] // block
-    floor = np.median(power[:, : rows * block].reshape(2, rows, block), axis=2) + 1e-30
-    ratio = (power / floor[:, np.minimum(np.arange(power.shape[1]) // block, rows - 1)]).max(axis=0)
-    strong = np.flatnonzero(ratio > 10 ** (_STRONG_DB / 10))
-    return [(int(k), int(np.ceil(fine * (ratio[k] / np.pi**2) ** (1 / 6)))) for k in strong]
+    away = np.abs(np.arange(-_REACH * fine, _REACH * fine + 1)) / fine
+    passed = np.where(away > 2, 1 / (np.pi**2 * np.maximum(away, 2) ** 6), 0) / fine
+    return np.asarray(np.maximum(scipy.signal.oaconvolve(power, passed[None], "same", axes=1), 0))
 
 
 def _bands(f: npt.NDArray[np.float64], used: npt.NDArray[np.bool_], seconds: float) -> Bands:
