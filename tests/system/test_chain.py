@@ -23,7 +23,7 @@ def call(program: str, *arguments: object) -> str:
 def test_from_recordings_to_an_alert(tmp_path: Path, broker: Broker) -> None:
     sound, run, model = tmp_path / "sound", tmp_path / "run", tmp_path / "mine.tflite"
     call("leakear-train", "simulate", sound, "--sites", 8, "--clips", 4, "--seed", 3)
-    call("leakear-train", "fit", sound, "-o", run, "--epochs", 6, "--copies", 1)
+    call("leakear-train", "fit", sound, "-o", run, "--from", "scratch", "--epochs", 6, "--copies", 1)
     for name in ("model.keras", "run.json", "history.csv", "history.png", "confusion.png", "split.json", "report.html"):
         assert (run / name).stat().st_size > 0
     # A network of six epochs is not what the gate is for: its limits are opened, the rest of the conversion is real.

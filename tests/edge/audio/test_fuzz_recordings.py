@@ -30,7 +30,7 @@ SEEDS = {
     ("FLAC", "PCM_16"): (4, 42),
     ("OGG", "VORBIS"): (0, 0),
     ("OGG", "OPUS"): (0, 0),
-    ("MP3", "MPEG_LAYER_III"): (0, 420),
+    ("MP3", "MPEG_LAYER_III"): (0, 0),
     ("VOC", "PCM_16"): (0, 40),
     ("NIST", "PCM_16"): (0, 1024),
     ("SVX", "PCM_16"): (0, 120),

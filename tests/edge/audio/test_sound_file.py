@@ -161,3 +161,17 @@ def test_replay_reads_standard_input_and_says_which_channel_is_heard(tmp_path: P
     heard = subprocess.run([*command, "--channel", "all", str(path)], capture_output=True, check=True)
     assert heard.stdout.count(b'"type": "window"') == 2
     assert b"has 2 channels; heard: each channel by itself" in heard.stderr
+
+
+def test_a_damaged_lame_header_is_told(tmp_path: Path) -> None:
+    """It says how much a decoder cuts off the ends: a changed bit costs sound."""
+    path, data = tmp_path / "a.mp3", bytearray(encoded("MP3", "MPEG_LAYER_III"))
+    path.write_bytes(data)
+    whole, notes = read(path)
+    assert not notes
+    tag = data.index(b"LAME")
+    for place, bit in ((21, 1), (21, 4), (22, 2), (23, 5)):
+        path.write_bytes(data[: tag + place] + bytes([data[tag + place] ^ 1 << bit]) + data[tag + place + 1 :])
+        frames, notes = read(path)
+        assert notes == ["its Info header is damaged: some of its beginning or end may be missing"], (place, bit)
+        assert len(frames) <= len(whole) + 4096

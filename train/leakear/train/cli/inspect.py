@@ -1,6 +1,7 @@
 """`leakear-train inspect`: reports on a data set before anything is trained on it."""
 
 import argparse
+import shlex
 from pathlib import Path
 
 from leakear.edge import files
@@ -41,5 +42,19 @@ def main(args: argparse.Namespace) -> int:
     for line in set_report.problems(prepared):
         print(f"problem: {line}")
     set_report.write(output, f"leakear: {printable(args.data.resolve().name)}", data.listed.lines, prepared)
-    print(f"{printable(output)}: open it; next: leakear-train fit {printable(args.data)}")
+    print(f"{printable(output)}: open it; next: leakear-train fit {printable(shlex.join(_same_data(args)))}")
     return 0
+
+
+def _same_data(args: argparse.Namespace) -> list[str]:
+    """Return the words of the command line that name the same recordings to `fit`."""
+    words = [str(args.data)]
+    if args.manifest is not None:
+        words += ["--manifest", str(args.manifest)]
+    for name, label in args.label:
+        words += ["--label", f"{name}={label}"]
+    if args.channel != "mix":
+        words += ["--channel", str(args.channel)]
+    if args.site_pattern is not None:
+        words += ["--site-pattern", args.site_pattern]
+    return words

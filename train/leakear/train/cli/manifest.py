@@ -2,6 +2,7 @@
 
 import argparse
 import csv
+import io
 import sys
 from pathlib import Path
 
@@ -33,13 +34,24 @@ def main(args: argparse.Namespace) -> int:
     paths = folders.sounds(args.data)
     if not paths:
         raise InputDataError(f"{printable(args.data)} holds no sound file ({', '.join(folders.SOUND_SUFFIXES)})")
+    shown = sys.stdout.isatty()
+    if not shown:
+        _as_spreadsheets_read_it()
     writer = csv.writer(sys.stdout, delimiter="\t" if args.separator == "tab" else args.separator, lineterminator="\n")
     writer.writerow(["path", "label", "site", "date"])
     for path, guess in zip(paths, metadata.guesses(paths, args.data), strict=True):
         name = path.relative_to(args.data).as_posix()
-        writer.writerow([name, _label(name), guess.site, guess.date])
+        cells = [name, _label(name), guess.site, guess.date]
+        writer.writerow([printable(cell) for cell in cells] if shown else cells)
     print(f"leakear-train: {len(paths)} recordings; check label and site of each", file=sys.stderr)
     return 0
+
+
+def _as_spreadsheets_read_it() -> None:
+    """Write UTF-8 in any locale, marked: without the mark a spreadsheet program takes it for Windows-1252."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")
+    sys.stdout.write("\ufeff")
 
 
 def _label(name: str) -> str:

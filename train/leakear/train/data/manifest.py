@@ -138,6 +138,11 @@ def _row(
     path, written = cells.get("path", ""), cells.get("label", "")
     if not path:
         raise InputDataError(f"{where}: the column {printable(head[columns['path']])} is empty; name the recording")
+    if not written:
+        raise InputDataError(
+            f"{where}: {printable(path)} has no label in column {printable(head[columns['label']])}: write Leak or "
+            "NoLeak, or delete the row"
+        )
     label = labels.of_cell(written, head[columns["label"]], given)
     if label is None:
         raise InputDataError(
@@ -183,7 +188,8 @@ def locate(data: Path, written: str) -> Path:
 
     Where nothing fits, the path as written.
     """
-    forms = dict.fromkeys([written, written.replace("\\", "/")])
+    raw = re.sub(r"\\u(dc[89a-f][0-9a-f])", lambda found: chr(int(found[1], 16)), written)  # as `manifest` writes it
+    forms = dict.fromkeys([written, raw, written.replace("\\", "/")])
     for form in forms:
         if "\0" not in form and (data / form).is_file():
             return data / form

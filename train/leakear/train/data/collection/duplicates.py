@@ -62,11 +62,12 @@ def refuse_contradictions(found: Sequence[Same]) -> None:
 
 def lines(found: Sequence[Same]) -> Iterator[str]:
     """Yield the sentences that tell a person of copies."""
-    for exact, what in ((True, "copies"), (False, "near copies")):
+    for exact, what in ((True, "copy"), (False, "near copy")):
         pairs = [same for same in found if same.exact == exact]
         yield from map(str, pairs[:_NAMED])
         if pairs:
-            yield f"{len(pairs)} {what}: a split keeps them on one side"
+            count = f"1 {what}" if len(pairs) == 1 else f"{len(pairs)} {what.removesuffix('y')}ies"
+            yield f"{count}: a split keeps both recordings on one side"
 
 
 def marked(recordings: Sequence[Recording], found: Sequence[Same]) -> list[Recording]:
