@@ -115,6 +115,8 @@ def main(args: argparse.Namespace) -> int:
     """Run `fit`."""
     worker, _ = task()
     preset = _preset(args)
+    if args.output:
+        files.folder(args.output, "-o")
     data = data_options.listed(args, fold_column=args.fold_column, site_pattern=args.site_pattern)
     recipe = _recipe(preset, args)
     prepared = data.prepare(preset.spec)
