@@ -233,8 +233,8 @@ def test_what_is_forgotten_is_learned_again() -> None:
     node.hear(32, LEAK, HIGH_DB + 1)
     node.hours.forget()
     assert node.hours.limit_db == node.hours.rule.rise_db
-    assert node.hours.log.excesses(1800).covered == 0
-    assert node.hours.log.scores(1800).covered > 0.9
+    assert node.hours._log.excesses(1800).covered == 0
+    assert node.hours._log.scores(1800).covered > 0.9
     node.hours.end_day()
     assert node.hours.limit_db == node.hours.rule.rise_db
 

@@ -40,11 +40,6 @@ class Hours:
         self._accepted = False  # a person has stated "no leak" before the background was known
 
     @property
-    def log(self) -> WindowLog:
-        """The windows that it looks back on."""
-        return self._log
-
-    @property
     def limit_db(self) -> float:
         """The excess from which a sound counts, dB: learnt from the past of this node."""
         return max(self.rule.rise_db, self._limit.db(self.change_db))

@@ -19,23 +19,15 @@ _KEPT = 1 << 16
 """Bytes of a pipe that can be read again."""
 
 
-class View(io.RawIOBase):
-    """`head`, then `length` bytes of a file from `start` on, then `zeros` zero bytes."""
+class _Positioned(io.RawIOBase):
+    """A position within `size` bytes; `_some` gives the bytes that stand there."""
 
-    def __init__(self, source: BinaryIO, start: int, length: int, head: bytes = b"", zeros: int = 0) -> None:
+    def __init__(self, size: int) -> None:
         super().__init__()
-        self._source = source
-        self._start = start
-        self._head = head
-        self._end = len(head) + length
-        self._size = self._end + zeros
+        self._size = size
         self._at = 0
 
     def readable(self) -> bool:
-        """Return True."""
-        return True
-
-    def seekable(self) -> bool:
         """Return True."""
         return True
 
@@ -63,6 +55,25 @@ class View(io.RawIOBase):
         return done
 
     def _some(self, count: int) -> bytes:
+        """Return at most `count` bytes from the position on; none at the end."""
+        raise NotImplementedError
+
+
+class View(_Positioned):
+    """`head`, then `length` bytes of a file from `start` on, then `zeros` zero bytes."""
+
+    def __init__(self, source: BinaryIO, start: int, length: int, head: bytes = b"", zeros: int = 0) -> None:
+        super().__init__(len(head) + length + zeros)
+        self._source = source
+        self._start = start
+        self._head = head
+        self._end = len(head) + length
+
+    def seekable(self) -> bool:
+        """Return True."""
+        return True
+
+    def _some(self, count: int) -> bytes:
         if self._at < len(self._head):
             return self._head[self._at : self._at + count]
         if self._at < self._end:
@@ -71,47 +82,21 @@ class View(io.RawIOBase):
         return bytes(min(count, max(0, self._size - self._at), 1 << 20))
 
 
-class Stream(io.RawIOBase):
-    """`head`, then what comes out of a pipe, which can be read only once: seeking is pretended."""
+class Stream(_Positioned):
+    """`head`, then what comes out of a pipe, which can be read only once.
+
+    Seeking only notes a position: the beginning and the next byte of the pipe can really be read.
+    """
 
     def __init__(self, source: BinaryIO, head: bytes, length: int | None) -> None:
-        super().__init__()
+        super().__init__(len(head) + (1 << 60 if length is None else length))
         self._source = source
         self._kept = bytearray(head)  # libsndfile reads a little more than the header, and goes back
-        self._size = len(head) + (1 << 60 if length is None else length)
-        self._at = 0
         self._reached = len(head)  # position of the next byte of the pipe
         self.ended = False
         """The pipe was closed by its writer."""
         self.received = 0
         """Bytes that came out of the pipe."""
-
-    def readable(self) -> bool:
-        """Return True."""
-        return True
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """Note another position; only the beginning and the next byte of the pipe can really be read."""
-        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._size}[whence]
-        self._at = max(0, base + offset)
-        return self._at
-
-    def tell(self) -> int:
-        """Return the position."""
-        return self._at
-
-    def readinto(self, buffer: "bytearray | memoryview") -> int:  # type: ignore[override]
-        """Read until the buffer is full or the pipe is closed."""
-        target = memoryview(buffer)
-        done = 0
-        while done < len(target):
-            data = self._some(len(target) - done)
-            if not data:
-                break
-            target[done : done + len(data)] = data
-            done += len(data)
-            self._at += len(data)
-        return done
 
     def _some(self, count: int) -> bytes:
         if self._at < len(self._kept):
