@@ -2,6 +2,7 @@
 
 import subprocess
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ from selenium.webdriver.common.keys import Keys
 
 from leakear.dashboard.i18n import texts
 from leakear.edge.messages.reports import Learning, Spectrum, utc_now
-from tests.support.harness import Browser, Dashboard, FakeNode, done, path_of, until
+from tests.support.harness import MODEL, Browser, Dashboard, FakeNode, done, path_of, until
 
 EN = texts("en")
 ROW = '.fleet .node[data-node="{}"]'
@@ -136,8 +137,10 @@ def test_a_nodes_page_shows_facts_gaps_and_history(page: Browser, dashboard: Das
 def test_hostile_names_and_payloads_have_no_effect(page: Browser, dashboard: Dashboard, mqtt: Any) -> None:
     with FakeNode(mqtt.port, "pit-8") as node:
         node.answers = lambda _name, request: done(request, **{SPITE: SPITE, "__proto__": SPITE})
-        node.report(firmware=SPITE[:64], faults=(SPITE[:60], "constructor", "__proto__"))
-        node.turn("LEAK", reason=SPITE, faults=(SPITE[:60],))
+        model = replace(MODEL, id=SPITE)
+        every: dict[str, Any] = {"faults": (SPITE[:60], "constructor", "__proto__"), "model": model}
+        node.report(firmware=SPITE[:64], staged_model=model, **every)
+        node.turn("LEAK", reason=SPITE, **every)
         node.client.publish(f"leakear/{SPITE}/x/state".replace("/script", "script"), b"{}", 1).wait_for_publish(10)
         node.client.publish("leakear/constructor/__proto__/availability", b"online", 1).wait_for_publish(10)
         page.text(".toast", SPITE)
@@ -149,6 +152,7 @@ def test_hostile_names_and_payloads_have_no_effect(page: Browser, dashboard: Das
             if address == path_of(node):
                 page.click('[data-command="identify"]')
                 page.text("[data-answer]", SPITE)
+                page.text(".facts", SPITE)
         page.one(".toolbar input").send_keys(SPITE)
         page.text(".empty", EN["nothing.found"])
         assert page.js("return [window.hacked ?? null, document.querySelectorAll('main img, main script').length]") == [

@@ -122,7 +122,7 @@ def test_tls_to_the_broker_and_https_to_the_page_work(tmp_path: Path) -> None:
 def test_a_broker_with_passwords_and_mqtt_3_works(tmp_path: Path) -> None:
     with Broker(passwords={"dash": "a secret"}) as broker:
         secret = tmp_path / "secret"
-        secret.write_text("a secret\n")
+        secret.write_bytes(b"\xef\xbb\xbfa secret\r\n")  # as a Windows editor saves it
         options = ("--username", "dash", "--password-file", str(secret), "--mqtt-version", "3.1.1")
         with Dashboard(address(broker), tmp_path, *options) as dashboard:
             dashboard.ready()

@@ -103,7 +103,7 @@ def test_nodes_and_their_gaps_survive_a_restart(engine: Any) -> None:
     assert (restored.sequence.last, restored.sequence.gaps, restored.last_seen) == (9, [(7, 8)], NOW)
     assert again.update_presence(restored, NOW + 1000) is False
     assert restored.presence == "stale"
-    history.forget_node(KEY)
+    history.forget_node(KEY, NOW)
     empty = Fleet()
     history.restore(empty)
     assert len(empty) == 0

@@ -1,6 +1,8 @@
 """The shipped broker files in a real mosquitto: what an attacker with one node's password cannot do any more."""
 
 import json
+import re
+import ssl
 import stat
 import subprocess
 import time
@@ -18,6 +20,7 @@ from tests.support.certificates import Authority
 from tests.support.factory import event
 from tests.support.links import pump
 from tests.support.shipped_broker import TOOL, ShippedBroker
+from tests.support.suites import offered, suites
 
 
 def leak(node: str = "n2", site: str = "hill", reason: str = "test") -> Event:
@@ -86,6 +89,18 @@ def test_nodes_and_watchers_log_in_at_their_own_listener_only() -> None:
                 capture_output=True, text=True, check=False,
             )  # fmt: skip
             assert "not authorised" in found.stderr.lower()
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_old_tls_and_weak_suites_are_refused_by_both_listeners(tmp_path: Path) -> None:
+    with ShippedBroker(authority=Authority(tmp_path)) as broker:
+        for port in (broker.port, broker.watchers_port):
+            for old in (ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1):
+                assert offered(broker.host, port, old) is None
+            assert offered(broker.host, port, ssl.TLSVersion.TLSv1_3)
+            taken = [name for name in suites() if offered(broker.host, port, ssl.TLSVersion.TLSv1_2, name)]
+            assert taken
+            assert [name for name in taken if not re.match(r"ECDHE-.*(GCM|CHACHA20)", name)] == []
 
 
 def test_a_node_speaks_for_itself_alone() -> None:

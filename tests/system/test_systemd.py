@@ -17,7 +17,9 @@ import soundfile
 from tests.support.machine import Machine
 from tests.support.places import ROOT
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
+HANG_S = 900
+"""for an installation, which takes half a minute on an idle machine and ten times as long on a busy one"""
 
 CONFIG = """
 [node]
@@ -107,7 +109,7 @@ def test_wrong_usage_is_2(machine: Machine) -> None:
 
 
 def test_install_from_nothing_notifies_and_publishes(machine: Machine) -> None:
-    said = machine.sh("/srv/systemd/install --offline /srv/wheels", 300)
+    said = machine.sh("/srv/systemd/install --offline /srv/wheels", HANG_S)
     assert "sensor: no sound card that can hear yet" in said
     assert "Type=notify" in machine.sh("systemctl show leakear -p Type")
     machine.sh("systemctl is-active leakear && systemctl is-enabled leakear")
@@ -272,7 +274,7 @@ def test_an_upgrade_to_a_broken_version_is_rolled_back(machine: Machine) -> None
         with zipfile.ZipFile(wheel) as packed:
             assert victim in packed.namelist()
         subprocess.run([sys.executable, "-c", script, wheel, victim], check=True)
-        done = machine.run("/srv/systemd/install --upgrade --offline /srv/broken", 300)
+        done = machine.run("/srv/systemd/install --upgrade --offline /srv/broken", HANG_S)
         assert done.returncode == 1, done.stdout
         assert machine.sh("readlink -f /opt/leakear/current") == before
         machine.sh("sleep 2; systemctl is-active leakear")
@@ -280,7 +282,7 @@ def test_an_upgrade_to_a_broken_version_is_rolled_back(machine: Machine) -> None
 
 def test_an_upgrade_switches_over(machine: Machine) -> None:
     before = machine.sh("readlink -f /opt/leakear/current")
-    machine.sh("/srv/systemd/install --upgrade --offline /srv/wheels", 300)
+    machine.sh("/srv/systemd/install --upgrade --offline /srv/wheels", HANG_S)
     assert machine.sh("readlink -f /opt/leakear/current") != before
     machine.sh("systemctl is-active leakear")
 

@@ -114,6 +114,8 @@ class Fleet:
         """messages of nodes beyond the limits"""
         self.displaced: list[Node] = []
         """new nodes that gave way to others; the caller takes them out"""
+        self.forgotten: set[Key] = set()
+        """nodes taken out of service: what the broker still has of them adds no node, until they send anew"""
         self._nodes: dict[Key, Node] = {}
         self._next = 0
         self._finished: list[tuple[Key, Sums]] = []
@@ -154,14 +156,24 @@ class Fleet:
     def forget(self, key: Key) -> Node | None:
         """Remove a node that was taken out of service."""
         self.admission.left(key)
-        return self._nodes.pop(key, None)
+        found = self._nodes.pop(key, None)
+        if found is not None:
+            self.forgotten.add(key)
+        return found
 
     def _is_silent(self, node: Candidate, now: float) -> bool:
         return node.last_seen is None or now - node.last_seen > self.stale_after
 
     def take(self, who: Identity, message: Reports, now: float, *, retained: bool = False) -> Node | None:
-        """Apply one message that arrived at POSIX second `now`; return its node, None beyond the limit."""
-        node = self.node((who.site, who.node), now, leak=_tells_leak(message))
+        """Apply one message that arrived at POSIX second `now`; return its node.
+
+        None beyond the limit, and for what the broker still has of a forgotten node.
+        """
+        key = (who.site, who.node)
+        if key in self.forgotten and (retained or message is Availability.OFFLINE):
+            return None
+        self.forgotten.discard(key)
+        node = self.node(key, now, leak=_tells_leak(message))
         if node is None:
             return None
         self._seen(node, message, now, retained)

@@ -21,6 +21,9 @@ from leakear.dashboard.pages.app import build
 from leakear.dashboard.service import Service
 from leakear.edge.errors import ConfigError
 
+SUITES = "ECDHE+AESGCM:ECDHE+CHACHA20"
+"""of TLS 1.2, the oldest that Python's servers speak; older versions of uvicorn take suites without encryption"""
+
 
 def serve(options: ServeOptions, broker: BrokerOptions, engine: Engine) -> int:
     """Serve until a signal ends it; prints the address once it listens."""
@@ -58,8 +61,8 @@ async def _serve(options: ServeOptions, broker: BrokerOptions, engine: Engine) -
     protocol = type("Protocol", (LimitedProtocol,), {"listener": listener})
     config = uvicorn.Config(
         build(service), http=protocol, log_config=None, access_log=False, proxy_headers=False, ws_max_size=4096,
-        ws_max_queue=4, ssl_certfile=options.certificate, ssl_keyfile=options.key, timeout_graceful_shutdown=3,
-        server_header=False,
+        ws_max_queue=4, ssl_certfile=options.certificate, ssl_keyfile=options.key, ssl_ciphers=SUITES,
+        timeout_graceful_shutdown=3, server_header=False,
     )  # fmt: skip
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
     server = _Server(config)

@@ -18,6 +18,7 @@ from leakear.dashboard.broker.connection import BrokerOptions
 from leakear.dashboard.broker.inbox import Read, Unread, read
 from leakear.dashboard.broker.resend import Resend
 from leakear.dashboard.broker.subscriber import Incoming, Subscriber, waker
+from leakear.dashboard.clearing import Clearing
 from leakear.dashboard.clips import Clips
 from leakear.dashboard.fleet import Fleet, Key, Node
 from leakear.dashboard.history import History, Row, event_row, presence_row, public
@@ -62,8 +63,9 @@ class Service:
         self.notifier = Notifier(options.notify_file, options.public_url, Notifications(engine), options.language)
         self._bell = asyncio.Event()
         self._subscriber = Subscriber(broker, waker(asyncio.get_running_loop(), self._bell))
-        self.commander = Commander(self._publish, self._subscriber.answers)
+        self.commander = Commander(self._subscriber.publish, self._subscriber.answers)
         self._resend = Resend(self.fleet, self.commander, self.hub.changed)
+        self._clearing = Clearing(lambda topic: self._subscriber.publish(topic, b"", retain=True))
         self._watches = Watches(self._watch)
         self._silent_nodes = SilentNodes(options.lost_after, ())
         self._storing = ThreadPoolExecutor(1, "storing")
@@ -118,20 +120,18 @@ class Service:
         start = (int(now // SLOT_S) - SLOTS + 1) * SLOT_S
         return {"start": start, "seconds": SLOT_S, "score": score, "level": level, "floor": floor}
 
-    async def forget(self, key: Key, who: str) -> bool:
-        """Take a node out of service: delete its retained messages and its row; its events stay."""
+    async def forget(self, key: Key, who: str) -> bool | None:
+        """Take a node out of service: it leaves the fleet until it sends anew; its events stay.
+
+        Return whether the broker deleted its retained messages too; None when there is no such node.
+        """
         node = self.fleet.forget(key)
         if node is None:
-            return False
-        for suffix in ("availability", "state"):
-            self._publish(Identity(*key).topic(suffix), b"", retain=True)
-        self.hub.gone(node)
-        await asyncio.to_thread(self.history.forget_node, key)
+            return None
+        self._take_out(node)
+        await asyncio.to_thread(self.history.forget_node, key, time.time())
         await asyncio.to_thread(self.history.record_action, who, "forget", "/".join(key))
-        return True
-
-    def _publish(self, topic: str, payload: bytes, *, retain: bool = False) -> bool:
-        return self._subscriber.publish(topic, payload, retain=retain)
+        return await self._clearing.clear(key)
 
     def _regular(self) -> list[Coroutine[Any, Any, None]]:
         return [
@@ -173,6 +173,8 @@ class Service:
             node = self.fleet.count_malformed(found.who, found.why) if found.who else None
             if node is not None:
                 self.hub.changed(node)
+        if found is None:
+            self._clearing.emptied(item.topic)
         self._subscriber.acknowledge([item])
         return False
 
@@ -195,10 +197,13 @@ class Service:
 
     def _take_out_displaced(self) -> None:
         while self.fleet.displaced:
-            node = self.fleet.displaced.pop()
-            self.hub.gone(node)
-            self._silent_nodes.forget(node.key)
-            self._resend.forget(node.key)
+            self._take_out(self.fleet.displaced.pop())
+
+    def _take_out(self, node: Node) -> None:
+        """Drop what is kept beside the fleet of a node that is no longer in it."""
+        self.hub.gone(node)
+        self._silent_nodes.forget(node.key)
+        self._resend.forget(node.key)
 
     async def _store(self, now: float) -> None:
         """Store the waiting events, then acknowledge them. When the database fails, the broker still has them."""
@@ -276,7 +281,7 @@ class Service:
     def _watch(self, key: Key, seconds: float) -> None:
         """Ask a node to publish its spectra for some seconds."""
         payload = {"id": f"watch-{utc_text(time.time())}", "seconds": seconds}
-        self._publish(Identity(*key).topic("cmd/watch"), json.dumps(payload).encode())
+        self._subscriber.publish(Identity(*key).topic("cmd/watch"), json.dumps(payload).encode())
 
 
 FRESH: Row = {"acknowledged": None, "acknowledged_by": None, "verdict": None, "verdict_by": None, "verdict_at": None,

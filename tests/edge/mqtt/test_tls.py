@@ -164,20 +164,21 @@ def test_an_unusable_file_is_named_before_anything_starts(folder: Path, authorit
             Link(MqttOptions(**given), NODE, outbox).start()  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"], ids=["plain", "byte order mark"])
 def test_credentials_of_systemd_win_and_the_environment_and_files_work(
-    tmp_path: Path, outbox: Outbox, monkeypatch: pytest.MonkeyPatch
+    mark: bytes, tmp_path: Path, outbox: Outbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with Broker(passwords={"n1": "right"}) as broker:
         file = tmp_path / "password"
-        file.write_text("right\n")
+        file.write_bytes(mark + b"right\r\n")
         by_file = MqttOptions(host=broker.host, port=broker.port, username="n1", password_file=str(file))
         link = Link(by_file, NODE, outbox)
         assert delivered(link, outbox)
         link.stop()
         credentials = tmp_path / "credentials"
         credentials.mkdir()
-        (credentials / "mqtt-username").write_text("n1\n")
-        (credentials / "mqtt-password").write_text("right")
+        (credentials / "mqtt-username").write_bytes(mark + b"n1\n")
+        (credentials / "mqtt-password").write_bytes(mark + b"right")
         monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(credentials))
         link = Link(MqttOptions(host=broker.host, port=broker.port, username="x", password="wrong"), NODE, outbox)
         assert delivered(link, outbox)

@@ -116,6 +116,9 @@ class Answers:
     def _deliver(self, message: paho.MQTTMessage) -> None:
         if message.retain or len(message.payload) > MAX_PAYLOAD:
             return
-        _, site, node, _ = message.topic.split("/", 3)
-        for waits in list(self._requests.get((site, node), ())):
+        try:
+            who, _ = Identity.parse_topic(message.topic)
+        except (MessageError, UnicodeDecodeError):
+            return  # no topic of a node
+        for waits in list(self._requests.get((who.site, who.node), ())):
             waits.offer(bytes(message.payload))

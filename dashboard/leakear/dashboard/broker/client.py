@@ -1,11 +1,20 @@
-"""paho's client with a limit for the size of a packet, known before the packet is read."""
+"""paho's client with a limit for the size of a packet, and a network thread that no packet ends."""
 
+import logging
+import time
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Self
 
 import paho.mqtt.client as paho
+from paho.mqtt.enums import MQTTErrorCode
+
+log = logging.getLogger(__name__)
 
 CHUNK = 64 * 1024
 """most bytes that are read at once"""
+AGAIN_S = 2.0
+"""seconds until a connection that failed unexpectedly is made again"""
 HEAD = 66 * 1024
 """bytes of a packet before its payload at most: a topic has up to 65,535"""
 
@@ -21,7 +30,10 @@ class _Head(bytearray):
 
 
 class SizedClient(paho.Client):
-    """Keeps only the beginning of a packet whose payload is larger than `largest` bytes.
+    """Keeps only the beginning of a packet whose payload is larger than `largest` bytes; survives what is no MQTT.
+
+    paho's thread ends with an exception when a packet cannot be read: nothing would come any more, and nothing would
+    say so. Here the connection ends, and a new one is made.
 
     MQTT 5 tells the broker the limit (`MaximumPacketSize`) and such a packet does not come. MQTT 3.1.1 has no such
     limit: the length in the fixed header says it, the packet is read and dropped in small pieces, and `on_message` gets
@@ -30,6 +42,31 @@ class SizedClient(paho.Client):
 
     largest = 256 * 1024
     """bytes of a payload"""
+    failed: Callable[[Exception], None] = staticmethod(lambda _: None)
+    """called when a connection has failed unexpectedly"""
+    _ended = False
+
+    def loop_forever(self, timeout: float = 1.0, retry_first_connection: bool = False) -> MQTTErrorCode:
+        """Serve connections until `disconnect`."""
+        while True:
+            try:
+                return super().loop_forever(timeout, retry_first_connection)
+            except Exception as error:  # what a broker can send has no end
+                log.warning("the connection to the broker failed unexpectedly: %s", ascii(repr(error))[:300])
+                log.debug("it failed", exc_info=True)
+                self.failed(error)
+            time.sleep(AGAIN_S)
+            if self._ended:
+                return MQTTErrorCode.MQTT_ERR_CONN_LOST
+            with suppress(OSError):
+                self.reconnect()
+            if self._ended:  # meanwhile
+                super().disconnect()
+
+    def disconnect(self, *values: Any, **named: Any) -> MQTTErrorCode:
+        """End the connection, and make no new one."""
+        self._ended = True
+        return super().disconnect(*values, **named)
 
     def _sock_recv(self, bufsize: int) -> bytes:
         """Read some bytes; paho calls it with the bytes that are still to come of the packet."""

@@ -140,7 +140,7 @@ class BrokerConnection:
             clean_session=None if five else not self._persistent,
             manual_ack=self._persistent,
         )
-        client.largest = self._largest
+        client.largest, client.failed = self._largest, self._failed
         parts = urlsplit(options.url)
         name = options.username or (unquote(parts.username) if parts.username else None)
         if name:
@@ -178,6 +178,11 @@ class BrokerConnection:
         self.connected = False
         self._try_other = self._try_other or (not self._answered and self._options.version == "auto")
         self.trouble = self.trouble or f"The broker at {self._host}:{self._port} is gone: {code}."
+        self._wake()
+
+    def _failed(self, error: Exception) -> None:
+        self.connected = False
+        self.trouble = f"The broker at {self._host}:{self._port} sends what is not MQTT ({type(error).__name__})."
         self._wake()
 
     def _on_connect_fail(self, _client: object, _data: object) -> None:

@@ -12,7 +12,7 @@ from leakear.dashboard.admission import NEW_S, is_known
 from leakear.dashboard.fleet import Fleet, Key, Node
 from leakear.dashboard.history.ingest import Addresses, insert_new, store
 from leakear.dashboard.history.rows import BACK, LOST, Row, public
-from leakear.dashboard.history.tables import about, actions, clips, events, nodes, notices, sessions
+from leakear.dashboard.history.tables import about, actions, clips, events, forgotten, nodes, notices, sessions
 
 NEW_NODE_S = 7 * 86400.0
 """seconds after which a node that was heard for less than a day is forgotten"""
@@ -65,13 +65,19 @@ class History:
             kept = {c: statement.excluded[c] for c in ("last_seen", "last_seq", "gaps")}
             with self.engine.begin() as connection:
                 connection.execute(statement.on_conflict_do_update(index_elements=["site", "node"], set_=kept), rows)
+                same = (nodes.c.site == forgotten.c.site, nodes.c.node == forgotten.c.node)
+                anew = select(nodes.c.site).where(*same, nodes.c.last_seen > forgotten.c.at)
+                connection.execute(delete(forgotten).where(anew.exists()))
 
     def restore(self, fleet: Fleet) -> None:
         """Add the nodes that an earlier run has seen: the known ones, then the new ones as far as there is room."""
         with self.engine.connect() as connection:
             rows = connection.execute(select(nodes).order_by(func.coalesce(nodes.c.last_seen, 0.0).desc())).all()
+            fleet.forgotten.update((row.site, row.node) for row in connection.execute(select(forgotten)))
         for row in sorted(rows, key=lambda row: not is_known(row.first_seen, row.last_seen)):
             key, known = (row.site, row.node), is_known(row.first_seen, row.last_seen)
+            if key in fleet.forgotten:  # it was saved while it was being forgotten
+                continue
             node = fleet.add(key, row.first_seen) if known else fleet.node(key, row.first_seen)
             if node is not None:
                 node.last_seen, node.sequence.last = row.last_seen, row.last_seq
@@ -84,10 +90,13 @@ class History:
             latest = {(r.site, r.node): r.kind for r in connection.execute(kinds.order_by(events.c.happened))}
         return {key for key, kind in latest.items() if kind == LOST}
 
-    def forget_node(self, key: Key) -> None:
-        """Delete a node that was taken out of service; its events stay."""
+    def forget_node(self, key: Key, now: float) -> None:
+        """Delete a node that was taken out of service, and remember that it was; its events stay."""
+        row = {"site": key[0], "node": key[1], "at": now}
         with self.engine.begin() as connection:
             connection.execute(delete(nodes).where(nodes.c.site == key[0], nodes.c.node == key[1]))
+            statement = insert_new(self.engine, forgotten).values(row)
+            connection.execute(statement.on_conflict_do_update(index_elements=["site", "node"], set_={"at": now}))
 
     def node_events(self, key: Key, since: float, limit: int = 500) -> list[Row]:
         """Events of a node, the newest first."""

@@ -87,6 +87,9 @@ events = Table(
     Index("events_by_time", "happened"),
 )  # fmt: skip
 
+forgotten = Table("forgotten", META, *_key(), Column("at", Float, nullable=False))
+"""nodes taken out of service that have sent nothing since"""
+
 samples = Table(
     "samples", META, *_key(),
     Column("seconds", Integer, primary_key=True),

@@ -87,11 +87,12 @@ class Api:
         return JSONResponse({"ok": answer.ok, "error": answer.error, "result": answer.result})
 
     async def forget(self, request: Request) -> Response:
-        """Take a node out of service."""
+        """Take a node out of service; `cleared`: the broker has deleted its retained messages."""
         user = _operator(request)
-        if not await self._service.forget(_key(request), user.name):
+        cleared = await self._service.forget(_key(request), user.name)
+        if cleared is None:
             raise Refused(404, "This node is not known.")
-        return JSONResponse({"ok": True})
+        return JSONResponse({"ok": True, "cleared": cleared})
 
     async def alerts(self, request: Request) -> Response:
         """Return one page of the log."""

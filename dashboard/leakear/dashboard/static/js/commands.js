@@ -33,11 +33,16 @@ export function commands(site, name, node, go) {
     form(threshold, "threshold", "set", () => ({ threshold: Number(threshold.value) })),
     form(mute, "mute", "set", () => ({ mute_until: new Date(Date.now() + Number(mute.value) * 3600e3).toISOString() })),
     form(hours, "calibrate.hours", "calibrate", () => ({ action: "start", hours: Number(hours.value) })),
-    h("div.buttons", null, calibrate("status"), calibrate("apply"), calibrate("cancel"), forget(base, go)), answers);
+    h("div.buttons", null, calibrate("status"), calibrate("apply"), calibrate("cancel"), forget(base, go, answers)), answers);
 }
 
-function forget(base, go) {
-  return twice("forget", async () => { await post(`${base}/forget`); go("/"); });
+/** Take the node out of the fleet; where the broker keeps its last messages, say so. */
+function forget(base, go, answers) {
+  return twice("forget", async () => {
+    const { cleared, failed } = await post(`${base}/forget`).catch((error) => ({ failed: error.message }));
+    if (cleared) { go("/"); return; }
+    answers.prepend(h(failed ? "div.answer.bad" : "div.answer", { "data-answer": "forget", "data-ok": String(!failed) }, failed ? sentence(failed) : t("forget.kept")));
+  });
 }
 
 /** The button beside an alert with which a person states that it is no leak. */
