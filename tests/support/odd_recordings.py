@@ -200,6 +200,7 @@ def corpus(folder: Path) -> list[Odd]:
            "mat4", "mat5", "pvf", "sds")  # fmt: skip
     named = {f"sf-PCM_16.{kind}" for kind in pcm} | {"sf-VORBIS.ogg", "sf-OPUS.ogg", "sf-MPEG_LAYER_III.mp3"}
     named |= {"sf-MS_ADPCM.wav", "sf-GSM610.wav", "sf-ALAC_16.caf", "flac-0.flac", "flac-1.flac"}
-    named |= {f"ffmpeg.{kind}" for kind in ("m4a", "mka", "mp3", "ogg")}
+    by_ffmpeg_only = ("m4a", "mka", "mp3", "ogg", "aac", "amr", "3gp", "webm", "wv", "tta", "wma", "mp4", "mp2", "opus")
+    named |= {f"ffmpeg.{kind}" for kind in by_ffmpeg_only}
     chosen = [odd for odd in whole if odd.path.name in named]
     return [*whole, *(bad for odd in chosen for bad in mutations(folder, odd)), *wav_headers(folder)]

@@ -90,6 +90,7 @@ def test_bad_recordings_are_named_with_exit_code_65(tmp_path: Path, kind: str) -
     assert result.returncode == 65
     assert words in sentence(result)
     assert str(path) in sentence(result)
+    assert result.stdout == "Nothing was heard: 1 of 1 recordings could not be used.\n"
 
 
 def test_one_bad_recording_does_not_stop_the_others(tmp_path: Path) -> None:

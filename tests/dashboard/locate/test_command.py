@@ -171,7 +171,7 @@ def test_pairs_that_cannot_be_used(
     assert "overlap by 1.0 s only, and 2 s are needed" in refused(capsys, 65, a, short, *PIPE)
     assert "correct --offset" in refused(capsys, 65, a, b, *PIPE, "--offset", 3600)
     assert "correct --offset" in refused(capsys, 65, a, b, *PIPE, "--offset", -3600)
-    assert "cannot be read as sound" in refused(capsys, 65, a, tmp_path / "absent.wav", *PIPE)
+    assert "cannot be opened" in refused(capsys, 65, a, tmp_path / "absent.wav", *PIPE)
 
 
 def test_options_that_cannot_be(pair: tuple[Path, Path], capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from leakear.edge.audio.containers.other import NO_LENGTH
 from leakear.edge.audio.sound_file import opened
 from leakear.edge.errors import InputDataError
 from tests.support.odd_recordings import Odd, corpus
@@ -21,13 +22,11 @@ CODED = ("ADPCM", "GSM", "G721", "ULAW", "sox.voc")
 """Parts of names of files whose decoders differ a little."""
 BARE = {"AVR", "HTK", "IRCAM", "MAT4", "MAT5", "NIST", "PAF", "PVF", "SVX", "VOC", "SDS"}
 """Formats without chunks: what follows the sound is read as sound, or refused."""
-ENDLESS = {"IRCAM", "PAF", "PVF"}
-"""Formats whose header gives no length: a cut cannot be seen."""
 
 
-def ours(path: Path) -> np.ndarray:
+def ours(path: Path) -> tuple[np.ndarray, list[str]]:
     with opened(path) as sound:
-        return np.concatenate([chunk.frames for chunk in sound.chunks()])
+        return np.concatenate([chunk.frames for chunk in sound.chunks()]), sound.notes
 
 
 @lru_cache(maxsize=64)
@@ -66,14 +65,14 @@ def second(path: Path) -> np.ndarray:
 def outcome(odd: Odd) -> tuple[str, str]:
     """Return what happened, and what is wrong about it (empty: nothing)."""
     try:
-        heard = ours(odd.path)
+        heard, notes = ours(odd.path)
     except InputDataError as error:
         said = str(error)
         good = said.startswith(str(odd.path)) and "\n" not in said
         wrong = "" if good and (odd.whole is None or odd.times > 1) else f"refused: {said}"
         return "refused", wrong
     if odd.whole is None:
-        return "read", "" if odd.container in ENDLESS else f"read {len(heard)} frames of what should be refused"
+        return "read", "" if NO_LENGTH in notes else f"read {len(heard)} frames of what should be refused"
     wanted = np.concatenate([second(odd.whole)] * odd.times)
     coded = odd.container in LOSSY or any(name in odd.path.name for name in CODED)
     more, fewer = (2400 * odd.times, 2400 * odd.times) if coded else (0, 0)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from leakear.train import cli, runfolder
+from tests.support.sounds import record
 
 
 def fit(*words: object) -> int:
@@ -48,6 +49,32 @@ def test_unusable_input_gives_one_sentence_and_exit_code_65(
     assert error.startswith("leakear-train: ")
     assert said in error
     assert len(error.splitlines()) == 1
+
+
+def test_why_recordings_are_left_out_is_said_before_a_split_fails(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for path in list(folder.rglob("*.wav"))[2:]:
+        path.write_bytes(b"RIFF....")
+    for kind in ("Leak-Metal", "NoLeak-Metal"):
+        record(folder / kind / "good.wav", leak=kind == "Leak-Metal")
+    assert fit(folder, "--split", "file", "--cache", tmp_path, *NEW) == 65
+    caught = capsys.readouterr()
+    assert "left out: Leak-Metal/s" in caught.out
+    assert "too few recordings to split by file: " in caught.err
+
+
+def test_a_bad_background_ends_no_training(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    sounds = tmp_path / "sounds"
+    record(sounds / "rain.wav", leak=False, seed=9)
+    (sounds / "bad.wav").write_bytes(b"RIFF....")
+    (sounds / "._rain.wav").write_bytes(b"junk")
+    words = ("-o", tmp_path / "run", "--cache", tmp_path / "cache", "--background", sounds, *QUICK)
+    assert fit(folder, *words) == 0
+    said = capsys.readouterr().out
+    assert "background not used: bad.wav: " in said
+    assert "background not used: ._rain.wav: is hidden" in said
+    assert runfolder.load_run(tmp_path / "run").info.data["added"] == {"given": 1}
 
 
 def test_a_class_without_recordings_gives_exit_code_65(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

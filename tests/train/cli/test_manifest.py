@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from leakear.train import cli
-from leakear.train.data import dataset, manifest
+from leakear.train.data import dataset
+from leakear.train.data.written_paths import WrittenPaths
 from tests.support.sounds import record
 
 Capture = pytest.CaptureFixture[str]
@@ -54,7 +55,7 @@ def test_a_name_that_is_not_utf_8_is_found_again(tmp_path: Path) -> None:
     name = os.fsdecode(b"NoLeak/gua\xe3.wav")
     record(tmp_path / "data" / "NoLeak" / "a.wav", leak=False).rename(tmp_path / "data" / name)
     (path,) = (row["path"] for row in rows(table(tmp_path / "data", "--separator", ";"), ";"))
-    assert manifest.locate(tmp_path / "data", path) == tmp_path / "data" / name
+    assert WrittenPaths(tmp_path / "data").locate(path) == tmp_path / "data" / name
 
 
 def test_a_row_without_a_label_is_named(tmp_path: Path, capsys: Capture) -> None:

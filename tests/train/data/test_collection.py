@@ -10,7 +10,6 @@ from leakear.edge.errors import InputDataError
 from leakear.train.data import dataset
 from leakear.train.data.collection import fingerprints, labels, prepare
 from leakear.train.data.dataset import Listed, Recording
-from leakear.train.data.manifest import read
 from leakear.train.data.split import split
 from tests.support.sounds import RATE, SMALL, record, sound
 
@@ -25,6 +24,15 @@ def test_another_spelling_of_no_leak_is_refused(tmp_path: Path, name: str) -> No
     assert found.lines == [f"{name} → NoLeak, 1  (--label)"]
 
 
+def test_all_other_spellings_are_named_at_once(tmp_path: Path) -> None:
+    for name in ("no-leak", "No Leak", "Leak"):
+        record(tmp_path / name / "a.wav", leak=False)
+    with pytest.raises(InputDataError) as caught:
+        dataset.listed(tmp_path)
+    assert "the folders No Leak, no-leak seem to mean NoLeak" in str(caught.value)
+    assert str(caught.value).endswith("or give --label 'No Leak=NoLeak' --label no-leak=NoLeak")
+
+
 def test_each_folder_is_shown_and_what_is_not_taken_is_counted(tmp_path: Path) -> None:
     for name in (
         "Leak/a.wav",
@@ -37,56 +45,21 @@ def test_each_folder_is_shown_and_what_is_not_taken_is_counted(tmp_path: Path) -
     ):
         record(tmp_path / name, leak=True)
     (tmp_path / "Leak" / "x.xyz").write_bytes(b"?")
+    (tmp_path / "lost+found").mkdir(mode=0o700)
     found = dataset.listed(tmp_path)
     assert [r.label for r in found.recordings] == ["Leak", "NoLeak", "NoLeak", "Leak"]
     assert found.lines[:3] == ["Leak → Leak, 1", "NoLeak → NoLeak, 1", "NoLeak/day2 → NoLeak, 1"]
     assert found.lines[3].startswith("Pump → Leak, 1  (a name that does not begin")
-    assert found.lines[4] == "2 not taken: 1 in no class folder, 1 with the ending .xyz"
+    assert (
+        found.lines[4]
+        == "3 not taken: 1 folder lost+found (of the system), 1 in no class folder, 1 with the ending .xyz"
+    )
 
 
 def test_folders_that_contradict_each_other_are_refused(tmp_path: Path) -> None:
     record(tmp_path / "Leak" / "NoLeak" / "a.wav", leak=True)
     with pytest.raises(InputDataError, match="contradict"):
         dataset.listed(tmp_path)
-
-
-TABLES = {
-    "semicolon": b"path;label\nLeak/a.wav;Leak\nNoLeak/b.wav;NoLeak\n",
-    "tab in UTF-16": "path\tlabel\nLeak/a.wav\tLeak\nNoLeak/b.wav\tNoLeak\n".encode("utf-16"),
-    "blank rows, comments, blanks": b"# mine\npath, label\n\n Leak/a.wav , leak\n,\nNoLeak/b.wav,NO LEAK\n,\n",
-    "backslash and case": b"path,label\nLeak\\A.WAV,Leak\nNoLeak\\b.wav,NoLeak\n",
-    "another machine": b"path,label\nC:\\Users\\ana\\Leak\\a.wav,Leak\nC:\\Users\\ana\\NoLeak\\b.wav,NoLeak\n",
-    "Portuguese, Windows-1252": "Arquivo;Vazamento?;Observação\r\nLeak/a.wav;Sim;já\r\nNoLeak/b.wav;Não;\r\n".encode(
-        "cp1252"
-    ),
-    "sep= and quoted line break": b'sep=;\r\nn;path;label\r\n"a\r\nb";Leak/a.wav;Leak\r\n;NoLeak/b.wav;NoLeak\r\n',
-    "whole floats, twice": b"path,label,fold\nLeak/a.wav,Leak,1.0\nLeak/a.wav,Leak,1.0\nNoLeak/b.wav,NoLeak,2.0\n",
-}
-
-
-@pytest.mark.parametrize("kind", TABLES)
-def test_a_table_is_read_as_a_spreadsheet_writes_it(tmp_path: Path, kind: str) -> None:
-    record(tmp_path / "Leak" / "a.wav", leak=True)
-    record(tmp_path / "NoLeak" / "b.wav", leak=False)
-    (tmp_path / "t.csv").write_bytes(TABLES[kind])
-    found = dataset.listed(tmp_path, tmp_path / "t.csv").recordings
-    assert [(r.name, r.label) for r in found] == [("Leak/a.wav", "Leak"), ("NoLeak/b.wav", "NoLeak")]
-    assert all(r.path.is_file() for r in found)
-
-
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [
-        ("path,label\na.wav,Leak\na.wav,NoLeak\n", "as Leak and as NoLeak"),
-        ("path,label\na.wav,1\n", "line 2: '1' in column label is neither"),
-        ('path,label,n\na.wav,Leak,"x\ny"\nb.wav,maybe,\n', "line 4: 'maybe'"),
-        ("PK\x03\x04", "save the sheet as CSV"),
-    ],
-)
-def test_what_is_in_doubt_is_refused_with_its_line(tmp_path: Path, text: str, said: str) -> None:
-    (tmp_path / "t.csv").write_text(text)
-    with pytest.raises(InputDataError, match=said):
-        read(tmp_path / "t.csv")
 
 
 def test_a_label_of_the_table_can_be_mapped() -> None:
@@ -115,8 +88,10 @@ def test_what_a_node_would_call_a_fault_is_left_out_by_name(tmp_path: Path) -> N
     loud = 2000 * sound(3, np.random.default_rng(1), leak=True)
     soundfile.write(tmp_path / "Leak" / "unscaled.wav", loud, RATE, "FLOAT")
     soundfile.write(tmp_path / "Leak" / "clipped.wav", np.clip(loud, -1, 1), RATE)
+    record(tmp_path / "Leak" / "short.wav", leak=True, seconds=0.5)
     found = dict(prepared(tmp_path).left_out)
-    assert sorted(found) == ["Leak/clipped.wav", "Leak/silent.wav", "Leak/unscaled.wav"]
+    assert sorted(found) == ["Leak/clipped.wav", "Leak/short.wav", "Leak/silent.wav", "Leak/unscaled.wav"]
+    assert found["Leak/short.wav"] == "lasts 0.50 s, and 1 s are needed; record longer"
     assert "digital_silence" in found["Leak/silent.wav"]
     assert "nan" in found["Leak/unscaled.wav"]
     assert "clipping" in found["Leak/clipped.wav"]

@@ -6,6 +6,7 @@ import numpy as np
 import soundfile
 
 from leakear.edge.spectrogram import SpectrogramSpec
+from leakear.train.data import augmentation
 from leakear.train.data.dataset import Recording
 from leakear.train.training import negatives
 
@@ -32,7 +33,7 @@ def test_given_sounds_are_limited_as_the_recordings_are_and_running_water_is_lef
     folder = tmp_path / "sounds"
     write(folder / "rain.wav", 22050)
     write(folder / "running_tap.wav", 22050)
-    found = negatives.given(folder, 4096, SpectrogramSpec(), tmp_path / "cache")
+    found = negatives.given(augmentation.backgrounds(folder), folder, 4096, SpectrogramSpec(), tmp_path / "cache")
     assert [(r.label, r.name) for r in found] == [("NoLeak", "given/rain.wav")]
     assert soundfile.info(found[0].path).samplerate == 4096
     assert abs(soundfile.info(found[0].path).duration - 10) < 0.01

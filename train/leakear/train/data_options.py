@@ -70,6 +70,10 @@ class DataSet:
         found = prepare.prepare(self.listed, spec, self.channel, self.cache, self.jobs, clipped=clipped)
         for line in found.lines():
             print(line)
+        for name, reason in found.left_out:
+            print(f"left out: {name}: {reason}")
+        if found.left_out:
+            print(f"{len(found.left_out)} recordings were left out")
         return found
 
 

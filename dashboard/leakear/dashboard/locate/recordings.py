@@ -10,7 +10,9 @@ from pathlib import Path
 import numpy as np
 
 from leakear.dashboard.locate.spectra import Clock, Recording, Samples, to_rate
+from leakear.edge.audio.sound_file import opened
 from leakear.edge.errors import InputDataError
+from leakear.edge.texts import printable
 
 SHORTEST_S = 2.0
 """s of common sound that a pair needs."""
@@ -34,24 +36,25 @@ class Sound:
     """Hz"""
     start: float | None
     """POSIX seconds of the first sample, from a broadcast wave header"""
+    notes: tuple[str, ...] = ()
+    """what a person should know of the file"""
 
 
 def read(path: Path) -> list[Sound]:
-    """Read every channel of a WAV, FLAC or Ogg file. Raises InputDataError."""
-    import soundfile
-
-    try:
-        data, rate = soundfile.read(path, dtype="float64", always_2d=True)
-    except (soundfile.SoundFileError, OSError, RuntimeError) as error:
-        raise InputDataError(f"{path}: cannot be read as sound ({error}); use WAV, FLAC or Ogg Vorbis") from error
-    if not len(data):
-        raise InputDataError(f"{path}: holds no samples; record it again")
+    """Read every channel of a sound file, whatever its format. Raises InputDataError."""
+    with opened(path) as file:
+        chunks = list(file.chunks())
+        notes = tuple(f"{printable(path)}: {note}." for note in dict.fromkeys(file.notes))
+    rate = chunks[0].rate
+    if any((chunk.rate, chunk.frames.shape[1]) != (rate, chunks[0].frames.shape[1]) for chunk in chunks):
+        raise InputDataError(f"{path}: holds recordings of different rates or channels; divide it into files")
+    data = np.concatenate([chunk.frames for chunk in chunks]).astype(np.float64)
     if not np.isfinite(data).all():
         raise InputDataError(f"{path}: holds samples that are no numbers (NaN or infinity); convert it to PCM")
     if rate < _LOWEST_RATE:
         raise InputDataError(f"{path}: a sample rate of {rate} Hz is too low to locate; record at 4000 Hz or more")
     start = _time_reference(path, rate)
-    return [Sound(path, np.ascontiguousarray(data[:, channel]), rate, start) for channel in range(data.shape[1])]
+    return [Sound(path, np.ascontiguousarray(data[:, channel]), rate, start, notes) for channel in range(data.shape[1])]
 
 
 def one_channel(path: Path) -> Sound:
@@ -75,7 +78,7 @@ def pair(a: Sound, b: Sound, clock: Clock, offset_s: float | None) -> tuple[Reco
 
     `offset_s`: seconds by which B began after A; None: from the files' time references, else 0. Raises InputDataError.
     """
-    notes = []
+    notes = list(dict.fromkeys([*a.notes, *b.notes]))
     for sound in (a, b):
         if np.std(sound.samples) < _SILENT:
             raise InputDataError(f"{sound.path}: is silent; check the sensor and its gain")

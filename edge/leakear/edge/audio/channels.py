@@ -1,6 +1,7 @@
 """Which channel of a recording is heard: one of them, their mean (`mix`), or each by itself (`all`)."""
 
 import argparse
+from collections.abc import Iterable, Iterator
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -33,6 +34,14 @@ def pick(frames: NDArray[np.float32], channel: Channel) -> NDArray[np.float32]:
 def each(chosen: Choice, channels: int) -> list[Channel]:
     """Return the channels to hear, one after the other, of a recording with so many."""
     return [*range(1, channels + 1)] if chosen == "all" else [chosen]
+
+
+def told(counts: Iterable[int], chosen: Choice) -> Iterator[str]:
+    """Yield the line that says what is heard of recordings with these numbers of channels; none where all have one."""
+    several = [count for count in counts if count > 1]
+    if several:
+        numbers = ", ".join(map(str, sorted(set(several))))
+        yield f"{len(several)} recordings have {numbers} channels; heard: {described(chosen)} (--channel N|mix|all)"
 
 
 def described(chosen: Choice) -> str:

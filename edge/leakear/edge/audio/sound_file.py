@@ -7,7 +7,7 @@ import stat
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from leakear.edge.audio.containers import examine, ffmpeg
 from leakear.edge.audio.containers.other import reason
 from leakear.edge.audio.containers.views import Part, SoundError, truncated
+from leakear.edge.audio.decoder_messages import DecoderMessages
 from leakear.edge.errors import InputDataError
 from leakear.edge.texts import printable
 
@@ -44,6 +45,7 @@ class SoundFile:
 
     def __init__(self, parts: list[Part]) -> None:
         self._parts = parts
+        self._messages = DecoderMessages()
         self.notes = [note for part in parts for note in part.notes]
         """What a person should know about the file; complete when all of it is decoded."""
         self.rate, self.channels, self.seconds = self._facts()
@@ -55,7 +57,7 @@ class SoundFile:
         for part in self._parts:
             if part.stream is not None:  # can be opened only once
                 return part.rate, part.channels, None
-            with _open(part) as sound:
+            with self._open(part) as sound:
                 facts = facts or (sound.samplerate, sound.channels)
                 frames = part.frames or sound.frames
                 known = 0 < frames < _UNKNOWN and seconds is not None
@@ -65,7 +67,7 @@ class SoundFile:
     def chunks(self, seconds: float = 1.0) -> Iterator[Chunk]:
         """Decode the sound in blocks of about `seconds`. Raises SoundError."""
         for number, part in enumerate(self._parts):
-            with _open(part) as sound:
+            with self._open(part) as sound:
                 if sound.frames <= 0:
                     if len(self._parts) > 1:
                         continue
@@ -79,11 +81,19 @@ class SoundFile:
                     self.notes.append("holds several recordings, one after the other: all are read")
                 yield from self._decode(part, sound, seconds)
 
+    def _open(self, part: Part) -> Any:
+        with self._held(part):
+            return _open(part)
+
+    def _held(self, part: Part) -> AbstractContextManager[None]:
+        return nullcontext() if part.exact else self._messages.held()
+
     def _decode(self, part: Part, sound: Any, seconds: float) -> Iterator[Chunk]:
         size, total = max(1, round(sound.samplerate * seconds)), 0
         while True:
             try:
-                frames = sound.read(size, dtype="float32", always_2d=True)
+                with self._held(part):
+                    frames = sound.read(size, dtype="float32", always_2d=True)
             except (OSError, RuntimeError) as error:
                 raise SoundError(f"is damaged after {total / sound.samplerate:.1f} s ({reason(error)})") from error
             if not len(frames):
@@ -101,6 +111,8 @@ class SoundFile:
             raise SoundError("holds no samples; record it again")
         if total < promised and part.stream is None:
             raise truncated(f"{promised / rate:.1f} s", f"{total / rate:.1f} s")
+        if self._messages.damaged:
+            self.notes.append("its MP3 decoder met damage: some of the sound is not as it was recorded")
         if part.exact and part.frames and total > part.frames:
             self.notes.append(
                 f"the header says {part.frames / rate:.1f} s, the file holds {total / rate:.1f} s: read to its end"

@@ -8,6 +8,7 @@ from leakear.edge.decision.learning import NIGHTS_TO_BACKGROUND, WARNING_ONLY, L
 from leakear.edge.decision.rule import DecisionRule
 from leakear.edge.decision.state_machine import State
 
+_NOTHING_TO_DO = " Nothing to do."
 LEAK_LIKE = 0.5
 """Share of on windows from which recordings as a whole sound like a leak."""
 
@@ -40,12 +41,27 @@ class Heard:
     """name → sentence, of the faults of windows without a score, and of those at the end"""
     rule: DecisionRule
     learning: Learning
+    recordings: int = 0
+    """recordings that were named"""
+    refused: int = 0
+    """recordings that could not be used, or only in part"""
 
 
 def sentence(heard: Heard) -> str:
     """Say what the sound means and what to do next."""
+    if not heard.windows and heard.refused:
+        return f"Nothing was heard: {heard.refused} of {heard.recordings} recordings could not be used."
     if not heard.windows:
         return "Nothing was judged: a window needs unbroken sound of its whole length. Record longer."
+    if not heard.refused:
+        return _judged(heard)
+    return (
+        f"{_judged(heard).removesuffix(_NOTHING_TO_DO)} {heard.refused} of {heard.recordings} recordings could not be "
+        "used, or only in part: nothing is known about the rest of them."
+    )
+
+
+def _judged(heard: Heard) -> str:
     if not heard.scored or heard.state in (State.SENSOR_FAULT, State.NOISY):
         return _deaf(heard)
     if heard.worst is not State.OK:
@@ -57,7 +73,7 @@ def _no_alert(heard: Heard) -> str:
     """Say why there was no alert."""
     rule, found = heard.rule, f"{heard.on} of {heard.scored} windows"
     if heard.on < LEAK_LIKE * heard.scored:
-        return f"Quiet: {found} sound like a leak. Nothing to do."
+        return f"Quiet: {found} sound like a leak.{_NOTHING_TO_DO}"
     needed = rule.span_s + rule.confirm_s
     if heard.scored_s < needed:
         repeat = _rounded_up(1.1 * needed / heard.scored_s * heard.repeat)

@@ -6,7 +6,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from itertools import takewhile
 from pathlib import Path
@@ -104,7 +104,7 @@ def _replay(node: Node, args: argparse.Namespace, began: float, printer: "Printe
     if args.minutes is not None:
         source = takewhile(lambda block: block.monotonic < args.minutes * 60, source)
     node.run(_paced(source, args.speed))
-    printer.summary(node.detector)
+    printer.summary(node.detector, reel)
     if node.link and not node.link.drain(args.deadline):
         if not node.outbox.depth:
             raise DeliveryError(f"the broker was not reached within {args.deadline:g} s; no event waits for it")
@@ -156,7 +156,7 @@ class Reel:
     began: float
     """s since 1970"""
     printer: "Printer"
-    refused: int = 0
+    refused: set[Path] = field(default_factory=set)
 
     def blocks(self) -> Iterator[Block]:
         """Yield the blocks of all files. A file that cannot be used is named, counted, and the reel goes on."""
@@ -168,7 +168,7 @@ class Reel:
                     for _ in range(self.repeat):
                         yield from self._read(joined, path, channel)
             except InputDataError as error:
-                self.refused += 1
+                self.refused.add(path)
                 _say(str(error))
 
     def _channels(self, path: Path) -> list[Channel]:
@@ -232,13 +232,20 @@ class Printer:
         if change is not None and change.evidence is not None:
             self._alert, self._worst = (result.end_utc, change), worse(self._worst, change.target)
 
-    def summary(self, detector: Detector) -> None:
+    def summary(self, detector: Detector, reel: Reel) -> None:
         """Print what was heard in each recording; the last line says what it means."""
-        heard = self._heard(detector)
+        heard = replace(self._heard(detector), recordings=len(reel.files), refused=len(reel.refused))
         if self._json:
             learnt = asdict(heard.learning)
             print(
-                json.dumps({"type": "summary", "state": heard.state, "sentence": sentence(heard), "learning": learnt})
+                json.dumps(
+                    {
+                        "type": "summary",
+                        "state": heard.state if heard.windows else None,
+                        "sentence": sentence(heard),
+                        "learning": learnt,
+                    }
+                )
             )
             return
         threshold = heard.rule.threshold
@@ -248,12 +255,14 @@ class Printer:
             print(
                 f"{printable(path or 'simulated day')}: {len(scores)} windows, {on} sound like a leak "
                 f"(P(leak) {threshold:.2f} or more), mean P(leak) {mean:.2f}"
+                f"{' (only a part of it was heard)' if path in reel.refused else ''}"
             )
         pipeline = detector.pipeline
-        print(
-            f"{pipeline.windower.produced} windows: {pipeline.scored} scored, {pipeline.discarded} discarded, "
-            f"{pipeline.windower.dropped} dropped"
-        )
+        if heard.windows or not heard.refused:
+            print(
+                f"{heard.windows} windows: {pipeline.scored} scored, {pipeline.discarded} discarded, "
+                f"{pipeline.windower.dropped} dropped"
+            )
         print(sentence(heard))
 
     def _heard(self, detector: Detector) -> Heard:

@@ -22,7 +22,7 @@ from leakear.edge.spectrogram import spectrogram
 from leakear.train.cli.gain import converted
 from leakear.train.data import augmentation, dataset
 from leakear.train.data.augmentation import loop
-from leakear.train.data.dataset import SOUND_SUFFIXES
+from leakear.train.data.collection import folders
 from leakear.train.evaluation import metrics
 from leakear.train.nodedays import sounds
 
@@ -39,7 +39,6 @@ FLOW = (*augmentation.FLOW_LIKE, "waterfall")
 """Files of running water."""
 GAIN_DB = (-30.0, 6.0)
 """Gain of each window: uniform between these, less where it would clip."""
-SUFFIXES = (*SOUND_SUFFIXES, ".mp3")
 
 
 @dataclass(frozen=True)
@@ -71,14 +70,21 @@ def main(args: argparse.Namespace) -> int:
         files.file(args.json, "--json")
     model = Model.load(args.model)
     leaks = [r for r in dataset.load(args.data, args.manifest) if r.target and (not args.fold or r.fold in args.fold)]
-    paths = [p for folder in args.background for p in sorted(folder.rglob("*")) if p.suffix.lower() in SUFFIXES]
+    paths = [path for folder in args.background for path in folders.sounds(folder)]
     if not leaks or not paths:
         raise InputDataError(
             f"{args.data} and {args.background[0]} must hold at least one leak and one sound: add some"
         )
-    found = [Heard(r.site or r.name, True, score) for r in leaks for score in _scores(r.path, model, args.cut_hz, 2)]
-    for path in tqdm(paths, unit="file", disable=None):
-        found += [Heard(path.stem, False, score) for score in _scores(path, model, args.cut_hz, args.per_file)]
+    wanted = [(r.path, r.site or r.name, True, 2) for r in leaks]
+    wanted += [(path, path.stem, False, args.per_file) for path in paths]
+    found: list[Heard] = []
+    for path, source, leak, most in tqdm(wanted, unit="file", disable=None):
+        try:
+            found += [Heard(source, leak, score) for score in _scores(path, model, args.cut_hz, most)]
+        except InputDataError as error:
+            print(f"left out: {error}")
+    if {heard.leak for heard in found} != {True, False}:
+        raise InputDataError(f"{args.data} and {args.background[0]}: no leak or no other sound can be read")
     report = summarise(found, tuple(args.flow or FLOW), model.info.threshold)
     if args.json:
         args.json.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")

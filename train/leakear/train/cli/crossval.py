@@ -151,8 +151,6 @@ def _table(args: argparse.Namespace, *, with_copies: bool) -> Table:
     recipe = Recipe(spec, "all", 4 if with_copies else 0, tuple(copies), noises, channel=args.channel)
     prepared = data_options.listed(args, fold_column=args.folds).prepare(spec, clipped=True)
     found = prepared.recordings
-    for name, reason in prepared.left_out:
-        log.warning("left out: %s: %s", name, reason)
     without_site = next((r.name for r in found if r.site is None), None)
     if without_site:
         raise InputDataError(f"{without_site} has no site: a manifest with a site column is needed to keep sites apart")

@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from leakear.edge import files
 from leakear.edge.audio.blocks import Block
-from leakear.edge.audio.channels import Channel, each
+from leakear.edge.audio.channels import Channel, each, told
 from leakear.edge.audio.recordings import channels, read_blocks
 from leakear.edge.command_line import number
 from leakear.edge.decision.state_machine import DecisionRule, State, rule_from
@@ -27,9 +27,10 @@ from leakear.train import data_options
 from leakear.train.cli.nodedays import RULE_HELP, parse_rule
 from leakear.train.data.augmentation import loop
 from leakear.train.data.dataset import Recording
+from leakear.train.data_options import DataSet
 from leakear.train.evaluation import trained_on
 from leakear.train.nodedays.outcome import poisson_interval, share_interval
-from leakear.train.nodedays.recorded_day import RecordedDay, decide, record
+from leakear.train.nodedays.recorded_day import RecordedDay, decide, judged, record
 
 HELP = """\
 Put recordings through the daemon's pipeline and print the alerts of a node that hears them.
@@ -59,6 +60,8 @@ class Alerts:
     """Changes to LEAK."""
     hours: float
     """Length of the sound."""
+    faults: tuple[str, ...] = ()
+    """Faults that a node would report, where no window has a score."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -88,12 +91,12 @@ def main(args: argparse.Namespace) -> int:
     data = data_options.listed(args)
     window = WindowOptions(step_s=args.step)
     trained = trained_on.known(model.info.raw)
-    found, bad = [], 0
-    for recording in tqdm(data.listed.recordings, unit="file", disable=None):
+    tasks, bad = _heard(data)
+    found = []
+    for recording, heard in tqdm(tasks, unit="file", disable=None):
         try:
             found += [
-                alerts_of(recording, model, model.info.spec, rule, window, args.minutes, channel)
-                for channel in each(data.channel, channels(recording.path))
+                alerts_of(recording, model, model.info.spec, rule, window, args.minutes, channel) for channel in heard
             ]
         except InputDataError as error:
             print(f"left out: {error}")
@@ -112,6 +115,21 @@ def main(args: argparse.Namespace) -> int:
         args.json.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
     print(text(report))
     return 0
+
+
+def _heard(data: DataSet) -> tuple[list[tuple[Recording, list[Channel]]], int]:
+    """Return the channels to hear of each recording, and how many cannot be opened; say which are heard."""
+    counts: dict[Recording, int] = {}
+    bad = 0
+    for recording in data.listed.recordings:
+        try:
+            counts[recording] = channels(recording.path)
+        except InputDataError as error:
+            print(f"left out: {error}")
+            bad += 1
+    for line in told(counts.values(), data.channel):
+        print(line)
+    return [(recording, each(data.channel, count)) for recording, count in counts.items()], bad
 
 
 def _digest(recording: Recording) -> str:
@@ -142,7 +160,14 @@ def alerts_of(
         warnings=changes.count(State.WARNING),
         alarms=changes.count(State.LEAK),
         hours=_hours(day),
+        faults=() if scores.size else _faults(day, rule),
     )
+
+
+def _faults(day: RecordedDay, rule: DecisionRule) -> tuple[str, ...]:
+    """Return the faults that a node would report of this sound."""
+    rows = judged(day, day.judge(rule))
+    return tuple(sorted({fault for row in rows if row.health is not None for fault in row.health.faults}))
 
 
 def repeated(path: Path, spec: SpectrogramSpec, least_s: float, channel: Channel = "mix") -> Iterator[Block]:
@@ -195,7 +220,10 @@ def text(r: dict[str, Any]) -> str:
     for t in r["recordings"]:
         state = "LEAK" if t["alarms"] else "WARNING" if t["warnings"] else "OK"
         score = "no score" if t["score"] is None else f"{t['score']:.3f}"
-        lines.append(f"{t['label']:7} {state:8} {score:>10}  {t['name']}")
+        why = f"  ({', '.join(t['faults'])})" if t["faults"] else ""
+        lines.append(f"{t['label']:7} {state:8} {score:>10}  {t['name']}{why}")
+    if unscored := sum(t["score"] is None for t in r["recordings"]):
+        lines.append(f"{unscored} recordings have no score: a node would report a fault of the sensor, and no leak")
     if r["leaks"]:
         low, high = r["found_interval"]
         lines.append(f"leaks found: {r['found']} of {r['leaks']} (95 % interval {low:.0%} to {high:.0%})")

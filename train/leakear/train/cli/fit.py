@@ -126,7 +126,6 @@ def main(args: argparse.Namespace) -> int:
     for line in divided.lines():
         print(line)
     if args.dry_run:
-        _print_left_out(prepared.left_out)
         return 0
     if args.fresh and worker == 0:
         session.clear(output)
@@ -137,7 +136,7 @@ def main(args: argparse.Namespace) -> int:
         skipped=prepared.left_out,
         attribution=tuple(args.attribution),
         start=args.start or _start(preset, divided),
-        added=_added(divided, preset, args, data.cache),
+        added=_added(divided, recipe, preset, args, data.cache),
     )
     stderr_filter.load_tensorflow()
     run = session.run(job, output, join(), cache=data.cache, jobs=args.jobs)
@@ -173,7 +172,6 @@ def _held(args: argparse.Namespace, preset: Preset) -> list[Recording]:
     folder, manifest = (path, None) if path.is_dir() else (path.parent, path)
     there = argparse.Namespace(**{**vars(args), "data": folder, "manifest": manifest})
     found = data_options.listed(there).prepare(preset.spec)
-    _print_left_out(found.left_out)
     return [dataclasses.replace(r, name=f"held-out/{r.name}") for r in found.recordings]
 
 
@@ -187,13 +185,15 @@ def held_out(train: Sequence[Recording], held: Sequence[Recording], seed: int) -
     return Split("held-out", seed, None, tuple(train), tuple(held))
 
 
-def _added(divided: Split, preset: Preset, args: argparse.Namespace, cache: Path) -> tuple[Recording, ...]:
+def _added(
+    divided: Split, recipe: Recipe, preset: Preset, args: argparse.Namespace, cache: Path
+) -> tuple[Recording, ...]:
     """Return what trains beside the recordings."""
     rate = negatives.sample_rate(divided.train)
     sites = negatives.SITES if args.simulated is None else args.simulated
     wanted = args.simulated is not None or preset.spec.reference == "own"  # the notebook's experiment stays as it is
     made = negatives.simulated(rate, cache, args.jobs, sites) if wanted else []
-    given = negatives.given(args.background, rate, preset.spec, cache) if args.background else []
+    given = negatives.given(recipe.backgrounds, args.background, rate, preset.spec, cache)
     return (*made, *given)
 
 
@@ -218,15 +218,9 @@ def _recipe(preset: Preset, args: argparse.Namespace) -> Recipe:
     )
 
 
-def _print_left_out(left_out: Sequence[tuple[str, str]]) -> None:
-    for name, reason in left_out:
-        print(f"left out: {name}: {reason}")
-    if left_out:
-        print(f"{len(left_out)} recordings were left out")
-
-
 def _print_summary(run: Run) -> None:
-    _print_left_out([(entry["path"], entry["reason"]) for entry in run.info.data["skipped"]])
+    if skipped := run.info.data["skipped"]:
+        print(f"{len(skipped)} recordings were left out: report.html names each")
     print((run.path / "classification_report.txt").read_text(encoding="utf-8"))
     said = run.info.metrics.get("comparison")
     print(f"{comparison.text(said) if said else comparison.NOTHING_HELD_OUT}\n")

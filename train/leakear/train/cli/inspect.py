@@ -37,8 +37,6 @@ def main(args: argparse.Namespace) -> int:
     files.file(output, "-o")
     data = data_options.listed(args, site_pattern=args.site_pattern)
     prepared = data.prepare(networks.find("compact").spec)
-    for name, reason in prepared.left_out:
-        print(f"left out: {name}: {reason}")
     for line in set_report.problems(prepared):
         print(f"problem: {line}")
     set_report.write(output, f"leakear: {printable(args.data.resolve().name)}", data.listed.lines, prepared)

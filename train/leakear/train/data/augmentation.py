@@ -18,7 +18,7 @@ from leakear.edge.audio.recordings import read_wav
 from leakear.edge.audio.resample import Resampler
 from leakear.edge.errors import InputDataError
 from leakear.edge.spec import Samples, SpectrogramSpec
-from leakear.train.data.dataset import SOUND_SUFFIXES
+from leakear.train.data.collection.folders import SOUND_SUFFIXES, sounds
 
 Rng: TypeAlias = np.random.Generator
 
@@ -46,12 +46,8 @@ class Scene:
 
 
 def backgrounds(folder: Path) -> tuple[Path, ...]:
-    """List the sound files under a folder that may be mixed in; InputDataError when there are none."""
-    found = tuple(
-        path
-        for path in sorted(folder.rglob("*"))
-        if path.suffix.lower() in SOUND_SUFFIXES and path.stem not in FLOW_LIKE
-    )
+    """List the sound files under a folder that may be mixed in, without hidden ones. InputDataError for none."""
+    found = tuple(path for path in sounds(folder) if path.stem not in FLOW_LIKE)
     if not found:
         raise InputDataError(f"{folder} holds no background sound ({', '.join(SOUND_SUFFIXES)}): give another folder")
     return found

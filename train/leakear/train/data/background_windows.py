@@ -23,7 +23,7 @@ from leakear.train.data.clips import Codes, encode
 from leakear.train.data.simulated_windows import LOGGER_RATE, Windows
 from leakear.train.processes import processes
 
-VERSION = 1
+VERSION = 2
 """Increased when the same files would give other windows."""
 PER_FILE = 3
 """Windows of each file."""
@@ -53,7 +53,7 @@ def windows(backgrounds: Sequence[Path], spec: SpectrogramSpec, cache: Path, job
 def _file(path: Path, spec: SpectrogramSpec) -> Codes:
     """Return the windows of one file, shape (PER_FILE, rows, frames)."""
     seed = int(hashlib.sha256(path.read_bytes()).hexdigest()[:15], 16)
-    whole = read_wav(path, spec)
+    whole = read_wav(path, spec, channel="mix")
     whole = whole - whole.mean()
     made = []
     for number in range(PER_FILE):

@@ -4,6 +4,7 @@
 notebook's rule, the first window of the whole (changed) file, short ones padded with zeros.
 """
 
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,6 +25,7 @@ from leakear.train.data.dataset import Recording
 Codes: TypeAlias = npt.NDArray[np.uint8]
 """Spectrogram, shape (rows, frames); the network's input is code / 255."""
 
+log = logging.getLogger(__name__)
 _WHOLE_S = 60.0
 """Longest part of a file that is read when only its first window is used, seconds."""
 _TAIL = 0.25
@@ -103,7 +105,7 @@ def windows(path: Path, spec: SpectrogramSpec, channel: Channel = "mix") -> Iter
     """
     length = spec.window_samples
     recent = pending = np.zeros(0, np.float32)
-    for block in read_blocks(path, spec, channel=channel, note=_silently):
+    for block in read_blocks(path, spec, channel=channel, note=log.debug):
         pending = np.concatenate([pending, block.samples])
         while len(pending) >= length:
             recent, pending = pending[:length], pending[length:]
@@ -122,13 +124,9 @@ def _source(path: Path) -> tuple[int, int]:
         return 0, 1  # `read_blocks` raises the same with the reason
 
 
-def _silently(_note: str) -> None:
-    """Drop a note: the survey before the training has told it."""
-
-
 def _whole(path: Path, spec: SpectrogramSpec, channel: Channel) -> Iterator[Samples]:
     limit, parts = round(_WHOLE_S * spec.sample_rate), []
-    for block in read_blocks(path, spec, channel=channel, note=_silently):
+    for block in read_blocks(path, spec, channel=channel, note=log.debug):
         parts.append(block.samples)
         if block.start + len(block.samples) >= limit:
             break

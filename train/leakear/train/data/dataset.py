@@ -14,7 +14,8 @@ from pathlib import Path
 from leakear.edge.errors import InputDataError
 from leakear.edge.texts import printable
 from leakear.train.data.collection.folders import SOUND_SUFFIXES, scan
-from leakear.train.data.manifest import MANIFEST, locate, read
+from leakear.train.data.manifest import MANIFEST, read
+from leakear.train.data.written_paths import WrittenPaths, same_cell
 from leakear.train.runfolder import LABELS
 
 __all__ = ["SOUND_SUFFIXES", "Recording", "digest", "fingerprint", "groups", "listed", "load", "require_classes"]
@@ -201,8 +202,15 @@ def _site(name: str, pattern: str) -> str:
 
 def _from_manifest(data: Path, manifest: Path, fold_column: str, labels: Mapping[str, str]) -> list[Recording]:
     found: dict[Path, Recording] = {}
+    written: dict[Path, str] = {}
+    paths = WrittenPaths(data)
     for row in read(manifest, fold_column, labels):
-        path = locate(data, row.path)
+        path = paths.locate(row.path)
+        if not same_cell(written.setdefault(path, row.path), row.path):
+            raise InputDataError(
+                f"{printable(manifest)}: {printable(written[path])} and {printable(row.path)} both fit "
+                f"{_name(path, data)}: write the path below {printable(data)} in both rows"
+            )
         recording = Recording(
             path, row.label, _name(path, data), row.site, row.fold, row.material, row.sha256, row.kind, row.date
         )

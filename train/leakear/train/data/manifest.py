@@ -19,6 +19,11 @@ from leakear.train.data.collection import labels
 MANIFEST = "manifest.csv"
 """Name of the manifest in a data folder."""
 _SEPARATORS = (",", ";", "\t", "|")
+_TITLE = 20
+"""Rows among which the one that names the columns is looked for."""
+_BEGINNING = 1 << 16
+_SHOWN = 200
+"""Characters of a row that are shown in an error at most."""
 _COLUMNS = {
     "path": ("path", "file", "filename", "filepath", "recording", "audio", "wav", "sound", "name",
              "caminho", "arquivo", "nomedoarquivo", "nomearquivo", "ficheiro", "gravacao", "nome"),
@@ -37,7 +42,7 @@ class ManifestRow:
     """One recording as the manifest describes it."""
 
     path: str
-    """As written; `locate` finds the file."""
+    """As written; `written_paths` finds the file."""
     label: str
     """`NoLeak` or `Leak`."""
     site: str | None
@@ -63,18 +68,26 @@ def read(manifest: Path, fold_column: str = "fold", given: Mapping[str, str] | N
     rows = list(_rows(_text(data, manifest), manifest))
     if not rows:
         raise InputDataError(f"{printable(manifest)} is empty: its first row must name the columns path and label")
-    number, head = rows[0]
+    start = _header(rows, fold_column, manifest)
+    head = rows[start][1]
     columns = _columns(head, fold_column)
-    if "path" not in columns or "label" not in columns:
-        raise InputDataError(
-            f"{printable(manifest)} line {number}: needs columns `path` and `label` (Leak or NoLeak), has "
-            f"{', '.join(map(printable, head))}"
-        )
     read_rows = [
         _row(f"{printable(manifest)} line {number}", row, columns, head, fold_column, given or {})
-        for number, row in rows[1:]
+        for number, row in rows[start + 1 :]
     ]
     return _once(read_rows, manifest)
+
+
+def _header(rows: list[tuple[int, list[str]]], fold_column: str, manifest: Path) -> int:
+    """Return the number of the row that names the columns: the first, or one below the title of the table."""
+    for start, (_, cells) in enumerate(rows[:_TITLE]):
+        if {"path", "label"} <= _columns(cells, fold_column).keys():
+            return start
+    number, head = rows[0]
+    raise InputDataError(
+        f"{printable(manifest)} line {number}: needs columns `path` and `label` (Leak or NoLeak), has "
+        f"{', '.join(map(printable, head))[:_SHOWN]}"
+    )
 
 
 def _text(data: bytes, manifest: Path) -> str:
@@ -96,8 +109,10 @@ def _rows(text: str, manifest: Path) -> Iterator[tuple[int, list[str]]]:
     skipped = 0
     if declared := re.match(r'"?sep=(.)"?\r?\n', text):  # Excel's own line
         text, skipped = text[declared.end() :], 1
-    body = next((line for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")), "")
-    separator = declared[1] if declared else max(_SEPARATORS, key=lambda mark: _named(body, mark))
+    lines = [line for line in text[:_BEGINNING].splitlines() if line.strip() and not line.lstrip().startswith("#")]
+    body = lines[:_TITLE] or [""]
+    named = max(_SEPARATORS, key=lambda mark: max(_named(line, mark) for line in body))
+    separator = declared[1] if declared else named
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=True)
     line = 1
     try:
@@ -149,6 +164,7 @@ def _row(
             f"{where}: {printable(written)!r} in column {printable(head[columns['label']])} is neither Leak nor "
             "NoLeak; write one of them, or give --label VALUE=Leak or --label VALUE=NoLeak"
         )
+    _agree(where, row, columns["label"], head, label)
     return ManifestRow(
         path,
         label,
@@ -159,6 +175,17 @@ def _row(
         written,
         cells.get("date") or None,
     )
+
+
+def _agree(where: str, row: list[str], used: int, head: list[str], label: str) -> None:
+    """Refuse a row whose yes or no in another column says the opposite."""
+    for at, heading in enumerate(head):
+        other = labels.yes_no(row[at], heading) if at < len(row) and at != used else None
+        if other not in (None, label):
+            raise InputDataError(
+                f"{where}: it is {label} by column {printable(head[used])} and {other} by column {printable(heading)}: "
+                "correct one of them"
+            )
 
 
 def _fold(where: str, text: str, column: str) -> int | None:
@@ -181,42 +208,3 @@ def _once(rows: list[ManifestRow], manifest: Path) -> list[ManifestRow]:
                 "delete one of the rows"
             )
     return list(kept.values())
-
-
-def locate(data: Path, written: str) -> Path:
-    r"""Return the file that a cell means: with `\`, in another case or Unicode form, or moved to another machine.
-
-    Where nothing fits, the path as written.
-    """
-    raw = re.sub(r"\\u(dc[89a-f][0-9a-f])", lambda found: chr(int(found[1], 16)), written)  # as `manifest` writes it
-    forms = dict.fromkeys([written, raw, written.replace("\\", "/")])
-    for form in forms:
-        if "\0" not in form and (data / form).is_file():
-            return data / form
-    parts = [part for part in re.split(r"[\\/]+", written) if part not in ("", ".")]
-    for first in range(len(parts)):
-        if found := _descend(data, parts[first:]):
-            return found
-    return data / written.replace("\0", "")
-
-
-def _descend(folder: Path, parts: list[str]) -> Path | None:
-    """Find a path below a folder, whatever the case and the form of accents; None where it is not or not unique."""
-    for number, part in enumerate(parts):
-        try:
-            entries = list(folder.iterdir())
-        except OSError:
-            return None
-        same = [e for e in entries if e.name == part] or [e for e in entries if _same(e.name, part)]
-        if not same and number == len(parts) - 1:
-            same = [e for e in entries if _same(e.stem, part) and e.is_file()]
-        if len(same) != 1:
-            return None
-        folder = same[0]
-    return folder if folder.is_file() else None
-
-
-def _same(a: str, b: str) -> bool:
-    import unicodedata
-
-    return unicodedata.normalize("NFC", a).casefold() == unicodedata.normalize("NFC", b).casefold()

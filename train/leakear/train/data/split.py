@@ -13,6 +13,7 @@ import numpy as np
 
 from leakear.edge.errors import InputDataError
 from leakear.train.data.dataset import Recording, groups, require_classes
+from leakear.train.runfolder import LABELS
 
 WAYS = ("site", "file", "none")
 _PARTS = 5
@@ -106,7 +107,10 @@ def _by_file(recordings: Sequence[Recording], seed: int) -> list[bool]:
     try:
         _, held = train_test_split(range(len(labels)), test_size=1 / _PARTS, random_state=seed, stratify=labels)
     except ValueError as error:
-        raise InputDataError(f"too few recordings to split by file: {error}") from error
+        counts = " and ".join(f"{labels.count(label)} of {label}" for label in LABELS)
+        raise InputDataError(
+            f"too few recordings to split by file: {counts}; record more, or give --split none"
+        ) from error
     chosen = set(held)
     return [index in chosen for index in range(len(labels))]
 

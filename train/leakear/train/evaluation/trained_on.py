@@ -1,6 +1,7 @@
 """Which recordings a model was trained on: digests of their sound travel in the run folder and in the model file."""
 
 import hashlib
+import logging
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from leakear.edge.errors import InputDataError
 from leakear.edge.spec import SpectrogramSpec
 from leakear.train.data.dataset import Recording
 
+log = logging.getLogger(__name__)
 KEY = "sounds"
 """Key of the digests in `data` of run.json, and in `training.data` of a model file."""
 DIGITS = 16
@@ -23,7 +25,7 @@ MOST = 5000
 def digest(path: Path) -> str:
     """Return a digest of a recording's decoded sound: the same for a WAV, its FLAC copy and another name."""
     found = hashlib.sha256()
-    for block in read_blocks(path, SpectrogramSpec()):
+    for block in read_blocks(path, SpectrogramSpec(), channel="mix", note=log.debug):
         found.update(np.rint(block.samples * 32767).astype("<i2").tobytes())
     return found.hexdigest()[:DIGITS]
 

@@ -59,7 +59,7 @@ def loop(paths: list[Path], rng: np.random.Generator) -> Array:
     rise = np.sin(np.linspace(0, np.pi / 2, fade, dtype=np.float32))
     parts = []
     for k in chosen:
-        sound = read_wav(paths[k], SpectrogramSpec())
+        sound = read_wav(paths[k], SpectrogramSpec(), channel="mix")
         sound = sound / max(float(np.sqrt(np.mean(sound**2))), 1e-6)
         sound[:fade] *= rise
         sound[-fade:] *= rise[::-1]

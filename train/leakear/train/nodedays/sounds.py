@@ -14,7 +14,6 @@ from leakear.train.simulator.noise import NoiseStream
 from leakear.train.simulator.render import Spectra
 from leakear.train.simulator.site import Site
 from leakear.train.simulator.units import HOP, RATE, Array
-from leakear.train.stderr_filter import silenced
 
 BAND_HZ = (60.0, 1800.0)
 LOGGER_HZ = 1950.0
@@ -41,8 +40,7 @@ def simulated_leak(number: int, seconds: float = 60.0) -> Array:
 @lru_cache(maxsize=64)
 def read(paths: tuple[Path, ...], cut_hz: float | None) -> Array:
     """Read the recordings of one date one after the other, less their mean, shape (n,)."""
-    with silenced():  # libsndfile's MP3 decoder writes warnings to standard error
-        parts = [read_wav(path, SpectrogramSpec()) for path in paths]
+    parts = [read_wav(path, SpectrogramSpec(), channel="mix") for path in paths]
     sound = np.concatenate([part - part.mean() for part in parts])
     if len(sound) < RATE:
         sound = np.tile(sound, -(-RATE // max(1, len(sound))))

@@ -16,8 +16,9 @@ import soundfile
 from tqdm import tqdm
 
 from leakear.edge import files
-from leakear.edge.audio.recordings import read_wav
+from leakear.edge.audio.recordings import rate_and_channels, read_wav
 from leakear.edge.audio.resample import Resampler
+from leakear.edge.errors import InputDataError
 from leakear.edge.spec import Samples, SpectrogramSpec
 from leakear.train import simulator
 from leakear.train.data import augmentation, dataset
@@ -41,8 +42,8 @@ def sample_rate(recordings: Sequence[Recording]) -> int:
     found = []
     for recording in recordings:
         try:
-            found.append(int(soundfile.info(recording.path).samplerate))
-        except (soundfile.SoundFileError, OSError):
+            found.append(rate_and_channels(recording.path)[0])
+        except InputDataError:
             continue  # named later, where it is read
     rates, counts = np.unique(found or [RATE], return_counts=True)
     return int(np.clip(rates[counts.argmax()], LEAST_RATE, RATE))
@@ -67,18 +68,17 @@ def simulated(rate: int, cache: Path, jobs: int | None = None, sites: int = SITE
     )
 
 
-def given(folder: Path, rate: int, spec: SpectrogramSpec, cache: Path) -> list[Recording]:
-    """Return a window of each sound of a folder, limited as recordings at this sample rate are."""
-    sounds = augmentation.backgrounds(folder)
+def given(sounds: Sequence[Path], folder: Path, rate: int, spec: SpectrogramSpec, cache: Path) -> list[Recording]:
+    """Return a window of each of these sounds below a folder, limited as recordings at this sample rate are."""
     if len(sounds) > GIVEN:
         chosen = np.random.default_rng(0).permutation(len(sounds))[:GIVEN]
-        sounds = tuple(sounds[number] for number in np.sort(chosen))
+        sounds = [sounds[number] for number in np.sort(chosen)]
     found = []
     for sound in tqdm(sounds, "given sounds", disable=None):
-        facts = json.dumps([hashlib.sha256(sound.read_bytes()).hexdigest(), rate, spec.to_json()])
+        facts = json.dumps([hashlib.sha256(sound.read_bytes()).hexdigest(), rate, spec.to_json(), "mix"])
         path = cache / "given" / f"{hashlib.sha256(facts.encode()).hexdigest()[:24]}.wav"
         if not path.is_file():
-            whole = read_wav(sound, spec)
+            whole = read_wav(sound, spec, channel="mix")
             length = round(WINDOW_S * spec.sample_rate)
             _write(path, augmentation.loop(whole, length, 0, round(0.05 * spec.sample_rate)), spec.sample_rate, rate)
         name = f"given/{sound.relative_to(folder)}"

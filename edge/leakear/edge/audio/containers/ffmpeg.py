@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import struct
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -10,13 +9,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from leakear.edge.audio.containers import ogg, riff
+from leakear.edge.audio.containers import ogg, riff, whole
 from leakear.edge.audio.containers.views import Part, SoundError
 
 _KINDS = {
     b"\x1a\x45\xdf\xa3": "WebM or Matroska",
     b"#!AMR": "AMR",
-    b"0&\xb2u\x8ef\xcf\x11": "WMA",
+    whole.ASF: "WMA",
     b"wvpk": "WavPack",
     b"MAC ": "Monkey's Audio",
     b"TTA1": "TTA",
@@ -45,10 +44,9 @@ def decoded(path: Path, file: BinaryIO, name: str, end: int) -> Iterator[Part]:
         raise SoundError(
             f"is {name}, which needs ffmpeg: install it (sudo apt-get install ffmpeg), or convert the file to WAV"
         )
-    if name.startswith("MP4"):
-        _check_boxes(file, end)
-    elif name in ("FLAC in Ogg", "Speex") and len(ogg.parts(file, 0, end)) > 1:
-        raise SoundError("holds several recordings, one after the other; divide it with ffmpeg")
+    whole.check(file, name, end)
+    if name in ("FLAC in Ogg", "Speex") and len(ogg.parts(file, 0, end)) > 1:
+        raise SoundError(whole.SEVERAL)
     with tempfile.TemporaryFile() as said:
         with subprocess.Popen(_command(program, path), stdout=subprocess.PIPE, stderr=said) as process:
             assert process.stdout is not None
@@ -78,23 +76,3 @@ def _refused(said: BinaryIO, name: str) -> SoundError:
     lines = said.read(2000).decode(errors="replace").strip().splitlines() or ["no reason given"]
     why = lines[0].rpartition("] ")[2][:160]
     return SoundError(f"cannot be read whole as {name} (ffmpeg: {why}); copy it again, or convert it to WAV")
-
-
-def _check_boxes(file: BinaryIO, end: int) -> None:
-    """Refuse an MP4 file that ends within a box, or without its index. Source: ISO 14496-12."""
-    at, names = 0, set()
-    while at + 8 <= end:
-        file.seek(at)
-        size, name = struct.unpack(">I4s", file.read(8))
-        if size == 1:
-            size = struct.unpack(">Q", file.read(8).rjust(8, b"\0"))[0]
-        if size == 0:
-            size = end - at
-        if size < 8 or at + size > end:
-            raise SoundError(f"is truncated: it ends within its part {name.decode('latin-1')!r}; copy it again")
-        if name == b"moov" and name in names:
-            raise SoundError("holds two recordings, one after the other; divide it with ffmpeg")
-        names.add(name)
-        at += size
-    if b"moov" not in names:
-        raise SoundError("is truncated: the recorder did not write its index (moov); record it again")

@@ -33,9 +33,12 @@ def parts(file: BinaryIO, start: int, end: int) -> Part:
     sounding = frames * channels * _WIDTH.get(subtype, 1 << 20)
     if promised[0] == promised[1] == frames and end - start - sounding > _BEHIND and (stop is None or stop < end):
         raise SoundError(f"holds {end - start - sounding} bytes behind its sound; convert it with sox or ffmpeg")
-    return Part(View(file, start, end - start))
+    return Part(View(file, start, end - start), [NO_LENGTH] if kind in _ENDLESS else [])
 
 
+_ENDLESS = ("IRCAM", "PAF", "PVF")
+"""Formats without a length."""
+NO_LENGTH = "its format does not say how long it is: a missing end cannot be noticed"
 _WIDTH = {"PCM_S8": 1, "PCM_U8": 1, "PCM_16": 2, "PCM_24": 3, "PCM_32": 4, "FLOAT": 4, "DOUBLE": 8}
 """Bytes of a sample."""
 _BEHIND = 8192

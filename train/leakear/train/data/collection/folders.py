@@ -46,6 +46,7 @@ def scan(data: Path, given: Mapping[str, str]) -> Listing:
     """List the sound files under a data folder. `given`: folder name → label, from --label. Raises InputDataError."""
     listing = Listing()
     used: set[str] = set()
+    misspelt: set[str] = set()
     for folder, names in _walk(data, listing):
         chain = folder.relative_to(data).parts
         taken = [name for name in names if _is_sound(name, listing)]
@@ -54,11 +55,17 @@ def scan(data: Path, given: Mapping[str, str]) -> Listing:
         if not chain:
             listing.missed["in no class folder"] += len(taken)
             continue
-        label, decided = labels.of_folders(chain, given, str(data))
+        try:
+            label, decided = labels.of_folders(chain, given, str(data))
+        except labels.MisspeltError as error:
+            misspelt.update(error.names)
+            continue
         used.add(decided)
         remark = "  (--label)" if decided in given else "" if decided.startswith(label) else _BY_RULE
         listing.folders["/".join(chain), label, remark] += len(taken)
         listing.files += [(folder / name, label, "/".join(chain)) for name in taken]
+    if misspelt:
+        raise labels.MisspeltError(misspelt, str(data))
     for name in given:
         if name not in used:
             raise InputDataError(f"--label {printable(name)}: {printable(data)} holds no such folder with sound files")
@@ -96,5 +103,7 @@ def _walk(data: Path, listing: Listing) -> Iterator[tuple[Path, list[str]]]:
             folders.clear()
             continue
         seen.add(real)
+        for name in _SYSTEM.intersection(folders):
+            listing.missed[f"folder {name} (of the system)"] += 1
         folders[:] = sorted(name for name in folders if not name.startswith(".") and name not in _SYSTEM)
         yield Path(place), sorted(names)

@@ -6,6 +6,7 @@ means NoLeak in another spelling would so become a leak: it is refused.
 
 import argparse
 import re
+import shlex
 import unicodedata
 from collections.abc import Iterable, Mapping
 
@@ -21,6 +22,20 @@ _NO_LEAK_WHOLE = ("nl", "nol", "normal", "dry", "nenhum", "semvaz")
 _LEAK = ("leak", "withleak", "withaleak", "vazamento", "comvazamento", "fuga", "comfuga", "vaza")
 _YES, _NO = ("yes", "y", "sim", "s", "true", "1", "verdadeiro"), ("no", "n", "nao", "false", "0", "falso")
 _YES_NO_COLUMNS = ("leak", "leakage", "vazamento", "fuga", "isleak", "hasleak")
+
+
+class MisspeltError(InputDataError):
+    """Folders whose names mean NoLeak in another spelling."""
+
+    def __init__(self, names: Iterable[str], where: str) -> None:
+        self.names = sorted(set(names))
+        given = " ".join(f"--label {shlex.quote(printable(name) + '=NoLeak')}" for name in self.names)
+        one = len(self.names) == 1
+        super().__init__(
+            f"{printable(where)}: the {'folder' if one else 'folders'} {', '.join(map(printable, self.names))} "
+            f"{'seems' if one else 'seem'} to mean NoLeak, but only names that begin with NoLeak do: rename "
+            f"{printable(self.names[0]) if one else 'them'} to NoLeak…, or give {given}"
+        )
 
 
 def plain(text: str) -> str:
@@ -42,7 +57,7 @@ def of_folders(names: Iterable[str], given: Mapping[str, str], where: str) -> tu
     """Return the label of a file in these folders, outermost first, and the name that decided.
 
     The innermost name in `given` decides, else one that begins with NoLeak or Leak, else the outermost.
-    Raises InputDataError for another spelling of NoLeak, and for folders that contradict each other.
+    Raises MisspeltError for another spelling of NoLeak, and InputDataError for folders that contradict each other.
     """
     chain = list(names)
     for depth in range(len(chain), 0, -1):
@@ -62,10 +77,7 @@ def _of_folder(name: str, where: str) -> str | None:
     if name.startswith(NO_LEAK):
         return NO_LEAK
     if means_no_leak(name):
-        raise InputDataError(
-            f"{printable(where)}: the folder {printable(name)} seems to mean NoLeak, but only names that begin with "
-            f"NoLeak do: rename {printable(name)} to NoLeak, or give --label '{printable(name)}=NoLeak'"
-        )
+        raise MisspeltError([name], where)
     return LEAK if name.startswith(LEAK) else None
 
 
@@ -87,6 +99,12 @@ def of_cell(text: str, column: str, given: Mapping[str, str]) -> str | None:
     first = plain(re.split(r"[^\w]|_", value.strip())[0])
     if plain(value) in (*_LEAK, "l") or first in _LEAK:
         return LEAK
-    if plain(column) in _YES_NO_COLUMNS and plain(value) in (*_YES, *_NO):
-        return LEAK if plain(value) in _YES else NO_LEAK
-    return None
+    return yes_no(value, column)
+
+
+def yes_no(text: str, column: str) -> str | None:
+    """Return the label that a cell means in a column that asks for yes or no; None where it is no such cell."""
+    value = plain(re.sub(r"^([01])[.,]0+$", r"\1", text.strip()))
+    if plain(column) not in _YES_NO_COLUMNS or value not in (*_YES, *_NO):
+        return None
+    return LEAK if value in _YES else NO_LEAK

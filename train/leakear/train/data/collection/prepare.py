@@ -1,11 +1,12 @@
 """Listed recordings → the ones to train on: heard once, contradictions refused, useless ones left out by name."""
 
+import logging
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from leakear.edge.audio.channels import Choice, described
+from leakear.edge.audio.channels import Choice, told
 from leakear.edge.audio.recordings import read_blocks
 from leakear.edge.errors import InputDataError
 from leakear.edge.spec import SpectrogramSpec
@@ -13,8 +14,11 @@ from leakear.edge.texts import printable
 from leakear.train.data import augmentation
 from leakear.train.data.collection import duplicates
 from leakear.train.data.collection.duplicates import Same
+from leakear.train.data.collection.folders import SOUND_SUFFIXES
 from leakear.train.data.collection.survey import UNUSABLE, Facts, survey
 from leakear.train.data.dataset import Listed, Recording, require_classes
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -32,13 +36,8 @@ class Prepared:
 
     def lines(self) -> Iterator[str]:
         """Yield what a person should know before training."""
+        yield from told((facts.channels for facts in self.facts), self.channel)
         several = [facts for facts in self.facts if facts.channels > 1]
-        if several:
-            counts = ", ".join(map(str, sorted({facts.channels for facts in several})))
-            yield (
-                f"{len(several)} recordings have {counts} channels; heard: {described(self.channel)} "
-                "(--channel N|mix|all)"
-            )
         silent = Counter(number for facts in several for number in facts.silent_channels)
         for number, count in sorted(silent.items()):
             yield f"channel {number} of {count} recordings is digital silence"
@@ -88,14 +87,12 @@ def backgrounds(folder: Path, spec: SpectrogramSpec) -> tuple[tuple[Path, ...], 
     Each is read once here, so that a bad one costs no recording later. Raises InputDataError when none is left.
     """
     good: list[Path] = []
-    bad: list[tuple[str, str]] = []
+    hidden = (path for path in sorted(folder.rglob(".*")) if path.suffix.lower() in SOUND_SUFFIXES)
+    bad = [(printable(path.relative_to(folder)), "is hidden") for path in hidden]
     for path in augmentation.backgrounds(folder):
         name = printable(path.relative_to(folder))
-        if any(part.startswith(".") for part in path.relative_to(folder).parts):
-            bad.append((name, "is hidden"))
-            continue
         try:
-            for _ in read_blocks(path, spec, channel="mix", note=lambda _: None):
+            for _ in read_blocks(path, spec, channel="mix", note=log.debug):
                 pass
             good.append(path)
         except InputDataError as error:

@@ -35,6 +35,8 @@ from leakear.train.processes import processes
 VERSION = 1
 UNUSABLE = ("nan", "digital_silence", "stuck", "clipping")
 """Faults of a sensor whose windows hold no sound of the pipe: they are not trained on."""
+SHORTEST_S = 1.0
+"""A shorter recording is not trained on: repeated to a window, it sounds like a machine."""
 _SILENT = 2e-5
 """Largest sample of a channel that is digital silence."""
 
@@ -73,6 +75,8 @@ class Facts:
         """Return why no window can be used; empty: some can. `clipped`: clipped windows can be used."""
         if self.error:
             return self.error
+        if self.seconds < SHORTEST_S:
+            return f"lasts {self.seconds:.2f} s, and {SHORTEST_S:g} s are needed; record longer"
         bad = {name: n for name, n in self.faults.items() if name in UNUSABLE and not (clipped and name == "clipping")}
         if self.windows and sum(bad.values()) >= self.windows:
             name = max(bad, key=lambda fault: bad[fault])
