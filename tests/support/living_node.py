@@ -73,6 +73,7 @@ class Life:
         assert self.node.link is not None
         for _ in range(4000):
             self.node.link.pump()
+            self.controls.dispatcher.tick()
             if found := done():
                 return found
             time.sleep(0.005)

@@ -118,7 +118,7 @@ def _assemble(
     if link:
         commands = settings.commands
         controls = NodeControls(
-            commands, detector=detector, reporter=reporter, evidence=evidence, store=store,
+            commands, detector=detector, reporter=reporter, evidence=evidence, store=store, idle=lambda: link.idle,
             resender=Resender(outbox, link),
         )  # fmt: skip
         parts, dispatcher = _connected(settings, given.observers, controls, link), controls.dispatcher
@@ -150,7 +150,10 @@ def _connected(settings: Settings, observers: tuple[Observer, ...], controls: No
     model, options = controls.model_control, settings.homeassistant
     discovery = Discovery(settings.node.identity, options, __version__, settings.node.telemetry_s)
     former = link.empty_left_behind(discovery.topic)
-    tickers: tuple[Callable[[float], None], ...] = (controls.resender.tick,)
+    tickers: tuple[Callable[[float], None], ...] = (
+        controls.resender.tick,
+        controls.dispatcher.tick,
+    )
     if options.discovery != "off":
         tickers = (*tickers, Introduction(discovery, link, controls.reporter.send_state).tick)
     return NodeParts(
