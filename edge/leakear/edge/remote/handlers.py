@@ -34,6 +34,7 @@ from leakear.edge.node.detector import Detector
 from leakear.edge.node.events import muted_text, state_message
 from leakear.edge.node.reporter import Reporter
 from leakear.edge.node.status import NodeStatus
+from leakear.edge.recording.recorder import Recorder
 from leakear.edge.remote import selftest
 from leakear.edge.remote.calibrate import CalibrationControl
 from leakear.edge.remote.model_store import ModelStore
@@ -55,10 +56,11 @@ class NodeControls:
         evidence: Evidence,
         store: ModelStore,
         resender: Resender,
+        recorder: Recorder,
         idle: Callable[[], bool | None],
     ) -> None:
         self.reporter = reporter
-        self.resender = resender
+        self.resender, self.recorder = resender, recorder
         self._detector, self._evidence, self._store = detector, evidence, store
         self.model_control = ModelControl(detector, reporter, store, options.max_model_bytes)
         self.calibration = CalibrationControl(detector, reporter)
@@ -122,9 +124,9 @@ class NodeControls:
         """Send acknowledged events again."""
         return self.resender.handle(request)
 
-    def record(self, _: RecordRequest) -> RecordResult:
-        """Record at an exact time."""
-        raise CommandRefused("not yet")
+    def record(self, request: RecordRequest) -> RecordResult:
+        """Record at an exact time, or say how far a recording is."""
+        return self.recorder.handle(request)
 
     def _mute_end(self, text: str) -> float:
         until, now = parse_utc(text), self.reporter.now[1]
