@@ -1,6 +1,6 @@
 """The time of a sample: against a device whose drift and hand-over jitter are known."""
 
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 
 import numpy as np
 import pytest
@@ -45,6 +45,7 @@ def test_drift_and_time_are_found_within_what_is_stated(ppm: float) -> None:
     device.run(300)
     timing = device.clock.timing
     assert timing is not None
+    assert {type(value) for value in (device.clock.time_of(5), *astuple(timing))} == {float}  # they go into messages
     assert abs(device.error_s()) <= timing.uncertainty_s < 0.002
     assert abs(timing.drift_ppm - ppm) <= timing.drift_uncertainty_ppm < 20
 
