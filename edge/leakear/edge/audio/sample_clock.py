@@ -21,8 +21,10 @@ POINT_S = 1.0
 """s of sound that make one point of the line"""
 POINTS = 300
 """points in use: the line follows temperature within minutes"""
-LEAST_POINTS = 8
-"""points from which the line is used"""
+LEAST_POINTS = 15
+"""points from which the line is used: a server's first seconds may all be wrong alike"""
+RECENT_POINTS = 10
+"""newest points; what they lie off the line together is added to the uncertainty: one of both is wrong"""
 CORRELATED = 5
 """neighbouring points whose errors are alike: so many count as one"""
 LARGEST_DRIFT = 2e-3
@@ -123,8 +125,10 @@ class SampleClock:
         if abs(line.slope) > LARGEST_DRIFT:
             self.timing = None
             return
+        recent = points[-RECENT_POINTS:]
+        off_s = abs(float(np.median(recent[:, 1] - line.at_s - line.slope * (recent[:, 0] - line.x))))
         ahead = float(points[-1, 0]) - line.x
-        error_s = 2 * math.hypot(line.error_s, line.slope_error * ahead)
+        error_s = off_s + 2 * math.hypot(line.error_s, line.slope_error * ahead)
         self.timing = Timing(
             drift_ppm=(1 / (1 + line.slope) - 1) * 1e6,
             drift_uncertainty_ppm=2e6 * line.slope_error,
