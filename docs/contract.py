@@ -20,8 +20,9 @@ import yaml
 from leakear.edge.fields import MAX_INTEGER, Rule, declared
 from leakear.edge.messages import requests as rq
 from leakear.edge.messages import results as rs
+from leakear.edge.messages.identifiers import NAME
+from leakear.edge.messages.recordings import Recording, RecordResult
 from leakear.edge.messages.reports import (
-    NAME,
     Availability,
     CommandResult,
     DecidedOn,
@@ -33,6 +34,7 @@ from leakear.edge.messages.reports import (
     State,
     Telemetry,
 )
+from leakear.edge.messages.timing import ClockBound, SampleClock
 
 FOLDER = Path(__file__).resolve().parent
 PRINTABLE = r"^[^\u0000-\u001f\u007f-\u009f\u2028\u2029]*$"
@@ -41,6 +43,9 @@ MODEL = ModelRef(id="leakear-factory-1", sha256="5f" * 32)
 MOMENT, START, END = "2026-11-22T14:43:23.120Z", "2026-11-22T14:43:13.000Z", "2026-11-22T14:43:23.000Z"
 EVENT_ID = "019ab2c4-5d6e-7f80-9a1b-2c3d4e5f6071"
 
+RECORDING_ID = "019ab2c4-5d6e-7f80-9a1b-2c3d4e5f6073"
+CHRONY = ClockBound(source="chrony", bound_s=0.0008)
+SAMPLES = SampleClock(drift_ppm=-23.4, drift_uncertainty_ppm=1.2, uncertainty_s=0.0004)
 LEARNT = Learning(background_ready=True, nights_known=12, may_say="all")
 
 EXAMPLES: dict[str, list[Message]] = {
@@ -49,13 +54,14 @@ EXAMPLES: dict[str, list[Message]] = {
             site="hillside", node="pit-7", state="LEAK", since="2026-11-22T14:13:23.000Z", score=0.97,
             level_dbfs=-48.2, noise_floor_dbfs=-51.9, faults=(), threshold=0.5, muted_until=None, model=MODEL,
             threshold_from="model", limit_db=2.4, learning=LEARNT,
-            firmware="0.1.0", window_end=END, window_s=10.0, step_s=10.0, clock_synced=True, seq=41, queue_depth=0,
+            firmware="0.1.0", window_end=END, window_s=10.0, step_s=10.0, clock_synced=True, clock=CHRONY,
+            sample_clock=SAMPLES, seq=41, queue_depth=0,
         ),
         State(
             site="hillside", node="pit-7", state="SENSOR_FAULT", since=START, score=None, level_dbfs=None,
             noise_floor_dbfs=None, faults=("no-audio",), threshold=0.5, muted_until=MOMENT, model=MODEL,
             staged_model=ModelRef(id="leakear-factory-2", sha256="a0" * 32), firmware="0.1.0", window_end=None,
-            window_s=10.0, step_s=10.0, clock_synced=False, seq=0, queue_depth=3,
+            window_s=10.0, step_s=10.0, clock_synced=False, clock=ClockBound(source="none"), seq=0, queue_depth=3,
         ),
     ],
     "event": [
@@ -80,7 +86,7 @@ EXAMPLES: dict[str, list[Message]] = {
             score=0.03, windows_produced=8640, windows_scored=8638, windows_discarded=2, windows_dropped=0,
             overruns=1, reconnects=2, real_time_factor=0.01, queue_depth=0, queue_bytes=4096, temperature_c=41.5,
             disk_free_bytes=9_000_000_000, rss_bytes=96_000_000, certificate_expires="2027-11-22T00:00:00.000Z",
-            clock_synced=True, limit_db=2.4, learning=LEARNT,
+            clock_synced=True, clock=CHRONY, sample_clock=SAMPLES, limit_db=2.4, learning=LEARNT,
         ),
     ],
     "spectrum": [Spectrum(time=END, low_hz=0.0, high_hz=11025.0, db=tuple(-60.0 - 0.5 * i for i in range(64)))],
@@ -93,7 +99,8 @@ EXAMPLES: dict[str, list[Message]] = {
     "cmd-selftest": [rq.Request(id="ask-1")],
     "cmd-set": [rq.SetRequest(id="ask-1", threshold=0.6), rq.SetRequest(id="ask-3", as_configured=True),
                 rq.SetRequest(id="ask-2", mute_until=MOMENT)],
-    "cmd-clip": [rq.ClipRequest(id="ask-1", event_id=EVENT_ID)],
+    "cmd-clip": [rq.ClipRequest(id="ask-1", event_id=EVENT_ID),
+                 rq.ClipRequest(id="ask-2", event_id=RECORDING_ID, wanted=(4, 17))],
     "cmd-calibrate": [rq.CalibrateRequest(id="ask-1", action="start", hours=8.0),
                       rq.CalibrateRequest(id="ask-2", action="not_a_leak")],
     "cmd-model": [
@@ -102,11 +109,29 @@ EXAMPLES: dict[str, list[Message]] = {
     ],
     "cmd-watch": [rq.WatchRequest(id="ask-1", seconds=60.0)],
     "cmd-resend": [rq.ResendRequest(id="ask-1", from_seq=38, to_seq=40)],
+    "cmd-record": [rq.RecordRequest(id="ask-1", recording=RECORDING_ID, start=START, seconds=30.0),
+                   rq.RecordRequest(id="ask-2", action="status", recording=RECORDING_ID),
+                   rq.RecordRequest(id="ask-3", action="list")],
+    "result-record": [
+        RecordResult(recordings=(
+            Recording(
+                id=RECORDING_ID, trigger="command", state="kept", start=START, seconds=30.0, heard_s=30.0, rate=22050,
+                start_s=1795358593.000012, uncertainty_s=0.0009, clock=CHRONY, sample_clock=SAMPLES, gain_db=24.08,
+                level_dbfs=-71.3, device="USB Audio: - (hw:Device,0)", device_rate=48000, size=901234, parts=19,
+                sha256="7d" * 32,
+            ),
+        )),
+        RecordResult(recordings=(
+            Recording(id=RECORDING_ID, trigger="command", state="failed", start=START, seconds=30.0, heard_s=12.5,
+                      rate=22050, reason="Sound was lost in the middle of the recording: record again."),
+        )),
+    ],
     "result-resend": [rs.ResendResult(events=3, next_seq=None), rs.ResendResult(events=200, next_seq=238)],
     "result-watch": [rs.WatchResult(seconds=60.0)],
     "result-set": [rs.SetResult(threshold=0.6, step_s=10.0, muted_until=None)],
     "result-model": [rs.ModelResult(stage="receiving", next_part=1, parts=3)],
-    "result-clip": [rs.ClipPart(event_id=EVENT_ID, part=0, parts=1, media_type="audio/flac", data="ZkxhQw==")],
+    "result-clip": [rs.ClipPart(event_id=EVENT_ID, part=0, parts=1, media_type="audio/flac", data="ZkxhQw==", size=4,
+                                sha256="c2" * 32)],
     "result-selftest": [
         rs.SelftestResult(passed=False, checks=(rs.Check(name="clock", ok=False, detail="not synchronised"),)),
     ],

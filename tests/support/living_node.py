@@ -17,6 +17,9 @@ from typing import Any, Self
 import numpy as np
 
 from leakear.edge.audio.blocks import Block
+from leakear.edge.audio.capture import CaptureStatus
+from leakear.edge.audio.sample_clock import Timing
+from leakear.edge.clock_bound import Bound
 from leakear.edge.compose import open_node
 from leakear.edge.messages.reports import CommandResult
 from leakear.edge.node.node import Node
@@ -73,6 +76,7 @@ class Life:
         assert self.node.link is not None
         for _ in range(4000):
             self.node.link.pump()
+            self.controls.dispatcher.tick()
             if found := done():
                 return found
             time.sleep(0.005)
@@ -91,7 +95,8 @@ def living_node(broker: Broker, folder: Path, **sections: dict[str, Any]) -> Ite
     }
     merged = {name: given.get(name, {}) | sections.get(name, {}) for name in {*given, *sections}}
     settings = Settings.from_mapping(merged, environment={})
-    with open_node(settings, TrueClock()) as node:
+    capture = CaptureStatus(device="Script", native_rate=48000, timing=Timing(0.0, 1.0, 0.0003))
+    with open_node(settings, TrueClock(), capture=capture, bound=lambda: Bound("chrony", 0.0004)) as node:
         node.open()
         life = Life(node, settings)
         life.pump_until(lambda: node.link is not None and node.link.connected, "connection")

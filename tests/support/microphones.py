@@ -41,7 +41,9 @@ def started(script: Script, options: CaptureOptions = QUICK) -> tuple[Capture, C
     """Return a capture whose stream is open, and what gives its next block."""
     capture = Capture(options, SPEC, script)
     items = iter(capture)
-    opener = threading.Timer(0.05, lambda: script.deliver and script.deliver(SOUND[:4800, : script.channels], False))
+    opener = threading.Timer(
+        0.05, lambda: script.deliver and script.deliver(SOUND[:4800, : script.channels], False, None)
+    )
     opener.start()
     first = next(items)
     opener.join()

@@ -37,8 +37,8 @@ def boot_id() -> str:
 
 def kernel_synced() -> bool:
     """Whether the kernel's clock is synchronised: by adjtimex, or by timesyncd's file where a sandbox forbids that."""
-    status = _adjtimex_status()
-    return TIMESYNC.exists() if status is None else not status & STA_UNSYNC
+    timex = adjtimex()
+    return TIMESYNC.exists() if timex is None else not timex.status & STA_UNSYNC
 
 
 def elapsed() -> float:
@@ -102,8 +102,8 @@ class Clock:
         self.faults.clear()
 
 
-class _Timex(ctypes.Structure):
-    """`struct timex` of the C library: only `modes` and `status` are used; the rest is room for it."""
+class Timex(ctypes.Structure):
+    """`struct timex` of the C library: `modes`, `maxerror` (µs) and `status` are used; the rest is room for it."""
 
     _fields_ = (
         ("modes", ctypes.c_uint),
@@ -116,14 +116,14 @@ class _Timex(ctypes.Structure):
     )
 
 
-def _adjtimex_status() -> int | None:
-    """Status bits of adjtimex; None where it may not be called."""
+def adjtimex() -> Timex | None:
+    """Ask the kernel about its clock (adjtimex(2)), changing nothing; None where it may not be asked."""
     try:
-        adjtimex = ctypes.CDLL(None).adjtimex
+        call = ctypes.CDLL(None).adjtimex
     except (OSError, AttributeError):
         return None
-    buffer = _Timex()
-    return None if adjtimex(ctypes.byref(buffer)) < 0 else int(buffer.status)
+    buffer = Timex()
+    return None if call(ctypes.byref(buffer)) < 0 else buffer
 
 
 @dataclass

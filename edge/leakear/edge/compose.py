@@ -10,6 +10,7 @@ from functools import partial
 
 from leakear.edge import __version__
 from leakear.edge.audio.capture import CaptureStatus
+from leakear.edge.clock_bound import UNKNOWN, Bound
 from leakear.edge.evidence.recorder import Evidence
 from leakear.edge.messages.reports import Event
 from leakear.edge.mqtt.homeassistant import Discovery, Introduction
@@ -26,6 +27,7 @@ from leakear.edge.node.restart_count import RestartCounter
 from leakear.edge.node.systemd import Notifier
 from leakear.edge.outbox.queue import Outbox
 from leakear.edge.pipeline import Result
+from leakear.edge.recording.recorder import Recorder
 from leakear.edge.remote.handlers import NodeControls
 from leakear.edge.remote.model_store import ModelStore
 from leakear.edge.remote.resend import Resender
@@ -42,6 +44,7 @@ class Given:
 
     clock: TimeKeeper
     capture: CaptureStatus
+    bound: Callable[[], Bound]
     observers: tuple[Observer, ...]
 
 
@@ -77,12 +80,14 @@ def open_node(
     connect: bool = True,
     monotonic: Callable[[], float] = time.monotonic,
     capture: CaptureStatus | None = None,
+    bound: Callable[[], Bound] = lambda: UNKNOWN,
     observers: tuple[Observer, ...] = (),
 ) -> Iterator[Node]:
     """Yield a node ready to run; at the end its link is stopped and its outbox closed, whatever happens.
 
     `connect`: whether it talks to a broker. `monotonic`: the outbox's clock, s; a simulated day brings its own.
-    `capture`: status of the microphone, filled by `Capture`. `observers`: called with every result and its event.
+    `capture`: status of the microphone, filled by `Capture`. `bound`: how well the clock is known. `observers`: called
+    with every result and its event.
     Raises ConfigError and ModelError before anything is started.
     """
     store = ModelStore(settings.node.directory / "models", settings.model)
@@ -93,7 +98,8 @@ def open_node(
         link = Link(settings.mqtt, settings.node.identity, outbox) if connect else None
         if link:
             stack.callback(link.stop)
-        yield _assemble(settings, Given(clock, capture or CaptureStatus(), observers), store, detector, outbox, link)
+        given = Given(clock, capture or CaptureStatus(), bound, observers)
+        yield _assemble(settings, given, store, detector, outbox, link)
 
 
 def _assemble(
@@ -113,13 +119,17 @@ def _assemble(
         clock=given.clock,
         faults=Faults(detector, *delivery, evidence, given.clock, counter, store),
         capture=given.capture,
+        bound=given.bound,
     )
     parts, dispatcher = NodeParts(observers=given.observers), None
     if link:
-        commands = settings.commands
+        recorder = Recorder(
+            settings.recording, rate=detector.model.info.spec.sample_rate, store=evidence, capture=given.capture,
+            clock=reporter.clock, rule=lambda: detector.rule,
+        )  # fmt: skip
         controls = NodeControls(
-            commands, detector=detector, reporter=reporter, evidence=evidence, store=store,
-            resender=Resender(outbox, link),
+            settings.commands, detector=detector, reporter=reporter, evidence=evidence, store=store,
+            resender=Resender(outbox, link), recorder=recorder, idle=lambda: link.idle,
         )  # fmt: skip
         parts, dispatcher = _connected(settings, given.observers, controls, link), controls.dispatcher
     return Node(
@@ -150,12 +160,17 @@ def _connected(settings: Settings, observers: tuple[Observer, ...], controls: No
     model, options = controls.model_control, settings.homeassistant
     discovery = Discovery(settings.node.identity, options, __version__, settings.node.telemetry_s)
     former = link.empty_left_behind(discovery.topic)
-    tickers: tuple[Callable[[float], None], ...] = (controls.resender.tick,)
+    tickers: tuple[Callable[[float], None], ...] = (
+        controls.resender.tick,
+        controls.dispatcher.tick,
+        controls.recorder.tick,
+    )
     if options.discovery != "off":
         tickers = (*tickers, Introduction(discovery, link, controls.reporter.send_state).tick)
     return NodeParts(
         starters=(model.announce_start, partial(_announce_name, controls.reporter, former)),
         observers=(model.observe, controls.calibration.observe, *observers),
         tickers=tickers,
+        listeners=(controls.recorder.take,),
         replace_model=model.take_back,
     )

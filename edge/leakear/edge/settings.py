@@ -27,6 +27,7 @@ from leakear.edge.mqtt.link import MqttOptions
 from leakear.edge.options import option
 from leakear.edge.options import path as path_of
 from leakear.edge.outbox.queue import OutboxOptions
+from leakear.edge.recording.options import RecordingOptions
 from leakear.edge.windows import WindowOptions
 
 log = logging.getLogger(__name__)
@@ -95,6 +96,7 @@ class Settings:
     mqtt: MqttOptions = field(default_factory=MqttOptions)
     outbox: OutboxOptions = field(default_factory=OutboxOptions)
     evidence: EvidenceOptions = field(default_factory=EvidenceOptions)
+    recording: RecordingOptions = field(default_factory=RecordingOptions)
     homeassistant: HomeassistantOptions = field(default_factory=HomeassistantOptions)
     commands: CommandOptions = field(default_factory=CommandOptions)
     log: LogOptions = field(default_factory=LogOptions)
@@ -162,6 +164,7 @@ SECTIONS: Mapping[str, type[Any]] = {
     "mqtt": MqttOptions,
     "outbox": OutboxOptions,
     "evidence": EvidenceOptions,
+    "recording": RecordingOptions,
     "homeassistant": HomeassistantOptions,
     "commands": CommandOptions,
     "log": LogOptions,

@@ -45,10 +45,10 @@ def test_equal_channels_are_told_once(caplog: pytest.LogCaptureFixture) -> None:
     script = Script(channels=2, rate=4800)  # one delivery is a second
     _, following = started(script)
     assert script.deliver
-    script.deliver(SOUND[:4800], False)
+    script.deliver(SOUND[:4800], False, None)
     following()
     for _ in range(25):
-        script.deliver(np.repeat(SOUND[:4800, :1], 2, axis=1), False)
+        script.deliver(np.repeat(SOUND[:4800, :1], 2, axis=1), False, None)
         following()
     told = [record.message for record in caplog.records if "carry the same sound" in record.message]
     assert told == [
@@ -73,9 +73,9 @@ def test_an_overrun_is_a_gap() -> None:
     script = Script()
     capture, following = started(script)
     assert script.deliver
-    script.deliver(SOUND[4800:9600, :1], False)
+    script.deliver(SOUND[4800:9600, :1], False, None)
     before = following()
-    script.deliver(SOUND[9600:14400, :1], True)
+    script.deliver(SOUND[9600:14400, :1], True, None)
     after = following()
     assert after.start > before.start + len(before.samples)
     assert capture.status.overruns == 1
@@ -87,7 +87,7 @@ def test_a_judge_that_does_not_come_loses_the_oldest_sound_and_hears_of_it() -> 
     assert script.deliver
     room = round(1.0 / BLOCK_S)
     for _ in range(room + 15):
-        script.deliver(SOUND[:4800, :1], False)
+        script.deliver(SOUND[:4800, :1], False, None)
     kept = [following() for _ in range(room)]
     assert capture.status.lost_blocks == 15
     windower = Windower(SPEC, 10.0)
@@ -194,6 +194,6 @@ def test_frames_are_copied_in_the_callback() -> None:
     _, following = started(script)
     assert script.deliver
     driver_buffer: NDArray[np.float32] = SOUND[4800:9600, :1].copy()
-    script.deliver(driver_buffer, False)
+    script.deliver(driver_buffer, False, None)
     driver_buffer[:] = 9.0  # the driver uses its buffer again
     assert np.abs(following().samples).max() < 1

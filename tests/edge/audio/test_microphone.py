@@ -86,7 +86,7 @@ class Cards(Script):
 
     def open(self, device: Device, rate: int, channels: int, deliver: Deliver) -> Stream:
         self.device = device
-        threading.Timer(0.02, deliver, (SOUND[:4800, :1], False)).start()
+        threading.Timer(0.02, deliver, (SOUND[:4800, :1], False, None)).start()
         return super().open(device, rate, channels, deliver)
 
 

@@ -1,6 +1,7 @@
 """The dispatcher answers everything, carries out what is sound, and nothing hostile gets through it."""
 
 import base64
+import hashlib
 import json
 import random
 from collections.abc import Iterator
@@ -10,11 +11,13 @@ from typing import Any
 
 import pytest
 
+from leakear.edge.messages.recordings import RecordResult
 from leakear.edge.messages.reports import COMMANDS, CommandResult
 from leakear.edge.messages.requests import (
     CalibrateRequest,
     ClipRequest,
     ModelRequest,
+    RecordRequest,
     Request,
     ResendRequest,
     SetRequest,
@@ -84,7 +87,11 @@ class Recorder:
 
     def clip(self, request: ClipRequest) -> Clip:
         self.asked.append(request)
-        return Clip(request.event_id, "audio/flac", self.clip_bytes)
+        return Clip(request.event_id, "audio/flac", self.clip_bytes, request.wanted)
+
+    def record(self, request: RecordRequest) -> RecordResult:
+        self.asked.append(request)
+        return RecordResult(recordings=())
 
 
 class Bench:
@@ -101,6 +108,8 @@ class Bench:
         """Answers to one command; each follows the published schema."""
         self.sent.clear()
         self.dispatcher.handle(name, body if isinstance(body, bytes) else json.dumps(body).encode())
+        for _ in range(20 if name == "clip" else 0):
+            self.dispatcher.tick()
         for suffix, payload in self.sent:
             assert suffix == f"cmd/{name}/result"
             assert problems(f"leakear/s/n/{suffix}", payload) == []
@@ -125,6 +134,7 @@ SOUND: dict[str, dict[str, Any]] = {
     "model": {"action": "install"},
     "watch": {"seconds": 5},
     "resend": {"from_seq": 1, "to_seq": 3},
+    "record": {"action": "list"},
 }
 
 
@@ -142,6 +152,39 @@ def test_a_clip_comes_in_parts_that_make_it_whole(bench: Bench) -> None:
     assert all(len(payload) < 80_000 for _, payload in bench.sent)
 
 
+def test_the_parts_that_did_not_arrive_can_be_asked_for(bench: Bench) -> None:
+    answers = bench.ask("clip", {"id": "c", "event_id": EVENT_ID, "wanted": [2, 0]})
+    assert [a.result["part"] for a in answers] == [2, 0]
+    whole = bench.controls.clip_bytes
+    assert {a.result["sha256"] for a in answers} == {hashlib.sha256(whole).hexdigest()}
+    assert base64.b64decode(answers[0].result["data"]) == whole[2 * 49152 :]
+    (answer,) = bench.ask("clip", {"id": "c", "event_id": EVENT_ID, "wanted": [3]})
+    assert "has 3 parts" in str(answer.error)
+
+
+def test_a_part_of_a_clip_waits_until_the_broker_has_everything_else(bench: Bench) -> None:
+    idle: list[bool | None] = [False]
+    sent: list[str] = []
+    controls = Recorder()
+    options = CommandOptions(allow_clip=True)
+    dispatcher = Dispatcher(options, controls, lambda name, _: sent.append(name), lambda: 0.0, lambda: idle[0])
+    request = json.dumps({"id": "c", "event_id": EVENT_ID}).encode()
+    dispatcher.handle("clip", request)
+    dispatcher.tick()
+    assert sent == []
+    idle[0] = True
+    dispatcher.tick()
+    assert len(sent) == 1
+    for _ in range(3):
+        dispatcher.handle("clip", request)
+    assert len(sent) == 3  # two refusals: two clips wait
+    idle[0] = None  # no broker: whoever asked must ask again
+    dispatcher.tick()
+    idle[0] = True
+    dispatcher.tick()
+    assert len(sent) == 3
+
+
 def test_an_answer_that_the_broker_does_not_take_is_answered_so(broker_of_3000: Broker, tmp_path: Path) -> None:
     controls = Recorder()
     controls.clip_bytes = bytes(200_000)
@@ -151,6 +194,7 @@ def test_an_answer_that_the_broker_does_not_take_is_answered_so(broker_of_3000: 
         link.start()
         assert link.drain(20)
         dispatcher.handle("clip", json.dumps({"id": "c", "event_id": EVENT_ID}).encode())
+        dispatcher.tick()
         dispatcher.handle("watch", json.dumps({"id": "w", "seconds": 5}).encode())
         pump(link, lambda: len(seen.on("#")) >= 2)
         link.stop()
@@ -174,9 +218,10 @@ def test_requests_to_send_again_have_a_rate_of_their_own(bench: Bench) -> None:
 
 def test_sound_does_not_leave_a_site_that_did_not_allow_it() -> None:
     bench = Bench()
-    (answer,) = bench.ask("clip", {"id": "c", "event_id": EVENT_ID})
-    assert (answer.ok, answer.id) == (False, "c")
-    assert "commands.allow_clip" in str(answer.error)
+    for name, body in (("clip", {"event_id": EVENT_ID}), ("record", {})):
+        (answer,) = bench.ask(name, {"id": "c", **body})
+        assert (answer.ok, answer.id) == (False, "c")
+        assert "commands.allow_clip" in str(answer.error)
     assert bench.controls.asked == []
 
 

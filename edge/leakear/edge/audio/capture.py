@@ -22,6 +22,7 @@ from leakear.edge.audio.microphone import Device, SoundDeviceSource, Source, Str
 from leakear.edge.audio.rate_check import RateCheck
 from leakear.edge.audio.resample import Segment
 from leakear.edge.audio.ring_buffer import Frames, RingBuffer
+from leakear.edge.audio.sample_clock import SampleClock, Timing
 from leakear.edge.errors import AudioError
 from leakear.edge.options import option
 
@@ -86,6 +87,8 @@ class CaptureStatus:
     """deliveries lost because the main thread did not take them in time"""
     reconnects: int = 0
     """times the device was opened again"""
+    timing: Timing | None = None
+    """how well the time of a sample is known; None: not yet, or there is no sound"""
 
 
 class _WrongRateError(AudioError):
@@ -117,6 +120,7 @@ class Capture:
         self._stream: Stream | None = None
         self._first: Device | None = None  # the device that was opened when none was configured
         self._rate_check = RateCheck(1)
+        self._sample_clock = SampleClock(1)
         self._stopped = threading.Event()
         self._deaf = False
         self._complaint = ""  # logged last: retries with the same message are not logged
@@ -164,6 +168,7 @@ class Capture:
         self._stream = stream = self._source.open(device, self._options.rate, max(2, channel), ring.deliver)
         self._first = self._first or device
         self._rate_check = RateCheck(stream.rate, trusted=self._rate_check.trusted)
+        self._sample_clock = SampleClock(stream.rate, server=not device.card_id)
         self.status.device = device.name
         self.status.native_rate = stream.rate
         self.status.channels = stream.channels
@@ -181,7 +186,7 @@ class Capture:
         if self._stream is not None:
             self._stream.close()
         self._stream = None
-        self.status.device = ""
+        self.status.device, self.status.timing = "", None
 
     def _recover(self, name: str, message: str) -> Iterator[SensorFault]:
         """Yield faults while waiting for the next attempt."""
@@ -206,7 +211,7 @@ class Capture:
     def _listen(self, stream: Stream, ring: RingBuffer) -> Iterator[Block | SensorFault]:
         """Yield blocks until the stream is dead."""
         segment: Segment | None = None
-        expected = 0
+        expected = position = 0
         heard = complained = time.monotonic()
         while not self._stopped.is_set():
             frames = ring.take(min(_IDLE_S, self._options.deaf_s))
@@ -225,6 +230,7 @@ class Capture:
             gap = frames.lost_before or frames.number != expected
             overwritten_s = (frames.number - expected) * len(frames.samples) / stream.rate
             expected = frames.number + 1
+            begin, position = position, position + len(frames.samples)
             if not self._rate_is_right(stream, frames, gap):
                 segment = None
                 if heard - complained >= _REPEAT_S:
@@ -234,7 +240,8 @@ class Capture:
             if segment is None or gap:
                 start = self._resume_at(frames.monotonic - len(frames.samples) / stream.rate, overwritten_s)
                 segment = Segment(stream.rate, self.model_rate, start)
-            block = segment.push(self._mono(frames.samples), frames.monotonic, frames.utc)
+            end = self._time_of_end(frames, begin, gap=gap)
+            block = segment.push(self._mono(frames.samples), end, end + frames.utc - frames.monotonic)
             if block is not None:
                 if self._complaint:
                     log.warning("sound again: %s at %d Hz", stream.device.name, stream.rate)
@@ -242,6 +249,15 @@ class Capture:
                 self._end = block.start + len(block.samples)
                 self._end_monotonic = frames.monotonic
                 yield block
+
+    def _time_of_end(self, frames: Frames, begin: int, *, gap: bool) -> float:
+        """Monotonic s at which the last of these frames was heard; `begin`: position of the first one in the stream."""
+        if gap:
+            self._sample_clock.lost()
+        self._sample_clock.heard(begin, len(frames.samples), frames.monotonic, frames.delay_s)
+        self.status.timing = self._sample_clock.timing
+        end = self._sample_clock.time_of(begin + len(frames.samples))
+        return frames.monotonic if end is None else end
 
     def _rate_is_right(self, stream: Stream, frames: Frames, gap: bool) -> bool:
         """Return whether this stream may be used. Raises _WrongRateError when a minute at a wrong rate has ended."""

@@ -88,7 +88,7 @@ class _FakeStream:
                 return
             if self._source.plugged:
                 indices = np.arange(position, position + block) % len(self._source.sound)
-                self._deliver(self._source.sound[indices, : self.channels], False)
+                self._deliver(self._source.sound[indices, : self.channels], False, BLOCK_S / self._source.speed)
                 position += block
 
     def close(self) -> None:

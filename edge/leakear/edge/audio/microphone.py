@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 
 from leakear.edge.errors import AudioError
 
-Deliver: TypeAlias = Callable[[NDArray[np.float32], bool], None]
-"""Called by the source's thread with frames, shape (n, channels), and whether some were lost just before them. It
-must copy what it keeps."""
+Deliver: TypeAlias = Callable[[NDArray[np.float32], bool, float | None], None]
+"""Called by the source's thread with frames, shape (n, channels), whether some were lost just before them, and the age
+of the first of them in s (None: the driver does not say). It must copy what it keeps."""
 
 BLOCK_S = 0.05
 """Seconds of sound handed over at once: a window waits this long at most for its last sample."""
@@ -161,8 +161,10 @@ class _SoundDeviceStream:
     """A running PortAudio stream."""
 
     def __init__(self, sd: Any, device: Device, rate: int, channels: int, deliver: Deliver) -> None:
-        def callback(frames: NDArray[np.float32], _count: int, _time: Any, status: Any) -> None:
-            deliver(frames, bool(status.input_overflow))
+        def callback(frames: NDArray[np.float32], _count: int, when: Any, status: Any) -> None:
+            known = when.inputBufferAdcTime > 0  # both on PortAudio's own clock: only their difference is of use
+            delay_s = when.currentTime - when.inputBufferAdcTime if known else None
+            deliver(frames, bool(status.input_overflow), delay_s)
 
         self.device = device
         self.rate = rate

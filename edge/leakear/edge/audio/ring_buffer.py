@@ -21,8 +21,11 @@ class Frames(NamedTuple):
     lost_before: bool
     """the driver lost samples just before these"""
     monotonic: float
-    """when the last sample was heard, seconds"""
+    """when they were handed over, seconds"""
     utc: float
+    """the same moment, POSIX seconds"""
+    delay_s: float | None
+    """age of the first sample at that moment, seconds; None: the driver does not say"""
 
 
 class RingBuffer:
@@ -33,9 +36,10 @@ class RingBuffer:
         self._arrived = threading.Event()
         self._number = 0
 
-    def deliver(self, frames: NDArray[np.float32], lost_before: bool) -> None:
+    def deliver(self, frames: NDArray[np.float32], lost_before: bool, delay_s: float | None = None) -> None:
         """Copy and return: this runs in the driver's real-time thread."""
-        self._deque.append(Frames(self._number, frames.copy(), lost_before, time.monotonic(), time.time()))
+        now = time.monotonic(), time.time()
+        self._deque.append(Frames(self._number, frames.copy(), lost_before, *now, delay_s))
         self._number += 1
         self._arrived.set()
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from leakear.edge.audio.capture import Capture, CaptureStatus
 from leakear.edge.clock import Clock
+from leakear.edge.clock_bound import ClockBound
 from leakear.edge.compose import log_to_stderr, open_node
 from leakear.edge.node.node import Node
 from leakear.edge.settings import SYSTEM_FILE, Settings, file_in_use
@@ -37,7 +38,7 @@ def main(args: argparse.Namespace) -> int:
     settings = Settings.load(path)
     log_to_stderr(settings.log.level)
     status = CaptureStatus()
-    with open_node(settings, Clock(), capture=status) as node:
+    with open_node(settings, Clock(), capture=status, bound=ClockBound().look) as node:
         _listen(node, settings, status, path)
     return 0
 

@@ -1,8 +1,9 @@
-"""Evidence: a sound clip and a picture of a WARNING or LEAK, named by its event's id.
+"""Evidence: a sound clip and a picture of a WARNING or LEAK, named by its event's id; and recordings on command.
 
 Off unless a site turns it on, because a microphone may record speech; no other sound is ever written to the disk. The
-folder has a limit in bytes, and some space on the disk stays free: the oldest evidence is deleted first, and when that
-is not enough the new one is not written. A full disk does not stop the daemon.
+folder has a limit in bytes, and some space on the disk stays free: recordings are deleted first, then the oldest
+evidence, and when that is not enough the new one is not written. A recording never takes the room of evidence. A full
+disk does not stop the daemon.
 """
 
 import logging
@@ -33,6 +34,8 @@ FLAC, PNG = "audio/flac", "image/png"
 NOT_KEPT = "evidence_not_kept"
 """Fault: the evidence of the newest alert could not be written."""
 _SUFFIX = {FLAC: ".flac", PNG: ".png"}
+_ABOUT = ".json"
+"""what is known of a recording; an alert's evidence has none"""
 _EVENT_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
 
 
@@ -104,6 +107,34 @@ class Evidence:
         except OSError as error:
             raise InputDataError(f"no evidence of event {event_id} is kept on this node ({error.strerror})") from error
 
+    def keep_recording(self, recording_id: str, sound: bytes, about: bytes) -> None:
+        """Write a FLAC file and what is known of it (JSON). Raises OSError when there is no room."""
+        self._directory.mkdir(parents=True, exist_ok=True)
+        if not self._make_room(len(sound) + len(about), recording=True):
+            raise OSError("no room within max_mb and min_free_mb")
+        write_file(self._path(recording_id, FLAC), sound)
+        write_file(self._directory / (recording_id + _ABOUT), about)
+
+    def recordings(self) -> list[str]:
+        """Return the ids of the recordings, from the oldest to the newest: version 7 UUIDs sort by time."""
+        return sorted(path.stem for path in self._directory.glob("*" + _ABOUT) if _EVENT_ID.fullmatch(path.stem))
+
+    def about(self, recording_id: str) -> bytes | None:
+        """Return what is known of a recording (JSON); None: it is not kept (any more)."""
+        try:
+            return (self._directory / (recording_id + _ABOUT)).read_bytes()
+        except OSError:
+            return None
+
+    def holds(self, name: str) -> bool:
+        """Whether there is sound under this name: an alert's, or a recording."""
+        return self._path(name, FLAC).exists()
+
+    def delete(self, name: str) -> None:
+        """Delete the evidence of an event, or a recording; nothing happens where there is none."""
+        for suffix in (*_SUFFIX.values(), _ABOUT):
+            (self._directory / (name + suffix)).unlink(missing_ok=True)
+
     def _path(self, event_id: str, media_type: str) -> Path:
         if not _EVENT_ID.fullmatch(event_id):
             raise InputDataError(f"{event_id!r} is no event id")
@@ -119,25 +150,22 @@ class Evidence:
         wanted = round(self._options.pre_roll_s * self._spec.sample_rate)
         return self._joined(window)[-(wanted + len(window.samples)) :]
 
-    def _make_room(self, needed: int) -> bool:
-        """Delete the oldest evidence until `needed` bytes fit. False: they do not."""
-        for oldest in (*self._ids(), None):
+    def _make_room(self, needed: int, *, recording: bool = False) -> bool:
+        """Delete recordings, then (for evidence) the oldest evidence, until `needed` bytes fit. False: they do not."""
+        recordings = self.recordings()
+        evidence = [] if recording else sorted({path.stem for path in self._files()} - set(recordings))
+        for oldest in (*recordings, *evidence, None):
             used = sum(path.stat().st_size for path in self._files())
             free = os.statvfs(self._directory)
             fits = used + needed <= self._options.max_mb * 1e6
             if fits and free.f_bavail * free.f_frsize - needed >= self._options.min_free_mb * 1e6:
                 return True
             if oldest is not None:
-                for suffix in _SUFFIX.values():
-                    (self._directory / (oldest + suffix)).unlink(missing_ok=True)
+                self.delete(oldest)
         return False
 
     def _files(self) -> Iterator[Path]:
-        return (path for path in self._directory.iterdir() if path.suffix in _SUFFIX.values())
-
-    def _ids(self) -> list[str]:
-        """Event ids from the oldest to the newest: version 7 UUIDs sort by time."""
-        return sorted({path.stem for path in self._files()})
+        return (path for path in self._directory.iterdir() if path.suffix in (*_SUFFIX.values(), _ABOUT))
 
 
 def flac(samples: NDArray[np.float32], rate: int) -> bytes:

@@ -17,6 +17,8 @@ from typing import Any, ClassVar, Self
 from leakear.edge.errors import ConfigError
 from leakear.edge.fields import declare
 from leakear.edge.messages.codec import Message, MessageError, message, parse_utc, utc_time
+from leakear.edge.messages.identifiers import NAME, SHA256, UUID7
+from leakear.edge.messages.timing import ClockBound, SampleClock
 
 __all__ = [
     "COMMANDS", "EVENT_KINDS", "STATES", "Availability", "CommandResult", "DecidedOn", "Event", "Identity", "Learning",
@@ -30,11 +32,7 @@ TUNED_BY = ("model", "site", "remote", "afar")
 DECIDED_BY = ("hours", "nights", "score")
 MAY_SAY = ("warning", "strong leaks", "lasting leaks", "all")
 EVENT_KINDS = ("state", "fault", "dropped", "model")
-COMMANDS = ("identify", "status", "set", "clip", "calibrate", "selftest", "model", "watch", "resend")
-NAME = r"[A-Za-z0-9_-]{1,64}"
-UUID7 = r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
-SHA256 = r"[0-9a-f]{64}"
-REQUEST_ID = r"[A-Za-z0-9_.:-]{1,64}"
+COMMANDS = ("identify", "status", "set", "clip", "calibrate", "selftest", "model", "watch", "resend", "record")
 LAST_SECOND = 253402300799.999
 """POSIX seconds of the last millisecond of year 9999: a broken clock must not break a message."""
 
@@ -182,6 +180,10 @@ class State(Message):
     window_s: float = declare("length of a window, s", minimum=0.1, maximum=3600)
     step_s: float = declare("from window to window, s", minimum=0.1, maximum=86400)
     clock_synced: bool = declare("whether the node's clock was synchronised")
+    clock: ClockBound | None = declare("how well the node's clock is known", default=None)
+    sample_clock: SampleClock | None = declare(
+        "how well the time of a sample is known; null: not yet, or no sound", default=None
+    )
     seq: int = declare("seq of the node's last event; 0 before the first", minimum=0)
     queue_depth: int = declare("events that no broker has acknowledged yet", minimum=0)
 
@@ -238,6 +240,10 @@ class Telemetry(Message):
     rss_bytes: int | None = declare("resident memory of the daemon, bytes", minimum=0)
     certificate_expires: str | None = utc_time("when the first TLS certificate in use expires")
     clock_synced: bool = declare("whether the node's clock is synchronised")
+    clock: ClockBound | None = declare("how well the node's clock is known", default=None)
+    sample_clock: SampleClock | None = declare(
+        "how well the time of a sample is known; null: not yet, or no sound", default=None
+    )
     limit_db: float | None = declare(
         "excess over the background from which a sound counts, dB; null: not used or not known",
         minimum=0,

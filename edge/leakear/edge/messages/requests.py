@@ -9,7 +9,8 @@ from typing import Any
 
 from leakear.edge.fields import declare
 from leakear.edge.messages.codec import Message, MessageError, message, utc_time
-from leakear.edge.messages.reports import REQUEST_ID, SHA256, UUID7
+from leakear.edge.messages.identifiers import REQUEST_ID, SHA256, UUID7
+from leakear.edge.messages.recordings import LONGEST_S, SHORTEST_S
 
 PART_BYTES = 48 * 1024
 """Most bytes of a clip or model in one message; base64 makes 64 KiB of it, which every broker's defaults carry."""
@@ -47,10 +48,17 @@ class SetRequest(Request):
 
 @message
 class ClipRequest(Request):
-    """`clip`: the evidence of one event, in parts; only where the site's configuration allows it."""
+    """`clip`: the evidence of one event, or a recording, in parts; only where the site's configuration allows it."""
 
-    event_id: str = declare("id of the event", pattern=UUID7)
+    event_id: str = declare("id of the event or of the recording", pattern=UUID7)
     media: str = declare("the sound or its picture", choices=("audio", "picture"), default="audio")
+    wanted: tuple[int, ...] | None = declare(
+        "numbers of the parts to send, from 0; null: all. After a cut: those that did not arrive",
+        minimum=0,
+        maximum=4095,
+        items=(1, 64),
+        default=None,
+    )
 
 
 @message
@@ -111,6 +119,32 @@ class ResendRequest(Request):
     to_seq: int = declare("seq of the last event", minimum=1)
 
 
+@message
+class RecordRequest(Request):
+    """`record`: record at an exact time, to be compared with other nodes; kept until room is short."""
+
+    action: str = declare(
+        "start: record; status: how far it is; list: all recordings that are known, those of the nights too; cancel: "
+        "stop and delete it",
+        choices=("start", "status", "list", "cancel"),
+        default="start",
+    )
+    recording: str | None = declare(
+        "start, status, cancel: id of the recording, chosen by the asker, the same at all nodes of a pair; a second "
+        "`start` with a known id changes nothing and says how far it is",
+        pattern=UUID7,
+        default=None,
+    )
+    start: str | None = utc_time("start: when its first sample is heard, at most a day ahead; null: now", default=None)
+    seconds: float = declare("start: length, s", minimum=SHORTEST_S, maximum=LONGEST_S, default=30.0)
+    rate: int | None = declare(
+        "start: samples a second of the file, Hz; null: the rate the model hears at, which is also the highest",
+        minimum=2000,
+        maximum=384000,
+        default=None,
+    )
+
+
 REQUESTS: dict[str, type[Request]] = {
     "identify": Request,
     "status": Request,
@@ -121,5 +155,6 @@ REQUESTS: dict[str, type[Request]] = {
     "model": ModelRequest,
     "watch": WatchRequest,
     "resend": ResendRequest,
+    "record": RecordRequest,
 }
 """Request type of each command."""

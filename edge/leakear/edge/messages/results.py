@@ -2,7 +2,9 @@
 
 from leakear.edge.fields import declare
 from leakear.edge.messages.codec import Message, message, utc_time
-from leakear.edge.messages.reports import NAME, UUID7, ModelRef, State, Telemetry
+from leakear.edge.messages.identifiers import NAME, SHA256, UUID7
+from leakear.edge.messages.recordings import RecordResult
+from leakear.edge.messages.reports import ModelRef, State, Telemetry
 from leakear.edge.messages.requests import PART_BYTES
 
 
@@ -50,14 +52,16 @@ class SetResult(Message):
 
 @message
 class ClipPart(Message):
-    """`clip`: one part of the evidence; the answer consists of `parts` messages with the same id."""
+    """`clip`: one part of the file; the answer consists of the parts that were wanted, as messages with the same id."""
 
     SCHEMA = None
-    event_id: str = declare("id of the event", pattern=UUID7)
+    event_id: str = declare("id of the event or of the recording", pattern=UUID7)
     part: int = declare("which part, from 0", minimum=0)
     parts: int = declare("how many there are", minimum=1)
     media_type: str = declare("of the whole", choices=("audio/flac", "image/png"))
-    data: str = declare("the part's bytes in base64", max_length=PART_BYTES * 4 // 3)
+    data: str = declare("the part's bytes in base64, 48 KiB each but the last", max_length=PART_BYTES * 4 // 3)
+    size: int | None = declare("bytes of the whole", minimum=0, default=None)
+    sha256: str | None = declare("SHA-256 of the whole", pattern=SHA256, default=None)
 
 
 @message
@@ -132,5 +136,6 @@ RESULTS: dict[str, type[Message]] = {
     "model": ModelResult,
     "watch": WatchResult,
     "resend": ResendResult,
+    "record": RecordResult,
 }
 """Result type of each command."""

@@ -1,19 +1,23 @@
 """Commands over MQTT: checked, limited in rate, carried out by `Controls`, and answered.
 
 No payload is trusted: rate, then size, then form are checked before a command is carried out. Every command ends as one
-answer on `cmd/<name>/result` (a clip: several) or as a count in `refused`.
+answer on `cmd/<name>/result` (a clip: several) or as a count in `refused`. The parts of a clip are sent by `tick`, one
+at a time and only while nothing else waits for the broker: no event waits for more than one part.
 """
 
 import base64
+import hashlib
 import logging
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from leakear.edge.errors import LeakearError
 from leakear.edge.messages.codec import parse_object
+from leakear.edge.messages.recordings import RecordResult
 from leakear.edge.messages.reports import CommandResult
 from leakear.edge.messages.requests import (
     PART_BYTES,
@@ -21,6 +25,7 @@ from leakear.edge.messages.requests import (
     CalibrateRequest,
     ClipRequest,
     ModelRequest,
+    RecordRequest,
     Request,
     ResendRequest,
     SetRequest,
@@ -46,6 +51,8 @@ REQUEST_BYTES = 4096
 """Largest payload of a command other than `model`, bytes."""
 MODEL_REQUEST_BYTES = PART_BYTES * 4 // 3 + REQUEST_BYTES
 """Largest payload of one part of a model, bytes."""
+WAITING_CLIPS = 2
+"""clips that wait to be sent at the most, that under way included"""
 RESEND_BURST, RESEND_PER_SECOND = 10, 1.0
 """`resend` has a rate of its own: whoever may only watch may ask for events, and must not delay other commands."""
 NOT_SENT = (
@@ -63,7 +70,9 @@ class CommandOptions:
     """[commands]: what may be asked of this node over MQTT."""
 
     enabled: bool = option(True, "whether the node listens to commands at all")
-    allow_clip: bool = option(False, "whether `clip` may send sound off the site (speech may be heard in it)")
+    allow_clip: bool = option(
+        False, "whether `clip` and `record` may let sound leave the site (speech may be heard in it)"
+    )
     allow_model: bool = option(True, "whether `model` may replace the model by one signed with model.public_key")
     burst: int = option(20, "commands in a row before the rate applies", minimum=1, maximum=1000)
     per_second: float = option(2.0, "commands a second, sustained", minimum=0.01, maximum=100)
@@ -75,12 +84,14 @@ class CommandOptions:
 
 @dataclass(frozen=True)
 class Clip:
-    """Evidence of an event; the answer is sent in parts."""
+    """Evidence of an event, or a recording; the answer is sent in parts."""
 
     event_id: str
     media_type: str
     """`audio/flac` or `image/png`"""
     data: bytes
+    wanted: tuple[int, ...] | None = None
+    """numbers of the parts to send; None: all"""
 
 
 class Controls(Protocol):
@@ -117,6 +128,9 @@ class Controls(Protocol):
     def resend(self, request: ResendRequest) -> ResendResult:
         """Send acknowledged events again."""
 
+    def record(self, request: RecordRequest) -> RecordResult:
+        """Record at an exact time, or say how far a recording is."""
+
 
 class Bucket:
     """A token bucket: `burst` tokens at most, `per_second` new ones a second."""
@@ -139,7 +153,8 @@ class Bucket:
 class Dispatcher:
     """Turns payloads of `cmd/<name>` into calls of `Controls` and into answers.
 
-    `reply(topic_suffix, payload)` publishes; False: it could not. `handle` is called on the main thread only.
+    `reply(topic_suffix, payload)` publishes; False: it could not. `idle`: whether the broker has everything that was
+    sent; None: it is not connected. `handle` and `tick` are called on the main thread only.
     """
 
     def __init__(
@@ -148,8 +163,10 @@ class Dispatcher:
         controls: Controls,
         reply: Callable[[str, bytes], object],
         clock: Callable[[], float] = time.monotonic,
+        idle: Callable[[], bool | None] = lambda: True,
     ) -> None:
-        self._controls, self._reply, self._clock = controls, reply, clock
+        self._controls, self._reply, self._clock, self._idle = controls, reply, clock, idle
+        self._clips: deque[Iterator[CommandResult]] = deque()
         self.configure(options)
         self._flood_answers = Bucket(1, 1, clock)
         self.done = 0
@@ -172,11 +189,22 @@ class Dispatcher:
             if self._flood_answers.take():  # one answer a second: answers must not double a flood
                 self._answer(name, CommandResult(id="", ok=False, error="Too many commands: wait.", result={}))
         else:
-            for result in self._results(name, payload):
-                if not self._answer(name, result):
-                    break  # the parts that follow would not be sent either
+            result = self._result(name, payload)
+            if result is not None:
+                self._answer(name, result)
 
-    def _results(self, name: str, payload: bytes) -> Iterator[CommandResult]:
+    def tick(self, _now: float = 0.0) -> None:
+        """Send the next part of a clip. Without a broker the rest is given up: the asker asks for what it misses."""
+        idle = self._idle() if self._clips else False
+        if idle is None:
+            self._clips.clear()
+        elif idle:
+            part = next(self._clips[0], None)
+            if part is None or not self._answer("clip", part):  # the parts that follow would not be sent either
+                self._clips.popleft()
+
+    def _result(self, name: str, payload: bytes) -> CommandResult | None:
+        """Carry out one command; None: the answer is sent in parts."""
         request_id = ""
         try:
             limit = MODEL_REQUEST_BYTES if name == "model" else REQUEST_BYTES
@@ -184,22 +212,36 @@ class Dispatcher:
             request_id = _readable_id(data)
             request = self._request(name, data)
             outcome = getattr(self._controls, name)(request)
+            if isinstance(outcome, Clip):
+                self._send_in_parts(request_id, outcome)
         except LeakearError as error:
             self.refused += 1
-            yield CommandResult(id=request_id, ok=False, error=str(error)[:500], result={})
+            return CommandResult(id=request_id, ok=False, error=str(error)[:500], result={})
         except Exception:
             log.exception("cmd/%s failed", name)
             self.refused += 1
-            yield CommandResult(id=request_id, ok=False, error="The node failed at this; see its log.", result={})
-        else:
-            self.done += 1
-            for result in _parts(outcome) if isinstance(outcome, Clip) else [outcome]:
-                yield CommandResult(id=request_id, ok=True, result=result.to_dict())
+            return CommandResult(id=request_id, ok=False, error="The node failed at this; see its log.", result={})
+        self.done += 1
+        if isinstance(outcome, Clip):
+            return None
+        return CommandResult(id=request_id, ok=True, result=outcome.to_dict())
+
+    def _send_in_parts(self, request_id: str, clip: Clip) -> None:
+        """Put a clip in line. Raises CommandRefused."""
+        if len(self._clips) >= WAITING_CLIPS:
+            raise CommandRefused("This node is sending other clips: ask again when they have arrived.")
+        count = max(1, -(-len(clip.data) // PART_BYTES))
+        wanted = range(count) if clip.wanted is None else clip.wanted
+        if max(wanted) >= count:
+            raise CommandRefused(f"This clip has {count} parts, numbered from 0: ask for those.")
+        self._clips.append(
+            CommandResult(id=request_id, ok=True, result=p.to_dict()) for p in _parts(clip, wanted, count)
+        )
 
     def _request(self, name: str, data: Mapping[str, Any]) -> Request:
         if name not in REQUESTS:
             raise CommandRefused(f"There is no command {name}; known are {', '.join(REQUESTS)}.")
-        if name == "clip" and not self.options.allow_clip:
+        if name in ("clip", "record") and not self.options.allow_clip:
             raise CommandRefused("This site does not let sound leave it: set commands.allow_clip = true on the node.")
         if name == "model" and not self.options.allow_model:
             raise CommandRefused("This node takes no model over MQTT: set commands.allow_model = true on the node.")
@@ -224,8 +266,16 @@ def _readable_id(data: Mapping[str, Any]) -> str:
         return ""
 
 
-def _parts(clip: Clip) -> Iterator[ClipPart]:
-    starts = range(0, max(len(clip.data), 1), PART_BYTES)
-    for part, start in enumerate(starts):
-        data = base64.b64encode(clip.data[start : start + PART_BYTES]).decode()
-        yield ClipPart(event_id=clip.event_id, part=part, parts=len(starts), media_type=clip.media_type, data=data)
+def _parts(clip: Clip, wanted: Iterable[int], count: int) -> Iterator[ClipPart]:
+    digest = hashlib.sha256(clip.data).hexdigest()
+    for part in wanted:
+        data = clip.data[part * PART_BYTES : (part + 1) * PART_BYTES]
+        yield ClipPart(
+            event_id=clip.event_id,
+            part=part,
+            parts=count,
+            media_type=clip.media_type,
+            data=base64.b64encode(data).decode(),
+            size=len(clip.data),
+            sha256=digest,
+        )

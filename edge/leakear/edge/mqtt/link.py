@@ -33,8 +33,6 @@ SHOWN_S = 30.0
 """s for which a refusal is still shown after the broker was reached: so that it is published"""
 AWAY_S = 10.0
 """s without a broker after which the journal says so, once"""
-EXPIRY_BYTES = 5
-"""bytes of a message's expiry in MQTT 5"""
 DAY_S = 86400.0
 """s after which the node reconnects while a certificate expires soon"""
 GOODBYE_S = 2.0
@@ -68,6 +66,11 @@ class Link:
     def connected(self) -> bool:
         """Whether a broker has accepted us."""
         return self._sender is not None
+
+    @property
+    def idle(self) -> bool | None:
+        """Whether the broker has everything that it takes now; None: it is not connected."""
+        return self._sender.idle() if self._sender is not None and self._sender.open else None
 
     def start(self) -> None:
         """Begin to connect, for ever. Raises ConfigError for files or secrets that cannot be used."""
@@ -126,11 +129,7 @@ class Link:
         sender, topic = self._sender, self._identity.topic(suffix)
         if sender is None or not sender.open:
             return False
-        if qos:
-            return sender.reply(topic, payload)
-        if not sender.fits(topic, payload, EXPIRY_BYTES):
-            return False
-        return sender.connection.publish(topic, payload, 0, False, self._options.telemetry_expiry_s) is not None
+        return sender.reply(topic, payload) if qos else sender.once(topic, payload, self._options.telemetry_expiry_s)
 
     def send_event(self, topic: str, payload: bytes) -> bool:
         """Publish an event once more, with QoS 1, behind everything else. False: there is no broker, or no room."""
@@ -173,7 +172,7 @@ class Link:
 
     def drain(self, deadline_s: float) -> bool:
         """Pump until the broker has everything; False when it has not by then (or was never reached)."""
-        return self._pump_until(self._is_drained, deadline_s)
+        return self._pump_until(lambda: self.idle is True and not self._outbox.depth, deadline_s)
 
     def stop(self) -> None:
         """Publish `offline` and disconnect; what is not acknowledged stays in the outbox."""
@@ -286,9 +285,6 @@ class Link:
         if sender.silent_s() > self._options.keepalive_s:
             log.warning("no answer from %s for %d s", self._options.host, self._options.keepalive_s)
             sender.connection.cut()
-
-    def _is_drained(self) -> bool:
-        return self._sender is not None and self._sender.open and self._sender.idle() and not self._outbox.depth
 
     def _pump_until(self, done: Callable[[], bool], deadline_s: float) -> bool:
         deadline = time.monotonic() + deadline_s

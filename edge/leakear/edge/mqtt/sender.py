@@ -24,6 +24,8 @@ log = logging.getLogger("leakear.mqtt")
 
 REPLY_BYTES = 4 * 2**20
 """bytes of command results that wait for the broker; more are not taken"""
+EXPIRY_BYTES = 5
+"""bytes of a message's expiry in MQTT 5"""
 DOUBT_S = 0.5
 """s of silence after a suspect message with MQTT 3.1.1, whose brokers acknowledge a message and then cut"""
 
@@ -123,6 +125,12 @@ class Sender:
             return False
         self._replies.append((topic, payload))
         return True
+
+    def once(self, topic: str, payload: bytes, expiry_s: int) -> bool:
+        """Send with QoS 0 now, whatever waits; False when it did not go out."""
+        if not self.fits(topic, payload, EXPIRY_BYTES):
+            return False
+        return self.connection.publish(topic, payload, 0, False, expiry_s) is not None
 
     def size(self, topic: str, payload: bytes, properties: int = 0) -> int:
         """Return the bytes of a packet on this connection."""

@@ -7,6 +7,7 @@ from leakear.edge import __version__
 from leakear.edge.messages.reports import DecidedOn, Event, Learning, State, utc_text, uuid7
 from leakear.edge.node.status import NodeStatus
 from leakear.edge.pipeline import Result
+from leakear.edge.recording.quality import clock_message, sample_clock_message
 
 _LEVELS = (-400.0, 20.0)
 """dBFS that a message may carry"""
@@ -102,6 +103,8 @@ def state_message(status: NodeStatus) -> State:
         window_s=status.window_s,
         step_s=status.step_s,
         clock_synced=status.clock_synced,
+        clock=clock_message(status.clock),
+        sample_clock=sample_clock_message(status.timing),
         seq=status.seq,
         queue_depth=status.queue_depth,
     )

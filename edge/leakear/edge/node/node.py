@@ -38,6 +38,8 @@ class NodeParts:
     """called with every result and its event"""
     tickers: tuple[Callable[[float], None], ...] = ()
     """called after every item with its monotonic time, s"""
+    listeners: tuple[Callable[[Block | SensorFault], None], ...] = ()
+    """called with every item after it has been judged"""
     replace_model: Callable[[ModelError], bool] = lambda _: False
     """called when the model fails on a window; True: another model is in use now"""
 
@@ -99,6 +101,8 @@ class Node:
         self._set_time(item.monotonic, item.utc)
         with self.reporter.workload.of(item, self.detector.model.info.spec.sample_rate):
             self._detect(item, now)
+            for listen in self._parts.listeners:
+                listen(item)
             if self.link:
                 self.link.pump()
         self._tick(item.monotonic)

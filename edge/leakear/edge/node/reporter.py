@@ -3,9 +3,10 @@
 Main thread only. `set_time` comes first for every item; nothing here looks at a clock of its own.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from leakear.edge.audio.capture import CaptureStatus
+from leakear.edge.clock_bound import UNKNOWN, Bound
 from leakear.edge.messages.reports import Event, Telemetry
 from leakear.edge.mqtt.link import Link
 from leakear.edge.node.detector import Detector
@@ -37,6 +38,7 @@ class Reporter:
         clock: TimeKeeper,
         faults: Faults,
         capture: CaptureStatus,
+        bound: Callable[[], Bound],
     ) -> None:
         self.workload = Workload()
         self.now = (0.0, 0.0)
@@ -46,7 +48,7 @@ class Reporter:
         self._identity, self._telemetry_s = options.identity, options.telemetry_s
         self._detector, self._events, self._restart = detector, events, restart
         self._outbox, self._link, self._clock = outbox, link, clock
-        self._faults, self._capture = faults, capture
+        self._faults, self._capture, self._bound = faults, capture, bound
         self._started: float | None = None  # monotonic s of the first item
         self._stopped = False  # whether this run ends on purpose
         self._watched_until = 0.0  # s, monotonic
@@ -65,6 +67,10 @@ class Reporter:
         """Name → sentence, of every fault that any part has now."""
         return self._faults.now()
 
+    def clock(self) -> Bound:
+        """Return how well the clock is known."""
+        return self._bound() if self._clock.look() else UNKNOWN
+
     def status(self) -> NodeStatus:
         """Return the picture of the node at this moment."""
         detector, outbox, link = self._detector, self._outbox, self._link
@@ -81,6 +87,8 @@ class Reporter:
             utc=utc,
             uptime_s=monotonic - (self._started or 0.0),
             clock_synced=self._clock.look(),
+            clock=self.clock(),
+            timing=self._capture.timing,
             state=pipeline.decision.state.value,
             since_utc=self._events.since_utc,
             on_fraction=pipeline.decision.on_fraction,

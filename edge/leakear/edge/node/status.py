@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from leakear.edge.audio.sample_clock import Timing
+from leakear.edge.clock_bound import Bound
 from leakear.edge.decision.learning import Learning
 from leakear.edge.messages.reports import Identity, ModelRef
 from leakear.edge.pipeline import Result
@@ -53,6 +55,10 @@ class NodeStatus:
     """s since 1970, of the newest item"""
     uptime_s: float
     clock_synced: bool
+    clock: Bound
+    """how well the clock is known"""
+    timing: Timing | None
+    """how well the time of a sample is known; None: not yet, or no sound"""
     state: str
     """published state: OK, WARNING, LEAK, NOISY or SENSOR_FAULT"""
     since_utc: float

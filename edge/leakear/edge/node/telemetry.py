@@ -11,6 +11,7 @@ from leakear.edge.audio.blocks import Block, SensorFault
 from leakear.edge.messages.reports import Spectrum, Telemetry, utc_text
 from leakear.edge.node.events import floor_of, learning_of, level_of, limit_of
 from leakear.edge.node.status import Machine, NodeStatus
+from leakear.edge.recording.quality import clock_message, sample_clock_message
 from leakear.edge.spec import Decibels, SpectrogramSpec
 
 BANDS = 64
@@ -67,6 +68,8 @@ def telemetry_message(status: NodeStatus, machine: Machine) -> Telemetry:
         rss_bytes=machine.rss_bytes,
         certificate_expires=status.certificate_expires,
         clock_synced=status.clock_synced,
+        clock=clock_message(status.clock),
+        sample_clock=sample_clock_message(status.timing),
         limit_db=limit_of(status),
         learning=learning_of(status),
     )

@@ -1,16 +1,19 @@
 """Carries out the commands that come over MQTT; the dispatcher has already checked form, rate and permission."""
 
 import platform
+from collections.abc import Callable
 from functools import partial
 
 from leakear.edge import __version__
 from leakear.edge.evidence.recorder import Evidence
+from leakear.edge.messages.recordings import RecordResult
 from leakear.edge.messages.reports import parse_utc, utc_text
 from leakear.edge.messages.requests import (
     REQUESTS,
     CalibrateRequest,
     ClipRequest,
     ModelRequest,
+    RecordRequest,
     Request,
     ResendRequest,
     SetRequest,
@@ -31,6 +34,7 @@ from leakear.edge.node.detector import Detector
 from leakear.edge.node.events import muted_text, state_message
 from leakear.edge.node.reporter import Reporter
 from leakear.edge.node.status import NodeStatus
+from leakear.edge.recording.recorder import Recorder
 from leakear.edge.remote import selftest
 from leakear.edge.remote.calibrate import CalibrationControl
 from leakear.edge.remote.model_store import ModelStore
@@ -52,13 +56,15 @@ class NodeControls:
         evidence: Evidence,
         store: ModelStore,
         resender: Resender,
+        recorder: Recorder,
+        idle: Callable[[], bool | None],
     ) -> None:
         self.reporter = reporter
-        self.resender = resender
+        self.resender, self.recorder = resender, recorder
         self._detector, self._evidence, self._store = detector, evidence, store
         self.model_control = ModelControl(detector, reporter, store, options.max_model_bytes)
         self.calibration = CalibrationControl(detector, reporter)
-        self.dispatcher = Dispatcher(options, self, partial(reporter.send, qos=1))
+        self.dispatcher = Dispatcher(options, self, partial(reporter.send, qos=1), idle=idle)
 
     def identify(self, _: Request) -> IdentifyResult:
         """Return what this node is."""
@@ -95,7 +101,7 @@ class NodeControls:
     def clip(self, request: ClipRequest) -> Clip:
         """Return the evidence of an event."""
         media_type = MEDIA[request.media]
-        return Clip(request.event_id, media_type, self._evidence.fetch(request.event_id, media_type))
+        return Clip(request.event_id, media_type, self._evidence.fetch(request.event_id, media_type), request.wanted)
 
     def calibrate(self, request: CalibrateRequest) -> CalibrateResult:
         """Start, stop, show or apply a calibration."""
@@ -118,6 +124,10 @@ class NodeControls:
         """Send acknowledged events again."""
         return self.resender.handle(request)
 
+    def record(self, request: RecordRequest) -> RecordResult:
+        """Record at an exact time, or say how far a recording is."""
+        return self.recorder.handle(request)
+
     def _mute_end(self, text: str) -> float:
         until, now = parse_utc(text), self.reporter.now[1]
         longest = self.dispatcher.options.max_mute_days
@@ -130,7 +140,7 @@ class NodeControls:
 
 def identity_result(status: NodeStatus, options: CommandOptions) -> IdentifyResult:
     """Build the answer to `identify`."""
-    allowed = {"clip": options.allow_clip, "model": options.allow_model}
+    allowed = {"clip": options.allow_clip, "record": options.allow_clip, "model": options.allow_model}
     return IdentifyResult(
         site=status.identity.site,
         node=status.identity.node,

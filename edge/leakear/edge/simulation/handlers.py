@@ -5,12 +5,14 @@ from collections.abc import Callable
 from functools import partial
 from typing import NoReturn, Protocol
 
+from leakear.edge.messages.recordings import RecordResult
 from leakear.edge.messages.reports import State, Telemetry
 from leakear.edge.messages.requests import (
     REQUESTS,
     CalibrateRequest,
     ClipRequest,
     ModelRequest,
+    RecordRequest,
     Request,
     ResendRequest,
     SetRequest,
@@ -73,7 +75,7 @@ class SimulatedControls:
             window_s=state.window_s,
             step_s=state.step_s,
             sample_rate=22050,
-            commands=tuple(name for name in REQUESTS if name not in ("clip", "calibrate", "model")),
+            commands=tuple(name for name in REQUESTS if name not in ("clip", "calibrate", "model", "record")),
         )
 
     def status(self, _: Request) -> StatusResult:
@@ -111,6 +113,10 @@ class SimulatedControls:
         return self.resender.handle(request)
 
     def clip(self, _: ClipRequest) -> Clip:
+        """Refuse."""
+        _refuse()
+
+    def record(self, _: RecordRequest) -> RecordResult:
         """Refuse."""
         _refuse()
 
