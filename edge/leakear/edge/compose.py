@@ -28,6 +28,7 @@ from leakear.edge.outbox.queue import Outbox
 from leakear.edge.pipeline import Result
 from leakear.edge.remote.handlers import NodeControls
 from leakear.edge.remote.model_store import ModelStore
+from leakear.edge.remote.model_trial import TrialControl
 from leakear.edge.remote.resend import Resender
 from leakear.edge.settings import Settings
 
@@ -116,12 +117,12 @@ def _assemble(
     )
     parts, dispatcher = NodeParts(observers=given.observers), None
     if link:
-        commands = settings.commands
+        trial = TrialControl(detector, reporter, store, settings.model)
         controls = NodeControls(
-            commands, detector=detector, reporter=reporter, evidence=evidence, store=store,
+            settings.commands, detector=detector, reporter=reporter, evidence=evidence, store=store, trial=trial,
             resender=Resender(outbox, link),
         )  # fmt: skip
-        parts, dispatcher = _connected(settings, given.observers, controls, link), controls.dispatcher
+        parts, dispatcher = _connected(settings, given.observers, controls, trial, link), controls.dispatcher
     return Node(
         detector=detector,
         reporter=reporter,
@@ -144,18 +145,20 @@ def _announce_name(reporter: Reporter, former: str) -> None:
         reporter.announce("fault", reason)
 
 
-def _connected(settings: Settings, observers: tuple[Observer, ...], controls: NodeControls, link: Link) -> NodeParts:
+def _connected(
+    settings: Settings, observers: tuple[Observer, ...], controls: NodeControls, trial: TrialControl, link: Link
+) -> NodeParts:
     """Connect commands and Home Assistant to the link; return what takes part in the loop."""
     link.on_command = controls.dispatcher.handle
     model, options = controls.model_control, settings.homeassistant
     discovery = Discovery(settings.node.identity, options, __version__, settings.node.telemetry_s)
     former = link.empty_left_behind(discovery.topic)
-    tickers: tuple[Callable[[float], None], ...] = (controls.resender.tick,)
+    tickers: tuple[Callable[[float], None], ...] = (controls.resender.tick, model.tick)
     if options.discovery != "off":
         tickers = (*tickers, Introduction(discovery, link, controls.reporter.send_state).tick)
     return NodeParts(
         starters=(model.announce_start, partial(_announce_name, controls.reporter, former)),
-        observers=(model.observe, controls.calibration.observe, *observers),
+        observers=(trial.observe, controls.calibration.observe, *observers),
         tickers=tickers,
-        replace_model=model.take_back,
+        replace_model=trial.take_back,
     )
