@@ -26,14 +26,14 @@ def test_a_model_that_says_leak_always_is_refused_after_two_hours_and_a_half() -
     assert compared((0.5, ON, QUIET), (2.3, ALERT, QUIET)).refused(DAY_S) is None
     why = compared((0.5, ON, QUIET), (2.5, ALERT, QUIET)).refused(DAY_S)
     assert why == "it alone would have alerted for 2.5 h"
-    why = compared((6.5, ON, QUIET)).refused(DAY_S)
-    assert why == "it alone hears a leak in 6.5 h of 6.5 h", "where nothing stands above the background: no alert"
+    why = compared((12.5, ON, QUIET)).refused(DAY_S)
+    assert why == "it alone hears a leak in 12.5 h of 12.5 h", "where nothing stands above the background: no alert"
 
 
 def test_a_model_that_says_never_is_refused_where_the_old_one_hears_something() -> None:
     assert compared((24, QUIET, QUIET)).refused(DAY_S) is None, "there was nothing to hear"
     assert "no alert in 2.5 h in which the old one had" in str(compared((2.5, QUIET, ALERT)).refused(DAY_S))
-    assert "hears nothing in 6.5 h" in str(compared((6.5, QUIET, ON)).refused(DAY_S))
+    assert "hears nothing in 12.5 h" in str(compared((12.5, QUIET, ON)).refused(DAY_S))
 
 
 def test_what_the_old_one_heard_counts_no_more_when_a_person_calls_it_wrong() -> None:
@@ -64,7 +64,7 @@ def test_a_deaf_model_that_decides_is_taken_back_unless_a_person_chose_it_withou
     deaf = compared((2.5, QUIET, ALERT))
     assert "no alert in 2.5 h" in str(deaf.taken_back(DAY_S, tried=True))
     assert deaf.taken_back(DAY_S, tried=False) is None
-    useless = compared((6.5, ON, QUIET))
+    useless = compared((12.5, ON, QUIET))
     assert "it alone hears a leak" in str(useless.taken_back(DAY_S, tried=True))
 
 

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, Self
 
 DAY_S = 86400.0
-ON_SHARE = 0.25
+ON_SHARE = 0.5
 """Share of a day's windows that may be leak-like for one model alone."""
 ALERT_SHARE = 0.10
 """Share of a day that one model alone may be in WARNING or LEAK."""

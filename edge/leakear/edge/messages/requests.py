@@ -110,10 +110,11 @@ class ModelRequest(Request):
 
 def model_parts(data: bytes, *, stage: bool = False, trial: bool = True) -> Iterator[dict[str, Any]]:
     """Yield the values of each `ModelRequest` that brings a bundle to a node, in order; `id` is the asker's."""
-    whole = {"sha256": hashlib.sha256(data).hexdigest(), "size": len(data), "stage": stage, "trial": trial}
+    whole: dict[str, Any] = {"action": "put", "sha256": hashlib.sha256(data).hexdigest(), "size": len(data)}
+    whole |= ({"stage": True} if stage else {}) | ({} if trial else {"trial": False})  # 0.1 refuses unknown keys
     for part, start in enumerate(range(0, len(data), PART_BYTES)):
         chunk = base64.b64encode(data[start : start + PART_BYTES]).decode()
-        yield {"action": "put", **whole, "part": part, "data": chunk}
+        yield {**whole, "part": part, "data": chunk}
 
 
 @message
