@@ -30,6 +30,7 @@ from leakear.edge.pipeline import Result
 from leakear.edge.recording.recorder import Recorder
 from leakear.edge.remote.handlers import NodeControls
 from leakear.edge.remote.model_store import ModelStore
+from leakear.edge.remote.model_trial import TrialControl
 from leakear.edge.remote.resend import Resender
 from leakear.edge.settings import Settings
 
@@ -127,11 +128,12 @@ def _assemble(
             settings.recording, rate=detector.model.info.spec.sample_rate, store=evidence, capture=given.capture,
             clock=reporter.clock, rule=lambda: detector.rule,
         )  # fmt: skip
+        trial = TrialControl(detector, reporter, store, settings.model)
         controls = NodeControls(
-            settings.commands, detector=detector, reporter=reporter, evidence=evidence, store=store,
+            settings.commands, detector=detector, reporter=reporter, evidence=evidence, store=store, trial=trial,
             resender=Resender(outbox, link), recorder=recorder, idle=lambda: link.idle,
         )  # fmt: skip
-        parts, dispatcher = _connected(settings, given.observers, controls, link), controls.dispatcher
+        parts, dispatcher = _connected(settings, given.observers, controls, trial, link), controls.dispatcher
     return Node(
         detector=detector,
         reporter=reporter,
@@ -154,7 +156,9 @@ def _announce_name(reporter: Reporter, former: str) -> None:
         reporter.announce("fault", reason)
 
 
-def _connected(settings: Settings, observers: tuple[Observer, ...], controls: NodeControls, link: Link) -> NodeParts:
+def _connected(
+    settings: Settings, observers: tuple[Observer, ...], controls: NodeControls, trial: TrialControl, link: Link
+) -> NodeParts:
     """Connect commands and Home Assistant to the link; return what takes part in the loop."""
     link.on_command = controls.dispatcher.handle
     model, options = controls.model_control, settings.homeassistant
@@ -162,6 +166,7 @@ def _connected(settings: Settings, observers: tuple[Observer, ...], controls: No
     former = link.empty_left_behind(discovery.topic)
     tickers: tuple[Callable[[float], None], ...] = (
         controls.resender.tick,
+        model.tick,
         controls.dispatcher.tick,
         controls.recorder.tick,
     )
@@ -169,8 +174,8 @@ def _connected(settings: Settings, observers: tuple[Observer, ...], controls: No
         tickers = (*tickers, Introduction(discovery, link, controls.reporter.send_state).tick)
     return NodeParts(
         starters=(model.announce_start, partial(_announce_name, controls.reporter, former)),
-        observers=(model.observe, controls.calibration.observe, *observers),
+        observers=(trial.observe, controls.calibration.observe, *observers),
         tickers=tickers,
         listeners=(controls.recorder.take,),
-        replace_model=model.take_back,
+        replace_model=trial.take_back,
     )

@@ -10,7 +10,8 @@ import pytest
 from leakear.edge.audio.blocks import SensorFault
 from leakear.edge.errors import ConfigError, ModelError
 from leakear.edge.model.tflite import Model
-from leakear.edge.node.detector import SENTENCES, Detector, TrialScorer
+from leakear.edge.node.detector import SENTENCES, Detector
+from leakear.edge.node.trial.scorer import TrialScorer
 from leakear.edge.settings import Settings
 from tests.support.living_node import RULE
 from tests.support.places import TINY
@@ -57,11 +58,15 @@ def test_reset_returns_to_the_configured_rule(detector: Detector) -> None:
 
 
 def test_another_step_keeps_a_model_on_trial(detector: Detector) -> None:
-    detector.begin_trial()
+    detector.distrust()
+    detector.put_beside(Model.load(TINY), 0.0, decides=True, length_s=60)
     detector.refit(0.0, step_s=5.0)
-    assert detector.on_trial
-    detector.end_trial()
-    assert not detector.on_trial
+    assert isinstance(detector.pipeline.model, TrialScorer)
+    trial = detector.trial(1.8e9)
+    assert trial is not None
+    assert (trial.model, trial.beside, trial.ends_utc) == (detector.model_ref, detector.model_ref, 1.8e9 + 60)
+    detector.trust()
+    assert detector.pipeline.model is detector.model
 
 
 def test_another_step_goes_on_with_what_was_learned_and_counted(detector: Detector) -> None:
@@ -73,12 +78,11 @@ def test_another_step_goes_on_with_what_was_learned_and_counted(detector: Detect
 
 
 def test_another_model_of_the_same_form_goes_on_too(detector: Detector) -> None:
-    detector.begin_trial()
+    detector.distrust()
     detector.pipeline.scored = 7
     model = Model.load(TINY)
     detector.refit(6.0, model)
     assert (detector.model, detector.pipeline.model, detector.pipeline.scored) == (model, model, 7)
-    assert not detector.on_trial
 
 
 def test_a_snapshot_restores_settings_and_what_was_learnt(detector: Detector) -> None:

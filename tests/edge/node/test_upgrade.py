@@ -88,7 +88,7 @@ def test_the_state_and_what_was_set_remotely_hold(folder: Path) -> None:
 def test_the_installed_model_is_in_use(folder: Path) -> None:
     with upgraded(folder) as node:
         assert node.detector.model.info.model_id == EXPECTED["model"] == "second"
-        assert not node.reporter.status().on_trial
+        assert node.reporter.status().trial is None
         assert node.outbox.last_seq == EXPECTED["seq"]  # no event says that a model was given up
 
 

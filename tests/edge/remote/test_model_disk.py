@@ -8,9 +8,18 @@ from typing import Any
 import pytest
 
 from leakear.edge.model.tflite import ModelOptions
-from leakear.edge.remote.model_store import FAULT, ModelStore
-from leakear.edge.remote.model_update import TRIAL_WINDOWS
-from tests.edge.remote.test_model_update import OLD_ID, SECOND, THIRD, configured, made, model_events, send
+from leakear.edge.remote.model_store import FAULT, ModelStore, created_at
+from tests.edge.remote.test_model_update import (
+    OLD_ID,
+    SECOND,
+    THIRD,
+    TRIAL_S,
+    WATCH_S,
+    configured,
+    made,
+    model_events,
+    send,
+)
 from tests.support.broker import Broker
 from tests.support.living_node import Asker, living_node
 from tests.support.places import TINY
@@ -108,7 +117,6 @@ def test_an_install_that_the_disk_does_not_take_changes_nothing(
             life.hear(10)
         assert model_events(asker) == []
         assert asker.ask("model", action="install").ok
-        life.hear(10)
         assert asker.ask("status").result["model_on_trial"]
 
 
@@ -119,15 +127,20 @@ def test_a_disk_that_fills_during_a_trial_is_a_fault_and_the_trial_goes_on(
         life.hear(10)
         assert send(asker, SECOND).ok
         with full(models):
-            life.hear(10 * TRIAL_WINDOWS)
+            life.hear(TRIAL_S)
+            assert life.node.detector.model.info.model_id == OLD_ID, "a model is used only when a restart would use it"
+        life.hear(20)
+        assert life.node.detector.model.info.model_id == "second"
+        with full(models):
+            life.hear(WATCH_S)
             assert FAULT in asker.ask("status").result["state"]["faults"]
-            life.pump_until(lambda: len(model_events(asker)) == 2, "two events")
-            assert "second is confirmed" in model_events(asker)[1]
+            life.pump_until(lambda: len(model_events(asker)) == 3, "three events")
+            assert "second is confirmed" in model_events(asker)[2]
         life.hear(20)
         assert FAULT not in life.node.faults
     with living_node(broker, tmp_path, model=configured) as life:
         assert life.node.detector.model.info.model_id == "second"
-        assert not life.node.detector.on_trial
+        assert life.node.detector.beside is None
 
 
 def test_a_trial_whose_starts_cannot_be_counted_is_given_up(
@@ -144,15 +157,20 @@ def test_a_trial_whose_starts_cannot_be_counted_is_given_up(
         assert FAULT in asker.ask("status").result["state"]["faults"]
 
 
+def put_to_use(store: ModelStore, data: bytes) -> None:
+    """Put a model to use for good."""
+    store.install("installed", created_at(store.stage(data, store.reload().info).info))
+    store.settle("settled")
+
+
 def test_taking_a_model_back_restores_the_one_before_also_where_both_have_one_network(
     tmp_path: Path, configured: dict[str, Any]
 ) -> None:
     store = ModelStore(tmp_path, ModelOptions(**configured))
-    store.install(store.stage(SECOND, store.load().info))
-    store.confirm()
-    store.install(store.stage(THIRD, store.reload().info))
+    put_to_use(store, SECOND)
+    put_to_use(store, THIRD)
     assert store.reload().info.model_id == "third"
-    assert store.roll_back().info.model_id == "second"
+    assert store.fall_back("failed").info.model_id == "second"
 
 
 def test_an_installed_model_outlives_a_configured_one_that_cannot_be_read(
@@ -162,8 +180,7 @@ def test_an_installed_model_outlives_a_configured_one_that_cannot_be_read(
     mine.write_bytes(made(OLD_ID, "2026-11-22T00:00:00Z"))
     model = configured | {"path": str(mine)}
     store = ModelStore(tmp_path / "models", ModelOptions(**model))
-    store.install(store.stage(SECOND, store.load().info))
-    store.confirm()
+    put_to_use(store, SECOND)
     mine.write_bytes(TINY.read_bytes()[:5000])
     with living_node(broker, tmp_path, model=model) as life, Asker(broker, life) as asker:
         life.hear(10)

@@ -4,8 +4,6 @@ import base64
 import hashlib
 import io
 import json
-import subprocess
-import sys
 import zipfile
 from collections.abc import Iterator
 from dataclasses import replace
@@ -19,15 +17,15 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from leakear.edge.decision.calibration import Proposal
 from leakear.edge.errors import ModelError
-from leakear.edge.messages.reports import CommandResult, Event
+from leakear.edge.messages.reports import CommandResult, Event, utc_text
 from leakear.edge.messages.requests import PART_BYTES
 from leakear.edge.model import bundle
 from leakear.edge.model.tflite import ModelOptions
-from leakear.edge.remote.model_store import TRIAL_STARTS, ModelStore
-from leakear.edge.remote.model_update import TRIAL_WINDOWS
+from leakear.edge.remote.model_store import UNPROVEN_STARTS, ModelStore, created_at
+from leakear.edge.remote.model_trial import PROVEN_WINDOWS
 from tests.support.broker import Broker
-from tests.support.living_node import LEAK, QUIET, Asker, Life, living_node
-from tests.support.places import DATA, ROOT, TINY
+from tests.support.living_node import BORN, LEAK, QUIET, Asker, Life, living_node
+from tests.support.places import DATA, TINY
 
 KEY = Ed25519PrivateKey.generate()
 BASE = bundle.read(TINY)
@@ -37,11 +35,20 @@ OLD_ID = BASE.info.model_id
 Key = Ed25519PrivateKey | None
 
 
-def made(name: str, created: str, source: Path = TINY, key: Key = KEY, logit: float = 0.0) -> bytes:
+TRIAL_H, WATCH_H = 0.03, 0.05
+TRIAL_S, WATCH_S = 110, 180
+"""s to listen until a trial (11 windows) or the time of being watched (18) is over"""
+
+
+def made(
+    name: str, created: str, source: Path = TINY, key: Key = KEY, logit: float = 0.0, threshold: float | None = None
+) -> bytes:
     """Give a bundle of a source's network under another name and time; `logit` falsifies the golden vector."""
     base = bundle.read(source)
     info = dict(base.info.raw)
     info["model"] = {"id": name, "name": name, "created": created, "version": "1"}
+    if threshold is not None:
+        info["decision"] = info["decision"] | {"threshold": threshold}
     logits = (base.golden_logits + np.float32(logit)).astype(np.float32)
     plain = bundle.assemble(base.flatbuffer, info, base.golden_inputs, logits)
     if key is None:
@@ -60,7 +67,8 @@ def configured(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     folder = tmp_path_factory.mktemp("signed")
     (folder / "key.pem").write_bytes(KEY.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
     (folder / "first.tflite").write_bytes(made(OLD_ID, "2026-11-22T00:00:00Z"))
-    return {"path": str(folder / "first.tflite"), "public_key": str(folder / "key.pem")}
+    files = {"path": str(folder / "first.tflite"), "public_key": str(folder / "key.pem")}
+    return files | {"trial_h": TRIAL_H, "watch_h": WATCH_H}
 
 
 @pytest.fixture
@@ -90,24 +98,31 @@ def model_events(asker: Asker) -> list[str]:
     return [event.reason for event in events if event.kind == "model"]
 
 
-def test_a_new_model_is_installed_watched_confirmed_and_still_there_after_a_restart(
+def test_a_new_model_is_tried_put_to_use_watched_confirmed_and_still_there_after_a_restart(
     broker: Broker, tmp_path: Path, configured: dict[str, Any]
 ) -> None:
     with living_node(broker, tmp_path, model=configured) as life, Asker(broker, life) as asker:
         life.hear(10)
         answer = send(asker, SECOND)
         assert answer.ok, answer.error
-        assert (answer.result["stage"], answer.result["model"]["id"]) == ("installed", "second")
-        assert asker.ask("status").result["model_on_trial"]
-        life.hear(10 * TRIAL_WINDOWS)
+        assert (answer.result["stage"], answer.result["model"]["id"]) == ("trial", "second")
         status = asker.ask("status").result
-        assert not status["model_on_trial"]
-        assert status["state"]["model"]["id"] == "second"
-        assert status["telemetry"]["windows_scored"] == 1 + TRIAL_WINDOWS
-        life.pump_until(lambda: len(model_events(asker)) == 2, "two events")
+        trial = status["state"]["model_trial"]
+        assert status["model_on_trial"]
+        assert status["state"]["model"]["id"] == OLD_ID
+        assert (trial["model"]["id"], trial["beside"]["id"], trial["decides"]) == ("second", OLD_ID, False)
+        assert trial["until"] == utc_text(BORN + 9 + TRIAL_H * 3600), "nine seconds: the start of the newest block"
+        life.hear(TRIAL_S)
+        status = asker.ask("status").result
+        assert (status["state"]["model"]["id"], status["state"]["model_trial"]["decides"]) == ("second", True)
+        assert status["telemetry"]["windows_scored"] == 1 + TRIAL_S / 10
+        life.hear(WATCH_S)
+        assert not asker.ask("status").result["model_on_trial"]
+        life.pump_until(lambda: len(model_events(asker)) == 3, "three events")
         assert [reason.split(";")[0] for reason in model_events(asker)] == [
-            f"second replaced {OLD_ID}",
-            f"second is confirmed after {TRIAL_WINDOWS} windows.",
+            f"second is on trial for 1.8 min beside {OLD_ID}, which decides until then.",
+            f"second has passed its trial and replaced {OLD_ID}, which heard leak-like sound for 0 min of it",
+            "second is confirmed after 3 min.",
         ]
     with living_node(broker, tmp_path, model=configured) as life:
         assert life.node.detector.model.info.model_id == "second"
@@ -149,7 +164,7 @@ def test_a_signature_of_another_bundle_does_not_fit(life: Life, asker: Asker) ->
 
 def test_a_threshold_set_for_one_model_is_not_used_for_the_next(life: Life, asker: Asker) -> None:
     asker.ask("set", threshold=0.97)
-    assert send(asker, SECOND).ok
+    assert send(asker, SECOND, trial=False).ok
     state = asker.ask("status").result["state"]
     assert (state["model"]["id"], state["threshold_from"]) == ("second", "model")
     assert state["threshold"] != 0.97
@@ -159,7 +174,7 @@ def test_a_proposal_is_not_applied_to_another_model(life: Life, asker: Asker) ->
     asker.ask("calibrate", action="start", hours=5)
     control = life.controls.calibration
     control._phase, control._proposal = "ready", Proposal(0.9, -50.0, 1.0, 5.0, 0.1, -60.0, "learnt")
-    assert send(asker, SECOND).ok
+    assert send(asker, SECOND, trial=False).ok
     assert "learnt with another model" in str(asker.ask("calibrate", action="apply").error)
     assert life.node.detector.remote.threshold is None
 
@@ -167,7 +182,7 @@ def test_a_proposal_is_not_applied_to_another_model(life: Life, asker: Asker) ->
 def test_a_replayed_bundle_is_refused_even_after_another_one(life: Life, asker: Asker) -> None:
     for data in (SECOND, THIRD):
         assert send(asker, data).ok
-        life.hear(10 * TRIAL_WINDOWS)
+        life.hear(TRIAL_S)
     for data in (SECOND, THIRD):
         assert "is not newer" in str(send(asker, data).error)
     assert life.node.detector.model.info.model_id == "third"
@@ -180,16 +195,29 @@ def test_a_staged_model_waits_until_home_assistant_installs_it(life: Life, asker
     assert asker.ask("model", action="discard").result["stage"] == "discarded"
     assert "No model is staged" in str(asker.ask("model", action="install").error)
     send(asker, SECOND, stage=True)
-    assert asker.ask("model", action="install").result["stage"] == "installed"
+    assert asker.ask("model", action="install").result["stage"] == "trial"
     state = asker.ask("status").result["state"]
-    assert (state["model"]["id"], state["staged_model"]) == ("second", None)
+    assert (state["model_trial"]["model"]["id"], state["staged_model"]) == ("second", None)
     assert "still on trial" in str(send(asker, THIRD).error)
+    assert asker.ask("model", action="discard").result["stage"] == "discarded"
+    assert asker.ask("status").result["state"]["model_trial"] is None
+    assert send(asker, SECOND).result["stage"] == "trial", "it was never in use: it may be sent again"
 
 
-def test_a_model_that_fails_on_its_first_windows_is_taken_back(life: Life, asker: Asker) -> None:
+def test_a_model_that_fails_on_a_window_of_its_trial_is_refused(life: Life, asker: Asker) -> None:
+    assert send(asker, FAILING).result["stage"] == "trial"
+    life.hear(10, QUIET)
+    assert life.node.detector.beside is None
+    life.pump_until(lambda: len(model_events(asker)) == 2, "two events")
+    assert model_events(asker)[1] == "failing did not pass its trial: failing gave no number for a window."
+    assert life.node.detector.last is not None
+    assert life.node.detector.last.score is not None
+
+
+def test_a_model_in_use_that_fails_while_it_is_watched_is_taken_back(life: Life, asker: Asker) -> None:
     life.hear(20, LEAK)
     before = life.node.detector.pipeline.decision.on_fraction
-    assert send(asker, FAILING).result["stage"] == "installed"
+    assert send(asker, FAILING, trial=False).result["stage"] == "installed"
     life.hear(10, QUIET)
     assert life.node.detector.model.info.model_id == OLD_ID
     assert life.node.detector.pipeline.decision.on_fraction == before
@@ -197,41 +225,56 @@ def test_a_model_that_fails_on_its_first_windows_is_taken_back(life: Life, asker
     assert life.node.detector.last is not None
     assert life.node.detector.last.score is not None
     life.pump_until(lambda: len(model_events(asker)) == 2, "two events")
-    assert model_events(asker)[1] == f"failing was taken back for {OLD_ID}: failing gave no number for a window"
+    assert model_events(asker)[1] == f"failing was taken back for {OLD_ID}: failing gave no number for a window."
     assert "is not newer" in str(send(asker, FAILING).error)
 
 
+@pytest.mark.parametrize("trial", [True, False])
 def test_a_daemon_that_dies_of_a_new_model_comes_back_with_the_old_one(
-    broker: Broker, tmp_path: Path, configured: dict[str, Any]
+    broker: Broker, tmp_path: Path, configured: dict[str, Any], trial: bool
 ) -> None:
     with living_node(broker, tmp_path, model=configured) as life, Asker(broker, life) as asker:
         life.hear(1)
-        assert send(asker, SECOND).ok
-    for _ in range(TRIAL_STARTS):
+        assert send(asker, SECOND, trial=trial).ok
+    for _ in range(UNPROVEN_STARTS):
         with living_node(broker, tmp_path, model=configured) as life:
-            assert life.node.detector.model.info.model_id == "second"
+            assert life.node.detector.beside is not None
     with living_node(broker, tmp_path, model=configured) as life, Asker(broker, life) as asker:
-        assert life.node.detector.model.info.model_id == OLD_ID
+        assert (life.node.detector.model.info.model_id, life.node.detector.beside) == (OLD_ID, None)
         life.hear(1)
         life.pump_until(lambda: model_events(asker), "event")
         assert "the daemon did not survive it" in model_events(asker)[-1]
 
 
+def test_starts_are_not_counted_against_a_model_that_scores(
+    broker: Broker, tmp_path: Path, configured: dict[str, Any]
+) -> None:
+    model = configured | {"trial_h": 1}
+    with living_node(broker, tmp_path, model=model) as life, Asker(broker, life) as asker:
+        life.hear(1)
+        assert send(asker, SECOND).ok
+    for _ in range(UNPROVEN_STARTS + 2):  # a node that is switched off every night
+        with living_node(broker, tmp_path, model=model) as life:
+            life.hear(10 * PROVEN_WINDOWS)
+    assert life.node.detector.beside is not None
+    assert life.node.detector.beside.heard_s == (UNPROVEN_STARTS + 2) * PROVEN_WINDOWS * 10, "and the trial goes on"
+
+
 def test_a_damaged_installed_file_gives_way_to_the_one_before(tmp_path: Path, configured: dict[str, Any]) -> None:
     store = ModelStore(tmp_path, ModelOptions(**configured))
     model = store.stage(SECOND, store.load().info)
-    store.install(model)
-    store.confirm()
+    store.install("installed", created_at(model.info))
+    store.settle("settled")
     store.path.write_bytes(SECOND[:1000])
     again = ModelStore(tmp_path, ModelOptions(**configured))
     assert again.load().info.model_id == OLD_ID
-    assert "given up for the one before it" in again.returned
+    assert "given up for the one before it" in again.ledger.untold
 
 
 def test_a_model_that_a_person_configures_anew_wins(tmp_path: Path, configured: dict[str, Any]) -> None:
     options = ModelOptions(**configured)
     store = ModelStore(tmp_path / "a", options)
-    store.install(store.stage(SECOND, store.load().info))
+    store.install("installed", created_at(store.stage(SECOND, store.load().info).info))
     other = tmp_path / "other.tflite"
     other.write_bytes(made("other", "2020-01-01T00:00:00Z", DATA / "failing.tflite"))
     changed = ModelStore(tmp_path / "a", replace(options, path=str(other)))
@@ -259,18 +302,3 @@ def test_an_unreadable_ledger_falls_back_to_the_configured_model(tmp_path: Path,
     for text in ("{", json.dumps({"installed": 3, "what": 1}), "[]", "null"):
         (tmp_path / "ledger.json").write_text(text)
         assert ModelStore(tmp_path, ModelOptions(**configured)).load().info.model_id == OLD_ID
-
-
-@pytest.mark.parametrize(("data", "extra", "says"), [
-    (SECOND, ["--stage"], "second is staged"),
-    (made("unsigned", "2027-01-01T00:00:00Z", key=None), [], "is not signed"),
-])  # fmt: skip
-def test_the_example_sender_brings_a_model(
-    broker: Broker, life: Life, tmp_path: Path, data: bytes, extra: list[str], says: str
-) -> None:
-    (tmp_path / "model.tflite").write_bytes(data)
-    script = ROOT / "examples" / "send_model.py"
-    command = [sys.executable, script, f"{broker.host}:{broker.port}", "hill/pit-7", tmp_path / "model.tflite", *extra]
-    sender = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    life.pump_until(lambda: sender.poll() is not None, "end of the sender")
-    assert says in sender.communicate()[0]

@@ -28,6 +28,8 @@ COMMANDS = {
     "calibrate": ("leakear.edge.cli.calibrate", "learn threshold and level gate from quiet hours"),
     "bench": ("leakear.edge.cli.bench", "time and memory of a window on this machine"),
     "config": ("leakear.edge.cli.config", "write, check or show a configuration"),
+    "deploy": ("leakear.edge.cli.models.deploy", "bring a signed model to nodes over MQTT"),
+    "rollback": ("leakear.edge.cli.models.rollback", "use a model again that was in use before, here or elsewhere"),
     "inspect": ("leakear.edge.cli.inspect", "what a model file holds"),
     "simulate-fleet": ("leakear.edge.cli.simulate_fleet", "many simulated nodes, to load a broker or a dashboard"),
 }

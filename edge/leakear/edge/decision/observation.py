@@ -17,6 +17,10 @@ class State(StrEnum):
     SENSOR_FAULT = "SENSOR_FAULT"
 
 
+ALERTS = (State.WARNING, State.LEAK)
+"""States of the pipe that are alerts."""
+
+
 def worse(first: State, second: State) -> State:
     """Return the worse of two states of the pipe: OK, WARNING or LEAK."""
     order = (State.OK, State.WARNING, State.LEAK)

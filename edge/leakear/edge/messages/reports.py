@@ -22,8 +22,8 @@ from leakear.edge.messages.timing import ClockBound, SampleClock
 
 __all__ = [
     "COMMANDS", "EVENT_KINDS", "STATES", "Availability", "CommandResult", "DecidedOn", "Event", "Identity", "Learning",
-    "Message", "MessageError", "ModelRef", "Spectrum", "State", "Telemetry", "parse_utc", "utc_now", "utc_text",
-    "uuid7",
+    "Message", "MessageError", "ModelRef", "ModelTrial", "Spectrum", "State", "Telemetry", "parse_utc", "utc_now",
+    "utc_text", "uuid7",
 ]  # fmt: skip
 
 STATES = ("OK", "WARNING", "LEAK", "NOISY", "SENSOR_FAULT")
@@ -113,6 +113,17 @@ class ModelRef(Message):
 
 
 @message
+class ModelTrial(Message):
+    """A new model that is not trusted yet."""
+
+    SCHEMA = None
+    model: ModelRef = declare("the new model")
+    beside: ModelRef = declare("the model before it, compared on the same windows")
+    decides: bool = declare("false: on trial, the model before it decides; true: it decides and is watched")
+    until: str | None = utc_time("when that ends, if the node can hear until then")
+
+
+@message
 class Learning(Message):
     """What the node has learnt of its place, and what it may say with that."""
 
@@ -175,6 +186,7 @@ class State(Message):
     muted_until: str | None = utc_time("no alert is announced before this time; null when not muted")
     model: ModelRef = declare("the model in use")
     staged_model: ModelRef | None = declare("a verified model that waits for cmd/model install", default=None)
+    model_trial: ModelTrial | None = declare("a new model on trial, or still watched", default=None)
     firmware: str = declare("version of the daemon", max_length=64)
     window_end: str | None = utc_time("end of the last window; null before the first")
     window_s: float = declare("length of a window, s", minimum=0.1, maximum=3600)

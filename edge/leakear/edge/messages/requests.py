@@ -5,6 +5,8 @@ Unknown keys are refused, so that a misspelt `treshold` is an answer and not a s
 
 import base64
 import binascii
+import hashlib
+from collections.abc import Iterator
 from typing import Any
 
 from leakear.edge.fields import declare
@@ -78,11 +80,12 @@ class CalibrateRequest(Request):
 
 @message
 class ModelRequest(Request):
-    """`model`: one part of a signed bundle; the last part checks it, then installs or stages it."""
+    """`model`: one part of a signed bundle; the last part checks it, then puts it on trial or stages it."""
 
     action: str = declare(
-        "put: a part; install: use the staged bundle; discard: forget it",
-        choices=("put", "install", "discard"),
+        "put: a part; install: put the staged bundle on trial; discard: forget it, or the one on trial; "
+        "rollback: use a model again that was in use here; list: say which there are",
+        choices=("put", "install", "discard", "rollback", "list"),
         default="put",
     )
     sha256: str | None = declare("put: SHA-256 of the whole bundle file", pattern=SHA256, default=None)
@@ -95,6 +98,15 @@ class ModelRequest(Request):
         default=None,
     )
     stage: bool = declare("put: only check and keep it, to be installed later", default=False)
+    trial: bool = declare(
+        "put, install: first beside the model in use, which decides; false: it decides at once", default=True
+    )
+    to: str | None = declare(
+        "rollback: id of the model, or the first 8 or more digits of its SHA-256, or factory, or configured; absent: "
+        "the one before",
+        max_length=128,
+        default=None,
+    )
 
     def part_bytes(self) -> bytes:
         """Decode `data`; MessageError when it is not base64."""
@@ -102,6 +114,15 @@ class ModelRequest(Request):
             return base64.b64decode(self.data or "", validate=True)
         except binascii.Error as error:
             raise MessageError(f"ModelRequest.data is not base64 ({error}).") from error
+
+
+def model_parts(data: bytes, *, stage: bool = False, trial: bool = True) -> Iterator[dict[str, Any]]:
+    """Yield the values of each `ModelRequest` that brings a bundle to a node, in order; `id` is the asker's."""
+    whole: dict[str, Any] = {"action": "put", "sha256": hashlib.sha256(data).hexdigest(), "size": len(data)}
+    whole |= ({"stage": True} if stage else {}) | ({} if trial else {"trial": False})  # 0.1 refuses unknown keys
+    for part, start in enumerate(range(0, len(data), PART_BYTES)):
+        chunk = base64.b64encode(data[start : start + PART_BYTES]).decode()
+        yield {**whole, "part": part, "data": chunk}
 
 
 @message

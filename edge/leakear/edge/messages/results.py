@@ -34,7 +34,7 @@ class StatusResult(Message):
     telemetry: Telemetry = declare("as on `telemetry`")
     commands_done: int = declare("commands carried out since the start", minimum=0)
     commands_refused: int = declare("commands refused since the start", minimum=0)
-    model_on_trial: bool = declare("whether a new model is still being watched")
+    model_on_trial: bool = declare("whether a new model is on trial, or still being watched")
 
 
 @message
@@ -97,14 +97,30 @@ class SelftestResult(Message):
 
 
 @message
+class StoredModel(Message):
+    """A model that a node may use."""
+
+    SCHEMA = None
+    id: str = declare("name and date of the model, from its bundle", max_length=128)
+    sha256: str = declare("SHA-256 of the flatbuffer", pattern=SHA256)
+    use: str = declare(
+        "before: was in use here before", choices=("in use", "on trial", "staged", "before", "configured", "factory")
+    )
+
+
+@message
 class ModelResult(Message):
     """`model`: what became of the part or the action."""
 
     SCHEMA = None
-    stage: str = declare("what is true now", choices=("receiving", "staged", "installed", "discarded"))
+    stage: str = declare(
+        "what is true now; trial: beside the model in use, which decides; installed: it decides and is watched",
+        choices=("receiving", "staged", "trial", "installed", "discarded", "rolled back", "listed"),
+    )
     next_part: int = declare("part that is expected next", minimum=0)
     parts: int = declare("parts of the bundle under way; 0 when none is", minimum=0)
-    model: ModelRef | None = declare("the model that was staged or installed", default=None)
+    model: ModelRef | None = declare("the model that was staged, put on trial or to use", default=None)
+    models: tuple[StoredModel, ...] = declare("list: the models of this node, that in use first", default=())
 
 
 @message

@@ -25,7 +25,16 @@ class ModelOptions:
     path: str = option("", "model file made by leakear-convert; empty: the factory model")
     runtime: str = option("auto", "TFLite runtime; auto takes the first one installed", choices=("auto", *RUNTIMES))
     threads: int = option(1, "threads of the runtime; one is best on a small Pi", minimum=1, maximum=16)
-    public_key: str = option("", "PEM file of an Ed25519 public key; set: only models signed with it are accepted")
+    public_key: str = option(
+        "", "PEM file of an Ed25519 public key; set: only models signed with it, and the factory model, are accepted"
+    )
+    trial_h: float = option(
+        24.0, "h that a new model is scored beside the old one before it decides", minimum=0.01, maximum=336
+    )
+    watch_h: float = option(
+        168.0, "h after that in which the old one is still compared, and comes back when the new one fails",
+        minimum=0.01, maximum=1440,
+    )  # fmt: skip
 
     @property
     def file(self) -> Path:
@@ -83,8 +92,12 @@ class Model:
 
     @classmethod
     def configured(cls, options: ModelOptions) -> "Model":
-        """Load the model that [model] names. Raises ModelError or ConfigError, as `load`."""
-        return cls.load(options.file, options.runtime, options.threads, options.public_key or None)
+        """Load the model that [model] names. Raises ModelError or ConfigError, as `load`.
+
+        With a key set all models must be signed but the factory model, which came with this software.
+        """
+        key = options.public_key if options.file != FACTORY else ""
+        return cls.load(options.file, options.runtime, options.threads, key or None)
 
     @property
     def info(self) -> BundleInfo:

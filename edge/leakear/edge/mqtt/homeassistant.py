@@ -36,8 +36,9 @@ EVENT = (
     " decided_on=value_json.decided_on | default(none)) | tojson }}"
 )
 UPDATE = (
-    "{{ dict(installed_version=value_json.model.id, title='Leak model', latest_version="
-    "(value_json.staged_model or value_json.model).id) | tojson }}"
+    "{% set trial = value_json.model_trial | default(none) %}{% set tried = trial and not trial.decides %}"
+    "{{ dict(installed_version=value_json.model.id, title='Leak model', in_progress=tried | default(false, true),"
+    " latest_version=(trial.model if tried else value_json.staged_model or value_json.model).id) | tojson }}"
 )
 
 

@@ -4,8 +4,8 @@ A change takes effect with the next window. Nothing is saved or published here: 
 """
 
 import logging
-import math
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -13,15 +13,16 @@ from leakear.edge.audio.blocks import Block, SensorFault
 from leakear.edge.decision.learning import Learning
 from leakear.edge.decision.rule import NO_GATE_DBFS
 from leakear.edge.decision.state_machine import rule_from
-from leakear.edge.errors import ConfigError, ModelError
+from leakear.edge.errors import ConfigError
 from leakear.edge.health.monitor import FAULTS as HEALTH_FAULTS
 from leakear.edge.messages.reports import ModelRef
 from leakear.edge.model.bundle import BundleInfo
 from leakear.edge.model.tflite import Model
 from leakear.edge.node.remote_settings import RemoteSettings
+from leakear.edge.node.trial.beside import Beside, TrialStatus
+from leakear.edge.node.trial.scorer import TrialScorer
 from leakear.edge.pipeline import NO_SCORE, NOT_JUDGED, Pipeline, Result
 from leakear.edge.settings import Settings
-from leakear.edge.spec import Decibels
 
 log = logging.getLogger("leakear.node")
 
@@ -31,23 +32,6 @@ SENTENCES: Mapping[str, str] = {
     NOT_JUDGED: "too few of the last windows could be judged: look at the counters of lost windows in telemetry",
 }
 """name → sentence, of the sensor's faults that bring no sentence of their own"""
-
-
-class TrialScorer:
-    """A new model during its first windows: every failure becomes a ModelError, so that it can be replaced."""
-
-    def __init__(self, model: Model) -> None:
-        self.model = model
-
-    def score(self, spectrogram: Decibels) -> float:
-        """Return P(leak) of one window, shape (rows, frames), dB. Raises ModelError for anything but a number."""
-        try:
-            score = self.model.score(spectrogram)
-        except Exception as error:
-            raise ModelError(f"{self.model.info.model_id} failed on a window: {error}") from error
-        if not math.isfinite(score):
-            raise ModelError(f"{self.model.info.model_id} gave no number for a window")
-        return score
 
 
 class Detector:
@@ -63,6 +47,8 @@ class Detector:
         """the newest result"""
         self.staged_model: ModelRef | None = None
         """a verified model that waits to be installed"""
+        self.beside: Beside | None = None
+        """the model that is compared with the one in use; None: no trial"""
         self._settings = settings
         self._messages: dict[str, str] = {}  # name → sentence, of the sound device's faults
         self._notices: list[str] = []
@@ -143,6 +129,7 @@ class Detector:
         self._settings = replace(self._settings, decision=decision)
         stated, self.rule = rule.not_a_leak != self.rule.not_a_leak, rule
         self._apply_remote()
+        self._rejoin_beside()
         if stated:
             self.accept()
 
@@ -186,6 +173,7 @@ class Detector:
         rule = pipeline.decision.rule
         self.remote.step_s, self.model, self.rule, self.pipeline = step_s, fresh, rule, pipeline
         self._apply_remote()
+        self._join_beside(monotonic)
 
     def _fitted(self, model: Model, step_s: float | None) -> Pipeline:
         settings = self._settings
@@ -193,18 +181,39 @@ class Detector:
         rule = rule_from(model.info.decision, settings.decision)
         return Pipeline.of(model, rule, window, settings.health)
 
-    @property
-    def on_trial(self) -> bool:
-        """Whether the model in use is still on trial."""
-        return isinstance(self.pipeline.model, TrialScorer)
+    # ---- another model beside
 
-    def begin_trial(self) -> None:
-        """Turn every failure of the model in use into a ModelError, until the trial ends."""
+    def put_beside(self, model: Model, monotonic: float, *, decides: bool, length_s: float) -> None:
+        """Compare the model in use with this one from now on. `decides`: the one in use is the new one.
+
+        A new one that is in use is not trusted: every failure is a ModelError. Raises ConfigError, nothing changed.
+        """
+        rule = rule_from(model.info.decision, self._settings.decision)
+        rule.check_step(self.pipeline.step_s)
+        self.beside = Beside(model, rule, decides=decides, length_s=length_s)
+        self.beside.join(self.pipeline, monotonic)
+
+    def trial(self, utc: float) -> TrialStatus | None:
+        """Return what messages say of a trial at this time, s since 1970; None: there is none."""
+        return self.beside.status(self.model_ref, utc) if self.beside is not None else None
+
+    def distrust(self) -> None:
+        """Turn every failure of the model in use into a ModelError, until it is trusted."""
         self.pipeline.model = TrialScorer(self.model)
 
-    def end_trial(self) -> None:
+    def trust(self) -> None:
         """Use the model directly again."""
         self.pipeline.model = self.model
+
+    def _join_beside(self, monotonic: float, gap_s: float = 0.0) -> None:
+        """Let the model beside continue from the judgement of the one in use, which is `gap_s` seconds old."""
+        if self.beside is not None:
+            rule = rule_from(self.beside.model.info.decision, self._settings.decision)
+            self.beside.join(self.pipeline, monotonic, rule, gap_s=gap_s)
+
+    def _rejoin_beside(self) -> None:
+        if self.last is not None:
+            self._join_beside(self.last.end_monotonic)
 
     # ---- what was learnt here
 
@@ -221,24 +230,32 @@ class Detector:
     def accept(self) -> None:
         """Take everything heard so far for the background: a person has stated that it is no leak."""
         self.pipeline.judge.accept()
+        if self.beside is not None:
+            self.beside.accept()
 
     def learn_anew(self) -> None:
         """Learn the background anew, from nothing: a person says that there is no leak now."""
         self.pipeline.learn_anew()
+        self._rejoin_beside()
 
     def accept_floor(self) -> None:
         """Accept the present noise floor: a person has checked the sensor. Also learns the background anew."""
         self.pipeline.accept_floor()
+        self._rejoin_beside()
 
     # ---- restart
 
     def snapshot(self) -> dict[str, Any]:
         """Return what must survive a restart, as JSON."""
-        return {"pipeline": self.pipeline.snapshot(), "memory": asdict(self.remote)}
+        trial = {"trial": self.beside.snapshot()} if self.beside else {}
+        return {"pipeline": self.pipeline.snapshot(), "memory": asdict(self.remote)} | trial
 
     def restore_remote(self, saved: Mapping[str, Any], monotonic: float) -> None:
         """Take over the remote settings of a snapshot at this monotonic time. A step that no longer fits is dropped."""
         self.remote = RemoteSettings.restore(saved.get("memory", {}))
+        if self.beside is not None:
+            with suppress(KeyError, TypeError, ValueError):  # the comparison then begins anew
+                self.beside.restore(saved["trial"])
         if self.remote.step_s is not None:
             try:
                 self.refit(monotonic)
@@ -253,6 +270,10 @@ class Detector:
         Raises KeyError, TypeError or ValueError.
         """
         self.pipeline.restore(pipeline, monotonic, gap_s)
+        if self.last is None:
+            self._join_beside(monotonic, gap_s)
+        else:
+            self._rejoin_beside()
 
 
 def model_ref(info: BundleInfo) -> ModelRef:

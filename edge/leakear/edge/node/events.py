@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from leakear.edge import __version__
-from leakear.edge.messages.reports import DecidedOn, Event, Learning, State, utc_text, uuid7
+from leakear.edge.messages.reports import DecidedOn, Event, Learning, ModelTrial, State, utc_text, uuid7
 from leakear.edge.node.status import NodeStatus
 from leakear.edge.pipeline import Result
 from leakear.edge.recording.quality import clock_message, sample_clock_message
@@ -98,6 +98,7 @@ def state_message(status: NodeStatus) -> State:
         muted_until=muted_text(status),
         model=status.model,
         staged_model=status.staged_model,
+        model_trial=trial_of(status),
         firmware=__version__,
         window_end=utc_text(last.end_utc) if last else None,
         window_s=status.window_s,
@@ -113,6 +114,15 @@ def state_message(status: NodeStatus) -> State:
 def muted_text(status: NodeStatus) -> str | None:
     """UTC until when alerts are muted, as messages carry it; None: not muted."""
     return None if status.muted_until is None else utc_text(status.muted_until)
+
+
+def trial_of(status: NodeStatus) -> ModelTrial | None:
+    """Return the trial of a new model, as messages carry it."""
+    trial = status.trial
+    if trial is None:
+        return None
+    until = utc_text(trial.ends_utc)
+    return ModelTrial(model=trial.model, beside=trial.beside, decides=trial.decides, until=until)
 
 
 def learning_of(status: NodeStatus) -> Learning:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from leakear.edge.audio.blocks import Block, SensorFault
-from leakear.edge.decision.state_machine import State
+from leakear.edge.decision.observation import ALERTS
 from leakear.edge.errors import ModelError
 from leakear.edge.evidence.recorder import Evidence
 from leakear.edge.messages.reports import Availability, Event, utc_text
@@ -24,8 +24,6 @@ from leakear.edge.outbox.queue import Outbox
 from leakear.edge.pipeline import Result
 
 log = logging.getLogger("leakear.node")
-
-ALERTS = (State.WARNING, State.LEAK)
 
 
 @dataclass(frozen=True)

@@ -79,7 +79,7 @@ class Reporter:
             identity=self._identity,
             model=detector.model_ref,
             staged_model=detector.staged_model,
-            on_trial=detector.on_trial,
+            trial=detector.trial(utc),
             sample_rate=info.spec.sample_rate,
             window_s=info.spec.window_seconds,
             step_s=pipeline.step_s,

@@ -11,6 +11,7 @@ from leakear.edge.audio.sample_clock import Timing
 from leakear.edge.clock_bound import Bound
 from leakear.edge.decision.learning import Learning
 from leakear.edge.messages.reports import Identity, ModelRef
+from leakear.edge.node.trial.beside import TrialStatus
 from leakear.edge.pipeline import Result
 
 
@@ -41,8 +42,8 @@ class NodeStatus:
     """the model in use"""
     staged_model: ModelRef | None
     """a verified model that waits to be installed"""
-    on_trial: bool
-    """whether the model in use is still on trial"""
+    trial: TrialStatus | None
+    """a new model on trial, or still watched"""
     sample_rate: int
     """Hz, of the model"""
     window_s: float

@@ -38,6 +38,7 @@ from leakear.edge.recording.recorder import Recorder
 from leakear.edge.remote import selftest
 from leakear.edge.remote.calibrate import CalibrationControl
 from leakear.edge.remote.model_store import ModelStore
+from leakear.edge.remote.model_trial import TrialControl
 from leakear.edge.remote.model_update import ModelControl
 from leakear.edge.remote.resend import Resender
 
@@ -55,6 +56,7 @@ class NodeControls:
         reporter: Reporter,
         evidence: Evidence,
         store: ModelStore,
+        trial: TrialControl,
         resender: Resender,
         recorder: Recorder,
         idle: Callable[[], bool | None],
@@ -62,7 +64,7 @@ class NodeControls:
         self.reporter = reporter
         self.resender, self.recorder = resender, recorder
         self._detector, self._evidence, self._store = detector, evidence, store
-        self.model_control = ModelControl(detector, reporter, store, options.max_model_bytes)
+        self.model_control = ModelControl(detector, reporter, store, trial, options.max_model_bytes)
         self.calibration = CalibrationControl(detector, reporter)
         self.dispatcher = Dispatcher(options, self, partial(reporter.send, qos=1), idle=idle)
 
@@ -78,7 +80,7 @@ class NodeControls:
             telemetry=self.reporter.telemetry(),
             commands_done=self.dispatcher.done,
             commands_refused=self.dispatcher.refused,
-            model_on_trial=status.on_trial,
+            model_on_trial=status.trial is not None,
         )
 
     def set(self, request: SetRequest) -> SetResult:

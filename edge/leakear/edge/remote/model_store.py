@@ -1,50 +1,33 @@
-"""Models that came over MQTT: verified, staged, on trial, confirmed or rolled back.
+"""The models of a node: verified, staged, on trial beside the one in use, put to use, returned to.
 
 `models/ledger.json` alone says which model is in use, and it is replaced atomically: after a power cut it is the old
 model or the new one. When the disk refuses the file, that is a fault: the node goes on with what is true already, and
 refuses what somebody asks for. A bundle must be signed, must compute its golden vector here, and must be newer than any
-that was in use before, so that an old signed bundle cannot be sent again.
+that was in use before, so that an old signed bundle cannot be sent again. A person may return to a model that was in
+use here, and to the factory model: that needs no file from outside.
 """
 
 import hashlib
-import json
 import logging
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from leakear.edge import files
 from leakear.edge.errors import LeakearError, ModelError
 from leakear.edge.model import bundle, signature
 from leakear.edge.model.bundle import BundleInfo
-from leakear.edge.model.tflite import FACTORY, Model, ModelOptions
+from leakear.edge.model.tflite import FACTORY as FACTORY_FILE
+from leakear.edge.model.tflite import Model, ModelOptions
 from leakear.edge.mqtt.dispatcher import CommandRefused
+from leakear.edge.remote import ledger as ledger_file
+from leakear.edge.remote.ledger import CONFIGURED, FACTORY, Ledger
 
 log = logging.getLogger(__name__)
 
-TRIAL_STARTS = 2
-"""Starts of the daemon during a trial after which the model before it comes back."""
+UNPROVEN_STARTS = 2
+"""Starts of the daemon in which a new model scored too few windows, after which it is given up."""
 FAULT = "model_ledger"
-
-
-@dataclass(frozen=True)
-class Ledger:
-    """What `ledger.json` holds."""
-
-    configured: str = ""
-    """hash of the configured model's network when the installed one took its place"""
-    installed: str = ""
-    """file name of the model in use; empty: the configured one"""
-    previous: str = ""
-    """file name of the one before it; empty: the configured one"""
-    staged: str = ""
-    """file name of the verified model that waits"""
-    trial: bool = False
-    starts: int = 0
-    """starts of the daemon during the trial"""
-    newest: float = 0.0
-    """when the newest model that was ever in use was created, s since 1970"""
 
 
 class ModelStore:
@@ -52,25 +35,36 @@ class ModelStore:
 
     def __init__(self, folder: Path, options: ModelOptions) -> None:
         self.folder, self._options = folder, options
-        self.ledger = self._read()
-        self.returned = ""
-        """sentence why the installed model was given up at this start; empty: it was not"""
+        self.ledger = ledger_file.read(self._ledger_path)
         self.faults: dict[str, str] = {}
         """name → sentence, of what is wrong with the ledger now"""
 
     @property
+    def _ledger_path(self) -> Path:
+        return self.folder / "ledger.json"
+
+    @property
     def path(self) -> Path:
         """The file in use."""
-        return self.folder / self.ledger.installed if self.ledger.installed else self._options.file
+        return self.file(self.ledger.installed)
+
+    def file(self, name: str) -> Path:
+        """Return the file of a model that the ledger names."""
+        if name == CONFIGURED:
+            return self._options.file
+        return FACTORY_FILE if name == FACTORY else self.folder / name
+
+    # ---- start
 
     def load(self) -> Model:
-        """Load the model to start with. An installed one that does not load, or crashes, is given up for the last."""
+        """Load the model to start with. One that does not load, or crashes, is given up for the one before it."""
         if self.ledger.installed and self._configured() != self.ledger.configured:
-            log.info("the configured model has changed: it replaces the one that was installed over MQTT")
-            self._note(replace(Ledger(), newest=self.ledger.newest))
-        if self.ledger.trial:
+            sentence = "The configured model has changed: it replaces the one that was installed over MQTT."
+            log.info("%s", sentence)
+            self._note(Ledger(newest=self.ledger.newest, untold=sentence))
+        if self.ledger.watched or self.ledger.candidate:
             counted = self._note(replace(self.ledger, starts=self.ledger.starts + 1))
-            if self.ledger.starts > TRIAL_STARTS:
+            if self.ledger.starts > UNPROVEN_STARTS:
                 self._give_up("the daemon did not survive it")
             elif not counted:  # else a model that crashes the daemon would be tried for ever
                 self._give_up("its starts cannot be counted on this disk")
@@ -80,7 +74,37 @@ class ModelStore:
             except ModelError as error:
                 if not self.ledger.installed:
                     raise
-                self._give_up(str(error))
+                self._give_up_installed(str(error))
+
+    def survived(self) -> None:
+        """Note that a new model has scored enough windows in this run: a crash that follows is not counted."""
+        if self.ledger.starts:
+            self._note(replace(self.ledger, starts=0))
+
+    def _give_up(self, why: str) -> None:
+        """Give up the new model: the one on trial, else the one in use."""
+        if self.ledger.candidate:
+            log.error("the model on trial was given up: %s", why)
+            self.refuse(f"The model on trial was given up: {why}.")
+        else:
+            self._give_up_installed(why)
+
+    def _give_up_installed(self, why: str) -> None:
+        sentence = f"The installed model was given up for the one before it: {why}"
+        log.error("%s", sentence)
+        self._note(self.ledger.fallen_back(untold=sentence))
+
+    def _configured(self) -> str:
+        """Hash of the configured model; one that cannot be read is no reason to drop an installed one that can."""
+        try:
+            return _flatbuffer_hash(self._options.file)
+        except ModelError as error:
+            sentence = f"The installed model goes on, though the configured one cannot be read: {error}"
+            log.error("%s", sentence)  # noqa: TRY400
+            self.ledger = replace(self.ledger, untold=sentence)
+            return self.ledger.configured
+
+    # ---- models that wait
 
     def stage(self, data: bytes, current: BundleInfo) -> Model:
         """Verify a bundle and keep it as the staged model. Raises ModelError, CommandRefused or OSError."""
@@ -90,16 +114,19 @@ class ModelStore:
         info = bundle.parse(data, "the bundle").info
         created = created_at(info)
         if created <= max(self.ledger.newest, created_at(current)):
-            raise CommandRefused(f"{info.model_id} is not newer than a model that was in use here: it is refused.")
+            raise CommandRefused(
+                f"{info.model_id} is not newer than a model that was in use here: it is refused as an update. "
+                "To return to a model that was in use here: leakear-edge rollback."
+            )
         name = f"{hashlib.sha256(data).hexdigest()[:16]}.tflite"  # the same network may come with another threshold
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             bundle.write(self.folder / f"new-{name}", data)
-            model = self._load(self.folder / f"new-{name}")
+            model = self.read(self.folder / f"new-{name}")
             (self.folder / f"new-{name}").replace(self.folder / name)
             self._write(replace(self.ledger, staged=name))
         except OSError:
-            if name not in {self.ledger.installed, self.ledger.previous, self.ledger.staged}:
+            if name not in self.ledger.kept:
                 (self.folder / name).unlink(missing_ok=True)
             raise
         finally:
@@ -111,7 +138,7 @@ class ModelStore:
         if not self.ledger.staged:
             return None
         try:
-            return self._load(self.folder / self.ledger.staged)
+            return self.read(self.folder / self.ledger.staged)
         except LeakearError:
             self.discard()
             raise
@@ -120,62 +147,96 @@ class ModelStore:
         """Drop the staged model."""
         self._note(replace(self.ledger, staged=""))
 
-    def install(self, model: Model) -> None:
-        """Put the staged model to trial: from now on a restart uses it as well. OSError: nothing has changed."""
+    def models(self) -> list[tuple[str, BundleInfo, str]]:
+        """Return name, description and use of each model that this node may use; the one in use comes first.
+
+        Files that cannot be read are left out.
+        """
         now = self.ledger
-        base = now.configured if now.installed else _flatbuffer_hash(self._options.file)
-        newest = max(now.newest, created_at(model.info))
-        self._write(Ledger(base, now.staged, now.installed, "", trial=True, newest=newest))
+        uses = dict.fromkeys((now.staged,), "staged") | dict.fromkeys((now.candidate,), "on trial")
+        uses.pop("", None)
+        uses = {now.installed: "in use", **uses}
+        for name in (*now.before, CONFIGURED, FACTORY):
+            uses.setdefault(name, {CONFIGURED: "configured", FACTORY: "factory"}.get(name, "before"))
+        if self._options.file == FACTORY_FILE and now.installed != FACTORY:  # one file, one entry
+            uses.pop(FACTORY)
+        found = []
+        for name, use in uses.items():
+            with suppress(ModelError):
+                found.append((name, bundle.read(self.file(name)).info, use))
+        return found
 
-    def confirm(self) -> None:
-        """End the trial well."""
-        self._note(replace(self.ledger, trial=False, starts=0, previous=""))
+    # ---- trial
 
-    def roll_back(self) -> Model:
-        """End the trial badly: the model before it is in use again."""
-        self._note(self._before())
+    def begin_trial(self, sentence: str) -> None:
+        """Put the staged model on trial, beside the one in use. OSError: nothing has changed."""
+        waiting = self.ledger.staged
+        self._write(
+            replace(self.ledger, candidate=waiting, staged="", watched=False, tried=False, starts=0, untold=sentence)
+        )
+
+    def refuse(self, sentence: str) -> None:
+        """End the trial badly: the candidate is gone. It was never in use, so the same file may be sent again."""
+        self._note(replace(self.ledger, candidate="", starts=0, untold=sentence))
+
+    def promote(self, sentence: str, created: float) -> None:
+        """Put the candidate to use; it is watched. `created`: when that model was made, s since 1970.
+
+        OSError: nothing has changed.
+        """
+        self._use(self.ledger.candidate, sentence, created, tried=True, candidate="")
+
+    def install(self, sentence: str, created: float) -> None:
+        """Put the staged model to use without a trial; it is watched. OSError: nothing has changed."""
+        self._use(self.ledger.staged, sentence, created, tried=False, staged="")
+
+    def settle(self, sentence: str) -> None:
+        """End the time of being watched well."""
+        self._note(replace(self.ledger, watched=False, tried=False, starts=0, untold=sentence))
+
+    def fall_back(self, sentence: str) -> Model:
+        """Use the model before the one in use again, which has failed and is gone."""
+        self._note(self.ledger.fallen_back(untold=sentence))
         return self.reload()
+
+    def return_to(self, name: str, sentence: str) -> None:
+        """Use a model again that a person has chosen; a trial ends. OSError: nothing has changed."""
+        self._write(self.ledger.in_use(name, configured=self._base(), candidate="", untold=sentence))
+
+    def _use(self, name: str, sentence: str, created: float, *, tried: bool, **changes: str) -> None:
+        newest = max(self.ledger.newest, created)
+        base = self._base()
+        self._write(
+            self.ledger.in_use(
+                name, configured=base, newest=newest, watched=True, tried=tried, untold=sentence, **changes
+            )
+        )
+
+    def _base(self) -> str:
+        """Hash of the configured model, as long as another one is in its place."""
+        return self.ledger.configured if self.ledger.installed else _flatbuffer_hash(self._options.file)
+
+    # ---- events
+
+    def told(self) -> None:
+        """Note that the last change is an event now."""
+        if self.ledger.untold:
+            self._note(replace(self.ledger, untold=""))
+
+    # ---- files
+
+    def reload(self) -> Model:
+        """Load the model in use once more; its hash, signature and golden vector are checked again."""
+        return self.read(self.path)
+
+    def read(self, path: Path) -> Model:
+        """Load a file with the options of this node. Raises ModelError."""
+        return Model.configured(replace(self._options, path=str(path)))
 
     def maintain(self) -> None:
         """Try again to write what the disk refused."""
         if self.faults:
             self._note(self.ledger)
-
-    def _configured(self) -> str:
-        """Hash of the configured model; one that cannot be read is no reason to drop an installed one that can."""
-        try:
-            return _flatbuffer_hash(self._options.file)
-        except ModelError as error:
-            self.returned = f"The installed model goes on, though the configured one cannot be read: {error}"
-            log.error("%s", self.returned)  # noqa: TRY400
-            return self.ledger.configured
-
-    def _before(self) -> Ledger:
-        """Ledger without the installed model; `newest` stays, so that it cannot come back."""
-        return replace(self.ledger, installed=self.ledger.previous, previous="", trial=False, starts=0)
-
-    def _give_up(self, why: str) -> None:
-        self.returned = f"The installed model was given up for the one before it: {why}"
-        log.error("%s", self.returned)
-        self._note(self._before())
-
-    def reload(self) -> Model:
-        """Load the model in use once more; its hash, signature and golden vector are checked again."""
-        return self._load(self.path)
-
-    def _load(self, path: Path) -> Model:
-        """Load a file; with a key set, all but the factory model, which came with this software, must be signed."""
-        key = self._options.public_key if path != FACTORY else ""
-        return Model.configured(replace(self._options, path=str(path), public_key=key))
-
-    def _read(self) -> Ledger:
-        try:
-            return Ledger(**json.loads((self.folder / "ledger.json").read_bytes()))
-        except FileNotFoundError:
-            return Ledger()
-        except (OSError, ValueError, TypeError) as error:
-            log.warning("%s is unreadable (%s): the configured model is used", self.folder / "ledger.json", error)
-            return Ledger()
 
     def _note(self, ledger: Ledger) -> bool:
         """Write what is true already. False, and a fault: the disk refuses, and it holds only until a restart."""
@@ -190,20 +251,18 @@ class ModelStore:
     def _refused(self, error: OSError) -> None:
         if FAULT not in self.faults:
             self.faults[FAULT] = (
-                f"{self.folder / 'ledger.json'} cannot be written ({error.strerror}): a restart uses the one before it."
+                f"{self._ledger_path} cannot be written ({error.strerror}): a restart uses the one before it."
                 " Make room on the disk or make it writable."
             )
             log.error("%s", self.faults[FAULT])
 
     def _write(self, ledger: Ledger) -> None:
         """Write durably which model is in use, then delete the files that are no longer needed."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        files.write(self.folder / "ledger.json", json.dumps(asdict(ledger)).encode(), mode=0o644)
+        ledger_file.write(self._ledger_path, ledger)
         self.ledger = ledger
         self.faults.pop(FAULT, None)
-        kept = {ledger.installed, ledger.previous, ledger.staged}
         for path in self.folder.glob("*.tflite"):
-            if path.name not in kept and not path.name.startswith("new-"):
+            if path.name not in ledger.kept and not path.name.startswith("new-"):
                 with suppress(OSError):  # a file too many does no harm; the next write tries again
                     path.unlink(missing_ok=True)
 

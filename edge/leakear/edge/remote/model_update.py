@@ -1,37 +1,35 @@
-"""Replaces the model while the node runs; a new one is on trial for some windows and taken back if it fails."""
+"""Carries out `cmd/model`: receives a bundle, starts its trial, returns to a model that was in use before."""
 
 import logging
 from contextlib import suppress
 
-from leakear.edge.errors import LeakearError, ModelError
-from leakear.edge.messages.reports import Event, ModelRef
+from leakear.edge.errors import LeakearError
+from leakear.edge.messages.reports import ModelRef
 from leakear.edge.messages.requests import ModelRequest
-from leakear.edge.messages.results import ModelResult
+from leakear.edge.messages.results import ModelResult, StoredModel
+from leakear.edge.model.bundle import BundleInfo
 from leakear.edge.model.tflite import Model
 from leakear.edge.mqtt.dispatcher import CommandRefused
 from leakear.edge.node.detector import Detector, model_ref
 from leakear.edge.node.reporter import Reporter
-from leakear.edge.pipeline import Result
+from leakear.edge.remote import rollback
 from leakear.edge.remote.model_store import ModelStore
+from leakear.edge.remote.model_trial import TrialControl
 from leakear.edge.remote.model_upload import Transfer
 
 log = logging.getLogger(__name__)
 
-TRIAL_WINDOWS = 10
-"""Windows that a new model must score before its trial ends."""
-
 
 class ModelControl:
-    """Carries out `cmd/model`; `observe` is called with every result, `take_back` when the model fails on a window."""
+    """Carries out `cmd/model`; `tick` looks for what was asked on site."""
 
-    def __init__(self, detector: Detector, reporter: Reporter, store: ModelStore, max_bytes: int) -> None:
-        self._detector, self._reporter, self._store = detector, reporter, store
+    def __init__(
+        self, detector: Detector, reporter: Reporter, store: ModelStore, trial: TrialControl, max_bytes: int
+    ) -> None:
+        self._detector, self._reporter, self._store, self._trial = detector, reporter, store, trial
         self._transfer = Transfer(store.folder / "incoming", max_bytes)
-        self._judged = 0
         self._lost = ""
         """sentence why the staged model was dropped at this start; empty: it was not"""
-        if store.ledger.trial:
-            detector.begin_trial()
         try:
             self._show_staged(store.staged())
         except LeakearError as error:  # a model that nobody uses yet stops no node
@@ -50,69 +48,71 @@ class ModelControl:
 
     def _carry_out(self, request: ModelRequest) -> ModelResult:
         if request.action == "install":
-            return self._install()
+            return self._install(trial=request.trial)
         if request.action == "discard":
-            self._transfer.drop()
-            self._store.discard()
-            self._show_staged(None)
-            return self._result("discarded")
+            return self._discard()
+        if request.action == "rollback":
+            return self._result("rolled back", self._roll_back(request.to or "", "from afar"))
+        if request.action == "list":
+            models = tuple(_stored(info, use) for _, info, use in self._store.models())
+            return ModelResult(stage="listed", next_part=0, parts=0, models=models)
         whole = self._transfer.add(request)
-        return self._result("receiving") if whole is None else self._take(whole, request.stage)
-
-    def announce_start(self) -> None:
-        """Report that an installed or staged model was given up at this start."""
-        for sentence in (self._store.returned, self._lost):
-            if sentence:
-                self._reporter.announce("model", sentence)
-
-    def observe(self, result: Result, _: Event | None) -> None:
-        """Count the windows that a model on trial has scored; after enough of them the trial ends well."""
-        self._store.maintain()
-        if not self._store.ledger.trial or result.score is None:
-            return
-        self._judged += 1
-        if self._judged >= TRIAL_WINDOWS:
-            self._store.confirm()
-            self._detector.end_trial()
-            self._reporter.announce(
-                "model", f"{self._detector.model.info.model_id} is confirmed after {self._judged} windows."
-            )
-
-    def take_back(self, error: ModelError) -> bool:
-        """Replace a model that failed on trial by the one before it. False: it was not on trial."""
-        if not self._store.ledger.trial:
-            return False
-        failed = self._detector.model.info.model_id
-        log.error("model on trial failed: %s", error)
-        before = self._store.roll_back()
-        self._detector.refit(self._reporter.now[0], model=before)
-        self._reporter.announce("model", f"{failed} was taken back for {before.info.model_id}: {error}")
-        return True
-
-    def _take(self, whole: bytes, only_stage: bool) -> ModelResult:
+        if whole is None:
+            return self._result("receiving")
         model = self._store.stage(whole, self._detector.model.info)
         self._show_staged(model)
-        return self._result("staged", model) if only_stage else self._install()
+        return self._result("staged", model) if request.stage else self._install(trial=request.trial)
 
-    def _install(self) -> ModelResult:
+    def announce_start(self) -> None:
+        """Report that an installed or staged model was given up at this start, or what could not be told before."""
+        self._trial.tell()
+        if self._lost:
+            self._reporter.announce("model", self._lost)
+
+    def tick(self, _: float) -> None:
+        """Carry out what a person has asked on this machine (`leakear-edge rollback --config`)."""
+        asked = rollback.take(self._store.folder)
+        if asked is None:
+            return
+        try:
+            rollback.answer(self._store.folder, f"{self._roll_back(asked, 'on site').info.model_id} is in use again.")
+        except (LeakearError, OSError) as error:
+            log.warning("rollback to %r refused: %s", asked or "the one before", error)
+            with suppress(OSError):
+                rollback.answer(self._store.folder, str(error), refused=True)
+
+    def _install(self, *, trial: bool) -> ModelResult:
         model = self._staged()
-        if self._store.ledger.trial:
-            raise CommandRefused("The model in use is still on trial: wait until it is confirmed.")
+        if self._store.ledger.candidate:
+            raise CommandRefused("A model is still on trial: wait until that ends, or discard it.")
+        self._check_rate(model)
+        stage = self._trial.begin(model, trial=trial)
+        self._show_staged(None)
+        self._reporter.send_state()
+        return self._result(stage, model)
+
+    def _discard(self) -> ModelResult:
+        self._transfer.drop()
+        self._store.discard()
+        self._show_staged(None)
+        if self._store.ledger.candidate:
+            self._trial.discard()
+        return self._result("discarded")
+
+    def _roll_back(self, wanted: str, where: str) -> Model:
+        """Put a model to use again that was in use here. Raises LeakearError or OSError; then nothing has changed."""
+        name = rollback.choose(wanted, self._store)
+        model = self._store.read(self._store.file(name))
+        self._check_rate(model)
+        self._trial.go_back(name, model, where)
+        self._reporter.send_state()
+        return model
+
+    def _check_rate(self, model: Model) -> None:
         if model.info.spec.sample_rate != self._detector.model.info.spec.sample_rate:
             raise CommandRefused(
                 "The model needs another sample rate than the microphone was opened for: set [model] path."
             )
-        before = self._detector.model.info.model_id
-        self._detector.check(model)  # raises where the site's rule does not fit
-        self._store.install(model)  # first: a model is used only when a restart would use it too
-        self._detector.refit(self._reporter.now[0], model=model)
-        self._judged = 0
-        self._detector.begin_trial()
-        self._show_staged(None)
-        self._reporter.announce(
-            "model", f"{model.info.model_id} replaced {before}; it is watched for {TRIAL_WINDOWS} windows."
-        )
-        return self._result("installed", model)
 
     def _staged(self) -> Model:
         """Load the staged model. Raises CommandRefused where there is none; one that cannot be loaded is dropped."""
@@ -132,3 +132,7 @@ class ModelControl:
         transfer = self._transfer
         chosen: ModelRef | None = model_ref(model.info) if model else None
         return ModelResult(stage=stage, next_part=transfer.next_part, parts=transfer.parts, model=chosen)
+
+
+def _stored(info: BundleInfo, use: str) -> StoredModel:
+    return StoredModel(id=info.model_id, sha256=info.flatbuffer_sha256, use=use)

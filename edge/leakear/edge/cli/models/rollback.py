@@ -1,0 +1,110 @@
+"""`leakear-edge rollback`: use a model again that was in use before, on this node or on others over MQTT."""
+
+import argparse
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from leakear.edge.cli.models import operator
+from leakear.edge.cli.models.operator import NoAnswer, Operator
+from leakear.edge.command_line import number
+from leakear.edge.errors import LeakearError, UsageError
+from leakear.edge.messages.reports import Identity
+from leakear.edge.remote import rollback
+from leakear.edge.remote.model_store import ModelStore
+from leakear.edge.settings import Settings, file_in_use
+
+HELP = """\
+Use a model again that was in use before; a trial ends. The factory model is always there.
+
+  sudo leakear-edge rollback --config /etc/leakear/leakear.toml          on this node, to the model before
+  sudo leakear-edge rollback --config /etc/leakear/leakear.toml --list   which models this node may use
+  leakear-edge rollback --model factory --to hill/pit-7 --broker mqtts://broker.local --username operator
+  leakear-edge rollback --list --to 'hill/*' --broker mqtts://broker.local --username operator
+
+On the node itself the daemon does it within a second, or at its next start. Exit codes: 0 done, 1 a node refused or did
+not answer, 2 wrong usage, 69 no broker, 78 configuration.
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command line."""
+    parser.add_argument("--config", type=Path, help="configuration of the node on this machine")
+    parser.add_argument(
+        "--model", default="", help="id, first digits of the SHA-256, factory or configured (the one before)"
+    )
+    parser.add_argument("--list", action="store_true", help="only say which models there are")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument(
+        "--answer-within", type=number(0, 600), default=15.0, help="s to wait for the daemon on this machine (15)"
+    )
+    operator.add_arguments(parser, required=False)
+
+
+def main(args: argparse.Namespace) -> int:
+    """Do it here or from afar; return the exit code."""
+    if args.broker or args.to:
+        if not (args.broker and args.to) or args.config:
+            raise UsageError("name --to and --broker for nodes elsewhere, or --config for the node on this machine")
+        with operator.connected(args) as asker:
+            rows = [_ask(asker, node, args) for node in asker.nodes(args.to)]
+        return operator.report(rows, as_json=args.json)
+    settings = Settings.load(file_in_use(args.config))
+    folder = settings.node.directory / "models"
+    return _list_here(ModelStore(folder, settings.model), args) if args.list else _here(folder, args)
+
+
+def _ask(asker: Operator, node: Identity, args: argparse.Namespace) -> dict[str, Any]:
+    """Ask one node. Return what became of it."""
+    row: dict[str, Any] = {"node": f"{node.site}/{node.node}", "ok": False}
+    values = {"action": "list"} if args.list else {"action": "rollback", **({"to": args.model} if args.model else {})}
+    try:
+        answer = asker.ask(node, "model", values)
+    except NoAnswer as error:
+        return row | {"says": str(error)}
+    if not answer.ok:
+        return row | {"says": answer.error or "refused"}
+    if args.list:
+        models = answer.result.get("models", [])
+        return row | {"ok": True, "models": models, "says": _words(models)}
+    return row | {"ok": True, "says": f"{(answer.result.get('model') or {}).get('id')} is in use again"}
+
+
+def _list_here(store: ModelStore, args: argparse.Namespace) -> int:
+    models = [{"id": info.model_id, "sha256": info.flatbuffer_sha256, "use": use} for _, info, use in store.models()]
+    print(json.dumps({"models": models}) if args.json else _words(models, "\n"))
+    return 0
+
+
+def _here(folder: Path, args: argparse.Namespace) -> int:
+    """Ask the daemon of this machine, and wait for its answer."""
+    try:
+        rollback.ask(folder, args.model)
+        answer = _answer(folder, args.answer_within)
+    except OSError as error:
+        raise LeakearError(f"{folder}: {error.strerror}; run it as root: sudo leakear-edge rollback") from None
+    if args.json:
+        said = answer.sentence if answer else None
+        print(json.dumps({"ok": bool(answer) and not answer.refused if answer else None, "says": said}))
+    elif answer is None:
+        print(
+            f"No daemon has answered within {args.answer_within:g} s: it is done when the daemon starts the next time."
+        )
+    else:
+        print(answer.sentence, file=sys.stderr if answer.refused else sys.stdout)
+    return 1 if answer is not None and answer.refused else 0
+
+
+def _answer(folder: Path, limit_s: float) -> rollback.Answer | None:
+    deadline = time.monotonic() + limit_s
+    while time.monotonic() < deadline:
+        if answer := rollback.read_answer(folder):
+            return answer
+        time.sleep(0.1)
+    return None
+
+
+def _words(models: list[dict[str, Any]], between: str = "; ") -> str:
+    return between.join(f"{model['id']} ({model['use']})" for model in models)
