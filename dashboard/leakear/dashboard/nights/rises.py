@@ -9,12 +9,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from leakear.dashboard.nights.budget import FAST, SLOW
-from leakear.edge.decision.night_rule import FEWEST, Followed, Numbers, follow
+from leakear.edge.background.own_limit import DAYS
+from leakear.edge.decision.night_rule import Followed, Numbers, follow
 
 STEP = 1.0
 """Resolution of night levels: loggers report whole units, and a tenth of a decibel says nothing."""
 RARE = 1e-3
 """False alarms a logger-year below which no figure is given: the histories behind it are not that long."""
+FLOOR = 25
+"""Percentile over nights: a leak raises the quiet nights of a place, odd nights say little."""
 RULES = (FAST, SLOW)
 
 
@@ -31,9 +34,9 @@ class Rise:
     false_per_year: float
     """how often a rise as strong begins without a leak, a logger-year (at its strongest); at least RARE"""
     before: float
-    """median level of the nights before it (a quarter at most)"""
+    """level that three of four nights before it exceeded (of a quarter of a year at most)"""
     level: float
-    """median level of the last three nights of it"""
+    """level that three of four of its last nights exceeded (of a week at most)"""
 
     @property
     def by(self) -> float:
@@ -98,12 +101,12 @@ def _outlook(levels: Numbers, rates: Numbers, lasting: Numbers, rows: list[_Row]
 def _rise(levels: Numbers, rates: Numbers, noticed: int, last: int, rows: list[_Row]) -> Rise:
     firsts = [row.first_risen(noticed, each.rule.nights) for row, each in zip(rows, RULES, strict=True)]
     since = min(first for first in firsts if first is not None)
-    before = levels[max(0, since - 91) : since]
+    before = levels[max(0, since - DAYS) : since]
     return Rise(
         since=since,
         noticed=noticed,
         last=last,
         false_per_year=float(np.nanmin(rates[noticed : last + 1])),
-        before=float(np.median(before)),
-        level=float(np.median(levels[max(since, last - FEWEST + 1) : last + 1])),
+        before=float(np.percentile(before, FLOOR)),
+        level=float(np.percentile(levels[max(since, last - 6) : last + 1], FLOOR)),
     )

@@ -6,11 +6,10 @@ means NoLeak in another spelling would so become a leak: it is refused.
 
 import argparse
 import re
-import unicodedata
 from collections.abc import Iterable, Mapping
 
 from leakear.edge.errors import InputDataError
-from leakear.edge.texts import printable
+from leakear.edge.texts import plain, printable
 from leakear.train.runfolder import LABELS
 
 NO_LEAK, LEAK = LABELS
@@ -21,12 +20,6 @@ _NO_LEAK_WHOLE = ("nl", "nol", "normal", "dry", "nenhum", "semvaz")
 _LEAK = ("leak", "withleak", "withaleak", "vazamento", "comvazamento", "fuga", "comfuga", "vaza")
 _YES, _NO = ("yes", "y", "sim", "s", "true", "1", "verdadeiro"), ("no", "n", "nao", "false", "0", "falso")
 _YES_NO_COLUMNS = ("leak", "leakage", "vazamento", "fuga", "isleak", "hasleak")
-
-
-def plain(text: str) -> str:
-    """Return a name in lower case, without accents and without anything but letters and digits."""
-    parts = unicodedata.normalize("NFKD", text).casefold()
-    return re.sub(r"[\W_]+", "", "".join(c for c in parts if not unicodedata.combining(c)))
 
 
 def mapping(text: str) -> tuple[str, str]:
