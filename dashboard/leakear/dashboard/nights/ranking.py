@@ -125,7 +125,8 @@ def _cells(ranking: Ranking, one: Ranked) -> tuple[str, ...]:
     spread = _spread(ranking.history, one, now)
     return (
         printable(one.logger)[:40], str(ranking.day(one, now.since)), str(ranking.day(one, now.last)),
-        f"{now.by:+.1f}", f"{now.before:g} → {now.level:g}", "" if spread is None else f"{spread:g}", how_sure(now),
+        f"{now.by:+.1f}", f"{now.before:.3g} → {now.level:.3g}", "" if spread is None else f"{spread:.3g}",
+        how_sure(now),
     )  # fmt: skip
 
 

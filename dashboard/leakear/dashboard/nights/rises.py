@@ -83,24 +83,30 @@ class _Row:
     followed: Followed
     row: int
 
-    def first_risen(self, noticed: int, nights: int) -> int | None:
-        """Return the first risen night of the window in which this rule noticed a rise; None: it did not."""
+    def risen(self, noticed: int, nights: int) -> list[int]:
+        """Return the risen nights of the window in which this rule noticed a rise; none: it did not."""
         if not self.followed.lasting[self.row, noticed]:
-            return None
+            return []
         first = max(0, noticed - nights + 1)
-        return first + int(np.argmax(self.followed.risen[self.row, first : noticed + 1]))
+        return (first + np.flatnonzero(self.followed.risen[self.row, first : noticed + 1])).tolist()
 
 
 def _outlook(levels: Numbers, rates: Numbers, lasting: Numbers, rows: list[_Row]) -> Outlook:
     newest = float(rates[-1]) if len(rates) and np.isfinite(rates[-1]) else None
     edges = np.flatnonzero(np.diff(np.concatenate([[False], lasting, [False]]).astype(int)))
-    rises = [_rise(levels, rates, int(first), int(end) - 1, rows) for first, end in edges.reshape(-1, 2)]
-    return Outlook(len(levels), newest, tuple(rises))
+    spans: list[tuple[int, int, int]] = []
+    for noticed, end in edges.reshape(-1, 2).tolist():
+        since = min(
+            first for row, each in zip(rows, RULES, strict=True) for first in row.risen(noticed, each.rule.nights)
+        )
+        if spans and since <= spans[-1][2] + 1:  # it paused for some nights
+            spans[-1] = (*spans[-1][:2], end - 1)
+        else:
+            spans.append((since, noticed, end - 1))
+    return Outlook(len(levels), newest, tuple(_rise(levels, rates, *span) for span in spans))
 
 
-def _rise(levels: Numbers, rates: Numbers, noticed: int, last: int, rows: list[_Row]) -> Rise:
-    firsts = [row.first_risen(noticed, each.rule.nights) for row, each in zip(rows, RULES, strict=True)]
-    since = min(first for first in firsts if first is not None)
+def _rise(levels: Numbers, rates: Numbers, since: int, noticed: int, last: int) -> Rise:
     before = levels[max(0, since - DAYS) : since]
     return Rise(
         since=since,
