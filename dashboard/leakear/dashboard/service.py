@@ -21,6 +21,7 @@ from leakear.dashboard.broker.subscriber import Incoming, Subscriber, waker
 from leakear.dashboard.clips import Clips
 from leakear.dashboard.fleet import Fleet, Key, Node
 from leakear.dashboard.history import History, Row, event_row, presence_row, public
+from leakear.dashboard.history.rows import NIGHT
 from leakear.dashboard.hub import Hub, Page
 from leakear.dashboard.notifications import Notifications
 from leakear.dashboard.notifier import Notifier
@@ -220,8 +221,12 @@ class Service:
 
     def _announce(self, new: list[Row]) -> None:
         """Send new events to pages and notifier as soon as they are stored, before anyone can change them."""
-        if new:
-            self.hub.broadcast({"t": "events", "rows": [public(row) | FRESH for row in new]})
+        nights = [row for row in new if row["kind"] == NIGHT]
+        others = [public(row) | FRESH for row in new if row["kind"] != NIGHT]
+        if nights:
+            self.hub.broadcast({"t": "nights", "nodes": [[row["site"], row["node"]] for row in nights]})
+        if others:
+            self.hub.broadcast({"t": "events", "rows": others})
             self.notifier.wake()
 
     def _addresses(self, row: Row) -> list[str]:

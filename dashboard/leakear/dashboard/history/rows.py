@@ -9,9 +9,12 @@ ALARMS = ("LEAK", "SENSOR_FAULT")
 LOST, BACK = "lost", "back"
 """kinds of event that the dashboard itself writes: a node became silent, a node is back"""
 
+NIGHT = "night"
+"""kind of the event that carries a night; in a row, the night itself"""
+
 Row = dict[str, Any]
 
 
 def public(row: Mapping[Any, Any]) -> Row:
     """Return a stored event in the form for the page."""
-    return dict(row) | {"faults": json.loads(row["faults"])}
+    return {name: value for name, value in row.items() if name != NIGHT} | {"faults": json.loads(row["faults"])}
