@@ -21,6 +21,7 @@ from leakear.edge.fields import MAX_INTEGER, Rule, declared
 from leakear.edge.messages import requests as rq
 from leakear.edge.messages import results as rs
 from leakear.edge.messages.identifiers import NAME
+from leakear.edge.messages.nights import Night
 from leakear.edge.messages.recordings import Recording, RecordResult
 from leakear.edge.messages.reports import (
     Availability,
@@ -78,6 +79,16 @@ EXAMPLES: dict[str, list[Message]] = {
             id="019ab2c4-5d6e-7f80-8a1b-2c3d4e5f6072", seq=42, site="hillside", node="pit-7", kind="dropped",
             from_state="LEAK", to_state="LEAK", reason="The outbox was full.", window_start=START, window_end=END,
             model=MODEL, dropped=12,
+        ),
+        Event(
+            id="019ab2c4-5d6e-7f80-8a1b-2c3d4e5f6073", seq=43, site="hillside", node="pit-7", kind="night",
+            from_state="LEAK", to_state="LEAK", reason="night of 2026-11-23: level -55.3 dBFS, 98% judged",
+            window_start="2026-11-23T05:00:01.000Z", window_end="2026-11-23T06:59:51.000Z", clock_synced=True,
+            model=MODEL,
+            night=Night(
+                date="2026-11-23", hours="02:00-04:00", judged=0.981, level_dbfs=-55.3, spread_db=1.8, steadiness=0.93,
+                hz=630.0, histogram_from_dbfs=-56, histogram=(41, 622, 44), excess_db=6.1, limit_db=2.4,
+            ),
         ),
     ],
     "telemetry": [

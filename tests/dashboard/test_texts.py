@@ -15,7 +15,7 @@ from leakear.edge.health.monitor import FAULTS
 from leakear.edge.messages.reports import STATES, Event, ModelRef, utc_text, uuid7
 
 STATIC = Path(i18n.__file__).parent / "static"
-SCRIPTS = "\n".join(path.read_text() for path in sorted((STATIC / "js").glob("*.js")))
+SCRIPTS = "\n".join(path.read_text() for path in sorted(STATIC.rglob("*.js")))
 ENGLISH = i18n.texts("en")
 
 

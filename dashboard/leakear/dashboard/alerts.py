@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Engine, and_, or_, select, update
 
 from leakear.dashboard.history import History, Row, public
+from leakear.dashboard.history.rows import NIGHT
 from leakear.dashboard.history.tables import events, nodes
 from leakear.edge.errors import InputDataError
 
@@ -31,7 +32,7 @@ FILTERS: dict[str, ColumnElement[bool]] = {
     "alerts": events.c.alert,
     "leaks": events.c.alert & (events.c.to_state == "LEAK"),
     "judged": events.c.verdict.is_not(None),
-    "all": events.c.id.is_not(None),
+    "all": events.c.kind != NIGHT,
 }
 
 

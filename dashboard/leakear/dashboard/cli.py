@@ -1,11 +1,13 @@
-"""`leakear-dashboard`: serves the page, manages its accounts, exports alerts with a verdict, locates a leak."""
+"""`leakear-dashboard`: serves the page, manages its accounts, exports alerts, locates a leak, judges night levels."""
 
 import argparse
 import getpass
+import importlib
 import os
 import re
 import sys
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -19,7 +21,8 @@ SECRET = re.compile(r"//?\S*@")
 USAGE = """leakear-dashboard --broker URL [option ...]      serve the page
        leakear-dashboard user {add,remove,list} ...     manage its accounts; see: leakear-dashboard user --help
        leakear-dashboard export FILE.zip ...            export alerts with a verdict, for leakear-train
-       leakear-dashboard locate A.wav B.wav ...         locate a leak; see: leakear-dashboard locate --help"""
+       leakear-dashboard locate A.wav B.wav ...         locate a leak; see: leakear-dashboard locate --help
+       leakear-dashboard nights FILE.csv ...            find lasting rises; see: leakear-dashboard nights --help"""
 EPILOG = """examples:
   leakear-dashboard --broker mqtt://localhost
   leakear-dashboard user add ana --role operate
@@ -145,7 +148,9 @@ def _main(arguments: list[str] | None) -> int:
         if words and words[0] in _COMMANDS:
             return _COMMANDS[words[0]](words[1:])
         if words and not words[0].startswith("-"):
-            parser().error(f"there is no command {words[0][:40]}: user, export, locate, or --broker URL to serve")
+            parser().error(
+                f"there is no command {words[0][:40]}: user, export, locate, nights, or --broker URL to serve"
+            )
         return _serve(parser().parse_args(words))
     except LeakearError as error:
         print(f"leakear-dashboard: {error}", file=sys.stderr)
@@ -249,14 +254,10 @@ def _password(path: Path | None) -> str:
             warnings.simplefilter("error", getpass.GetPassWarning)  # it would show what is typed
             first = getpass.getpass("Password: ")
             if getpass.getpass("Again: ") != first:
-                _fail("The two passwords differ.")
+                raise ConfigError("The two passwords differ.")
     except (EOFError, getpass.GetPassWarning):
-        _fail("There is no terminal to ask for the password: give it with --password-file FILE.")
+        raise ConfigError("There is no terminal to ask for the password: give it with --password-file FILE.") from None
     return first
-
-
-def _fail(sentence: str) -> NoReturn:
-    raise ConfigError(sentence)
 
 
 def _export(words: list[str]) -> int:
@@ -283,14 +284,13 @@ def _export(words: list[str]) -> int:
     return 0
 
 
-def _locate(words: list[str]) -> int:
-    """`locate A.wav B.wav`."""
-    from leakear.dashboard.locate import command
-
-    return command.run(words)
+def _of_module(name: str) -> Callable[[list[str]], int]:
+    """Return a subcommand whose module is imported only when it is called."""
+    return lambda words: int(importlib.import_module(f"leakear.dashboard.{name}").run(words))
 
 
-_COMMANDS = {"user": _user, "export": _export, "locate": _locate}
+_MODULES = {name: _of_module(f"{name}.command") for name in ("locate", "nights")}
+_COMMANDS = {"user": _user, "export": _export, **_MODULES}
 
 
 if __name__ == "__main__":

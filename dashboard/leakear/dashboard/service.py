@@ -22,6 +22,7 @@ from leakear.dashboard.clearing import Clearing
 from leakear.dashboard.clips import Clips
 from leakear.dashboard.fleet import Fleet, Key, Node
 from leakear.dashboard.history import History, Row, event_row, presence_row, public
+from leakear.dashboard.history.rows import FRESH, NIGHT
 from leakear.dashboard.hub import Hub, Page
 from leakear.dashboard.notifications import Notifications
 from leakear.dashboard.notifier import Notifier
@@ -225,8 +226,12 @@ class Service:
 
     def _announce(self, new: list[Row]) -> None:
         """Send new events to pages and notifier as soon as they are stored, before anyone can change them."""
-        if new:
-            self.hub.broadcast({"t": "events", "rows": [public(row) | FRESH for row in new]})
+        nights = [row for row in new if row["kind"] == NIGHT]
+        others = [public(row) | FRESH for row in new if row["kind"] != NIGHT]
+        if nights:
+            self.hub.broadcast({"t": "nights", "nodes": [[row["site"], row["node"]] for row in nights]})
+        if others:
+            self.hub.broadcast({"t": "events", "rows": others})
             self.notifier.wake()
 
     def _addresses(self, row: Row) -> list[str]:
@@ -282,11 +287,6 @@ class Service:
         """Ask a node to publish its spectra for some seconds."""
         payload = {"id": f"watch-{utc_text(time.time())}", "seconds": seconds}
         self._subscriber.publish(Identity(*key).topic("cmd/watch"), json.dumps(payload).encode())
-
-
-FRESH: Row = {"acknowledged": None, "acknowledged_by": None, "verdict": None, "verdict_by": None, "verdict_at": None,
-         "material": "", "note": "", "clips": []}  # fmt: skip
-"""values of a new event that people have not edited yet"""
 
 
 async def _every(seconds: float, work: Callable[[], Coroutine[Any, Any, None]]) -> None:

@@ -12,6 +12,7 @@ from leakear.edge.audio.blocks import Block, SensorFault
 from leakear.edge.background.background import Background
 from leakear.edge.background.third_octaves import Bands, quiet_levels
 from leakear.edge.decision.judge import NO_SCORE, NOT_JUDGED, Judge
+from leakear.edge.decision.night_levels import NightLevels
 from leakear.edge.decision.state_machine import Decision, DecisionRule, State, Transition
 from leakear.edge.health.measures import measure
 from leakear.edge.health.monitor import Health, HealthMonitor, HealthOptions
@@ -56,6 +57,8 @@ class Result:
     """end on the clock that never steps, s"""
     sensor_fault: str | None = None
     """name of the fault with which the sensor delivers nothing"""
+    night: NightLevels | None = None
+    """what was heard in the night that ended with this window"""
 
     @property
     def trusted(self) -> tuple[float | None, float | None]:
@@ -160,6 +163,7 @@ class Pipeline:
             faults=verdict.faults,
             levels=levels,
             end_monotonic=end,
+            night=verdict.night,
         )
 
     def _losses(self, block: Block) -> Iterator[Result]:
@@ -175,6 +179,7 @@ class Pipeline:
                 block.utc,
                 faults=verdict.faults,
                 end_monotonic=block.monotonic,
+                night=verdict.night,
             )
         self._lost = lost
 
@@ -188,6 +193,7 @@ class Pipeline:
             faults=verdict.faults,
             end_monotonic=fault.monotonic,
             sensor_fault=fault.name,
+            night=verdict.night,
         )
 
     def take_over(self, before: "Pipeline", time_s: float) -> None:

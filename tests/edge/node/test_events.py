@@ -1,17 +1,19 @@
 """Events and the state message say what result and status hold, and each change is reported once."""
 
 from dataclasses import replace
+from datetime import date
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
 from leakear.edge.decision.learning import Learning
+from leakear.edge.decision.night_levels import NightLevels
 from leakear.edge.decision.state_machine import Evidence, State, Transition
 from leakear.edge.health.measures import BROKEN
 from leakear.edge.health.monitor import Health
 from leakear.edge.messages.reports import Event, Identity, ModelRef, utc_text
-from leakear.edge.node.events import EventWriter, floor_of, level_of, muted_text, state_message
+from leakear.edge.node.events import EventWriter, floor_of, level_of, muted_text, night_event, state_message
 from leakear.edge.node.status import Counters, NodeStatus
 from leakear.edge.pipeline import Result
 
@@ -149,3 +151,32 @@ def test_a_result_without_health_has_no_level() -> None:
 def test_an_unmuted_node_has_no_time_until_when() -> None:
     assert muted_text(cast("NodeStatus", SimpleNamespace(muted_until=None))) is None
     assert muted_text(cast("NodeStatus", SimpleNamespace(muted_until=1.9e9))) == utc_text(1.9e9)
+
+
+NIGHT = NightLevels(
+    day=date(2026, 11, 23).toordinal(), first_utc=1.8e9 - 7190, last_utc=1.8e9, judged=0.98123, level_dbfs=-55.3,
+    spread_db=1.8, steadiness=0.93333, hz=629.96, histogram_from_dbfs=-56, histogram=(41, 622, 44), excess_db=6.123,
+    limit_db=2.456,
+)  # fmt: skip
+
+
+def test_a_night_is_an_event_that_changes_no_state() -> None:
+    event = night_event(NIGHT, RESULT, status("stuck"), minutes=(120, 245))
+    assert (event.kind, event.from_state, event.to_state, event.faults) == ("night", "WARNING", "WARNING", ("stuck",))
+    assert (event.window_start, event.window_end) == (utc_text(1.8e9 - 7200), utc_text(1.8e9))
+    assert event.reason == "night of 2026-11-23: level -55.3 dBFS, 98% judged"
+    assert event.night is not None
+    assert event.night.to_dict() == {
+        "date": "2026-11-23", "hours": "02:00-04:05", "judged": 0.981, "level_dbfs": -55.3, "spread_db": 1.8,
+        "steadiness": 0.933, "hz": 630.0, "histogram_from_dbfs": -56, "histogram": [41, 622, 44], "excess_db": 6.12,
+        "limit_db": 2.46,
+    }  # fmt: skip
+    assert Event.from_json(event.to_json()) == event
+
+
+def test_a_deaf_night_is_an_event_without_levels() -> None:
+    deaf = replace(NIGHT, judged=0.0, level_dbfs=None, spread_db=None, steadiness=None, hz=None, excess_db=None)
+    deaf = replace(deaf, histogram_from_dbfs=None, histogram=(), limit_db=None)
+    event = night_event(deaf, RESULT, status(), minutes=(120, 240))
+    assert event.reason == "night of 2026-11-23: nothing could be judged, 0% judged"
+    assert Event.from_json(event.to_json()) == event

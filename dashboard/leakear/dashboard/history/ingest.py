@@ -12,8 +12,9 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 
 from leakear.dashboard.fleet import Node
-from leakear.dashboard.history.rows import ALARMS, LOST, Row
-from leakear.dashboard.history.tables import events, notices, set_aside
+from leakear.dashboard.history.nights import night_row
+from leakear.dashboard.history.rows import ALARMS, LOST, NIGHT, Row
+from leakear.dashboard.history.tables import events, nights, notices, set_aside
 from leakear.edge.messages.reports import Event, parse_utc, uuid7
 
 log = logging.getLogger(__name__)
@@ -84,9 +85,12 @@ def _put_aside(engine: Engine, row: Row, reason: str) -> None:
 
 def _insert(connection: Connection, row: Row, addresses: Addresses) -> bool:
     """Insert an event with its notifications; False when it is stored already."""
-    statement = insert_new(connection.engine, events).values(**row).on_conflict_do_nothing()
+    values = {name: value for name, value in row.items() if name != NIGHT}
+    statement = insert_new(connection.engine, events).values(**values).on_conflict_do_nothing()
     if connection.scalar(statement.returning(events.c.id)) is None:
         return False
+    if row.get(NIGHT):
+        connection.execute(insert_new(connection.engine, nights).values(**row[NIGHT]).on_conflict_do_nothing())
     pending = [{"event_id": row["id"], "way": address, "tries": 0} for address in addresses(row)]
     if pending:
         connection.execute(insert(notices), pending)
@@ -99,7 +103,7 @@ def insert_new(engine: Engine, table: Table) -> Any:
 
 
 def event_row(event: Event, received: float) -> Row:
-    """One event as it is stored."""
+    """One event as it is stored; under NIGHT the night that it carries, which has a table of its own."""
     return {
         "id": event.id, "site": event.site, "node": event.node, "seq": event.seq, "kind": event.kind,
         "from_state": event.from_state, "to_state": event.to_state, "reason": event.reason,
@@ -109,6 +113,7 @@ def event_row(event: Event, received: float) -> Row:
         "on_fraction": event.on_fraction, "level": event.level_dbfs, "faults": json.dumps(event.faults),
         "model": event.model.id, "model_sha256": event.model.sha256, "evidence": event.evidence,
         "dropped": event.dropped, "alert": is_alert(event),
+        NIGHT: night_row(event, parse_utc(event.window_start), happened(event, received)),
     }  # fmt: skip
 
 

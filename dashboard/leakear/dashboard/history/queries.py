@@ -11,7 +11,8 @@ from sqlalchemy import Connection, Engine, delete, func, insert, select, update
 from leakear.dashboard.admission import NEW_S, is_known
 from leakear.dashboard.fleet import Fleet, Key, Node
 from leakear.dashboard.history.ingest import Addresses, insert_new, store
-from leakear.dashboard.history.rows import BACK, LOST, Row, public
+from leakear.dashboard.history.nights import Nights
+from leakear.dashboard.history.rows import BACK, LOST, NIGHT, Row, public
 from leakear.dashboard.history.tables import about, actions, clips, events, forgotten, nodes, notices, sessions
 
 NEW_NODE_S = 7 * 86400.0
@@ -23,6 +24,7 @@ class History:
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
+        self.nights = Nights(engine)
         self.refused = 0
         """events that the database refused since the start"""
 
@@ -99,8 +101,8 @@ class History:
             connection.execute(statement.on_conflict_do_update(index_elements=["site", "node"], set_={"at": now}))
 
     def node_events(self, key: Key, since: float, limit: int = 500) -> list[Row]:
-        """Events of a node, the newest first."""
-        mine = (events.c.site == key[0], events.c.node == key[1], events.c.happened >= since)
+        """Events of a node, the newest first; nights are not among them."""
+        mine = (events.c.site == key[0], events.c.node == key[1], events.c.happened >= since, events.c.kind != NIGHT)
         with self.engine.connect() as connection:
             found = select(events).where(*mine).order_by(events.c.happened.desc(), events.c.seq.desc()).limit(limit)
             return self.with_clips(connection, [public(row) for row in connection.execute(found).mappings()])
@@ -135,6 +137,7 @@ class History:
 
     def sweep(self, now: float, keep_events_s: float) -> list[str]:
         """Delete what is too old; return the file names of clips to delete."""
+        self.nights.sweep(now - keep_events_s)
         old = select(events.c.id).where(events.c.happened < now - keep_events_s)
         with self.engine.begin() as connection:
             files = list(connection.scalars(select(clips.c.file).where(clips.c.event_id.in_(old))))

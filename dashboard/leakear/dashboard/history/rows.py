@@ -9,9 +9,15 @@ ALARMS = ("LEAK", "SENSOR_FAULT")
 LOST, BACK = "lost", "back"
 """kinds of event that the dashboard itself writes: a node became silent, a node is back"""
 
+NIGHT = "night"
+"""kind of the event that carries a night; in a row, the night itself"""
+
 Row = dict[str, Any]
+FRESH: Row = {"acknowledged": None, "acknowledged_by": None, "verdict": None, "verdict_by": None, "verdict_at": None,
+         "material": "", "note": "", "clips": []}  # fmt: skip
+"""values of a new event that people have not edited yet"""
 
 
 def public(row: Mapping[Any, Any]) -> Row:
     """Return a stored event in the form for the page."""
-    return dict(row) | {"faults": json.loads(row["faults"])}
+    return {name: value for name, value in row.items() if name != NIGHT} | {"faults": json.loads(row["faults"])}

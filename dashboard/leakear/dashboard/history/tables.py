@@ -106,6 +106,26 @@ samples = Table(
     Index("samples_by_age", "seconds", "start"),
 )  # fmt: skip
 
+nights = Table(
+    "nights", META, *_key(),
+    Column("day", Integer, primary_key=True),
+    Column("event_id", String(36), nullable=False),
+    Column("hours", String(20), nullable=False),
+    Column("first", Float, nullable=False),
+    Column("last", Float, nullable=False),
+    Column("judged", Float, nullable=False),
+    Column("level", Float),
+    Column("spread", Float),
+    Column("steadiness", Float),
+    Column("hz", Float),
+    Column("excess", Float),
+    Column("limit_db", Float),
+    Column("histogram_from", Integer),
+    Column("histogram", Text, nullable=False),
+    Index("nights_by_age", "last"),
+)  # fmt: skip
+"""what each node heard in the quietest hours; `day`: ordinal of the proleptic Gregorian calendar"""
+
 clips = Table(
     "clips", META,
     Column("event_id", String(36), primary_key=True),

@@ -14,6 +14,7 @@ from starlette.types import Scope
 from leakear.dashboard.pages.access import Access
 from leakear.dashboard.pages.api import Api
 from leakear.dashboard.pages.gate import Gate
+from leakear.dashboard.pages.handlers import ChangeLimits
 from leakear.dashboard.pages.live import Live
 from leakear.dashboard.pages.login import Login
 from leakear.dashboard.service import Service
@@ -39,11 +40,12 @@ def build(service: Service) -> Starlette:
     async def page(_request: Request) -> Response:
         return FileResponse(STATIC / "index.html", headers={"cache-control": "no-cache"})
 
+    limits = ChangeLimits()
     routes = [
         Mount("/static", Assets(directory=STATIC)),
         Route("/favicon.ico", lambda _request: FileResponse(STATIC / "icon.svg", media_type="image/svg+xml")),
         *Login(service.users, access).routes(),
-        *Api(service).routes(),
+        *Api(service, limits).routes(),
         WebSocketRoute("/live", Live(service).serve),
         *(Route(path, page) for path in ("/", "/alerts", "/login", "/node/{site}/{node}")),
     ]

@@ -10,6 +10,9 @@ import math
 from collections import deque
 from collections.abc import Iterable
 
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
 DAYS = 91
 """Days that are remembered: one false alarm a quarter is the budget."""
 PRIOR_DB = 2.0
@@ -24,6 +27,30 @@ MARGIN = 1.0
 """Margin over the largest excess of the past, as a multiple of the change."""
 
 
+def change_db(changes: ArrayLike) -> NDArray[np.float64]:
+    """Return how much the levels of a place change from night to night, dB: odd nights say little about a place.
+
+    `changes`: shape (..., n), of n nights, up or down; NaN counts as odd. Returns shape (...): the root mean square of
+    the smaller two thirds.
+    """
+    changes = np.abs(np.asarray(changes, np.float64))
+    usual = math.ceil(USUAL * changes.shape[-1])
+    squares = np.nan_to_num(np.sort(changes, axis=-1)[..., :usual]) ** 2
+    return np.asarray(np.sqrt((PRIOR_NIGHTS * PRIOR_DB**2 + squares.sum(axis=-1)) / (PRIOR_NIGHTS + usual)))
+
+
+def largest_of_past(past: ArrayLike, odd: float = 0.0) -> NDArray[np.float64]:
+    """Return the largest value of the past, without the odd ones; -inf: nothing is known.
+
+    `past`: shape (..., n), -inf where nothing is known. `odd`: share that does not count, at least ODD_DAYS values.
+    """
+    ordered = np.sort(np.asarray(past, np.float64), axis=-1)
+    known = np.isfinite(ordered).sum(axis=-1)
+    last = ordered.shape[-1] - 1 - np.maximum(ODD_DAYS, (odd * known).astype(np.intp))
+    largest = np.take_along_axis(ordered, np.maximum(last, 0)[..., None], axis=-1)[..., 0]
+    return np.asarray(np.where(known > ODD_DAYS, largest, -np.inf))
+
+
 class Variation:
     """How much the quiet levels of a place change from night to night."""
 
@@ -32,10 +59,8 @@ class Variation:
 
     @property
     def change_db(self) -> float:
-        """Root mean square of the smaller two thirds of the changes, dB: odd nights say little about a place."""
-        known = sorted(self._changes)[: math.ceil(USUAL * len(self._changes))]
-        squares = PRIOR_NIGHTS * PRIOR_DB**2 + sum(change**2 for change in known)
-        return math.sqrt(squares / (PRIOR_NIGHTS + len(known)))
+        """Its change, dB; a place that is not known changes as much as other places."""
+        return float(change_db(list(self._changes)))
 
     def add(self, apart_db: float) -> None:
         """Add a night: by how much it differed, up or down, from everything known before it, dB."""
@@ -54,8 +79,8 @@ class OwnLimit:
 
     def db(self, change_db: float) -> float:
         """Return the excess above which a day is unlike all days before it, dB."""
-        largest = sorted(self._values)[-ODD_DAYS - 1 :] if len(self._values) > ODD_DAYS else [0.0]
-        return largest[0] + MARGIN * change_db
+        largest = float(largest_of_past(list(self._values))) if len(self._values) > ODD_DAYS else 0.0
+        return largest + MARGIN * change_db
 
     def add(self, excess_db: float) -> None:
         """Add the largest excess of a day without a leak, dB."""

@@ -14,6 +14,7 @@ from typing import Any
 from leakear.edge.background.background import Background, Excess
 from leakear.edge.background.third_octaves import Bands
 from leakear.edge.decision.learning import Learning, learning
+from leakear.edge.decision.night_levels import NightLevels
 from leakear.edge.decision.state_machine import Decision, DecisionRule, Observation, State, Transition
 from leakear.edge.health.measures import Measures
 from leakear.edge.health.monitor import Health, HealthMonitor, HealthOptions
@@ -39,6 +40,8 @@ class Verdict:
     """names of the faults that last longer than one window (a knock on the pipe clips only one)"""
     score: float | None = None
     """P(leak); None when the window has none that is valid"""
+    night: NightLevels | None = None
+    """what was heard in the night that ended with this window"""
 
 
 class Judge:
@@ -118,7 +121,7 @@ class Judge:
     def _verdict(self, observation: Observation) -> Verdict:
         transition = self.decision.update(observation)
         faults = (*self._lasting, NOT_JUDGED) if self.decision.too_few_counted else self._lasting
-        return Verdict(self.decision.state, transition, faults, observation.score)
+        return Verdict(self.decision.state, transition, faults, observation.score, self.decision.night_levels)
 
     def _lasts(self, faults: tuple[str, ...], end: float) -> bool:
         """Update the lasting faults; return whether there is one. One window makes none, knocks that clip make none."""

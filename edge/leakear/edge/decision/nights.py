@@ -3,8 +3,8 @@
 Between 02:00 and 04:00 of the place's own time zone, uses, traffic and machines are fewest. The excess over the
 background that stands through nine tenths of these hours is the excess of the night. A night counts as risen when it
 is above the limit that the node has learnt from its own past nights; LEAK needs two risen nights of three, as noise
-loggers do. The limit is learnt on the very statistic that decides: the second largest of three nights running. So one
-long use of water in one night neither alarms nor raises the limit. Pure: no clock, no I/O.
+loggers do (`night_rule`). The limit is learnt on the very statistic that decides: the second largest of three nights
+running. So one long use of water in one night neither alarms nor raises the limit. Pure: no clock, no I/O.
 """
 
 from collections import deque
@@ -17,10 +17,9 @@ import numpy as np
 
 from leakear.edge.background.own_limit import OwnLimit, Variation
 from leakear.edge.background.third_octaves import CENTRES_HZ, Bands
+from leakear.edge.decision.night_rule import FEWEST, NODE
 from leakear.edge.decision.observation import Observation, State
 
-FEWEST = 3
-"""Nights that must be known before one can count as risen."""
 STANDS = 10
 """Percentile over the excesses of the night."""
 HEARD = 0.5
@@ -80,7 +79,7 @@ class Nights:
         self.known = 0
         """nights judged so far"""
         self.variation = Variation()
-        self._last: deque[Night] = deque(maxlen=3)
+        self._last: deque[Night] = deque(maxlen=NODE.nights)
         self._limit = OwnLimit()  # of the second largest excess of three nights running, without the last three
         self._always_on = True  # whether every night so far sounded like a leak
         self._gone_s = 0.0  # for how long the sound of the risen nights is no longer heard
@@ -125,8 +124,8 @@ class Nights:
         if tonight.apart and not (night and night.risen):
             self.variation.add(float(np.median(tonight.apart)))
         if night is not None:
-            if len(self._last) == 3 and not any(n.risen for n in self._last):
-                self._limit.add(sorted(n.excess_db for n in self._last)[1])
+            if len(self._last) == NODE.nights and not any(n.risen for n in self._last):
+                self._limit.add(float(NODE.reached(np.array([n.excess_db for n in self._last]))))
             self._last.append(night)
         self._decide()
         return night
@@ -137,7 +136,7 @@ class Nights:
         newest = self._last[-1] if self._last else None
         if newest is None or not any(risen[-2:]):
             state, why = State.OK, "two nights without it"
-        elif sum(risen) > 1 or self.state is State.LEAK:
+        elif NODE.lasting(risen) or self.state is State.LEAK:
             state, why = State.LEAK, f"{newest.excess_db:.1f} dB over the background in {sum(risen)} of 3 nights"
         else:
             state, why = State.WARNING, f"{newest.excess_db:.1f} dB over the background through the night"
@@ -193,7 +192,12 @@ class Nights:
         last, limit = [Night(**night) for night in saved["last"]], OwnLimit(saved["limit"])
         gone_s = float(saved.get("gone_s", 0.0))
         self.state, self.known, self._always_on = State(saved["state"]), int(saved["known"]), bool(saved["always_on"])
-        self.variation, self._tonight, self._last, self._limit = variation, tonight, deque(last, maxlen=3), limit
+        self.variation, self._tonight, self._last, self._limit = (
+            variation,
+            tonight,
+            deque(last, maxlen=NODE.nights),
+            limit,
+        )
         self._gone_s = gone_s
 
 

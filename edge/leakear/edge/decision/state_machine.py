@@ -6,9 +6,11 @@ Pure: no clock, no I/O.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from leakear.edge.decision.hours import Hours
+from leakear.edge.decision.night_levels import NightLevels, NightLog
 from leakear.edge.decision.nights import Night, Nights, local_time
 from leakear.edge.decision.observation import Evidence, Observation, State, Transition, worse
 from leakear.edge.decision.rule import DecisionRule, rule_from
@@ -25,6 +27,9 @@ class Decision:
         self.nights = Nights()
         self.closed_night: Night | None = None
         """the night that ended with the last window; None: none did"""
+        self.night_levels: NightLevels | None = None
+        """what was heard in it, whatever it means; None: none ended"""
+        self._night_log = NightLog()
         self._shown = State.OK
         self._announced = State.OK  # the state of the pipe that was published last
         self._too_few = False
@@ -98,9 +103,13 @@ class Decision:
 
     def _follow_nights(self, seen: Observation) -> Night | None:
         """Take the window for the night it belongs to; return that night when it is over."""
-        night = self.nights.update(local_time(seen.utc, self._zone), seen, self.rule.threshold, self._night_minutes)
+        local = local_time(seen.utc, self._zone)
+        self.night_levels = self._night_log.update(local, seen, self._night_minutes)
+        night = self.nights.update(local, seen, self.rule.threshold, self._night_minutes)
         if night is not None:
             self.hours.end_day()
+            if self.night_levels is not None:
+                self.night_levels = replace(self.night_levels, excess_db=night.excess_db, limit_db=night.limit_db)
         return night
 
     def _evidence(self, seen: Observation) -> Evidence:
@@ -154,11 +163,12 @@ class Decision:
     def snapshot(self) -> dict[str, Any]:
         """Return what must survive a restart, as JSON values."""
         shown = {"shown": self._shown.value, "announced": self._announced.value, "too_few": self._too_few}
-        return self.hours.snapshot() | shown | {"nights": self.nights.snapshot()}
+        nights = {"nights": self.nights.snapshot(), "night_log": self._night_log.snapshot()}
+        return self.hours.snapshot() | shown | nights
 
     def restore(self, saved: Mapping[str, Any], time_s: float, gap_s: float) -> None:
         """Continue from a snapshot taken `gap_s` seconds before `time_s`. Raises ValueError when it is not one."""
-        hours, nights = Hours(self.rule), Nights()
+        hours, nights, night_log = Hours(self.rule), Nights(), NightLog()
         try:
             hours.restore(saved, time_s - max(0.0, gap_s))
             shown = State(saved["shown"])
@@ -166,7 +176,9 @@ class Decision:
             too_few = bool(saved.get("too_few", shown is State.NOISY))
             if "nights" in saved:
                 nights.restore(saved["nights"])
+            if "night_log" in saved:
+                night_log.restore(saved["night_log"])
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"saved decision state is unusable: {error}") from None
         self.hours, self.nights, self._shown, self._announced = hours, nights, shown, announced
-        self._too_few = too_few
+        self._too_few, self._night_log = too_few, night_log

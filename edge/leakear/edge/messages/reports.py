@@ -18,6 +18,7 @@ from leakear.edge.errors import ConfigError
 from leakear.edge.fields import declare
 from leakear.edge.messages.codec import Message, MessageError, message, parse_utc, utc_time
 from leakear.edge.messages.identifiers import NAME, SHA256, UUID7
+from leakear.edge.messages.nights import Night
 from leakear.edge.messages.timing import ClockBound, SampleClock
 
 __all__ = [
@@ -31,7 +32,7 @@ TUNED_BY = ("model", "site", "remote", "afar")
 """`afar` is what version 0.1 said for `remote`"""
 DECIDED_BY = ("hours", "nights", "score")
 MAY_SAY = ("warning", "strong leaks", "lasting leaks", "all")
-EVENT_KINDS = ("state", "fault", "dropped", "model")
+EVENT_KINDS = ("state", "fault", "dropped", "model", "night")
 COMMANDS = ("identify", "status", "set", "clip", "calibrate", "selftest", "model", "watch", "resend", "record")
 LAST_SECOND = 253402300799.999
 """POSIX seconds of the last millisecond of year 9999: a broken clock must not break a message."""
@@ -208,7 +209,9 @@ class Event(Message):
     seq: int = declare("order of the node's events, without gaps; 0 only before the outbox has numbered it", minimum=0)
     site: str = declare("installation", pattern=NAME)
     node: str = declare("node within the site", pattern=NAME)
-    kind: str = declare("what sort of event: a change of state, a fault, events given up, a model", choices=EVENT_KINDS)
+    kind: str = declare(
+        "what sort of event: a change of state, a fault, events given up, a model, a night", choices=EVENT_KINDS
+    )
     from_state: str = declare("state before", name="from", choices=STATES)
     to_state: str = declare("state after; equal to `from` where the state did not change", name="to", choices=STATES)
     reason: str = declare("one sentence for people", max_length=500)
@@ -225,6 +228,7 @@ class Event(Message):
     model: ModelRef = declare("the model that judged")
     evidence: bool = declare("whether a clip of it was kept on the node when this was sent (cmd/clip)", default=False)
     dropped: int = declare("kind `dropped`: how many events were given up for room", minimum=0, default=0)
+    night: Night | None = declare("kind `night`: what was heard in the night that ended; null for others", default=None)
     resent: bool = declare("whether it was acknowledged before and is sent again because somebody asked", default=False)
 
 

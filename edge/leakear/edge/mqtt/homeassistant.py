@@ -22,7 +22,7 @@ BIRTH = b"online"
 """What Home Assistant publishes on `<prefix>/status` after a start: the discovery message is then sent again."""
 BIRTH_SPREAD_S = 5.0
 """s after that message within which a node answers, at a random moment: not all nodes of a fleet at once"""
-EVENT_TYPES = (*(state.lower() for state in STATES), "fault", "dropped", "model")
+EVENT_TYPES = (*(state.lower() for state in STATES), "fault", "dropped", "model", "night")
 LEAK = (
     "{{ 'ON' if value_json.state == 'LEAK' else 'None' if value_json.state in ('SENSOR_FAULT', 'NOISY')"
     " or 'not_judged' in value_json.faults else 'OFF' }}"

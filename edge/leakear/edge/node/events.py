@@ -1,9 +1,13 @@
 """Events and the state message, as functions of a status; and the writer that knows what was reported before."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import date
 from typing import Any
 
 from leakear.edge import __version__
+from leakear.edge.decision.night_levels import NightLevels
+from leakear.edge.messages.nights import Night
 from leakear.edge.messages.reports import DecidedOn, Event, Learning, ModelTrial, State, utc_text, uuid7
 from leakear.edge.node.status import NodeStatus
 from leakear.edge.pipeline import Result
@@ -78,6 +82,32 @@ def event(
     )
 
 
+def night_event(night: NightLevels, result: Result, status: NodeStatus, *, minutes: tuple[int, int]) -> Event:
+    """Build the event of a night that ended with this result. `minutes`: its first and last one of the local day."""
+    same, day = (status.state, status.state), date.fromordinal(night.day).isoformat()
+    heard = "nothing could be judged" if night.level_dbfs is None else f"level {night.level_dbfs:g} dBFS"
+    reason = f"night of {day}: {heard}, {night.judged:.0%} judged"
+    found = event("night", same, reason, result=result, status=status, faults=tuple(status.faults))
+    return replace(
+        found,
+        window_start=utc_text(night.first_utc - status.window_s),
+        window_end=utc_text(night.last_utc),
+        night=Night(
+            date=day,
+            hours="-".join(f"{minute // 60:02d}:{minute % 60:02d}" for minute in minutes),
+            judged=round(night.judged, 3),
+            level_dbfs=night.level_dbfs,
+            spread_db=night.spread_db,
+            steadiness=None if night.steadiness is None else round(night.steadiness, 3),
+            hz=None if night.hz is None else round(night.hz, 1),
+            histogram_from_dbfs=night.histogram_from_dbfs,
+            histogram=night.histogram,
+            excess_db=_rounded(night.excess_db),
+            limit_db=_rounded(night.limit_db),
+        ),
+    )
+
+
 def state_message(status: NodeStatus) -> State:
     """Build the state message."""
     last = status.last
@@ -133,7 +163,7 @@ def learning_of(status: NodeStatus) -> Learning:
 
 def limit_of(status: NodeStatus) -> float | None:
     """Excess from which a sound counts, dB, as messages carry it."""
-    return None if status.learning.limit_db is None else round(status.learning.limit_db, 2)
+    return _rounded(status.learning.limit_db)
 
 
 def _decided_on(result: Result) -> DecidedOn | None:
@@ -141,8 +171,7 @@ def _decided_on(result: Result) -> DecidedOn | None:
     found = result.transition.evidence if result.transition else None
     if found is None:
         return None
-    numbers = (found.excess_db, found.hz, found.limit_db)
-    excess_db, hz, limit_db = (None if value is None else round(value, 2) for value in numbers)
+    excess_db, hz, limit_db = map(_rounded, (found.excess_db, found.hz, found.limit_db))
     return DecidedOn(
         by=found.by,
         on_share=round(found.on_share, 4),
@@ -162,6 +191,10 @@ def level_of(result: Result | None) -> float | None:
 def floor_of(result: Result | None) -> float | None:
     """Noise floor, dBFS, as messages carry it."""
     return None if result is None or result.health is None else _bounded(result.health.noise_floor_dbfs)
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 2)
 
 
 def _bounded(level: float) -> float:

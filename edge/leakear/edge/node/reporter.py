@@ -10,7 +10,7 @@ from leakear.edge.clock_bound import UNKNOWN, Bound
 from leakear.edge.messages.reports import Event, Telemetry
 from leakear.edge.mqtt.link import Link
 from leakear.edge.node.detector import Detector
-from leakear.edge.node.events import EventWriter, state_message
+from leakear.edge.node.events import EventWriter, night_event, state_message
 from leakear.edge.node.faults import Faults
 from leakear.edge.node.restart import Restart, TimeKeeper
 from leakear.edge.node.status import Counters, Machine, NodeStatus
@@ -127,8 +127,19 @@ class Reporter:
     # ---- events
 
     def report(self, result: Result) -> Event | None:
-        """Store the event of a result, then publish the state; None when nothing changed."""
-        event = self._events.event_of(result, self.status())
+        """Store the events of a result, then publish the state; return the one of a change, None: nothing changed.
+
+        A power cut between the two of one result leaves the night alone, and it is reported again: a receiver knows a
+        night by its date.
+        """
+        status = self.status()
+        event = self._events.event_of(result, status)
+        if result.night is not None:
+            night = night_event(result.night, result, status, minutes=self._detector.rule.night_minutes)
+            if event is None:
+                self._store(night)
+            else:
+                self._outbox.put(night)
         return self._store(event) if event else None
 
     def announce(self, kind: str, reason: str) -> None:

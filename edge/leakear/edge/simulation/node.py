@@ -6,11 +6,13 @@ It changes its state at random, with scores and levels to match. Model and firmw
 import random
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 from leakear.edge import __version__
 from leakear.edge.decision.learning import NIGHTS_TO_BACKGROUND
+from leakear.edge.messages.nights import Night
 from leakear.edge.messages.reports import (
     Event,
     Identity,
@@ -89,6 +91,7 @@ class SimulatedNode:
             self._telemetry: now + spread() * self.options.telemetry_every_s,
             self._state: now + spread() * STATE_EVERY_S,
             self._window: now + spread() * WINDOW_S,
+            self._night: now + spread() * STATE_EVERY_S,
         }
         self.link.retain("state", self.state_message().to_json())
         if self.options.introduce:
@@ -187,25 +190,51 @@ class SimulatedNode:
         before, self.state = self.state, self._random.choice(NEXT[self.state])
         moment = time.time()
         self.since = utc_text(moment)
+        self.outbox.put(self._event_of("state", before, "A simulated change of state.", moment))
+        self.send_state()
+
+    def _event_of(self, kind: str, before: str, reason: str, moment: float) -> Event:
         score, level = self.measured()
-        event = Event(
+        return Event(
             id=uuid7(),
             seq=0,
             site=self.identity.site,
             node=self.identity.node,
-            kind="state",
+            kind=kind,
             from_state=before,
             to_state=self.state,
-            reason="A simulated change of state.",
+            reason=reason,
             window_start=utc_text(moment - WINDOW_S),
-            window_end=self.since,
+            window_end=utc_text(moment),
             clock_synced=True,
             score=score,
             level_dbfs=level,
             model=MODEL,
         )
-        self.outbox.put(event)
-        self.send_state()
+
+    def _night(self, now: float) -> None:
+        """Report the last night that is over (02:00 to 04:00 UTC), once."""
+        self._due[self._night] = now + STATE_EVERY_S
+        day = datetime.fromtimestamp(time.time() - 4 * 3600, UTC).date()
+        if self.outbox.recall("night") == day.isoformat():
+            return
+        midnight = datetime.combine(day, datetime.min.time(), UTC).timestamp()
+        level, counts = round(self.measured()[1] or -62.0), sorted(self._random.choices(range(4), k=720))
+        night = Night(
+            date=day.isoformat(),
+            hours="02:00-04:00",
+            judged=1.0,
+            level_dbfs=float(level),
+            spread_db=2.7,
+            steadiness=0.6,
+            hz=630.0,
+            histogram_from_dbfs=level,
+            histogram=tuple(counts.count(db) for db in range(4)),
+        )
+        self.outbox.put(
+            replace(self._event_of("night", self.state, "A simulated night.", midnight + 4 * 3600), night=night)
+        )
+        self.outbox.remember("night", day.isoformat())
 
     def watch(self, seconds: float) -> None:
         """Publish the spectrum of every window for some seconds."""

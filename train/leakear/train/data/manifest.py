@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from leakear.edge.errors import InputDataError
-from leakear.edge.texts import printable
+from leakear.edge.texts import decode_table, is_workbook, plain, printable
 from leakear.train.data.collection import labels
 
 MANIFEST = "manifest.csv"
@@ -34,7 +34,7 @@ _COLUMNS = {
     "date": ("date", "day", "time", "datetime", "recorded", "data", "dia", "hora", "datahora"),
     "sha256": ("sha256", "checksum", "hash"),
 }  # fmt: skip
-"""Meaning → headings as `labels.plain` writes them; the first that is there is used."""
+"""Meaning → headings as `plain` writes them; the first that is there is used."""
 
 
 @dataclass(frozen=True)
@@ -91,17 +91,9 @@ def _header(rows: list[tuple[int, list[str]]], fold_column: str, manifest: Path)
 
 
 def _text(data: bytes, manifest: Path) -> str:
-    if data[:4] in (b"PK\x03\x04", b"\xd0\xcf\x11\xe0"):
+    if is_workbook(data):
         raise InputDataError(f"{printable(manifest)} is a workbook: save the sheet as CSV (UTF-8) and name that file")
-    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return data.decode("utf-16", errors="replace")
-    if b"\0" in data[:200]:
-        order = "utf-16-le" if data[1:2] == b"\0" else "utf-16-be"
-        return data.decode(order, errors="replace")
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return data.decode("cp1252", errors="replace")
+    return decode_table(data)
 
 
 def _rows(text: str, manifest: Path) -> Iterator[tuple[int, list[str]]]:
@@ -128,21 +120,21 @@ def _rows(text: str, manifest: Path) -> Iterator[tuple[int, list[str]]]:
 def _named(line: str, separator: str) -> tuple[int, int]:
     """Return how many known headings a separator makes, and how many cells."""
     known = {name for names in _COLUMNS.values() for name in names}
-    cells = [labels.plain(cell) for cell in line.split(separator)]
+    cells = [plain(cell) for cell in line.split(separator)]
     return sum(cell in known for cell in cells) if len(cells) > 1 else 0, len(cells)
 
 
 def _columns(head: list[str], fold_column: str) -> dict[str, int]:
     """Return meaning → number of the column."""
-    plain = [labels.plain(cell) for cell in head]
+    heads = [plain(cell) for cell in head]
     found = {
-        meaning: plain.index(name)
+        meaning: heads.index(name)
         for meaning, names in _COLUMNS.items()
-        if (name := next((name for name in names if name in plain), None))
+        if (name := next((name for name in names if name in heads), None))
     }
-    fold = next((name for name in (labels.plain(fold_column), "dobra", "particao") if name in plain), None)
+    fold = next((name for name in (plain(fold_column), "dobra", "particao") if name in heads), None)
     if fold and (fold_column != "fold" or fold == "fold" or fold not in found):
-        found["fold"] = plain.index(fold)
+        found["fold"] = heads.index(fold)
     return found
 
 

@@ -59,17 +59,19 @@ const STEPS = [10, 30, 60, 300, 600, 1800, 3600, 10800, 21600, 43200, 86400, 172
 
 /**
  * A chart over time. `lines`: [{name, ink, label}]; `band`: [low, high] names; `range`: fixed [low, high] or null.
+ * `marks`: [{at, ink}] vertical lines; `spans`: [{from, to, ink}] shaded times; `pick`: called with the point clicked.
  * Data: {t: [POSIX seconds], name: [values or null], …}; `gap`: seconds between points that break the line.
  */
 export class TimeChart {
-  constructor({ lines, band, range, format, label }) {
-    Object.assign(this, { lines, band, range, format });
+  constructor({ lines, band, range, format, label, pick }) {
+    Object.assign(this, { lines, band, range, format, marks: [], spans: [] });
     this.canvas = h("canvas", { role: "img", "aria-label": label });
     this.tip = h("div.tip", { hidden: true });
     this.element = h("div.chart", null, this.canvas, this.tip);
     this.data = { t: [] };
     this.threshold = null;
     this.canvas.addEventListener("pointermove", (event) => { this.pointer = event.offsetX; this.draw(); });
+    if (pick) this.canvas.addEventListener("click", (event) => { const i = this.nearest(event.offsetX); if (i >= 0) pick(i); });
     this.canvas.addEventListener("pointerleave", () => { this.pointer = null; this.draw(); });
     new ResizeObserver(() => this.draw()).observe(this.element);
   }
@@ -86,12 +88,15 @@ export class TimeChart {
     const x = (time) => MARGIN.left + ((time - this.since) / (this.until - this.since)) * (width - MARGIN.left - MARGIN.right);
     const y = (v) => height - MARGIN.bottom - ((v - low) / (high - low)) * (height - MARGIN.top - MARGIN.bottom);
     this.grid(pen, width, height, x, y, low, high);
+    this.x = x;
     pen.save();
     pen.beginPath();
     pen.rect(MARGIN.left, 0, width - MARGIN.left - MARGIN.right + 2, height - MARGIN.bottom + 2);
     pen.clip();
+    this.paintSpans(pen, height, x);
     if (this.band) this.paintBand(pen, x, y);
     for (const line of this.lines) this.paintLine(pen, line, x, y);
+    this.paintMarks(pen, height, x);
     pen.restore();
     if (this.threshold !== null) this.paintThreshold(pen, width, y);
     this.crosshair(pen, height, x, y);
@@ -180,13 +185,42 @@ export class TimeChart {
     pen.setLineDash([]);
   }
 
+  paintSpans(pen, height, x) {
+    for (const { from, to, ink } of this.spans) {
+      pen.fillStyle = colour(ink);
+      pen.globalAlpha = 0.14;
+      pen.fillRect(x(from), MARGIN.top, Math.max(2, x(to) - x(from)), height - MARGIN.top - MARGIN.bottom);
+      pen.globalAlpha = 1;
+    }
+  }
+
+  paintMarks(pen, height, x) {
+    pen.lineWidth = 1.4;
+    pen.setLineDash([4, 3]);
+    for (const { at, ink } of this.marks) {
+      pen.strokeStyle = colour(ink);
+      pen.beginPath();
+      pen.moveTo(x(at), MARGIN.top);
+      pen.lineTo(x(at), height - MARGIN.bottom);
+      pen.stroke();
+    }
+    pen.setLineDash([]);
+  }
+
+  /** The point nearest to a place on the chart; -1: there is none. */
+  nearest(place) {
+    const times = this.data.t;
+    let best = times.length && this.x ? 0 : -1;
+    for (let i = 1; i < times.length; i++) {
+      if (Math.abs(this.x(times[i]) - place) < Math.abs(this.x(times[best]) - place)) best = i;
+    }
+    return best;
+  }
+
   crosshair(pen, height, x, y) {
     const times = this.data.t;
     if (this.pointer === null || this.pointer === undefined || !times.length) { this.tip.hidden = true; return; }
-    let best = 0;
-    for (let i = 1; i < times.length; i++) {
-      if (Math.abs(x(times[i]) - this.pointer) < Math.abs(x(times[best]) - this.pointer)) best = i;
-    }
+    const best = this.nearest(this.pointer);
     const at = x(times[best]);
     pen.strokeStyle = colour("--dim");
     pen.lineWidth = 1;

@@ -7,6 +7,7 @@ import { TimeChart } from "./charts.js";
 import { Waterfall } from "./spectrum.js";
 import { entry, moment } from "./events.js";
 import { commands, notALeak } from "./commands.js";
+import { nightsPanel } from "../nights/nights.js";
 
 const RANGES = [["1h", 3600], ["6h", 21600], ["24h", 86400], ["7d", 604800], ["30d", 2592000], ["1y", 31536000]];
 
@@ -40,6 +41,7 @@ class NodeView {
     clearInterval(this.clock);
     clearInterval(this.refresh);
     watch(null);
+    this.nights.close();
   }
 
   build() {
@@ -48,6 +50,7 @@ class NodeView {
     this.fixed = [h("a.crumb", { href: "/", onclick: (e) => { e.preventDefault(); go("/"); } }, `‹ ${t("fleet")}`),
       h("h1", null, this.name, " ", h("span.dim", null, this.site))];
     this.notALeak = notALeak(this.site, this.name);
+    this.nights = nightsPanel(this.site, this.name);
     this.scores = new TimeChart({ lines: [{ name: "score", ink: "--score", label: t("score") }], band: ["score", "score_max"], range: [0, 1], format: (v) => number(v, 2), label: t("chart.score") });
     this.levels = new TimeChart({
       lines: [{ name: "level", ink: "--level", label: t("level"), unit: " dBFS" }, { name: "floor", ink: "--floor", label: t("floor"), unit: " dBFS" }],
@@ -68,6 +71,7 @@ class NodeView {
       h("section.panel", null, h("div.head", null, h("h2", null, t("score")), h("div.segmented.ranges", { role: "group", "aria-label": t("range") }, this.ranges), legend(["score", "--score"], ["threshold", "--leak-edge", true])),
         this.scores.element, h("h2", null, t("timeline")), this.strip),
       h("section.panel", null, h("div.head", null, h("h2", null, t("level")), legend(["level", "--level"], ["floor", "--floor"])), this.levels.element),
+      this.nights.element,
       h("section.panel", null, h("div.head", null, h("h2", null, t("spectrum.live")), h("span.spring"), this.listenButton), this.waterfall.element),
       h("section.panel", null, h("h2", null, t("events")), this.log));
     const right = h("div", null,

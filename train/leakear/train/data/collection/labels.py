@@ -7,11 +7,10 @@ means NoLeak in another spelling would so become a leak: it is refused.
 import argparse
 import re
 import shlex
-import unicodedata
 from collections.abc import Iterable, Mapping
 
 from leakear.edge.errors import InputDataError
-from leakear.edge.texts import printable
+from leakear.edge.texts import plain, printable
 from leakear.train.runfolder import LABELS
 
 NO_LEAK, LEAK = LABELS
@@ -36,12 +35,6 @@ class MisspeltError(InputDataError):
             f"{'seems' if one else 'seem'} to mean NoLeak, but only names that begin with NoLeak do: rename "
             f"{printable(self.names[0]) if one else 'them'} to NoLeak…, or give {given}"
         )
-
-
-def plain(text: str) -> str:
-    """Return a name in lower case, without accents and without anything but letters and digits."""
-    parts = unicodedata.normalize("NFKD", text).casefold()
-    return re.sub(r"[\W_]+", "", "".join(c for c in parts if not unicodedata.combining(c)))
 
 
 def mapping(text: str) -> tuple[str, str]:

@@ -1,0 +1,101 @@
+"""Nights as nodes report them, kept for years: a row a night, whichever way it arrived."""
+
+import json
+from datetime import date
+from typing import Any
+
+import numpy as np
+from sqlalchemy import Engine, delete, select
+
+from leakear.dashboard.fleet import Key
+from leakear.dashboard.history.rows import NIGHT, Row
+from leakear.dashboard.history.tables import events, nights
+from leakear.dashboard.nights.rises import Outlook, Rise, outlooks
+from leakear.edge.messages.reports import Event
+
+MOST = 3 * 366
+"""nights that are shown and judged at once"""
+
+
+def night_row(event: Event, first: float, last: float) -> Row | None:
+    """Return the night of an event as it is stored; None: it has none. `first`, `last`: POSIX seconds."""
+    night = event.night
+    if event.kind != NIGHT or night is None:
+        return None
+    return {
+        "site": event.site, "node": event.node, "day": date.fromisoformat(night.date).toordinal(), "event_id": event.id,
+        "hours": night.hours, "first": first, "last": last, "judged": night.judged, "level": night.level_dbfs,
+        "spread": night.spread_db, "steadiness": night.steadiness, "hz": night.hz, "excess": night.excess_db,
+        "limit_db": night.limit_db, "histogram_from": night.histogram_from_dbfs,
+        "histogram": json.dumps(night.histogram),
+    }  # fmt: skip
+
+
+class Nights:
+    """Reads nights. Blocking: the event loop calls it in a thread."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def of_node(self, key: Key, since: float, budget: float = 1.0) -> dict[str, Any]:
+        """Return the nights of a node that ended after `since` (POSIX seconds), what they say, and its alerts.
+
+        `budget`: false alarms a node-year of what is called a lasting rise. All known nights are judged, at most MOST.
+        """
+        mine = (nights.c.site == key[0], nights.c.node == key[1])
+        with self._engine.connect() as connection:
+            found = select(nights).where(*mine).order_by(nights.c.day.desc()).limit(MOST)
+            rows = [dict(row) for row in connection.execute(found).mappings()][::-1]
+            alarms = self._alarms(connection, key, since)
+        heard = [row for row in rows if row["level"] is not None]
+        outlook = outlooks(np.array([[row["level"] for row in heard]], np.float64).reshape(1, -1), budget)[0]
+        return {
+            "nights": [_public(row) for row in rows if row["last"] >= since],
+            "known": outlook.nights,
+            "false_per_year": outlook.false_per_year,
+            "rises": [_rise(rise, heard) for rise in outlook.rises if heard[rise.last]["last"] >= since],
+            "rising": outlook.now is not None,
+            "budget": budget,
+            "alarms": alarms,
+        }
+
+    @staticmethod
+    def _alarms(connection: Any, key: Key, since: float) -> list[Row]:
+        """Return when the node entered WARNING or LEAK."""
+        entered = (
+            events.c.site == key[0], events.c.node == key[1], events.c.happened >= since, events.c.kind == "state",
+            events.c.to_state.in_(("WARNING", "LEAK")), events.c.from_state != events.c.to_state,
+        )  # fmt: skip
+        found = select(events.c.happened, events.c.to_state.label("state")).where(*entered)
+        return [dict(row) for row in connection.execute(found.order_by(events.c.happened)).mappings()]
+
+    def outlook(self, key: Key, after_day: int | None = None) -> tuple[Outlook, list[int]]:
+        """Judge all nights of a node, or those after a day (ordinal); return it with the days of its nights."""
+        mine = [nights.c.site == key[0], nights.c.node == key[1], nights.c.level.is_not(None)]
+        if after_day is not None:
+            mine.append(nights.c.day > after_day)
+        found = select(nights.c.day, nights.c.level).where(*mine).order_by(nights.c.day.desc()).limit(MOST)
+        with self._engine.connect() as connection:
+            rows = connection.execute(found).all()[::-1]
+        levels = np.array([[row.level for row in rows]], np.float64).reshape(1, -1)
+        return outlooks(levels)[0], [row.day for row in rows]
+
+    def sweep(self, before: float) -> None:
+        """Delete nights that ended before a POSIX second."""
+        with self._engine.begin() as connection:
+            connection.execute(delete(nights).where(nights.c.last < before))
+
+
+def _public(row: Row) -> Row:
+    kept = {name: row[name] for name in ("first", "last", "judged", "level", "spread", "steadiness", "hz", "excess")}
+    return kept | {
+        "date": date.fromordinal(row["day"]).isoformat(), "hours": row["hours"], "limit": row["limit_db"],
+        "histogram_from": row["histogram_from"], "histogram": json.loads(row["histogram"]),
+    }  # fmt: skip
+
+
+def _rise(rise: Rise, heard: list[Row]) -> Row:
+    return {
+        "since": date.fromordinal(heard[rise.since]["day"]).isoformat(), "first": heard[rise.since]["first"],
+        "last": heard[rise.last]["last"], "by": round(rise.by, 2), "false_per_year": rise.false_per_year,
+    }  # fmt: skip

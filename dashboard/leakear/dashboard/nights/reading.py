@@ -1,0 +1,182 @@
+"""Reads anybody's history of night levels: one table, long or wide, as a logger's vendor or a spreadsheet exports it.
+
+Long: a row a night (logger, date, level, spread). Wide: a row a logger and a column a night, or a column a logger and a
+row a night. What cannot be read is counted and told, never guessed.
+"""
+
+import csv
+import io
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from leakear.dashboard.nights.cells import day_of, number, order_of
+from leakear.dashboard.nights.columns import MEANINGS, Layout, layout_of
+from leakear.edge.errors import InputDataError
+from leakear.edge.texts import decode_table, is_workbook, printable
+
+LARGEST = 512 * 2**20
+"""bytes"""
+_SEPARATORS = ",;\t|"
+Numbers = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class History:
+    """Night levels of many loggers, each packed: nights without a level are left out, NaN and -1 stand behind."""
+
+    loggers: tuple[str, ...]
+    days: NDArray[np.intp]
+    """ordinals of the proleptic Gregorian calendar, shape (loggers, nights)"""
+    levels: Numbers
+    """lowest of each night, in the file's unit, shape (loggers, nights)"""
+    spreads: Numbers
+    """NaN: none is known"""
+    notes: tuple[str, ...] = ()
+    """sentences about what was left out or assumed"""
+
+
+@dataclass
+class _Found:
+    """Readings as they are found."""
+
+    loggers: dict[str, int] = field(default_factory=dict)
+    rows: list[tuple[int, int, float, float]] = field(default_factory=list)
+    """logger, day, level, spread"""
+    unread: Counter[str] = field(default_factory=Counter)
+
+    def add(self, logger: str, day: int, level: str, spread: str = "") -> None:
+        value = number(level)
+        if value is None:
+            self.unread["levels that are no number" if level.strip() else "nights without a level"] += 1
+            return
+        width = number(spread) if spread else None
+        self.rows.append(
+            (self.loggers.setdefault(logger, len(self.loggers)), day, value, np.nan if width is None else width)
+        )
+
+
+def read(path: Path, given: Mapping[str, str] | None = None, order: str = "") -> History:
+    """Read a file. `given`: meaning (logger, date, level, spread) → heading of its column; `order`: dmy, mdy or "".
+
+    Raises InputDataError: one sentence that names the file and the remedy; OSError.
+    """
+    name = printable(path)
+    if path.stat().st_size > LARGEST:
+        raise InputDataError(f"{name} is larger than {LARGEST >> 20} MiB: export fewer loggers or nights at a time.")
+    data = path.read_bytes()
+    if is_workbook(data):
+        raise InputDataError(f"{name} is a workbook: save the sheet as CSV and name that file.")
+    rows = _rows(decode_table(data), name)
+    layout = layout_of(rows, given or {}, name)
+    guessed = False
+    if not order:
+        order, guessed = order_of(layout.dates(rows))
+    found = _Found()
+    {"long": _long, "nights across": _nights_across, "loggers across": _loggers_across}[layout.form](
+        rows, layout, order, found, path.stem
+    )
+    if not found.rows:
+        raise InputDataError(
+            f"{name} holds no night level that can be read: it needs columns for {', '.join(MEANINGS)}; name them with "
+            "--logger, --date and --level."
+        )
+    notes = [f"{count} {what} were left out." for what, count in found.unread.items()]
+    if guessed:
+        example = "day before month" if order == "dmy" else "month before day"
+        notes.append(
+            f"It is not certain whether the dates are day or month first: {example} was assumed (--date-order)."
+        )
+    return _packed(found, notes)
+
+
+def _rows(text: str, name: str) -> list[list[str]]:
+    """Return the cells of each row that is not empty."""
+    declared = text[:8].strip('"').lower().startswith("sep=")
+    first, _, rest = text.partition("\n")
+    text = rest if declared else text
+    separator = first.strip().strip('"')[4:5] if declared else _separator(text)
+    reader = csv.reader(
+        io.StringIO(text.replace("\0", ""), newline=""), delimiter=separator or ",", skipinitialspace=True
+    )
+    try:
+        rows = [[cell.strip(" \t\u00a0\ufeff") for cell in row] for row in reader]
+    except csv.Error as error:
+        raise InputDataError(f"{name} line {reader.line_num} cannot be read as CSV: {error}.") from error
+    rows = [row for row in rows if any(row) and not row[0].startswith("#")]
+    if not rows:
+        raise InputDataError(f"{name} is empty: it needs columns for {', '.join(MEANINGS)}.")
+    return rows
+
+
+def _separator(text: str) -> str:
+    """Return the separator that cuts the first lines into the same number of cells, the more the better."""
+    lines = [line for line in text[:200_000].splitlines() if line.strip()][:50]
+
+    def regular(mark: str) -> tuple[int, int]:
+        counts = Counter(len(row) for row in csv.reader(lines, delimiter=mark))
+        cells, times = max(counts.items(), key=lambda item: (item[0] > 1, item[1], item[0]), default=(1, 0))
+        return (times if cells > 1 else 0, cells)
+
+    try:
+        return max(_SEPARATORS, key=regular)
+    except csv.Error:
+        return ","
+
+
+def _cell(row: Sequence[str], at: int | None) -> str:
+    return row[at] if at is not None and at < len(row) else ""
+
+
+def _long(rows: list[list[str]], layout: Layout, order: str, found: _Found, stem: str) -> None:
+    for row in rows[layout.first :]:
+        day = day_of(_cell(row, layout.date), order)
+        logger = _cell(row, layout.logger) if layout.logger is not None else stem
+        if day is None or not logger:
+            found.unread["rows without a date or a logger"] += 1
+            continue
+        found.add(logger, day, _cell(row, layout.level), _cell(row, layout.spread))
+
+
+def _nights_across(rows: list[list[str]], layout: Layout, order: str, found: _Found, _stem: str) -> None:
+    nights = [(at, day_of(text, order)) for at, text in layout.across]
+    for row in rows[layout.first :]:
+        logger = _cell(row, layout.logger)
+        if not logger:
+            found.unread["rows without a logger"] += 1
+            continue
+        for at, day in nights:
+            if day is not None:
+                found.add(logger, day, _cell(row, at), _cell(row, layout.spreads.get(at)))
+
+
+def _loggers_across(rows: list[list[str]], layout: Layout, order: str, found: _Found, _stem: str) -> None:
+    for row in rows[layout.first :]:
+        day = day_of(_cell(row, layout.date), order)
+        if day is None:
+            found.unread["rows without a date"] += 1
+            continue
+        for at, logger in layout.across:
+            found.add(logger, day, _cell(row, at), _cell(row, layout.spreads.get(at)))
+
+
+def _packed(found: _Found, notes: list[str]) -> History:
+    """Sort by logger and day, keep the lowest of several readings of a night, and pack."""
+    table = np.array(found.rows, np.float64)
+    table = table[np.lexsort((table[:, 2], table[:, 1], table[:, 0]))]
+    new = np.ones(len(table), bool)
+    new[1:] = (np.diff(table[:, 0]) != 0) | (np.diff(table[:, 1]) != 0)
+    if not new.all():
+        notes.append(f"{int((~new).sum())} further readings of the same night were left out: the lowest counts.")
+    table = table[new]
+    logger = table[:, 0].astype(np.intp)
+    counts = np.bincount(logger, minlength=len(found.loggers))
+    place = np.arange(len(table)) - np.repeat(np.cumsum(counts) - counts, counts)
+    shape = (len(counts), int(counts.max()))
+    days, levels, spreads = np.full(shape, -1, np.intp), np.full(shape, np.nan), np.full(shape, np.nan)
+    days[logger, place], levels[logger, place], spreads[logger, place] = table[:, 1], table[:, 2], table[:, 3]
+    return History(tuple(found.loggers), days, levels, spreads, tuple(notes))
