@@ -30,7 +30,8 @@ def status(*faults: str, **changes: Any) -> NodeStatus:
     given = {
         "identity": Identity("hill", "pit-7"), "model": MODEL, "staged_model": STAGED, "trial": None,
         "sample_rate": 22050, "window_s": 10.0, "step_s": 5.0, "monotonic": 70.0, "utc": 1.8e9 + 11, "uptime_s": 60.0,
-        "clock_synced": True, "clock": UNKNOWN, "timing": None, "state": "WARNING", "since_utc": 1.8e9 - 5, "on_fraction": 0.95, "last": RESULT,
+        "clock_synced": True, "clock": UNKNOWN, "timing": None,
+        "state": "WARNING", "since_utc": 1.8e9 - 5, "on_fraction": 0.95, "last": RESULT,
         "faults": dict.fromkeys(faults, "A sentence."), "threshold": 0.7, "level_gate_dbfs": -50.0,
         "threshold_from": "site", "muted_until": None, "learning": LEARNT,
         "seq": 4, "queue_depth": 3, "queue_bytes": 2, "connected": True,
