@@ -7,7 +7,8 @@ from typing import Any, cast
 
 import pytest
 
-from leakear.edge.clock_bound import UNKNOWN
+from leakear.edge.audio.sample_clock import Timing
+from leakear.edge.clock_bound import Bound
 from leakear.edge.decision.learning import Learning
 from leakear.edge.decision.night_levels import NightLevels
 from leakear.edge.decision.state_machine import Evidence, State, Transition
@@ -30,8 +31,8 @@ def status(*faults: str, **changes: Any) -> NodeStatus:
     given = {
         "identity": Identity("hill", "pit-7"), "model": MODEL, "staged_model": STAGED, "trial": None,
         "sample_rate": 22050, "window_s": 10.0, "step_s": 5.0, "monotonic": 70.0, "utc": 1.8e9 + 11, "uptime_s": 60.0,
-        "clock_synced": True, "clock": UNKNOWN, "timing": None,
-        "state": "WARNING", "since_utc": 1.8e9 - 5, "on_fraction": 0.95, "last": RESULT,
+        "clock": Bound("chrony", 0.0012345678), "timing": Timing(-12.34567, 0.98765, 0.0004321987),
+        "clock_synced": True, "state": "WARNING", "since_utc": 1.8e9 - 5, "on_fraction": 0.95, "last": RESULT,
         "faults": dict.fromkeys(faults, "A sentence."), "threshold": 0.7, "level_gate_dbfs": -50.0,
         "threshold_from": "site", "muted_until": None, "learning": LEARNT,
         "seq": 4, "queue_depth": 3, "queue_bytes": 2, "connected": True,
@@ -130,6 +131,8 @@ def test_the_state_message_says_what_the_status_holds() -> None:
         "level_dbfs": -40.0, "noise_floor_dbfs": -60.0, "faults": ["stuck"], "threshold": 0.7,
         "level_gate_dbfs": -50.0, "threshold_from": "site", "muted_until": utc_text(1.9e9),
         "window_end": utc_text(1.8e9 + 10), "window_s": 10.0, "step_s": 5.0, "clock_synced": True, "seq": 4,
+        "clock": {"source": "chrony", "bound_s": 0.0012346},
+        "sample_clock": {"drift_ppm": -12.346, "drift_uncertainty_ppm": 0.988, "uncertainty_s": 0.000432},
         "queue_depth": 3, "limit_db": 2.35, "learning": {"background_ready": True, "nights_known": 4, "may_say": "all"},
         "model": MODEL.to_dict(), "staged_model": STAGED.to_dict(),
     }  # fmt: skip
