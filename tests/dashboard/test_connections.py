@@ -5,7 +5,7 @@ import socket
 import sqlite3
 import time
 import urllib.request
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +69,48 @@ def test_a_request_that_is_never_complete_ends(sent: bytes, tmp_path: Path, monk
         assert "no complete request" in (tmp_path / "dashboard.log").read_text()
 
 
+ASK = b"GET /static/js/node.js HTTP/1.1\r\nhost: x\r\n\r\n"
+
+
+def test_who_asks_and_never_reads_is_ended(tmp_path: Path) -> None:
+    with Dashboard("mqtt://127.0.0.1:1", tmp_path) as dashboard, socket.socket() as line:
+        line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        line.connect(place_of(dashboard))
+        line.settimeout(1)
+
+        def ended() -> bool:
+            try:
+                time.sleep(0.03)
+                line.sendall(ASK)
+            except TimeoutError:
+                return False  # the server reads no more from it
+            except OSError:
+                return True
+            return False
+
+        until(ended, "the end of the connection", 120)
+
+
+def test_a_second_request_before_the_answer_to_the_first_ends_the_connection(tmp_path: Path) -> None:
+    with Dashboard("mqtt://127.0.0.1:1", tmp_path) as dashboard:
+        with socket.create_connection(place_of(dashboard), 30) as line:
+            line.sendall(ASK * 1000)
+            got = bytearray()
+            while piece := line.recv(65536):
+                got += piece
+        assert got.count(b"HTTP/1.1 200 OK") == 1
+        with socket.create_connection(place_of(dashboard), 30) as line:
+            for _ in range(3):
+                line.sendall(ASK)
+                assert line.recv(65536).startswith(b"HTTP/1.1 200 OK")
+                time.sleep(0.3)
+                line.setblocking(False)
+                with suppress(BlockingIOError):
+                    while line.recv(65536):
+                        pass
+                line.settimeout(30)
+
+
 def test_a_page_that_stays_open_is_not_ended(tmp_path: Path) -> None:
     """A WebSocket says nothing for hours; the time for a request does not count for it."""
     from tests.dashboard.test_access import handshake
@@ -90,7 +132,7 @@ def test_a_page_that_stays_open_is_not_ended(tmp_path: Path) -> None:
 
 
 def test_connections_leave_a_reserve_of_descriptors(monkeypatch: pytest.MonkeyPatch) -> None:
-    for limits, wanted in (((1024, 1024), 1024 - RESERVE), ((200, 200), 72), ((100, 100), connections.FEWEST)):
+    for limits, wanted in (((1024, 1024), (1024 - RESERVE) // 2), ((200, 200), 36), ((100, 100), connections.FEWEST)):
         monkeypatch.setattr(resource, "getrlimit", lambda _, limits=limits: limits)
         assert most_connections() == wanted
     told: list[tuple[int, int]] = []

@@ -7,10 +7,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import paho.mqtt.client as paho
+import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
 from leakear.dashboard.broker import client as module
-from leakear.dashboard.broker.client import SizedClient
+from leakear.dashboard.broker.client import LimitedClient
 from tests.support.broker import Broker, free_port
 from tests.support.harness import Dashboard, FakeNode, until
 
@@ -85,7 +86,7 @@ def test_an_exception_in_the_network_thread_ends_the_connection_and_not_the_thre
         if message.payload == b"bad":
             raise ZeroDivisionError("a bug")
 
-    client = SizedClient(CallbackAPIVersion.VERSION2, "x", protocol=paho.MQTTv5)
+    client = LimitedClient(CallbackAPIVersion.VERSION2, "x", protocol=paho.MQTTv5)
     client.on_message = hear
     client.on_connect = lambda line, *_: line.subscribe("t", 0)
     subscribed = threading.Semaphore(0)
@@ -108,7 +109,7 @@ def test_an_exception_in_the_network_thread_ends_the_connection_and_not_the_thre
 
 
 def test_a_client_that_has_ended_makes_no_new_connection(broker: Broker) -> None:
-    client = SizedClient(CallbackAPIVersion.VERSION2, "x", protocol=paho.MQTTv5)
+    client = LimitedClient(CallbackAPIVersion.VERSION2, "x", protocol=paho.MQTTv5)
     assert module.AGAIN_S < 10
 
     def fail(line: paho.Client, *_: object) -> None:
@@ -119,3 +120,37 @@ def test_a_client_that_has_ended_makes_no_new_connection(broker: Broker) -> None
     client.connect("127.0.0.1", broker.port)
     assert client.loop_forever() == paho.MQTT_ERR_CONN_LOST
     assert broker.log.count("New client connected") == 1
+
+
+@pytest.mark.parametrize("version", [paho.MQTTv5, paho.MQTTv311])
+def test_what_is_not_wanted_is_acknowledged_and_dropped(broker: Broker, version: int) -> None:
+    """Many at once, large ones and such that come in pieces; what is wanted comes whole and in order."""
+    got: list[tuple[str, bytes]] = []
+    client = LimitedClient(CallbackAPIVersion.VERSION2, "x", protocol=version, manual_ack=True)
+    client.wanted = lambda topic: topic != b"a/flood"
+    client.on_connect = lambda line, *_: line.subscribe("a/+", 1)
+    subscribed = threading.Event()
+    client.on_subscribe = lambda *_: subscribed.set()
+
+    def hear(line: paho.Client, _data: object, message: paho.MQTTMessage) -> None:
+        got.append((message.topic, message.payload))
+        line.ack(message.mid, message.qos)
+
+    client.on_message = hear
+    client.connect("127.0.0.1", broker.port)
+    client.loop_start()
+    assert subscribed.wait(30)
+    other = paho.Client(CallbackAPIVersion.VERSION2, "y")
+    other.connect("127.0.0.1", broker.port)
+    other.loop_start()
+    wanted = [bytes([n]) * (n * 997) for n in range(200)]
+    for n, payload in enumerate(wanted):
+        other.publish("a/flood", bytes(n * 1009), n % 2)
+        last = other.publish("a/good", payload, 1)
+    last.wait_for_publish(30)
+    until(lambda: len(got) == len(wanted), "the wanted ones")
+    assert got == [("a/good", payload) for payload in wanted]
+    client.disconnect()
+    client.loop_stop()
+    other.disconnect()
+    other.loop_stop()

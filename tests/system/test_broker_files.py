@@ -19,6 +19,7 @@ from tests.support.broker import Subscriber
 from tests.support.certificates import Authority
 from tests.support.factory import event
 from tests.support.links import pump
+from tests.support.places import ROOT
 from tests.support.shipped_broker import TOOL, ShippedBroker
 from tests.support.suites import offered, suites
 
@@ -252,7 +253,7 @@ def test_the_tool_writes_one_block_a_node_and_takes_it_away_again(tmp_path: Path
     assert sorted(once.split("\n")) == sorted(again.split("\n"))
     assert tool(folder, "list").stdout.split() == ["hill/pit-70", "dale/pit-7", "hill/pit-7"]
     lines = [line for line in again.splitlines() if line and not line.startswith("#")]
-    assert len(lines) == 3 * 5
+    assert len(lines) == 3 * (1 + 15 + 3)
     assert not [line for line in lines if "+" in line.replace("cmd/+", "") or line.startswith("pattern")]
     words = (folder / "nodes.passwords").read_text()
     assert [line.split(":")[0] for line in words.splitlines()] == ["hill.pit-70", "dale.pit-7", "hill.pit-7"]
@@ -263,6 +264,41 @@ def test_the_tool_writes_one_block_a_node_and_takes_it_away_again(tmp_path: Path
     assert (folder / "nodes.acl").read_text() == empty
     assert (folder / "nodes.passwords").read_text() == ""
     assert tool(folder, "install").stdout == ""  # changes nothing that is there
+
+
+def test_an_update_writes_the_blocks_anew_and_keeps_passwords_and_prefix(tmp_path: Path) -> None:
+    folder = tmp_path / "leakear"
+    tool(folder, "install")
+    tool(folder, "--prefix", "ha", "add-node", "hill", "n1")
+    tool(folder, "add-node", "hill", "n10")
+    acl, words = folder / "nodes.acl", (folder / "nodes.passwords").read_text()
+    now = acl.read_text()
+    old = re.sub(r"(topic write leakear/hill/(n1|n10)/)availability\n(topic write leakear/.*\n)*", r"\1#\n", now)
+    assert old.count("/#\n") == 2
+    acl.write_text(old)
+    assert tool(folder, "update").stdout.split() == ["hill/n1", "hill/n10"]
+    assert acl.read_text() == now
+    assert (folder / "nodes.passwords").read_text() == words
+
+
+def test_a_node_may_write_what_the_contract_names_and_no_other_topic() -> None:
+    """A retained message on each of endless topics would fill the broker's memory and its disk."""
+    named = re.findall(r"address: leakear/\{site\}/\{node\}/(\S+)", (ROOT / "docs" / "asyncapi.yaml").read_text())
+    wanted = {name for name in named if not name.startswith("cmd/") or name.endswith("/result")}
+    with (
+        ShippedBroker() as broker,
+        broker.as_node("hill.n1", "none") as node,
+        broker.watch("leakear/#", user="operator") as seen,
+        broker.watch("leakear/#") as monitor,
+    ):
+        for name in sorted(wanted):
+            node.publish(f"leakear/hill/n1/{name}", b"right")
+        for name in ("x", "event/x", "state/", "cmd/x/result", "cmd/set/result/x", "cmd/set", ""):
+            node.client.publish(f"leakear/hill/n1/{name}", b"wrong", 1, retain=True)
+        node.publish("leakear/hill/n1/event", b"last")
+        seen.wait_for(lambda: any(m.payload == b"last" for m in seen.messages), "the last")
+        assert {m.topic.removeprefix("leakear/hill/n1/") for m in seen.messages} == wanted
+        assert not [m for m in (*seen.messages, *monitor.messages) if m.payload == b"wrong"]
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
-"""Limits the connections to the page: their number, and the time until a request is complete.
+"""Limits the connections to the page: their number, the time until a request is complete, and that to read an answer.
 
-A connection that says nothing holds a file descriptor. Without a limit below the process's own, a thousand of them
-would leave none for the broker, the database and the notifications.
+A connection that says nothing, or reads nothing, holds a file descriptor (with the file that it is sent: two). Without
+a limit below the process's own, a thousand of them would leave none for the broker, the database and the notifications.
 """
 
 import asyncio
@@ -16,7 +16,8 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 log = logging.getLogger(__name__)
 REQUEST_S = 15.0
-"""seconds from the beginning of a connection, or of a further request, until the request is complete"""
+"""seconds from the beginning of a connection, or of a further request, until the request is complete; also seconds for
+which a client may read nothing of an answer that waits for it"""
 MOST, FEWEST = 1000, 16
 """connections at a time"""
 ENDING = 32
@@ -37,7 +38,7 @@ def most_connections() -> int:
         with suppress(OSError, ValueError):
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
             soft = wanted
-    return MOST if soft == resource.RLIM_INFINITY else max(FEWEST, min(MOST, soft - RESERVE))
+    return MOST if soft == resource.RLIM_INFINITY else max(FEWEST, min(MOST, (soft - RESERVE) // 2))
 
 
 class Connection(socket.socket):
@@ -57,7 +58,8 @@ class Connection(socket.socket):
 class Listener(socket.socket):
     """A listening socket that accepts a limited number of connections, and gives each a time for its request.
 
-    When all are in use, the connection gives way that has waited longest without a complete request.
+    When all are in use, the connection gives way that has waited longest without a complete request, or without reading
+    its answer.
     """
 
     most = MOST
@@ -150,17 +152,43 @@ class Listener(socket.socket):
 
 
 class LimitedProtocol(H11Protocol):
-    """uvicorn's HTTP protocol that tells the listener when a request begins and when it is complete."""
+    """uvicorn's HTTP protocol that tells the listener when a client has the next turn, and when it has taken it."""
 
     listener: Listener
+    unread = False
+    """whether the client reads too little of its answer"""
 
     def data_received(self, data: bytes) -> None:
         """Take bytes of a request."""
         descriptor = self._descriptor()
         self.listener.expect(descriptor)
         super().data_received(data)
-        if not self._awaits_request():
+        if not self._awaits_request() and not self.unread:
             self.listener.complete(descriptor)
+
+    def pause_writing(self) -> None:
+        """Begin the time for reading an answer."""
+        self.unread = True
+        self.listener.expect(self._descriptor())
+        super().pause_writing()
+
+    def resume_writing(self) -> None:
+        """End it: the client has read."""
+        self.unread = False
+        if not self._awaits_request():
+            self.listener.complete(self._descriptor())
+        super().resume_writing()
+
+    def on_response_complete(self) -> None:
+        """Begin the time for the next request; end the connection of who has sent one before the answer.
+
+        Browsers do not, and thousands of requests in one packet would keep the server busy for minutes.
+        """
+        if self.transport.get_protocol() is self:
+            self.listener.expect(self._descriptor())
+            if self.conn.trailing_data[0]:
+                self.transport.close()
+        super().on_response_complete()
 
     def _awaits_request(self) -> bool:
         """Whether a part of the request is still to come."""

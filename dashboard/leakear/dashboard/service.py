@@ -243,14 +243,14 @@ class Service:
     def _note_sequence(self, batch: list[tuple[Row, Incoming | None]], new: list[Row]) -> list[Node]:
         """Update gaps in `seq`. A repeated event counts only when its number was not saved because of a crash."""
         fresh = {row["id"] for row in new}
-        changed = []
+        changed: dict[Key, Node] = {}
         for row, _ in batch:
             node = self.fleet.get((row["site"], row["node"]))
             if node is not None and row["seq"] and (row["id"] in fresh or row["seq"] > node.sequence.last):
                 node.sequence.see(row["seq"])
                 self.hub.changed(node)
-                changed.append(node)
-        return changed
+                changed[node.key] = node
+        return list(changed.values())
 
     def _flush(self, now: float) -> None:
         self._flushed = now

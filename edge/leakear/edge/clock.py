@@ -2,7 +2,7 @@
 
 The kernel knows whether a program (timesyncd, chrony, ntpd) keeps its clock. A jump of the wall clock against the
 monotonic one shows that a synchronised clock was changed by something else. Events carry the result as `clock_synced`;
-where it is false, their order is that of `seq`.
+where it is false, their order is that of `seq`. `Bucket` limits how often something is done.
 """
 
 import ctypes
@@ -139,3 +139,25 @@ class FixedClock:
 
     def boot(self) -> None:
         """Return None: the recording has its own time."""
+
+
+class Bucket:
+    """A token bucket: `burst` tokens at most, `per_second` new ones a second."""
+
+    def __init__(self, burst: float, per_second: float, clock: Callable[[], float]) -> None:
+        self._burst, self._rate, self._clock = burst, per_second, clock
+        self._tokens, self._at = burst, clock()
+
+    def ready(self) -> bool:
+        """Whether there is a token."""
+        now = self._clock()
+        self._tokens = min(self._burst, self._tokens + (now - self._at) * self._rate)
+        self._at = now
+        return self._tokens >= 1
+
+    def take(self) -> bool:
+        """Spend a token if there is one."""
+        if not self.ready():
+            return False
+        self._tokens -= 1
+        return True

@@ -26,6 +26,22 @@ def test_events_arrive_in_order_and_leave_the_outbox(broker: Broker, linked: Lin
         assert outbox.depth == 0
 
 
+def test_a_long_queue_of_events_goes_out_at_a_pace_and_holds_up_no_answer(
+    broker: Broker, linked: Link, outbox: Outbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A dashboard acknowledges and leaves out what one node sends beyond a limit."""
+    monkeypatch.setattr("leakear.edge.mqtt.sender.EVENTS", 5)
+    monkeypatch.setattr("leakear.edge.mqtt.sender.EVENTS_PER_S", 10.0)
+    with Subscriber(broker, "leakear/#") as seen:
+        for _ in range(30):
+            outbox.put(event())
+        pump(linked, lambda: linked.send("cmd/status/result", b"answer", 1))
+        pump(linked, lambda: seen.on("leakear/site/n1/cmd/status/result"))
+        assert outbox.depth
+        assert linked.drain(30)
+        assert [m.json["seq"] for m in seen.wait(30, "leakear/site/n1/event")] == list(range(1, 31))
+
+
 def test_a_broker_that_comes_late_gets_everything(outbox: Outbox) -> None:
     with Broker() as broker:
         broker.stop()

@@ -12,7 +12,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
-from leakear.dashboard.broker.client import HEAD, SizedClient
+from leakear.dashboard.broker.client import HEAD, LimitedClient
 from leakear.dashboard.options import load_pair, readable
 from leakear.edge.errors import ConfigError
 
@@ -47,6 +47,7 @@ class BrokerConnection:
 
     A persistent connection keeps its session at the broker, and the caller acknowledges its messages. Any other starts
     a new session each time. `largest`: bytes of a payload; of a larger one, `deliver` gets at least one byte more.
+    `wanted`: for a persistent connection, whether to take a message on a topic; others are acknowledged and dropped.
     """
 
     def __init__(
@@ -59,6 +60,7 @@ class BrokerConnection:
         persistent: bool,
         largest: int,
         subscribed: Callable[[int], None] = lambda _: None,
+        wanted: Callable[[bytes], bool] | None = None,
     ) -> None:
         self.connected = False
         """connected and subscribed"""
@@ -67,7 +69,7 @@ class BrokerConnection:
         self.session = 0
         """number of the connection, from 1: a packet id is valid only on its own connection"""
         self._topics, self._deliver, self._wake, self._persistent = list(topics), deliver, wake, persistent
-        self._largest, self._subscribed = largest, subscribed
+        self._largest, self._subscribed, self._wanted = largest, subscribed, wanted
         self._host, self._port = address(options.url)
         self._options = options
         self._version = "5" if options.version == "auto" else options.version
@@ -133,14 +135,14 @@ class BrokerConnection:
 
     def _build(self, options: BrokerOptions) -> paho.Client:
         five = self._version == "5"
-        client = SizedClient(
+        client = LimitedClient(
             CallbackAPIVersion.VERSION2,
             options.client_id,
             protocol=paho.MQTTv5 if five else paho.MQTTv311,
             clean_session=None if five else not self._persistent,
             manual_ack=self._persistent,
         )
-        client.largest, client.failed = self._largest, self._failed
+        client.largest, client.failed, client.wanted = self._largest, self._failed, self._wanted
         parts = urlsplit(options.url)
         name = options.username or (unquote(parts.username) if parts.username else None)
         if name:

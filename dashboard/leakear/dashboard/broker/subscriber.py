@@ -7,16 +7,20 @@ and recognised by its id. Answers of a node are subscribed to only while a comma
 """
 
 import asyncio
+import logging
 import threading
+import time
 from collections import OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import paho.mqtt.client as paho
 
+from leakear.dashboard.accounts.throttle import Budgets
 from leakear.dashboard.broker.answers import Answers
 from leakear.dashboard.broker.connection import BrokerConnection, BrokerOptions
 
+log = logging.getLogger(__name__)
 EVENTS = [("leakear/+/+/event", 1)]
 """messages that must not be lost or late"""
 REPORTS = [
@@ -36,8 +40,18 @@ WAITING = 64 * 2**20
 """bytes of waiting reports beyond which those of further topics are dropped"""
 AT_ONCE = 500
 """reports taken before events are looked for again"""
-UNCONFIRMED = 5_000
-"""events kept that the broker does not wait for (QoS 0); further ones are dropped"""
+BURST, PER_S = 500.0, 100.0
+"""events of one topic that are taken: so many at once, then so many a second
+
+A node sends more slowly (`leakear.edge.mqtt.sender`). Further ones are acknowledged and left out: one node's events
+must not delay another's leak. They are missing in `seq`, and asked for again.
+"""
+MOST, MOST_PER_S = 20_000.0, 0.25
+"""the same, over days: one node's events must not fill the disk"""
+CLOSED, CLOSED_S = 1_000, 0.1
+"""topics beyond their limit whose events are left out without counting, and for how many seconds"""
+LOGGED = 1_000
+"""events left out for each line in the log"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,14 +77,19 @@ class Subscriber:
 
     def __init__(self, options: BrokerOptions, wake: Callable[[], None]) -> None:
         self.dropped = 0
-        """reports dropped because the event loop was too slow"""
+        """reports dropped because the event loop was too slow, and events beyond their topic's limit"""
+        self._closed: dict[bytes, float] = {}
+        """topics that are beyond their limit, until when"""
+        self._budgets = Budgets(BURST, PER_S), Budgets(MOST, MOST_PER_S)
         self._lock = threading.Lock()
         self._urgent: deque[Incoming] = deque()
         self._reports: OrderedDict[str, deque[Incoming]] = OrderedDict()
         self._report_bytes = 0
         self._wake = wake
         other = replace(options, client_id=f"{options.client_id}-reports")
-        self._events = BrokerConnection(options, EVENTS, self._event, wake, persistent=True, largest=LARGEST)
+        self._events = BrokerConnection(
+            options, EVENTS, self._event, wake, persistent=True, largest=LARGEST, wanted=self._within_limit
+        )
         self._state_reports = BrokerConnection(other, REPORTS, self._report, wake, persistent=False, largest=LARGEST)
         self.answers = Answers(replace(options, client_id=f"{options.client_id}-answers"), wake)
         self._all = (self._events, self._state_reports, self.answers.connection)
@@ -127,9 +146,23 @@ class Subscriber:
         return self.answers.connection.publish(topic, payload, qos=qos, retain=retain)
 
     def _event(self, message: paho.MQTTMessage) -> None:
-        if message.qos or len(self._urgent) < UNCONFIRMED:
-            self._urgent.append(_incoming(message, self._events.session))
+        self._urgent.append(_incoming(message, self._events.session))
         self._wake()
+
+    def _within_limit(self, topic: bytes) -> bool:
+        """Whether one more event on this topic is taken; called in paho's thread, before the event is read."""
+        now = time.monotonic()
+        if self._closed.get(topic, 0.0) <= now:
+            name = topic.decode("utf-8", "replace")
+            if all(budgets.take(name, now) for budgets in self._budgets):
+                return True
+            if len(self._closed) >= CLOSED:
+                self._closed.clear()
+            self._closed[topic] = now + CLOSED_S
+        self.dropped += 1
+        if self.dropped % LOGGED == 1:
+            log.warning("%a sends too many events: %d messages were left out so far", topic[:200], self.dropped)
+        return False
 
     def _report(self, message: paho.MQTTMessage) -> None:
         """Keep the newest reports of each topic, so that a node that sends many displaces only its own."""

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from leakear.edge.clock import Bucket
 from leakear.edge.errors import LeakearError
 from leakear.edge.messages.codec import parse_object
 from leakear.edge.messages.recordings import RecordResult
@@ -130,24 +131,6 @@ class Controls(Protocol):
 
     def record(self, request: RecordRequest) -> RecordResult:
         """Record at an exact time, or say how far a recording is."""
-
-
-class Bucket:
-    """A token bucket: `burst` tokens at most, `per_second` new ones a second."""
-
-    def __init__(self, burst: float, per_second: float, clock: Callable[[], float]) -> None:
-        self._burst, self._rate, self._clock = burst, per_second, clock
-        self._tokens, self._at = burst, clock()
-
-    def take(self) -> bool:
-        """Spend a token if there is one."""
-        now = self._clock()
-        self._tokens = min(self._burst, self._tokens + (now - self._at) * self._rate)
-        self._at = now
-        if self._tokens < 1:
-            return False
-        self._tokens -= 1
-        return True
 
 
 class Dispatcher:

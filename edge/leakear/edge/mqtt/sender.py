@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 import paho.mqtt.client as paho
 
+from leakear.edge.clock import Bucket
 from leakear.edge.mqtt.inbox import Transport
 from leakear.edge.mqtt.refusals import packet_size, reason_codes
 from leakear.edge.mqtt.refusals.backoff import RefusedTopics
@@ -22,6 +23,8 @@ from leakear.edge.outbox.queue import Outbox
 
 log = logging.getLogger("leakear.mqtt")
 
+EVENTS, EVENTS_PER_S = 300, 80.0
+"""events at once, then s⁻¹: a dashboard takes 500, then 100 a second, of one node"""
 REPLY_BYTES = 4 * 2**20
 """bytes of command results that wait for the broker; more are not taken"""
 EXPIRY_BYTES = 5
@@ -105,6 +108,7 @@ class Sender:
         self._limits, self._topics, self._retained = limits, topics, retained
         self._refused, self._suspects = refused, suspects
         self._outbox, self._monotonic = outbox, monotonic
+        self._pace = Bucket(EVENTS, EVENTS_PER_S, monotonic)
         self._sent: dict[int, Outgoing] = {}
         self._last: Outgoing | None = None  # newest that was answered; `at`: when
         self._quiet_until = 0.0  # s, monotonic
@@ -219,7 +223,7 @@ class Sender:
         return True
 
     def _fill_events(self, now: float) -> bool:
-        """Send events in order; False when some wait for room."""
+        """Send events in order; False when some wait for room. Those that wait for their pace hold up nothing else."""
         if now >= self._look_again:
             self._after, self._look_again = 0, float("inf")
         in_flight = {sent.seq for sent in self._sent.values() if sent.seq}
@@ -228,8 +232,12 @@ class Sender:
         while rows := self._outbox.pending(self._limits.window + len(in_flight), self._after):
             for row in rows:
                 one = Outgoing(row.topic or self._topics.events, row.payload, row.seq)
-                if row.seq not in in_flight and row.seq not in self.acks and not self._send(one, now):
-                    return False
+                if row.seq not in in_flight and row.seq not in self.acks:
+                    if not self._pace.ready():
+                        return True
+                    if not self._send(one, now):
+                        return False
+                    self._pace.take()
                 self._after = row.seq
         return True
 
