@@ -4,6 +4,7 @@ A value that makes no sense is refused by name, before any work, with exit code 
 """
 
 import argparse
+import errno
 import importlib
 import io
 import math
@@ -16,6 +17,9 @@ from pathlib import Path
 from leakear.edge import __version__, options
 from leakear.edge.errors import LeakearError
 from leakear.edge.texts import printable
+
+_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+"""Errors of a write that names no file."""
 
 
 @dataclass(frozen=True)
@@ -38,17 +42,21 @@ class Program:
                 stream.reconfigure(errors="backslashreplace")
         try:
             args = self.parser(arguments).parse_args(arguments)
-            return int(args.main(args))
+            return _flushed(int(args.main(args)))
         except LeakearError as error:
             self._print_error(str(error))
             return error.exit_code
         except BrokenPipeError:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            _drop_output()
             return 1
         except OSError as error:
-            if error.filename is None:
+            if error.filename is not None:
+                self._print_error(f"{os.fsdecode(error.filename)}: {error.strerror}")
+            elif error.errno in _DISK:
+                self._print_error(f"writing failed: {error.strerror}; free some space, and run the same command again")
+                _drop_output()
+            else:
                 raise
-            self._print_error(f"{os.fsdecode(error.filename)}: {error.strerror}")
             return 1
         except KeyboardInterrupt:
             if self.interrupted:
@@ -76,6 +84,17 @@ class Program:
 
     def _print_error(self, sentence: str) -> None:
         print(f"{self.name}: {printable(sentence)}", file=sys.stderr)
+
+
+def _flushed(code: int) -> int:
+    """Write what is still in the buffer of standard output; return the exit code. Raises OSError."""
+    sys.stdout.flush()
+    return code
+
+
+def _drop_output() -> None:
+    """Send what is still in the buffer of standard output nowhere: Python would fail again at the end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def place(text: str) -> Path:

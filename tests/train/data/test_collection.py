@@ -145,7 +145,7 @@ def test_a_bad_background_is_named_and_costs_no_recording(tmp_path: Path) -> Non
     record(tmp_path / "rain.wav", leak=False)
     (tmp_path / "._rain.wav").write_bytes(b"junk")
     (tmp_path / "bad.wav").write_bytes(b"junk")
-    good, bad = prepare.backgrounds(tmp_path, SMALL)
+    good, bad = prepare.backgrounds(tmp_path, SMALL, tmp_path / "cache", 1)
     assert [path.name for path in good] == ["rain.wav"]
     assert sorted(name for name, _ in bad) == ["._rain.wav", "bad.wav"]
 

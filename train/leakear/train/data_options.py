@@ -88,11 +88,13 @@ def listed(args: argparse.Namespace, *, fold_column: str = "fold", site_pattern:
     return DataSet(found, args.channel, getattr(args, "cache", None) or default_cache(), jobs)
 
 
-def backgrounds(folder: Path | None, spec: SpectrogramSpec) -> tuple[Path, ...]:
+def backgrounds(
+    folder: Path | None, spec: SpectrogramSpec, cache: Path | None = None, jobs: int | None = None
+) -> tuple[Path, ...]:
     """Return the sounds to mix in; name those that cannot be used. Raises InputDataError."""
     if folder is None:
         return ()
-    good, bad = prepare.backgrounds(folder, spec)
+    good, bad = prepare.backgrounds(folder, spec, cache or default_cache(), jobs or os.cpu_count() or 1)
     for name, why in bad:
         print(f"background not used: {name}: {why}")
     print(f"{len(good)} background sounds in {printable(folder)}")

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from leakear.edge import files
 from leakear.edge.errors import InputDataError
 from leakear.train import runfolder
 from leakear.train.data import dataset, features
@@ -110,14 +111,15 @@ def run(
     if not cluster.chief:
         cluster.meet()
         return None
-    trained.model.save(output / "model.keras")
+    with files.replacing(output / "model.keras") as part:
+        trained.model.save(part)
     validated = own.select(own.copy == 0) if validation is None else validation
     scores = _score(trained, validated, calibrated=validation is not None)
     runfolder.save_examples(output, CALIBRATION, _examples(training, job.recipe.seed))
     runfolder.save_examples(output, HELDOUT, _examples(validated, job.recipe.seed))
     threshold = scoring.threshold(scores) if validation is not None else UNKNOWN_THRESHOLD
     info = _info(job, output.name, trained, scores, threshold, own, validation)
-    (output / "split.json").write_text(json.dumps(job.split.to_json(), indent=1), encoding="utf-8")
+    files.write(output / "split.json", json.dumps(job.split.to_json(), indent=1).encode())
     run_report.write(output, info, trained.history, scores, validated)
     runfolder.save_info(output, info)
     for name in (checkpoint.FILE, BEST):

@@ -28,7 +28,8 @@ def shown(path: Path, blocks: Iterator[Block]) -> Iterator[Block]:
         origin = block.monotonic if origin is None else origin
         now = time.monotonic()
         if now - began > _AFTER_S and now - last > _EVERY_S:
-            print(f"\r\x1b[2K{_line(path, block.monotonic - origin, total, now - began)}", end="", file=sys.stderr)
+            line = _line(path, block.monotonic - origin, total, now - began)
+            print(f"\r\x1b[2K{line}\r", end="", file=sys.stderr)  # other lines are written over it
             sys.stderr.flush()
             last, printed = now, True
     if printed:

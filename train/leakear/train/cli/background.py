@@ -87,7 +87,7 @@ def main(args: argparse.Namespace) -> int:
         raise InputDataError(f"{args.data} and {args.background[0]}: no leak or no other sound can be read")
     report = summarise(found, tuple(args.flow or FLOW), model.info.threshold)
     if args.json:
-        args.json.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+        files.write(args.json, (json.dumps(report, indent=1) + "\n").encode())
     print(text(report))
     return 0
 

@@ -83,9 +83,9 @@ def main(args: argparse.Namespace) -> int:
     results = list(compare(recordings, args))
     args.output.mkdir(parents=True, exist_ok=True)
     text = markdown(results, args)
-    (args.output / "compare.md").write_text(text + "\n", encoding="utf-8")
+    files.write(args.output / "compare.md", (text + "\n").encode())
     facts = {"results": [asdict(result) for result in results]}
-    (args.output / "compare.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+    files.write(args.output / "compare.json", (json.dumps(facts, indent=1) + "\n").encode())
     print(text)
     return 0
 

@@ -1,6 +1,7 @@
 """`leakear-train crossval`: cross-validates networks and baselines by site, with confidence intervals."""
 
 import argparse
+import hashlib
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -20,6 +21,7 @@ from leakear.train.data.simulated_windows import Plan
 from leakear.train.evaluation import baselines, cross_validation, crossval_report, detectors
 from leakear.train.evaluation.baselines import BASELINES, Detector, Table
 from leakear.train.evaluation.crossval_report import Result, Study
+from leakear.train.evaluation.kept_outcomes import KeptOutcomes
 from leakear.train.evaluation.metrics import Rows
 from leakear.train.networks import compact
 from leakear.train.training.pooled_windows import PooledWindows
@@ -33,6 +35,8 @@ one table and writes it with pictures: OUT/crossval.md, crossval.json, roc.png, 
   leakear-train crossval recordings/ --draws 10                 and ten other random divisions into folds
   leakear-train crossval recordings/ --baseline dbmin --seed 7  one baseline, random folds of seed 7
   leakear-train crossval recordings/ --permute 20               labels permuted among sites: the AUC must be about 0.5
+
+An interrupted run continues where it stopped.
 
 Networks: compact (the factory's recipe, pre-trained on simulated sites), prior (its built-in statistic, untrained),
 any other preset (trained on the recordings alone, --epochs). Baselines: dbmin, rms, steady, bands, rich, trees.
@@ -49,6 +53,8 @@ class Candidates:
     detectors: dict[str, tuple[str, Detector]]
     """name → (description, detector)"""
     table: Table
+    noises: tuple[Path, ...] = ()
+    """Sounds of --background to train on."""
 
     def __iter__(self) -> Iterator[tuple[str, str, Detector]]:
         return ((name, description, detector) for name, (description, detector) in self.detectors.items())
@@ -105,9 +111,10 @@ def candidates(args: argparse.Namespace) -> Candidates:
     everything = args.preset is None and args.baseline is None
     names = list(args.preset or (["compact", "prior"] if everything else []))
     base = list(args.baseline or (BASELINES if everything else []))
-    table = _table(args, with_copies=any(name != "prior" for name in names))
-    made = {name: _network(name, args) for name in names}
-    return Candidates(made | {name: BASELINES[name] for name in base}, table)
+    noises = _noises(args)
+    table = _table(args, noises, with_copies=any(name != "prior" for name in names))
+    made = {name: _network(name, args, noises) for name in names}
+    return Candidates(made | {name: BASELINES[name] for name in base}, table, noises)
 
 
 def compare(found: Candidates, args: argparse.Namespace) -> Study:
@@ -116,10 +123,13 @@ def compare(found: Candidates, args: argparse.Namespace) -> Study:
     folds = _folds(table, args)
     first = 0 if args.seed is None else args.seed + 1
     others = [cross_validation.drawn_folds(table.real, first + number) for number in range(args.draws)]
+    how = [args.shrinkage, args.epochs, sorted(args.ablate), *map(_sha256, found.noises)]
+    kept = KeptOutcomes(_cache(args) / "crossval", table, how)
     results = []
-    for name, description, detector in tqdm(found, "detectors", len(found.detectors), disable=None):
-        outcome = cross_validation.run(detector, table, folds)
-        drawn = [cross_validation.run(detector, table, other) for other in others]
+    count = len(found.detectors) * (1 + len(others))
+    divisions = iter(tqdm([folds, *others] * len(found.detectors), "cross-validations", count, disable=None))
+    for name, description, detector in found:
+        outcome, *drawn = [kept.run(name, detector, next(divisions)) for _ in (folds, *others)]
         results.append(Result(name, description, outcome, tuple(drawn)))
         log.info("%s evaluated", name)
     return Study(_title(args), tuple(results), args.bootstrap)
@@ -140,13 +150,16 @@ def _noises(args: argparse.Namespace) -> tuple[Path, ...]:
     """Return the background sounds to train on: those that can be used, without the sources kept for judging."""
     if not args.background:
         return ()
-    good = data_options.backgrounds(args.background, compact.SPEC)
+    good = data_options.backgrounds(args.background, compact.SPEC, args.cache)
     return tuple(path for path in augmentation.divided(args.background)[0] if path in good)
 
 
-def _table(args: argparse.Namespace, *, with_copies: bool) -> Table:
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _table(args: argparse.Namespace, noises: tuple[Path, ...], *, with_copies: bool) -> Table:
     spec = compact.SPEC
-    noises = _noises(args)
     copies = [name for name in real_windows.COPIES if noises or "mix" not in name]
     recipe = Recipe(spec, "all", 4 if with_copies else 0, tuple(copies), noises, channel=args.channel)
     prepared = data_options.listed(args, fold_column=args.folds).prepare(spec, clipped=True)
@@ -158,7 +171,7 @@ def _table(args: argparse.Namespace, *, with_copies: bool) -> Table:
     return cross_validation.without(table, args.leave_out) if args.leave_out else table
 
 
-def _network(name: str, args: argparse.Namespace) -> tuple[str, Detector]:
+def _network(name: str, args: argparse.Namespace, noises: tuple[Path, ...]) -> tuple[str, Detector]:
     stderr_filter.load_tensorflow()
     if name == "prior":
         return "the network's built-in statistic, untrained", detectors.prior(networks.find("compact"))
@@ -167,7 +180,6 @@ def _network(name: str, args: argparse.Namespace) -> tuple[str, Detector]:
         raise InputDataError(f"preset {name} uses another spectrogram: evaluate it with `leakear-train compare`")
     if name != "compact":
         return f"{preset.help}; {args.epochs} epochs", detectors.scratch(preset, args.epochs, FitOptions().seed)
-    noises = _noises(args)
     windows = simulated_windows.windows(SIMULATED, preset.spec, noises, _cache(args))
     options = FitOptions(shrinkage=args.shrinkage)
     options = replace(options, pretrain_epochs=0) if "pretraining" in args.ablate else options

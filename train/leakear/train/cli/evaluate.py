@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 from tqdm import tqdm
@@ -22,6 +24,7 @@ from leakear.edge.errors import InputDataError
 from leakear.edge.model.tflite import FACTORY, Model
 from leakear.edge.pipeline import Pipeline, Scorer
 from leakear.edge.spec import Samples, SpectrogramSpec
+from leakear.edge.texts import printable
 from leakear.edge.windows import WindowOptions
 from leakear.train import data_options
 from leakear.train.cli.nodedays import RULE_HELP, parse_rule
@@ -31,6 +34,7 @@ from leakear.train.data_options import DataSet
 from leakear.train.evaluation import trained_on
 from leakear.train.nodedays.outcome import poisson_interval, share_interval
 from leakear.train.nodedays.recorded_day import RecordedDay, decide, judged, record
+from leakear.train.nodedays.runs import RECORDING, FileModel
 
 HELP = """\
 Put recordings through the daemon's pipeline and print the alerts of a node that hears them.
@@ -39,6 +43,7 @@ Put recordings through the daemon's pipeline and print the alerts of a node that
   leakear-train evaluate recordings/ --minutes 60 --json result.json
 
 Recordings shorter than --minutes are repeated without a seam: each becomes a node that hears this sound all the time.
+An interrupted run continues where it stopped.
 """
 BLOCK = 22050
 """Samples given to the pipeline at once."""
@@ -80,6 +85,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--rule", action="append", default=[], metavar="KEY=VALUE", help=RULE_HELP)
     parser.add_argument("--json", type=Path, help="write everything here as well")
+    parser.add_argument("--cache", type=Path, metavar="DIR", help="where heard recordings are kept")
 
 
 def main(args: argparse.Namespace) -> int:
@@ -89,18 +95,8 @@ def main(args: argparse.Namespace) -> int:
     model = Model.load(args.model)
     rule = rule_from(model.info.decision, parse_rule(args.rule))
     data = data_options.listed(args)
-    window = WindowOptions(step_s=args.step)
     trained = trained_on.known(model.info.raw)
-    tasks, bad = _heard(data)
-    found = []
-    for recording, heard in tqdm(tasks, unit="file", disable=None):
-        try:
-            found += [
-                alerts_of(recording, model, model.info.spec, rule, window, args.minutes, channel) for channel in heard
-            ]
-        except InputDataError as error:
-            print(f"left out: {error}")
-            bad += 1
+    found, bad = _alerts(data, model, rule, args)
     if not found:
         raise InputDataError(f"{args.data} holds no recording that can be read")
     known = [r.name for r in data.listed.recordings if trained and _digest(r) in trained]
@@ -112,9 +108,26 @@ def main(args: argparse.Namespace) -> int:
         "recordings": [asdict(alerts) for alerts in found],
     }
     if args.json:
-        args.json.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+        files.write(args.json, (json.dumps(report, indent=1) + "\n").encode())
     print(text(report))
     return 0
+
+
+def _alerts(data: DataSet, model: Model, rule: DecisionRule, args: argparse.Namespace) -> tuple[list[Alerts], int]:
+    """Return the alerts of each recording and channel, and how many recordings cannot be read; these are named."""
+    window = WindowOptions(step_s=args.step)
+    how = [FileModel(args.model).key(), asdict(rule), args.step, args.minutes]
+    tasks, bad = _heard(data)
+    found: list[Alerts] = []
+    for recording, heard in tqdm(tasks, unit="file", disable=None):
+        try:
+            for channel in heard:
+                kept = _kept(data.cache, recording, channel, how)
+                found.append(alerts_of(recording, model, model.info.spec, rule, window, args.minutes, channel, kept))
+        except InputDataError as error:
+            print(f"left out: {error}")
+            bad += 1
+    return found, bad
 
 
 def _heard(data: DataSet) -> tuple[list[tuple[Recording, list[Channel]]], int]:
@@ -147,9 +160,16 @@ def alerts_of(
     window: WindowOptions,
     minutes: float,
     channel: Channel = "mix",
+    kept: Path | None = None,
 ) -> Alerts:
-    """Return the alerts of a node that hears one recording. Raises InputDataError."""
-    day = record(repeated(recording.path, spec, minutes * 60, channel), Pipeline(model, spec, rule, window))
+    """Return the alerts of a node that hears one recording. `kept`: where it is kept. Raises InputDataError."""
+    day = loaded(kept) if kept is not None else None
+    if day is None:
+        day = record(repeated(recording.path, spec, minutes * 60, channel), Pipeline(model, spec, rule, window))
+        if kept is not None:
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            with files.replacing(kept) as part:
+                day.save(part)
     changes = [change.state for change in decide(day, rule)]
     scores = day.score[~np.isnan(day.score)]
     return Alerts(
@@ -162,6 +182,25 @@ def alerts_of(
         hours=_hours(day),
         faults=() if scores.size else _faults(day, rule),
     )
+
+
+def loaded(kept: Path) -> RecordedDay | None:
+    """Return what an earlier run kept; None: nothing, or it is damaged."""
+    try:
+        return RecordedDay.load(kept)
+    except (OSError, ValueError, KeyError, TypeError, BadZipFile):
+        return None
+
+
+def _kept(folder: Path, recording: Recording, channel: Channel, how: list[object]) -> Path:
+    """Return where a recording is kept; `how`: everything else that decides what is heard. Raises InputDataError."""
+    try:
+        with recording.path.open("rb") as file:
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise InputDataError(f"{printable(recording.path)}: {error.strerror}") from error
+    key = hashlib.sha256(json.dumps([sha256, channel, RECORDING, *how]).encode()).hexdigest()[:32]
+    return folder / "evaluated" / f"{key}.npz"
 
 
 def _faults(day: RecordedDay, rule: DecisionRule) -> tuple[str, ...]:

@@ -21,7 +21,7 @@ import numpy.typing as npt
 
 from leakear.edge import files
 from leakear.edge.errors import InputDataError, LeakearError
-from leakear.train import networks, runfolder, stderr_filter
+from leakear.train import data_options, networks, runfolder, stderr_filter
 from leakear.train.cli.crossval import SIMULATED
 from leakear.train.data import augmentation, background_windows, dataset, real_windows, simulated_windows
 from leakear.train.data.clips import Recipe
@@ -115,7 +115,8 @@ def save_weights(run: Run, weights: Path) -> None:
 def load(folder: Path, background: Path, cache: Path, seed: int, hold_out: Sequence[int] = ()) -> TrainingData:
     """Read the recordings and make the windows of simulated sites and of background sound."""
     preset = networks.find("compact")
-    noises, others = augmentation.divided(background)
+    good = data_options.backgrounds(background, preset.spec, cache)
+    noises, others = (tuple(p for p in part if p in good) for part in augmentation.divided(background))
     recipe = Recipe(preset.spec, "all", 4, real_windows.COPIES, noises, seed)
     found, _ = dataset.fingerprint(recording for recording in dataset.load(folder) if recording.fold not in hold_out)
     dataset.require_classes(found, f"{folder} without the held-out folds")

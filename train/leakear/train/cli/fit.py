@@ -205,7 +205,7 @@ def _preset(args: argparse.Namespace) -> Preset:
 
 
 def _recipe(preset: Preset, args: argparse.Namespace) -> Recipe:
-    backgrounds = data_options.backgrounds(args.background, preset.spec)
+    backgrounds = data_options.backgrounds(args.background, preset.spec, args.cache, args.jobs)
     return Recipe(
         preset.spec,
         preset.windows,

@@ -76,7 +76,7 @@ def main(args: argparse.Namespace) -> int:
     moved = compare(model, found, gains)
     print(text(moved))
     if args.json:
-        args.json.write_text(json.dumps([asdict(part) for part in moved], indent=1) + "\n", encoding="utf-8")
+        files.write(args.json, (json.dumps([asdict(part) for part in moved], indent=1) + "\n").encode())
     return 0
 
 

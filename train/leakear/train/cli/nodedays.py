@@ -94,7 +94,7 @@ def main(args: argparse.Namespace) -> int:
 
 def write(out: Path, found: Mapping[str, Any]) -> None:
     """Write report.json, and det.png where the rule was swept."""
-    (out / "report.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    files.write(out / "report.json", (json.dumps(found, indent=1) + "\n").encode())
     if found.get("det"):
         report.picture(found, out / "det.png")
 

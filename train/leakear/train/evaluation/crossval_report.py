@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from leakear.edge import files
 from leakear.train.evaluation import metrics
 from leakear.train.evaluation.cross_validation import Outcome
 from leakear.train.evaluation.metrics import Estimate, Floats
@@ -111,10 +112,10 @@ def _drawn(found: dict[str, Any] | None) -> str:
 def write(output: Path, study: Study) -> None:
     """Write crossval.md, crossval.json and the pictures."""
     output.mkdir(parents=True, exist_ok=True)
-    (output / "crossval.md").write_text(markdown(study) + "\n", encoding="utf-8")
+    files.write(output / "crossval.md", (markdown(study) + "\n").encode())
     lines = [figures(result, study) | {"files_scores": _per_file(result.outcome)} for result in study.results]
     text = json.dumps({"title": study.title, "lines": lines}, indent=1)
-    (output / "crossval.json").write_text(text + "\n", encoding="utf-8")
+    files.write(output / "crossval.json", (text + "\n").encode())
     for name, draw in (("roc", _roc), ("det", _det), ("reliability", _reliability)):
         _picture(output / f"{name}.png", study, draw)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from leakear.edge import files
 from leakear.train.data.features import FeatureSet
 from leakear.train.evaluation import comparison, figures, html_page, scoring
 from leakear.train.evaluation.scoring import Scores
@@ -29,9 +30,9 @@ def write(
     for name, figure in drawn.items():
         figure.savefig(folder / f"{name}.png", dpi=100)
     table = scoring.classification_report(scores, info.threshold)
-    (folder / "classification_report.txt").write_text(table, encoding="utf-8")
+    files.write(folder / "classification_report.txt", table.encode())
     scoring.write_csv(folder / "scores.csv", scores)
-    (folder / "comparison.md").write_text(_comparison(info) + "\n", encoding="utf-8")
+    files.write(folder / "comparison.md", (_comparison(info) + "\n").encode())
     parts = [
         html_page.head(f"leakear: {info.name}"),
         _headline(info),
@@ -53,7 +54,7 @@ def write(
             "All values", f"<pre>{html.escape(json.dumps(info.to_json(), indent=1, ensure_ascii=False))}</pre>"
         ),
     ]
-    (folder / "report.html").write_text("\n".join(parts) + "\n", encoding="utf-8")
+    files.write(folder / "report.html", ("\n".join(parts) + "\n").encode())
 
 
 def _headline(info: RunInfo) -> str:

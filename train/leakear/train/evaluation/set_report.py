@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
+from leakear.edge import files
 from leakear.train.data.collection.prepare import Prepared
 from leakear.train.data.collection.survey import Facts
 from leakear.train.data.dataset import Recording
@@ -95,7 +96,7 @@ def write(path: Path, title: str, listed: Sequence[str], data: Prepared) -> None
         html_page.section("Recordings left out", html_page.table(("file", "why"), data.left_out)),
         html_page.section("All recordings", html_page.table(_COLUMNS, [_row(r, f) for r, f in _pairs(data)])),
     ]
-    path.write_text("\n".join(parts) + "\n", encoding="utf-8")
+    files.write(path, ("\n".join(parts) + "\n").encode())
 
 
 def counts(data: Prepared) -> Iterator[tuple[str, tuple[str, ...], list[tuple[Any, ...]]]]:

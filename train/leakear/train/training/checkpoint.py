@@ -17,11 +17,26 @@ FILE = "checkpoint.npz"
 
 def save(folder: Path, variables: Sequence[Any], state: dict[str, Any]) -> None:
     """Write all variables (network, optimiser, random states) and the state."""
-    with files.replacing(folder / FILE) as part, zipfile.ZipFile(part, "w") as archive:
+    write(folder / FILE, variables, state=np.array(json.dumps(state)))
+
+
+def write(path: Path, variables: Sequence[Any], **others: npt.NDArray[Any]) -> None:
+    """Write arrays as v0, v1, … of a NumPy archive, whole or not at all."""
+    with files.replacing(path) as part, zipfile.ZipFile(part, "w") as archive:
         # one variable at a time: savez would hold a copy of all of them
-        _add(archive, "state", np.array(json.dumps(state)))
+        for name, array in others.items():
+            _add(archive, name, array)
         for number, variable in enumerate(variables):
             _add(archive, f"v{number}", np.asarray(variable))
+
+
+def read(path: Path) -> list[npt.NDArray[Any]]:
+    """Read what `write` wrote. InputDataError when it is damaged."""
+    try:
+        with np.load(path) as arrays:
+            return [arrays[f"v{number}"] for number in range(len(arrays.files))]
+    except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
+        raise InputDataError(f"{path} is damaged ({error}): give --fresh to start again") from error
 
 
 def _add(archive: zipfile.ZipFile, name: str, array: npt.NDArray[Any]) -> None:

@@ -6,7 +6,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-BEST = "best.weights.h5"
+from leakear.edge import files
+from leakear.train.training import checkpoint
+
+BEST = "best.npz"
 """File of the best weights until the run is finished; written when `patience` is above 0."""
 
 
@@ -52,7 +55,7 @@ class Best:
         if self._patience:
             self._weights = model.get_weights()
             if self._file:
-                model.save_weights(self._file)
+                checkpoint.write(self._file, self._weights)
 
     def finish(self, model: Any, progress: Progress) -> Trained:
         """Restore the best weights and return the outcome."""
@@ -61,13 +64,13 @@ class Best:
         if self._weights:
             model.set_weights(self._weights)
         elif self._file:  # resumed, and no epoch since was better
-            model.load_weights(self._file)
+            model.set_weights(checkpoint.read(self._file))
         return Trained(model, progress.history, progress.best_epoch)
 
 
 def write_history(folder: Path, history: list[dict[str, float]]) -> None:
     """Write history.csv, one line an epoch."""
-    with (folder / "history.csv").open("w", newline="", encoding="utf-8") as file:
+    with files.replacing(folder / "history.csv") as part, part.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, ["epoch", *history[0]])
         writer.writeheader()
         writer.writerows({"epoch": epoch, **entry} for epoch, entry in enumerate(history, 1))

@@ -1,13 +1,11 @@
 """Listed recordings → the ones to train on: heard once, contradictions refused, useless ones left out by name."""
 
-import logging
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from leakear.edge.audio.channels import Choice, told
-from leakear.edge.audio.recordings import read_blocks
 from leakear.edge.errors import InputDataError
 from leakear.edge.spec import SpectrogramSpec
 from leakear.edge.texts import printable
@@ -17,8 +15,6 @@ from leakear.train.data.collection.duplicates import Same
 from leakear.train.data.collection.folders import SOUND_SUFFIXES
 from leakear.train.data.collection.survey import UNUSABLE, Facts, survey
 from leakear.train.data.dataset import Listed, Recording, require_classes
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -81,22 +77,24 @@ def prepare(
     )
 
 
-def backgrounds(folder: Path, spec: SpectrogramSpec) -> tuple[tuple[Path, ...], list[tuple[str, str]]]:
+def backgrounds(
+    folder: Path, spec: SpectrogramSpec, cache: Path, jobs: int
+) -> tuple[tuple[Path, ...], list[tuple[str, str]]]:
     """Return the sound files of a folder that can be mixed in, and (name, reason) of the others.
 
-    Each is read once here, so that a bad one costs no recording later. Raises InputDataError when none is left.
+    Each is heard once, so that a bad one costs no recording later. Raises InputDataError when none is left.
     """
     good: list[Path] = []
     hidden = (path for path in sorted(folder.rglob(".*")) if path.suffix.lower() in SOUND_SUFFIXES)
     bad = [(printable(path.relative_to(folder)), "is hidden") for path in hidden]
-    for path in augmentation.backgrounds(folder):
-        name = printable(path.relative_to(folder))
-        try:
-            for _ in read_blocks(path, spec, channel="mix", note=log.debug):
-                pass
-            good.append(path)
-        except InputDataError as error:
-            bad.append((name, str(error).removeprefix(f"{printable(path)}: ")))
+    recordings = [
+        Recording(path, "NoLeak", printable(path.relative_to(folder))) for path in augmentation.backgrounds(folder)
+    ]
+    for recording, facts in zip(recordings, survey(recordings, spec, "mix", cache, jobs), strict=True):
+        if facts.error:
+            bad.append((recording.name, facts.error))
+        else:
+            good.append(recording.path)
     if not good:
         raise InputDataError(f"{printable(folder)} holds no background that can be used: {reasons(bad)}")
     return tuple(good), bad
