@@ -19,6 +19,7 @@ from leakear.dashboard.broker.inbox import Read, Unread, read
 from leakear.dashboard.broker.resend import Resend
 from leakear.dashboard.broker.subscriber import Incoming, Subscriber, waker
 from leakear.dashboard.clips import Clips
+from leakear.dashboard.deploy.rollouts import Rollouts
 from leakear.dashboard.fleet import Fleet, Key, Node
 from leakear.dashboard.history import History, Row, event_row, presence_row, public
 from leakear.dashboard.hub import Hub, Page
@@ -40,8 +41,8 @@ TICK_S = 0.5
 MINUTE_S = 60.0
 SWEEP_S = 600.0
 VERSION_S = 1.0
-RESEND_S = 5.0
-"""interval at which missing events are looked for"""
+RESEND_S, ROLLOUT_S = 5.0, 1.0
+"""intervals at which missing events are looked for, and a rollout goes on"""
 
 T = TypeVar("T")
 
@@ -64,6 +65,7 @@ class Service:
         self._subscriber = Subscriber(broker, waker(asyncio.get_running_loop(), self._bell))
         self.commander = Commander(self._publish, self._subscriber.answers)
         self._resend = Resend(self.fleet, self.commander, self.hub.changed)
+        self.rollouts = Rollouts(self.fleet, self.commander)
         self._watches = Watches(self._watch)
         self._silent_nodes = SilentNodes(options.lost_after, ())
         self._storing = ThreadPoolExecutor(1, "storing")
@@ -140,6 +142,7 @@ class Service:
             _every(SWEEP_S, self._sweep),
             _every(VERSION_S, self._switch_version),
             _every(RESEND_S, self._resend.ask),
+            _every(ROLLOUT_S, self.rollouts.step),
         ]
 
     async def _ingest(self) -> None:

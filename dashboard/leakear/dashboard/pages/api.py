@@ -44,16 +44,16 @@ class Api:
     def routes(self) -> list[Route]:
         """Return the routes."""
         return [
-            _route("/api/me", self.me),
-            _route("/api/nodes/{site}/{node}/history", self.history),
-            _route("/api/nodes/{site}/{node}/commands/{name}", self._changing(self.command), "POST"),
-            _route("/api/nodes/{site}/{node}/forget", self._changing(self.forget), "POST"),
-            _route("/api/alerts", self.alerts),
-            _route("/api/alerts/{id}/acknowledge", self._changing(self.acknowledge), "POST"),
-            _route("/api/alerts/{id}/verdict", self._changing(self.verdict), "POST"),
-            _route("/api/alerts/{id}/clip", self.clip),
-            _route("/api/alerts/{id}/fetch", self._changing(self.fetch), "POST"),
-            _route("/api/export", self.export),
+            route("/api/me", self.me),
+            route("/api/nodes/{site}/{node}/history", self.history),
+            route("/api/nodes/{site}/{node}/commands/{name}", self._changing(self.command), "POST"),
+            route("/api/nodes/{site}/{node}/forget", self._changing(self.forget), "POST"),
+            route("/api/alerts", self.alerts),
+            route("/api/alerts/{id}/acknowledge", self._changing(self.acknowledge), "POST"),
+            route("/api/alerts/{id}/verdict", self._changing(self.verdict), "POST"),
+            route("/api/alerts/{id}/clip", self.clip),
+            route("/api/alerts/{id}/fetch", self._changing(self.fetch), "POST"),
+            route("/api/export", self.export),
         ]
 
     async def me(self, request: Request) -> Response:
@@ -77,7 +77,7 @@ class Api:
 
     async def command(self, request: Request) -> Response:
         """Send a command and return the node's answer."""
-        user, key, name = _operator(request), _key(request), request.path_params["name"]
+        user, key, name = operator(request), _key(request), request.path_params["name"]
         if name not in COMMANDS:
             raise Refused(404, f"There is no command {name!a}.")
         values = await json_object(request, BODY)
@@ -88,7 +88,7 @@ class Api:
 
     async def forget(self, request: Request) -> Response:
         """Take a node out of service."""
-        user = _operator(request)
+        user = operator(request)
         if not await self._service.forget(_key(request), user.name):
             raise Refused(404, "This node is not known.")
         return JSONResponse({"ok": True})
@@ -102,13 +102,13 @@ class Api:
 
     async def acknowledge(self, request: Request) -> Response:
         """Somebody has seen it."""
-        user = _operator(request)
+        user = operator(request)
         row = await asyncio.to_thread(self._service.alerts.acknowledge, request.path_params["id"], user.name)
         return self._changed(row)
 
     async def verdict(self, request: Request) -> Response:
         """Store what was found on site."""
-        user, body = _operator(request), await json_object(request, BODY)
+        user, body = operator(request), await json_object(request, BODY)
         values = [str(body.get(name, "")) for name in ("verdict", "note", "material")]
         event_id = request.path_params["id"]
         row = await asyncio.to_thread(self._service.alerts.judge, event_id, user.name, *values)
@@ -124,7 +124,7 @@ class Api:
 
     async def fetch(self, request: Request) -> Response:
         """Fetch the clip of an event from its node."""
-        user = _operator(request)
+        user = operator(request)
         row = await asyncio.to_thread(self._service.alerts.get, request.path_params["id"])
         if row is None:
             raise Refused(404, "This alert is not known.")
@@ -134,7 +134,7 @@ class Api:
 
     async def export(self, request: Request) -> Response:
         """Return alerts that have a verdict, with their clips, for leakear-train."""
-        _operator(request)
+        operator(request)
         out = tempfile.NamedTemporaryFile(suffix=".zip")  # noqa: SIM115 - closed when it was sent
         count = await asyncio.to_thread(write_zip, self._service.alerts, self._service.clips, out)
         out.flush()
@@ -147,7 +147,7 @@ class Api:
         """Return a handler that a user may call only so often."""
 
         async def limited(request: Request) -> Response:
-            if not self._budgets.take(_operator(request).name, time.monotonic()):
+            if not self._budgets.take(operator(request).name, time.monotonic()):
                 raise Refused(429, "Too many requests: wait a moment.")
             return await handler(request)
 
@@ -160,7 +160,7 @@ class Api:
         return JSONResponse({"row": row})
 
 
-def _route(path: str, handler: Handler, method: str = "GET") -> Route:
+def route(path: str, handler: Handler, method: str = "GET") -> Route:
     """Return a route whose errors become JSON answers with a sentence."""
 
     async def answered(request: Request) -> Response:
@@ -186,7 +186,8 @@ def _user(request: Request) -> User:
     return user
 
 
-def _operator(request: Request) -> User:
+def operator(request: Request) -> User:
+    """Return the user of a request who may operate. Raises Refused."""
     user = _user(request)
     if not user.operates:
         raise Refused(403, "Your role may view, not operate.")
