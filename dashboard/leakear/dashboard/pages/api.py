@@ -25,7 +25,7 @@ from leakear.edge.messages.requests import REQUESTS
 
 LONGEST_S = 3 * 366 * 86400.0
 COMMANDS = ("identify", "status", "set", "calibrate", "selftest")
-"""commands that the page may send; `clip` and `watch` have their own addresses, a model is not sent by a browser"""
+"""commands that the page may send; `clip`, `watch` and `model` have their own addresses"""
 BODY = 16 * 1024
 """bytes of a request at most"""
 CHANGES, CHANGES_PER_S = 60.0, 1.0
