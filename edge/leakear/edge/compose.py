@@ -153,7 +153,7 @@ def _connected(
     model, options = controls.model_control, settings.homeassistant
     discovery = Discovery(settings.node.identity, options, __version__, settings.node.telemetry_s)
     former = link.empty_left_behind(discovery.topic)
-    tickers: tuple[Callable[[float], None], ...] = (controls.resender.tick, model.tick)
+    tickers: tuple[Callable[[float], None], ...] = (controls.resender.tick, controls.on_site.tick)
     if options.discovery != "off":
         tickers = (*tickers, Introduction(discovery, link, controls.reporter.send_state).tick)
     return NodeParts(

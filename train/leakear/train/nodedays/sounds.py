@@ -10,11 +10,11 @@ import scipy.fft
 
 from leakear.edge.audio.recordings import read_wav
 from leakear.edge.spec import SpectrogramSpec
+from leakear.edge.stderr_filter import silenced
 from leakear.train.simulator.noise import NoiseStream
 from leakear.train.simulator.render import Spectra
 from leakear.train.simulator.site import Site
 from leakear.train.simulator.units import HOP, RATE, Array
-from leakear.train.stderr_filter import silenced
 
 BAND_HZ = (60.0, 1800.0)
 LOGGER_HZ = 1950.0
