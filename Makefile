@@ -5,7 +5,7 @@ DEMO   := $(VENV)/demo
 DEV    := $(VENV)/dev
 JOBS   ?= 2
 LEGACY := $(VENV)/legacy
-PIP    := -m pip install --quiet --disable-pip-version-check
+PIP    := -m pip install --disable-pip-version-check
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-slow check format clean
@@ -20,10 +20,10 @@ $(DEMO)/.ready: pyproject.toml constraints/edge.txt
 
 comma := ,
 
-demo: $(DEMO)/.ready ## a simulated day through the real daemon, over MQTT (KEEP=1: goes on, with the dashboard)
+demo: $(DEMO)/.ready ## a simulated day through the real daemon, over MQTT (KEEP=1: goes on, with the dashboard; PORT=8080: of its page)
 ifdef KEEP
 	$(DEMO)/bin/python $(PIP) -c constraints/edge.txt -e '.[demo,dashboard]'
-	$(DEMO)/bin/python -m leakear.dashboard.demo
+	$(DEMO)/bin/python -m leakear.dashboard.demo $(if $(PORT),--port $(PORT))
 else
 	$(DEMO)/bin/python -m leakear.edge.simulation.demo
 endif

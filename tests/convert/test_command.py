@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from leakear.convert import cli, progress, runtimes
+from leakear.edge import stderr_filter
 from leakear.edge.errors import ConfigError, LeakearError
-from leakear.train import stderr_filter
 from tests.support.small_network import SPEC, Capture
 
 

@@ -42,7 +42,7 @@ def test_diff_shows_whether_models_are_signed(tmp_path: Path, capsys: pytest.Cap
 def test_only_lines_with_the_prefix_are_dropped_from_standard_error() -> None:
     code = """
 import os
-from leakear.train.stderr_filter import silenced, without_lines
+from leakear.edge.stderr_filter import silenced, without_lines
 with silenced():
     os.write(2, b"greetings\\n")
 with without_lines(b"noise: "):

@@ -12,15 +12,19 @@ from typing import Any
 import pytest
 
 from leakear.dashboard import demo_fleet
+from tests.support.broker import free_port
 from tests.support.harness import Dashboard, until
 
 
 def test_the_demo_prints_its_address_and_leaves_no_process() -> None:
     pytest.importorskip("iotcore")
-    demo = subprocess.Popen([sys.executable, "-m", "leakear.dashboard.demo"], stdout=subprocess.PIPE, text=True)
+    port = free_port()
+    command = [sys.executable, "-m", "leakear.dashboard.demo", "--port", str(port)]
+    demo = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert demo.stdout is not None
     try:
-        url = next(line.strip() for line in demo.stdout if line.startswith("http://127.0.0.1:"))
+        assert f"ssh -N -L {port}:127.0.0.1:{port} " in demo.stdout.readline()
+        url = next(line.strip() for line in demo.stdout if line.startswith(f"http://127.0.0.1:{port}/"))
 
         def connected() -> bool:
             place, _, token = url.partition("?token=")

@@ -19,10 +19,10 @@ import numpy as np
 from leakear.edge.audio.blocks import Block
 from leakear.edge.audio.capture import CaptureStatus
 from leakear.edge.audio.sample_clock import Timing
-from leakear.edge.clock_bound import Bound
 from leakear.edge.compose import open_node
 from leakear.edge.messages.reports import CommandResult
 from leakear.edge.node.node import Node
+from leakear.edge.recording.clock_bound import Bound
 from leakear.edge.remote.handlers import NodeControls
 from leakear.edge.settings import Settings
 from tests.support.broker import Broker, Subscriber

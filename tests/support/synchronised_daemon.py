@@ -12,7 +12,7 @@ from pathlib import Path
 
 from leakear.edge.cli import run
 from leakear.edge.clock import Clock
-from leakear.edge.clock_bound import Bound
+from leakear.edge.recording.clock_bound import Bound
 
 
 class Bounded:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from leakear.convert.lower import lower_dense
 from leakear.edge.errors import ModelError
-from leakear.train.stderr_filter import without_lines
+from leakear.edge.stderr_filter import without_lines
 
 Codes: TypeAlias = NDArray[np.uint8]
 """Spectrograms as the golden vector stores them, shape (n, rows, frames); the network's input is code / 255."""

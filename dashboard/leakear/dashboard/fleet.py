@@ -75,7 +75,7 @@ class Node:
             "presence": self.presence, "faults": list(report.faults) if report else [],
             "model": report.model.id if report else None, "firmware": report.firmware if report else None,
             "threshold": report.threshold if report else None,
-            "learning": learning(report), "muted": self.muted_until,
+            "learning": learning(report), "trial": trial(report), "muted": self.muted_until,
             "clock": report.clock_synced if report else True,
             "missing": self.sequence.missing, "malformed": self.malformed, "complaint": self.complaint,
         }  # fmt: skip
@@ -96,6 +96,14 @@ def learning(report: State | None) -> dict[str, Any] | None:
     """Return what a node has learnt while it may not say everything yet; None for any other."""
     learnt = report.learning if report else None
     return None if learnt is None or learnt.may_say == "all" else learnt.to_dict()
+
+
+def trial(report: State | None) -> dict[str, Any] | None:
+    """Return the new model of a node that is on trial or watched; None for any other."""
+    found = report.model_trial if report else None
+    if found is None:
+        return None
+    return {"model": found.model.id, "beside": found.beside.id, "decides": found.decides, "until": posix(found.until)}
 
 
 def posix(text: str | None) -> float | None:

@@ -1,7 +1,6 @@
 """The dashboard without its pages: receives messages from the broker, stores them, and updates the open pages."""
 
 import asyncio
-import json
 import logging
 import time
 from collections.abc import Callable, Coroutine
@@ -20,6 +19,7 @@ from leakear.dashboard.broker.resend import Resend
 from leakear.dashboard.broker.subscriber import Incoming, Subscriber, waker
 from leakear.dashboard.clearing import Clearing
 from leakear.dashboard.clips import Clips
+from leakear.dashboard.deploy.rollouts import Rollouts
 from leakear.dashboard.fleet import Fleet, Key, Node
 from leakear.dashboard.history import History, Row, event_row, presence_row, public
 from leakear.dashboard.history.rows import FRESH, NIGHT
@@ -30,8 +30,8 @@ from leakear.dashboard.options import ServeOptions
 from leakear.dashboard.ring import SLOT_S, SLOTS
 from leakear.dashboard.samples import Samples
 from leakear.dashboard.silent_nodes import SilentNodes
-from leakear.dashboard.watches import Watches
-from leakear.edge.messages.reports import Event, Identity, Spectrum, utc_text
+from leakear.dashboard.watches import Watches, asker
+from leakear.edge.messages.reports import Event, Spectrum
 
 log = logging.getLogger(__name__)
 
@@ -42,8 +42,8 @@ TICK_S = 0.5
 MINUTE_S = 60.0
 SWEEP_S = 600.0
 VERSION_S = 1.0
-RESEND_S = 5.0
-"""interval at which missing events are looked for"""
+RESEND_S, ROLLOUT_S = 5.0, 1.0
+"""intervals at which missing events are looked for, and a rollout goes on"""
 
 T = TypeVar("T")
 
@@ -67,7 +67,8 @@ class Service:
         self.commander = Commander(self._subscriber.publish, self._subscriber.answers)
         self._resend = Resend(self.fleet, self.commander, self.hub.changed)
         self._clearing = Clearing(lambda topic: self._subscriber.publish(topic, b"", retain=True))
-        self._watches = Watches(self._watch)
+        self.rollouts = Rollouts(self.fleet, self.commander)
+        self._watches = Watches(asker(self._subscriber.publish))
         self._silent_nodes = SilentNodes(options.lost_after, ())
         self._storing = ThreadPoolExecutor(1, "storing")
         """events are stored in a thread of their own: they never wait for what pages ask for"""
@@ -141,6 +142,7 @@ class Service:
             _every(SWEEP_S, self._sweep),
             _every(VERSION_S, self._switch_version),
             _every(RESEND_S, self._resend.ask),
+            _every(ROLLOUT_S, self.rollouts.step),
         ]
 
     async def _ingest(self) -> None:
@@ -282,11 +284,6 @@ class Service:
         await asyncio.to_thread(self.samples.sweep, now, options.keep_minutes, options.keep_hours)
         names = await asyncio.to_thread(self.history.sweep, now, options.keep_events)
         await asyncio.to_thread(self.clips.remove, names)
-
-    def _watch(self, key: Key, seconds: float) -> None:
-        """Ask a node to publish its spectra for some seconds."""
-        payload = {"id": f"watch-{utc_text(time.time())}", "seconds": seconds}
-        self._subscriber.publish(Identity(*key).topic("cmd/watch"), json.dumps(payload).encode())
 
 
 async def _every(seconds: float, work: Callable[[], Coroutine[Any, Any, None]]) -> None:

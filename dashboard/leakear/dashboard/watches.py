@@ -1,8 +1,11 @@
 """Asks nodes for live spectra while a page shows them: at most one request a node and half minute."""
 
+import json
+import time
 from collections.abc import Callable, Iterable
 
 from leakear.dashboard.fleet import Key
+from leakear.edge.messages.reports import Identity, utc_text
 
 WATCH_S = 60.0
 """how long a node publishes spectra for one request"""
@@ -39,3 +42,13 @@ class Watches:
             elif self._left.setdefault(key, now) + LEAVE_S <= now:
                 self._left[key] = float("inf")
                 self._ask(key, 0)
+
+
+def asker(publish: Callable[[str, bytes], bool]) -> Callable[[Key, float], None]:
+    """Return what asks a node to publish its spectra for some seconds, given what publishes a payload on a topic."""
+
+    def ask(key: Key, seconds: float) -> None:
+        payload = {"id": f"watch-{utc_text(time.time())}", "seconds": seconds}
+        publish(Identity(*key).topic("cmd/watch"), json.dumps(payload).encode())
+
+    return ask

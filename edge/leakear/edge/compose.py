@@ -10,7 +10,6 @@ from functools import partial
 
 from leakear.edge import __version__
 from leakear.edge.audio.capture import CaptureStatus
-from leakear.edge.clock_bound import UNKNOWN, Bound
 from leakear.edge.evidence.recorder import Evidence
 from leakear.edge.messages.reports import Event
 from leakear.edge.mqtt.homeassistant import Discovery, Introduction
@@ -27,6 +26,7 @@ from leakear.edge.node.restart_count import RestartCounter
 from leakear.edge.node.systemd import Notifier
 from leakear.edge.outbox.queue import Outbox
 from leakear.edge.pipeline import Result
+from leakear.edge.recording.clock_bound import UNKNOWN, Bound
 from leakear.edge.recording.recorder import Recorder
 from leakear.edge.remote.handlers import NodeControls
 from leakear.edge.remote.model_store import ModelStore
@@ -166,7 +166,7 @@ def _connected(
     former = link.empty_left_behind(discovery.topic)
     tickers: tuple[Callable[[float], None], ...] = (
         controls.resender.tick,
-        model.tick,
+        controls.on_site.tick,
         controls.dispatcher.tick,
         controls.recorder.tick,
     )

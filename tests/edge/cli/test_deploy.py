@@ -49,6 +49,7 @@ class Terminal:
         self._life, self._folder = life, folder
         self._url = f"mqtts://operator@localhost:{broker.port}"
         self._ca = str(authority.cafile)
+        self._at = 1010.0
 
     def types(self, *words: str | Path, password: str = "secret", ca: bool = True) -> tuple[int, str, str]:
         """Run leakear-edge while the node lives; return exit code and what it prints."""
@@ -66,7 +67,8 @@ class Terminal:
         )
 
         def over() -> bool:
-            self._life.node.idle(1010.0, 1.8e9 + 10)
+            self._at += 0.5
+            self._life.node.idle(self._at, self._at + 1.8e9 - 1000)
             return process.poll() is not None
 
         self._life.pump_until(over, "end of the command")

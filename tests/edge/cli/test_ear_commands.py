@@ -139,6 +139,7 @@ def test_bench_prints_json_alone_on_standard_output() -> None:
     command = [sys.executable, "-m", "leakear.edge.cli", "bench", "--model", str(TINY), "--repeat", "3", "--json"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
     assert json.loads(done.stdout)["model"].startswith("tiny")
+    assert done.stderr == "", "no line of the runtime either"
 
 
 def test_devices_say_what_to_do_when_there_is_none(

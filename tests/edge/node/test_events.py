@@ -8,7 +8,6 @@ from typing import Any, cast
 import pytest
 
 from leakear.edge.audio.sample_clock import Timing
-from leakear.edge.clock_bound import Bound
 from leakear.edge.decision.learning import Learning
 from leakear.edge.decision.night_levels import NightLevels
 from leakear.edge.decision.state_machine import Evidence, State, Transition
@@ -18,6 +17,7 @@ from leakear.edge.messages.reports import Event, Identity, ModelRef, utc_text
 from leakear.edge.node.events import EventWriter, floor_of, level_of, muted_text, night_event, state_message
 from leakear.edge.node.status import Counters, NodeStatus
 from leakear.edge.pipeline import Result
+from leakear.edge.recording.clock_bound import Bound
 
 LEARNT = Learning(True, 4, "all", 2.345)
 MODEL, STAGED = ModelRef(id="m", sha256="0" * 64), ModelRef(id="n", sha256="1" * 64)

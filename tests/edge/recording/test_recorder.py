@@ -14,8 +14,8 @@ import pytest
 import soundfile
 
 from leakear.edge.audio.blocks import SensorFault
-from leakear.edge.clock_bound import UNKNOWN, Bound
 from leakear.edge.messages.reports import utc_text, uuid7
+from leakear.edge.recording.clock_bound import UNKNOWN, Bound
 from tests.support.broker import Broker
 from tests.support.living_node import BORN, LEAK, Asker, Life, living_node
 

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from leakear.edge.errors import ModelError
-from leakear.edge.messages.reports import State
+from leakear.edge.messages.reports import CommandResult, State
 from leakear.edge.node.checks import OK, model
-from leakear.edge.remote import rollback
+from leakear.edge.remote import onsite
 from leakear.edge.remote.ledger import KEPT, Ledger
 from tests.edge.remote.test_model_update import (
     FAILING,
@@ -150,24 +150,29 @@ def test_back_to_any_model_that_was_in_use_and_to_the_factory_model_from_afar(li
 
 
 def test_back_on_site(broker: Broker, tmp_path: Path, configured: dict[str, Any]) -> None:
-    folder = tmp_path / "models"
+    def asked(life: Life, **request: Any) -> CommandResult:
+        onsite.ask(tmp_path, "r1", "model", {"action": "rollback", **request})
+        life.hear(2)
+        answer = onsite.answer(tmp_path, "r1")
+        assert answer is not None
+        return answer
+
     with living_node(broker, tmp_path, model=configured) as life, Asker(broker, life) as asker:
         life.hear(10)
         assert send(asker, SECOND, trial=False).ok
-        rollback.ask(folder, "")
-        life.hear(1)
-        assert rollback.read_answer(folder) == rollback.Answer(f"{OLD_ID} is in use again.", refused=False)
-        rollback.ask(folder, "nobody")
-        life.hear(1)
-        answer = rollback.read_answer(folder)
-        assert answer is not None
-        assert answer.refused
-        (folder / rollback.ASK).write_text("no JSON")
-        life.hear(1)
+        assert asked(life).result["model"]["id"] == OLD_ID
+        assert "There are: " in str(asked(life, to="nobody").error)
+        assert "unknown" in str(asked(life, what=3).error)
+        onsite.ask(tmp_path, "r1", "set", {"threshold": 0.9})
+        life.hear(2)
+        assert "no command" in str(onsite.answer(tmp_path, "r1").error)  # type: ignore[union-attr]
+        for text in ("no JSON", "[]", "{}"):
+            (tmp_path / onsite.ASK).write_text(text)
+            life.hear(2)
         assert in_use(life) == OLD_ID
         life.pump_until(lambda: len(model_events(asker)) == 2, "two events")
         assert model_events(asker)[1] == f"{OLD_ID} is in use again instead of second: asked on site."
-    rollback.ask(folder, "second")
+    onsite.ask(tmp_path, "r2", "model", {"action": "rollback", "to": "second"})
     with living_node(broker, tmp_path, model=configured) as life:
         life.hear(1)
         assert in_use(life) == "second"

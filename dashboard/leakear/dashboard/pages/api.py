@@ -14,15 +14,13 @@ from leakear.dashboard.fetch import fetch_clip
 from leakear.dashboard.history import Row
 from leakear.dashboard.manifest import write_zip
 from leakear.dashboard.pages.body import Refused, json_object
-from leakear.dashboard.pages.handlers import ChangeLimits, key_of, number_of, operator_of, route, user_of
+from leakear.dashboard.pages.handlers import BODY, ChangeLimits, key_of, number_of, operator_of, route, user_of
 from leakear.dashboard.service import Service
 from leakear.edge.messages.requests import REQUESTS
 
 LONGEST_S = 3 * 366 * 86400.0
 COMMANDS = ("identify", "status", "set", "calibrate", "selftest")
-"""commands that the page may send; `clip` and `watch` have their own addresses, a model is not sent by a browser"""
-BODY = 16 * 1024
-"""bytes of a request at most"""
+"""commands that the page may send; `clip`, `watch` and `model` have their own addresses"""
 
 
 class Api:

@@ -15,6 +15,8 @@ from leakear.dashboard.pages.body import Refused, usable
 from leakear.edge.errors import ConfigError, InputDataError
 from leakear.edge.messages.reports import Identity
 
+BODY = 16 * 1024
+"""bytes of a request at most"""
 CHANGES, CHANGES_PER_S = 60.0, 1.0
 """requests of a user that change something: so many at once, then so many a second"""
 

@@ -13,10 +13,13 @@ from leakear.edge.audio.capture import Capture
 from leakear.edge.audio.channels import Choice, choice, described, each
 from leakear.edge.audio.reading_progress import shown
 from leakear.edge.audio.recordings import JoinedRecordings, channels
+from leakear.edge.cli.onsite import calibration
+from leakear.edge.cli.onsite.unit import seen_by_unit
+from leakear.edge.cli.probe import daemon_runs
 from leakear.edge.command_line import number, place
 from leakear.edge.decision.calibration import Baseline, Proposal, propose
 from leakear.edge.decision.rule import NO_GATE_DBFS, rule_from
-from leakear.edge.errors import AudioError, ConfigError
+from leakear.edge.errors import AudioError, ConfigError, UsageError
 from leakear.edge.messages.reports import utc_text
 from leakear.edge.model.tflite import Model
 from leakear.edge.pipeline import Pipeline
@@ -29,9 +32,13 @@ Learn scores and levels of quiet hours and propose a threshold for a false-alarm
 
   leakear-edge calibrate --config my.toml --hours 8               listen for a night
   leakear-edge calibrate --config my.toml --from quiet-*.wav      from recordings of this sensor
+  leakear-edge calibrate --config my.toml --status                how far a daemon is that learns
   leakear-edge calibrate --config my.toml --apply                 use the proposal made before
   leakear-edge calibrate --config my.toml --not-a-leak            what is suspected is no leak: learn it
   leakear-edge calibrate --config my.toml --accept-floor          the sensor is in order: end `floor_drift`
+
+While the daemon runs it is the one that learns, and this terminal may be closed. Otherwise this command listens itself;
+Ctrl-C then ends the time early, and what was heard until then is used when it is enough.
 
 Be sure that there is no leak in those hours: what is learnt as quiet is not reported later. Too few hours (under 4), or
 hours that already sound like a leak, are refused with exit code 65. The threshold may become lower or higher than the
@@ -57,6 +64,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--accept-leak-like", action="store_true", help="the steady sound here is known not to be a leak"
     )
     parser.add_argument("--apply", action="store_true", help="put the proposal into the configuration")
+    parser.add_argument("--status", action="store_true", help="how far the daemon is that learns")
+    parser.add_argument("--cancel", action="store_true", help="the daemon stops learning and changes nothing")
     parser.add_argument("--accept-floor", action="store_true", help="end `floor_drift`: you have looked at the sensor")
     parser.add_argument(
         "--not-a-leak", action="store_true", help="you have made sure that what is suspected is no leak"
@@ -76,10 +85,39 @@ def main(args: argparse.Namespace) -> int:
         not_a_leak(path, utc_text(time.time()))
         print(f"{path} is changed; reload the daemon (systemctl reload leakear): it then learns what it suspects")
         return 0
+    with seen_by_unit(path):
+        settings = Settings.load(path)
+        if args.files is None and daemon_runs(settings):
+            done = _in_daemon(args, settings.node.directory, path)
+            if done is not None:
+                return done
+        elif args.status or args.cancel:
+            raise UsageError("no daemon of this configuration runs: there is nothing that learns")
+        return _here(args, settings, path)
+
+
+def _in_daemon(args: argparse.Namespace, folder: Path, path: Path) -> int | None:
+    """Let the daemon do it; None: it has no proposal to apply."""
+    if args.accept_leak_like:
+        raise UsageError("--accept-leak-like: stop the daemon first (systemctl stop leakear), then calibrate")
+    again = f"leakear-edge calibrate --config {path}"
+    if args.status or args.cancel:
+        print(calibration.describe(calibration.ask(folder, "cancel" if args.cancel else "status")))
+        return 0
+    if not (args.apply and args.hours is None):
+        return calibration.follow(folder, 8.0 if args.hours is None else args.hours, args.false_alarms_per_week, again)
+    if calibration.ask(folder, "status").phase != "ready":
+        return None
+    print(calibration.describe(calibration.ask(folder, "apply")))
+    return 0
+
+
+def _here(args: argparse.Namespace, settings: Settings, path: Path) -> int:
+    """Learn in this process, or apply a proposal that such a one has written."""
     proposal_file = path.with_name(f"{path.stem}.calibration.toml")
     if not (args.apply and args.hours is None and args.files is None):
         files.file(proposal_file, "the proposal")
-        proposal = _learn(args, Settings.load(path))
+        proposal = _learn(args, settings)
         print(as_toml(proposal))
         files.write(proposal_file, as_toml(proposal).encode())
         print(f"written to {proposal_file}")
@@ -103,7 +141,7 @@ def _learn(args: argparse.Namespace, settings: Settings) -> Proposal:
     else:
         hours = 8.0 if args.hours is None else args.hours
         with Capture(settings.audio, pipeline.spec) as capture:
-            learn(pipeline, baseline, _until(capture, time.monotonic() + hours * 3600), time.monotonic)
+            _listen(pipeline, baseline, _until(capture, time.monotonic() + hours * 3600, baseline))
     return propose(
         baseline,
         on_fraction=rule.on_fraction,
@@ -113,6 +151,18 @@ def _learn(args: argparse.Namespace, settings: Settings) -> Proposal:
         false_alarms_per_week=args.false_alarms_per_week,
         accept_leak_like=args.accept_leak_like,
     )
+
+
+def _listen(pipeline: Pipeline, baseline: Baseline, source: Iterable[Block | SensorFault]) -> None:
+    """Learn from a microphone until the end of the source, or Ctrl-C."""
+    try:
+        learn(pipeline, baseline, source, time.monotonic)
+    except KeyboardInterrupt:
+        print(
+            f"\ninterrupted: {baseline.heard_s / 3600:.2f} h of quiet were heard. They are used if they are enough; "
+            "otherwise nothing is kept.",
+            file=sys.stderr,
+        )
 
 
 def _recorded(paths: Iterable[Path], chosen: Choice, pipeline: Pipeline) -> Iterator[Block]:
@@ -138,10 +188,23 @@ def learn(
             baseline.add(*result.trusted)
 
 
-def _until(source: Iterable[Block | SensorFault], deadline: float) -> Iterable[Block | SensorFault]:
-    """Yield from a microphone until the deadline; print each new fault. Raises AudioError when no sound came at all."""
+def _until(source: Iterable[Block | SensorFault], deadline: float, baseline: Baseline) -> Iterable[Block | SensorFault]:
+    """Yield from a microphone until the deadline; print each new fault, and how far the baseline is.
+
+    Raises AudioError when no sound came at all.
+    """
     began, heard, printed = time.monotonic(), False, ""
+    every_s = 5.0 if sys.stderr.isatty() else 600.0
+    told = began - every_s
     for item in source:
+        if time.monotonic() - told >= every_s:
+            told = time.monotonic()
+            text = f"{baseline.heard_s / 3600:.2f} h of quiet heard, {(deadline - told) / 3600:.2f} h to go"
+            print(
+                f"\r\x1b[2K{text}" if sys.stderr.isatty() else text,
+                file=sys.stderr,
+                end="" if sys.stderr.isatty() else "\n",
+            )
         fault = item.message if isinstance(item, SensorFault) else ""
         if fault and fault != printed:
             print(f"no sound: {fault}", file=sys.stderr)

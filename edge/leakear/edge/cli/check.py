@@ -9,12 +9,14 @@ from pathlib import Path
 
 from leakear.edge.audio.microphone import SoundDeviceSource, Source
 from leakear.edge.cli import findings, probe
+from leakear.edge.cli.onsite.unit import Unit, seen_by_unit
+from leakear.edge.cli.onsite.unit import look as look_at_unit
 from leakear.edge.clock import Clock
 from leakear.edge.command_line import number
 from leakear.edge.errors import ConfigError
-from leakear.edge.model.tflite import Model
 from leakear.edge.node import checks
 from leakear.edge.node.checks import FAULT, OK, WARNING, Finding
+from leakear.edge.remote.model_store import ModelStore
 from leakear.edge.settings import Settings, exposed_secrets, file_in_use
 from leakear.edge.spec import SpectrogramSpec
 
@@ -24,7 +26,8 @@ Look at everything the daemon needs: configuration, model, microphone, level, br
   leakear-edge check --config my.toml
   leakear-edge check --config my.toml --json      one JSON object, for scripts
 
-Changes nothing and does not disturb a running daemon; but a microphone that the daemon uses cannot be opened twice. The
+Changes nothing and does not disturb a running daemon: that one is asked what it hears. The configuration of a unit
+(under /etc/leakear) is looked at as the unit sees it: its state folder, credentials and user; run it with sudo. The
 broker is asked as the node itself, under its client id, while no daemon runs; its availability there is then `offline`.
 Exit codes: 0 no fault (a warning may end by itself), 78 configuration or model, 1 another fault.
 """
@@ -54,7 +57,12 @@ def main(args: argparse.Namespace) -> int:
 
 
 def look(config: Path | None, seconds: float, source: Source | None = None) -> Iterator[Finding]:
-    """Yield findings one by one. `source`: another sound system than PortAudio."""
+    """Yield findings one by one, as the unit of the configuration sees it. `source`: instead of PortAudio."""
+    with seen_by_unit(config) as unit:
+        yield from _look(config, seconds, source, unit)
+
+
+def _look(config: Path | None, seconds: float, source: Source | None, unit: Unit | None) -> Iterator[Finding]:
     try:
         settings = Settings.load(config)
     except ConfigError as error:
@@ -65,11 +73,15 @@ def look(config: Path | None, seconds: float, source: Source | None = None) -> I
     yield Finding("configuration", OK, str(config or "defaults"))
     for sentence in exposed_secrets(config, settings):
         yield Finding("secrets", WARNING, *sentence.split(": ", 1))
-    finding, model = checks.model(lambda: Model.configured(settings.model))
+    if unit is not None and config is not None:
+        yield from look_at_unit(unit, config, settings)
+    finding, model = checks.model(ModelStore(settings.node.directory / "models", settings.model).reload)
     yield finding
-    yield from findings.sound(
-        settings, model.info.spec if model else SpectrogramSpec(), source or SoundDeviceSource(), seconds
-    )
+    spec = model.info.spec if model else SpectrogramSpec()
+    if source is None and probe.daemon_runs(settings):
+        yield findings.heard_by_daemon(settings.node.directory)
+    else:
+        yield from findings.sound(settings, spec, source or SoundDeviceSource(), seconds)
     yield probe.broker(settings)
     yield checks.clock(Clock().synced)
     yield checks.space(settings.node.directory)

@@ -10,6 +10,7 @@ import numpy as np
 from leakear.edge.audio.blocks import Block, SensorFault
 from leakear.edge.audio.capture import Capture
 from leakear.edge.audio.microphone import Source, choose, running_rates
+from leakear.edge.cli.onsite import daemon
 from leakear.edge.errors import LeakearError
 from leakear.edge.health.measures import measure
 from leakear.edge.health.monitor import FAULTS, HealthMonitor
@@ -48,6 +49,23 @@ def sound(settings: Settings, spec: SpectrogramSpec, source: Source, seconds: fl
     if status.overruns:
         yield Finding("overruns", WARNING, f"{status.overruns} within {seconds:g} s", "is the machine too busy?")
     yield from _level(settings, spec, heard)
+
+
+def heard_by_daemon(folder: Path) -> Finding:
+    """Tell what the daemon whose state is in this folder hears: it holds the microphone."""
+    remedy = "look at journalctl -u leakear; only root may ask the daemon (sudo)"
+    try:
+        answer = daemon.ask(folder, "selftest", {})
+    except LeakearError as error:
+        return Finding("sound", WARNING, f"the daemon runs and holds the microphone ({error})", remedy)
+    checks = {check["name"]: check for check in answer.result.get("checks", ())} if answer and answer.ok else {}
+    sensor = checks.get("sensor")
+    if sensor is None:
+        return Finding("sound", WARNING, "the daemon runs and holds the microphone, and gives no answer", remedy)
+    names = str(sensor["detail"]).split(", ")
+    advice = "; ".join(FAULTS[name] for name in names if name in FAULTS) or remedy
+    detail = f"{sensor['detail']}, says the daemon, which holds the microphone"
+    return Finding("sound", OK, detail) if sensor["ok"] else Finding("sound", FAULT, detail, advice)
 
 
 def _listen(capture: Capture, seconds: float) -> "np.ndarray[tuple[int], np.dtype[np.float32]] | SensorFault":

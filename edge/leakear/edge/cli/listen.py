@@ -36,6 +36,9 @@ strongest of the last half second. The first P(leak) comes after 10 seconds, the
 without any sound.
 """
 
+REMEDY = (
+    "(see leakear-edge devices, then [audio] device; a running daemon holds its microphone: systemctl stop leakear)"
+)
 _STEP_S = 2.0
 _BARS = " ▁▂▃▄▅▆▇█"
 _BANDS = 32
@@ -58,10 +61,15 @@ def main(args: argparse.Namespace) -> int:
     audio = settings.audio if args.device is None else replace(settings.audio, device=args.device)
     model = Model.configured(settings.model)
     meter = Meter(model, settings.health, rule_from(model.info.decision, settings.decision).threshold)
-    with Capture(audio, model.info.spec) as capture:
-        show(meter.lines(capture, args.seconds), terminal=sys.stdout.isatty())
+    try:
+        with Capture(audio, model.info.spec) as capture:
+            show(meter.lines(capture, args.seconds), terminal=sys.stdout.isatty())
+    except KeyboardInterrupt:
+        if meter.heard:
+            raise
+        print()
     if not meter.heard:
-        raise AudioError("no microphone was heard; look at `leakear-edge devices`, or run `leakear-edge check`")
+        raise AudioError(f"no microphone was heard {REMEDY}")
     return 0
 
 
@@ -94,7 +102,7 @@ class Meter:
             for result in self._pipeline.push(item):
                 self._last = _text(result, self._threshold) or self._last
             if isinstance(item, SensorFault):
-                yield f"DEAF: {item.message}"
+                yield f"DEAF: {item.message} {REMEDY}"
             else:
                 self.heard = True
                 heard = np.concatenate([heard, item.samples])

@@ -1,12 +1,15 @@
-"""The last line of `replay`: one sentence on which a person can act, for every outcome. Pure."""
+"""What `replay` prints: of each window, and as its last line one sentence on which a person can act. Pure."""
 
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from leakear.edge.decision.learning import NIGHTS_TO_BACKGROUND, WARNING_ONLY, Learning
 from leakear.edge.decision.rule import DecisionRule
 from leakear.edge.decision.state_machine import State
+from leakear.edge.messages.reports import utc_text
+from leakear.edge.pipeline import Result
 
 _NOTHING_TO_DO = " Nothing to do."
 LEAK_LIKE = 0.5
@@ -133,3 +136,17 @@ def _rounded_up(count: float) -> int:
     """Round up to two digits."""
     unit = int(10 ** max(0, math.floor(math.log10(max(1.0, count))) - 1))
     return math.ceil(count / unit) * unit
+
+
+def window_line(result: Result, file: Path | None) -> dict[str, object]:
+    """Return a window as `--json` prints it."""
+    return {
+        "type": "window",
+        "file": str(file) if file else None,
+        "window_start": utc_text(result.start_utc),
+        "window_end": utc_text(result.end_utc),
+        "score": result.score,
+        "level_dbfs": round(result.health.level_dbfs, 2) if result.health else None,
+        "faults": list(result.faults),
+        "state": result.state.value,
+    }

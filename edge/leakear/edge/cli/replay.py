@@ -17,13 +17,13 @@ from leakear.edge.audio.channels import Channel, Choice, choice, described, each
 from leakear.edge.audio.reading_progress import shown
 from leakear.edge.audio.recordings import JoinedRecordings, channels
 from leakear.edge.audio.start_time import start_of
-from leakear.edge.cli.outcome import Heard, sentence
+from leakear.edge.cli.outcome import Heard, sentence, window_line
 from leakear.edge.clock import FixedClock
 from leakear.edge.command_line import number, place, whole
 from leakear.edge.compose import log_to_stderr, open_node
 from leakear.edge.decision.observation import State, Transition, worse
 from leakear.edge.errors import DeliveryError, InputDataError, UsageError
-from leakear.edge.messages.reports import Event, utc_text
+from leakear.edge.messages.reports import Event
 from leakear.edge.node.detector import SENTENCES, Detector
 from leakear.edge.node.node import Node
 from leakear.edge.pipeline import Result
@@ -219,7 +219,7 @@ class Printer:
         """Print one result."""
         self._note(result)
         if self._json:
-            print(json.dumps(_window_line(result, self.file)))
+            print(json.dumps(window_line(result, self.file)))
             if event:
                 print(json.dumps({"type": "event", **json.loads(event.to_json())}), flush=True)
         elif event:
@@ -288,16 +288,3 @@ class Printer:
             rule=rule,
             learning=detector.learning,
         )
-
-
-def _window_line(result: Result, file: Path | None) -> dict[str, object]:
-    return {
-        "type": "window",
-        "file": str(file) if file else None,
-        "window_start": utc_text(result.start_utc),
-        "window_end": utc_text(result.end_utc),
-        "score": result.score,
-        "level_dbfs": round(result.health.level_dbfs, 2) if result.health else None,
-        "faults": list(result.faults),
-        "state": result.state.value,
-    }

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from leakear.edge.audio.capture import Capture, CaptureStatus
 from leakear.edge.clock import Clock
-from leakear.edge.clock_bound import ClockBound
 from leakear.edge.compose import log_to_stderr, open_node
 from leakear.edge.node.node import Node
+from leakear.edge.recording.clock_bound import ClockBound
 from leakear.edge.settings import SYSTEM_FILE, Settings, file_in_use
 
 HELP = f"""\

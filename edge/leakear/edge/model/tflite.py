@@ -13,6 +13,7 @@ from leakear.edge.model.bundle import Bundle, BundleInfo
 from leakear.edge.options import option
 from leakear.edge.options import path as path_of
 from leakear.edge.spec import Decibels
+from leakear.edge.stderr_filter import without_lines
 
 RUNTIMES = ("ai-edge-litert", "tflite-runtime")
 FACTORY = Path(__file__).parent / "factory.tflite"
@@ -156,8 +157,9 @@ class Model:
 def _open(loaded: Bundle, runtime: str, threads: int, name: str) -> Any:
     interpreter_class = _interpreter_class(runtime)
     try:
-        interpreter = interpreter_class(model_content=loaded.flatbuffer, num_threads=threads)
-        interpreter.allocate_tensors()
+        with without_lines(b"INFO: "):
+            interpreter = interpreter_class(model_content=loaded.flatbuffer, num_threads=threads)
+            interpreter.allocate_tensors()
     except (ValueError, RuntimeError, ImportError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise ModelError(f"{name}: the runtime cannot load the network ({reason}); convert it again") from None

@@ -16,8 +16,9 @@ from leakear.edge.clock import Bucket
 from leakear.edge.mqtt.inbox import Transport
 from leakear.edge.mqtt.refusals import packet_size, reason_codes
 from leakear.edge.mqtt.refusals.backoff import RefusedTopics
+from leakear.edge.mqtt.refusals.outgoing import Outgoing
 from leakear.edge.mqtt.refusals.reason_codes import FAILURE
-from leakear.edge.mqtt.refusals.suspects import SOON_S, Suspect, Suspects
+from leakear.edge.mqtt.refusals.suspects import SOON_S, Suspects
 from leakear.edge.mqtt.retained import Retained
 from leakear.edge.outbox.queue import Outbox
 
@@ -31,34 +32,6 @@ EXPIRY_BYTES = 5
 """bytes of a message's expiry in MQTT 5"""
 DOUBT_S = 0.5
 """s of silence after a suspect message with MQTT 3.1.1, whose brokers acknowledge a message and then cut"""
-
-
-@dataclass(frozen=True)
-class Outgoing:
-    """A publish, or a subscription, before and while it waits for the broker's answer."""
-
-    topic: str
-    payload: bytes = b""
-    seq: int = 0
-    """of the event; 0: not an event"""
-    retain: bool = False
-    """a retained message of this node"""
-    subscription: bool = False
-    at: float = 0.0
-    """s, monotonic, when it was sent"""
-
-    @property
-    def key(self) -> str:
-        """Name under which it is suspected and held back."""
-        if self.seq:
-            return f"{self.topic}#{self.seq}"
-        return f"subscription to {self.topic}" if self.subscription else self.topic
-
-    @property
-    def suspect(self) -> Suspect:
-        """What is known of it when the connection is cut."""
-        topic = self.key if self.subscription else self.topic
-        return Suspect(self.key, topic, len(self.payload), event=bool(self.seq))
 
 
 @dataclass(frozen=True)

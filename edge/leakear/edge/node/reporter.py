@@ -6,7 +6,6 @@ Main thread only. `set_time` comes first for every item; nothing here looks at a
 from collections.abc import Callable, Mapping
 
 from leakear.edge.audio.capture import CaptureStatus
-from leakear.edge.clock_bound import UNKNOWN, Bound
 from leakear.edge.messages.reports import Event, Telemetry
 from leakear.edge.mqtt.link import Link
 from leakear.edge.node.detector import Detector
@@ -17,6 +16,7 @@ from leakear.edge.node.status import Counters, Machine, NodeStatus
 from leakear.edge.node.telemetry import Workload, spectrum, telemetry_message
 from leakear.edge.outbox.queue import Outbox
 from leakear.edge.pipeline import Result
+from leakear.edge.recording.clock_bound import UNKNOWN, Bound
 from leakear.edge.settings import NodeOptions
 
 STATE_EVERY_S = 60.0

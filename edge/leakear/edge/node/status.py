@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Self
 
 from leakear.edge.audio.sample_clock import Timing
-from leakear.edge.clock_bound import Bound
 from leakear.edge.decision.learning import Learning
 from leakear.edge.messages.reports import Identity, ModelRef
 from leakear.edge.node.trial.beside import TrialStatus
 from leakear.edge.pipeline import Result
+from leakear.edge.recording.clock_bound import Bound
 
 
 @dataclass(frozen=True)

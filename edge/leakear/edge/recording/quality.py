@@ -1,8 +1,8 @@
 """How well the time is known, as messages carry it."""
 
 from leakear.edge.audio.sample_clock import Timing
-from leakear.edge.clock_bound import Bound
 from leakear.edge.messages.timing import ClockBound, SampleClock
+from leakear.edge.recording.clock_bound import Bound
 
 
 def clock_message(bound: Bound) -> ClockBound:

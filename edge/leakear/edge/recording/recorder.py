@@ -13,13 +13,13 @@ from typing import Protocol
 
 from leakear.edge.audio.blocks import Block, SensorFault
 from leakear.edge.audio.capture import CaptureStatus
-from leakear.edge.clock_bound import Bound
 from leakear.edge.decision.rule import DecisionRule
 from leakear.edge.errors import InputDataError
 from leakear.edge.messages.recordings import LISTED, Recording, RecordResult
 from leakear.edge.messages.reports import parse_utc, utc_text, uuid7
 from leakear.edge.messages.requests import PART_BYTES, RecordRequest
 from leakear.edge.mqtt.dispatcher import CommandRefused
+from leakear.edge.recording.clock_bound import Bound
 from leakear.edge.recording.options import RecordingOptions
 from leakear.edge.recording.quality import clock_message, sample_clock_message
 from leakear.edge.recording.slots import next_slot

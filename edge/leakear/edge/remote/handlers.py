@@ -40,6 +40,7 @@ from leakear.edge.remote.calibrate import CalibrationControl
 from leakear.edge.remote.model_store import ModelStore
 from leakear.edge.remote.model_trial import TrialControl
 from leakear.edge.remote.model_update import ModelControl
+from leakear.edge.remote.onsite import Asked, OnSite
 from leakear.edge.remote.resend import Resender
 
 MEDIA = {"audio": "audio/flac", "picture": "image/png"}
@@ -67,6 +68,9 @@ class NodeControls:
         self.model_control = ModelControl(detector, reporter, store, trial, options.max_model_bytes)
         self.calibration = CalibrationControl(detector, reporter)
         self.dispatcher = Dispatcher(options, self, partial(reporter.send, qos=1), idle=idle)
+        models: Callable[[ModelRequest], ModelResult] = partial(self.model_control.handle, where="on site")
+        asked: Asked = {"model": models, "calibrate": self.calibrate, "selftest": self.selftest}
+        self.on_site = OnSite(reporter.directory, asked)
 
     def identify(self, _: Request) -> IdentifyResult:
         """Return what this node is."""

@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 
 class ModelControl:
-    """Carries out `cmd/model`; `tick` looks for what was asked on site."""
+    """Carries out `cmd/model`."""
 
     def __init__(
         self, detector: Detector, reporter: Reporter, store: ModelStore, trial: TrialControl, max_bytes: int
@@ -36,23 +36,26 @@ class ModelControl:
             self._lost = f"The staged model was given up: {error}"
             log.error("%s", self._lost)  # noqa: TRY400
 
-    def handle(self, request: ModelRequest) -> ModelResult:
-        """Carry out `model`. When the disk refuses a write, nothing has changed."""
+    def handle(self, request: ModelRequest, where: str = "from afar") -> ModelResult:
+        """Carry out `model`. When the disk refuses a write, nothing has changed.
+
+        `where`: it was asked, for its event.
+        """
         try:
-            return self._carry_out(request)
+            return self._carry_out(request, where)
         except OSError as error:
             with suppress(OSError):
                 self._transfer.drop()
             why = f"The disk refuses it ({error.strerror}): make room on the node. Nothing has changed."
             raise CommandRefused(why) from error
 
-    def _carry_out(self, request: ModelRequest) -> ModelResult:
+    def _carry_out(self, request: ModelRequest, where: str) -> ModelResult:
         if request.action == "install":
             return self._install(trial=request.trial)
         if request.action == "discard":
             return self._discard()
         if request.action == "rollback":
-            return self._result("rolled back", self._roll_back(request.to or "", "from afar"))
+            return self._result("rolled back", self._roll_back(request.to or "", where))
         if request.action == "list":
             models = tuple(_stored(info, use) for _, info, use in self._store.models())
             return ModelResult(stage="listed", next_part=0, parts=0, models=models)
@@ -68,18 +71,6 @@ class ModelControl:
         self._trial.tell()
         if self._lost:
             self._reporter.announce("model", self._lost)
-
-    def tick(self, _: float) -> None:
-        """Carry out what a person has asked on this machine (`leakear-edge rollback --config`)."""
-        asked = rollback.take(self._store.folder)
-        if asked is None:
-            return
-        try:
-            rollback.answer(self._store.folder, f"{self._roll_back(asked, 'on site').info.model_id} is in use again.")
-        except (LeakearError, OSError) as error:
-            log.warning("rollback to %r refused: %s", asked or "the one before", error)
-            with suppress(OSError):
-                rollback.answer(self._store.folder, str(error), refused=True)
 
     def _install(self, *, trial: bool) -> ModelResult:
         model = self._staged()

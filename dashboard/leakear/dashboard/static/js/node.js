@@ -218,6 +218,8 @@ class NodeView {
     put("missing", gaps.length ? gaps.map(([a, b]) => (a === b ? a : `${a}–${b}`)).join(", ") : null, true);
     if (report) {
       put("model", h("span.mono", { title: report.model.sha256 }, report.model.id));
+      const trial = node?.trial;
+      if (trial) put(trial.decides ? "watched" : "trial", h("span", { "data-trial": trial.model }, trial.decides ? "" : `${trial.model}, `, timeElement(trial.until)));
       put("firmware", report.firmware);
       put("threshold", number(report.threshold, 2));
       if (report.learning) put("nights", number(report.learning.nights_known));

@@ -3,16 +3,16 @@
 import argparse
 import json
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
 from leakear.edge.cli.models import operator
 from leakear.edge.cli.models.operator import NoAnswer, Operator
+from leakear.edge.cli.onsite import daemon
+from leakear.edge.cli.onsite.unit import seen_by_unit
 from leakear.edge.command_line import number
-from leakear.edge.errors import LeakearError, UsageError
+from leakear.edge.errors import UsageError
 from leakear.edge.messages.reports import Identity
-from leakear.edge.remote import rollback
 from leakear.edge.remote.model_store import ModelStore
 from leakear.edge.settings import Settings, file_in_use
 
@@ -51,9 +51,11 @@ def main(args: argparse.Namespace) -> int:
         with operator.connected(args) as asker:
             rows = [_ask(asker, node, args) for node in asker.nodes(args.to)]
         return operator.report(rows, as_json=args.json)
-    settings = Settings.load(file_in_use(args.config))
-    folder = settings.node.directory / "models"
-    return _list_here(ModelStore(folder, settings.model), args) if args.list else _here(folder, args)
+    config = file_in_use(args.config)
+    with seen_by_unit(config):
+        settings = Settings.load(config)
+        folder = settings.node.directory
+        return _list_here(ModelStore(folder / "models", settings.model), args) if args.list else _here(folder, args)
 
 
 def _ask(asker: Operator, node: Identity, args: argparse.Namespace) -> dict[str, Any]:
@@ -80,30 +82,18 @@ def _list_here(store: ModelStore, args: argparse.Namespace) -> int:
 
 def _here(folder: Path, args: argparse.Namespace) -> int:
     """Ask the daemon of this machine, and wait for its answer."""
-    try:
-        rollback.ask(folder, args.model)
-        answer = _answer(folder, args.answer_within)
-    except OSError as error:
-        raise LeakearError(f"{folder}: {error.strerror}; run it as root: sudo leakear-edge rollback") from None
-    if args.json:
-        said = answer.sentence if answer else None
-        print(json.dumps({"ok": bool(answer) and not answer.refused if answer else None, "says": said}))
-    elif answer is None:
-        print(
-            f"No daemon has answered within {args.answer_within:g} s: it is done when the daemon starts the next time."
-        )
+    values = {"action": "rollback", **({"to": args.model} if args.model else {})}
+    answer = daemon.ask(folder, "model", values, args.answer_within)
+    if answer is None:
+        ok, says = None, "The daemon does not run, or does not answer: it is done when it starts the next time."
     else:
-        print(answer.sentence, file=sys.stderr if answer.refused else sys.stdout)
-    return 1 if answer is not None and answer.refused else 0
-
-
-def _answer(folder: Path, limit_s: float) -> rollback.Answer | None:
-    deadline = time.monotonic() + limit_s
-    while time.monotonic() < deadline:
-        if answer := rollback.read_answer(folder):
-            return answer
-        time.sleep(0.1)
-    return None
+        model = answer.result.get("model") or {}
+        ok, says = answer.ok, f"{model.get('id')} is in use again." if answer.ok else answer.error or "refused"
+    if args.json:
+        print(json.dumps({"ok": ok, "says": says}))
+    else:
+        print(says, file=sys.stderr if ok is False else sys.stdout)
+    return 1 if ok is False else 0
 
 
 def _words(models: list[dict[str, Any]], between: str = "; ") -> str:

@@ -12,7 +12,15 @@ from typing import Any
 
 import pytest
 
-from leakear.edge.clock_bound import ANSWER_BYTES, GOOD_FOR_S, UNKNOWN, Bound, ClockBound, of_kernel, read_answer
+from leakear.edge.recording.clock_bound import (
+    ANSWER_BYTES,
+    GOOD_FOR_S,
+    UNKNOWN,
+    Bound,
+    ClockBound,
+    of_kernel,
+    read_answer,
+)
 
 
 def chrony_float(value: float) -> int:
