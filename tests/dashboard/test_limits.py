@@ -100,6 +100,35 @@ def test_a_users_changes_are_limited(broker: Any, tmp_path: Path) -> None:
         assert rui.ask("/api/alerts/x/acknowledge", {})[0] == 404
 
 
+def test_one_users_reads_wait_for_each_other_and_not_for_those_of_others() -> None:
+    from leakear.dashboard.pages.turns import AT_A_TIME, WAITING, Turns
+
+    async def many() -> tuple[int, int, bool]:
+        turns, end = Turns(), asyncio.Event()
+        most, running, refused = 0, 0, 0
+
+        async def read(user: str) -> None:
+            nonlocal most, running, refused
+            try:
+                async with turns.of(user):
+                    running += 1
+                    most = max(most, running)
+                    await end.wait()
+                    running -= 1
+            except InputDataError:
+                refused += 1
+
+        jobs = [asyncio.create_task(read("vera")) for _ in range(WAITING + 5)]
+        await asyncio.sleep(0.05)
+        async with turns.of("ana"):
+            end.set()
+        await asyncio.gather(*jobs)
+        async with asyncio.timeout(5), turns.of("vera"):
+            return most, refused, not end.is_set()
+
+    assert asyncio.run(many()) == (AT_A_TIME, 5, False)
+
+
 def clip(rate: int = 8000, frames: int = 8000) -> bytes:
     out = io.BytesIO()
     with wave.open(out, "wb") as file:

@@ -18,6 +18,7 @@ from leakear.dashboard.fleet import Key
 from leakear.dashboard.history import Row
 from leakear.dashboard.manifest import write_zip
 from leakear.dashboard.pages.body import Refused, json_object, usable
+from leakear.dashboard.pages.turns import Turns
 from leakear.dashboard.service import Service
 from leakear.edge.errors import ConfigError, InputDataError
 from leakear.edge.messages.reports import Identity
@@ -40,20 +41,21 @@ class Api:
     def __init__(self, service: Service) -> None:
         self._service = service
         self._budgets = Budgets(CHANGES, CHANGES_PER_S)
+        self._turns = Turns()
 
     def routes(self) -> list[Route]:
         """Return the routes."""
         return [
             _route("/api/me", self.me),
-            _route("/api/nodes/{site}/{node}/history", self.history),
+            _route("/api/nodes/{site}/{node}/history", self._reading(self.history)),
             _route("/api/nodes/{site}/{node}/commands/{name}", self._changing(self.command), "POST"),
             _route("/api/nodes/{site}/{node}/forget", self._changing(self.forget), "POST"),
-            _route("/api/alerts", self.alerts),
+            _route("/api/alerts", self._reading(self.alerts)),
             _route("/api/alerts/{id}/acknowledge", self._changing(self.acknowledge), "POST"),
             _route("/api/alerts/{id}/verdict", self._changing(self.verdict), "POST"),
-            _route("/api/alerts/{id}/clip", self.clip),
+            _route("/api/alerts/{id}/clip", self._reading(self.clip)),
             _route("/api/alerts/{id}/fetch", self._changing(self.fetch), "POST"),
-            _route("/api/export", self.export),
+            _route("/api/export", self._reading(self.export)),
         ]
 
     async def me(self, request: Request) -> Response:
@@ -143,6 +145,15 @@ class Api:
         name = time.strftime("leakear-field-%Y%m%d.zip", time.gmtime())
         done = BackgroundTask(out.close)
         return FileResponse(out.name, media_type="application/zip", filename=name, headers=headers, background=done)
+
+    def _reading(self, handler: Handler) -> Handler:
+        """Return a handler of which a user has only a few carried out at a time."""
+
+        async def in_turn(request: Request) -> Response:
+            async with self._turns.of(_user(request).name):
+                return await handler(request)
+
+        return in_turn
 
     def _changing(self, handler: Handler) -> Handler:
         """Return a handler that a user may call only so often."""
