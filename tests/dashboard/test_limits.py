@@ -17,9 +17,11 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from leakear.dashboard.alerts import Alerts
 from leakear.dashboard.clips import Clips
+from leakear.dashboard.fleet import Fleet
 from leakear.dashboard.history import History, event_row
+from leakear.dashboard.hub import Hub, Page
 from leakear.dashboard.manifest import write_zip
-from leakear.dashboard.pages.live import PAGES
+from leakear.dashboard.pages.live import OPENED, PAGES
 from leakear.dashboard.watches import LEAVE_S, RENEW_S, WATCH_S, Watches
 from leakear.edge.errors import InputDataError
 from tests.dashboard.test_access import PASSWORD, Client
@@ -98,6 +100,76 @@ def test_a_users_changes_are_limited(broker: Any, tmp_path: Path) -> None:
         answers = {ana.ask("/api/alerts/x/acknowledge", {})[0] for _ in range(150)}
         assert answers == {404, 429}
         assert rui.ask("/api/alerts/x/acknowledge", {})[0] == 404
+
+
+def test_a_user_does_not_open_pages_without_end(tmp_path: Path) -> None:
+    """Each page that opens is sent the whole fleet."""
+    made = Dashboard("mqtt://127.0.0.1:1", tmp_path)
+    made.add_user("vera", PASSWORD, "view")
+    made.add_user("ana", PASSWORD, "view")
+    with made:
+        clients = {name: Client(made.url).log_in(name) for name in ("vera", "ana")}
+
+        async def opened(name: str, count: int) -> int:
+            headers = {"cookie": clients[name].headers["cookie"], "origin": made.url}
+            whole = 0
+            for _ in range(count):
+                try:
+                    async with connect(made.url.replace("http", "ws") + "/live", additional_headers=headers) as line:
+                        whole += json.loads(await line.recv())["t"] == "fleet"
+                except (InvalidStatus, ConnectionClosed):
+                    continue
+            return whole
+
+        assert OPENED <= asyncio.run(opened("vera", 200)) < 150
+        assert asyncio.run(opened("ana", 3)) == 3, "another user's are not limited by it"
+
+
+def test_pages_that_open_between_two_updates_are_sent_one_text_and_miss_nothing() -> None:
+    fleet = Fleet()
+    hub = Hub(fleet)
+    pages = [Page(), Page(), Page()]
+    hub.join(pages[0], 1.0)
+    hub.join(pages[1], 1.1)
+    node = fleet.node(("site-a", "n1"), 1.2)
+    assert node is not None
+    hub.changed(node)
+    hub.flush(1.5, {})
+    hub.join(pages[2], 1.6)
+    first, second, third = ([page.queue.get_nowait() for _ in range(page.queue.qsize())] for page in pages)
+    assert first == second
+    assert first[0] is second[0]
+    assert json.loads(first[1])["heads"][0]["node"] == "n1"
+    assert json.loads(third[0])["nodes"][0]["node"] == "n1"
+
+
+def test_one_users_reads_wait_for_each_other_and_not_for_those_of_others() -> None:
+    from leakear.dashboard.pages.turns import AT_A_TIME, WAITING, Turns
+
+    async def many() -> tuple[int, int, bool]:
+        turns, end = Turns(), asyncio.Event()
+        most, running, refused = 0, 0, 0
+
+        async def read(user: str) -> None:
+            nonlocal most, running, refused
+            try:
+                async with turns.of(user):
+                    running += 1
+                    most = max(most, running)
+                    await end.wait()
+                    running -= 1
+            except InputDataError:
+                refused += 1
+
+        jobs = [asyncio.create_task(read("vera")) for _ in range(WAITING + 5)]
+        await asyncio.sleep(0.05)
+        async with turns.of("ana"):
+            end.set()
+        await asyncio.gather(*jobs)
+        async with asyncio.timeout(5), turns.of("vera"):
+            return most, refused, not end.is_set()
+
+    assert asyncio.run(many()) == (AT_A_TIME, 5, False)
 
 
 def clip(rate: int = 8000, frames: int = 8000) -> bytes:

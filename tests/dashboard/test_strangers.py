@@ -119,6 +119,18 @@ def test_no_route_takes_a_change_from_another_web_site(dashboard: Dashboard) -> 
     assert ana.ask("/api/me")[0] == 200, "still logged in"
 
 
+@pytest.mark.parametrize("site", ["cross-site", "same-site"])
+def test_another_web_site_has_no_data_fetched(dashboard: Dashboard, site: str) -> None:
+    """Behind a proxy that logs people in, the browser's cookie may go with a request of any page."""
+    ana = Client(dashboard.url).log_in("ana")
+    for path in GUARDED:
+        assert ana.ask(path, sec_fetch_site=site)[0] == 403, path
+        assert ana.ask(path, sec_fetch_site="same-origin")[0] != 403, path
+    assert ana.ask("/", sec_fetch_site=site)[0] == 200, "a link to the page"
+    cookie = ana.headers["cookie"]
+    assert handshake(dashboard.url, origin=dashboard.url, cookie=cookie, **{"sec-fetch-site": site}) == 403
+
+
 def test_a_log_in_takes_no_session_that_somebody_else_has_chosen(dashboard: Dashboard) -> None:
     chosen = "A" * 43
     stranger = Client(dashboard.url)

@@ -50,14 +50,19 @@ class Hub:
         self._changed: set[Key] = set()
         self._gone: list[int] = []
         self._connection: dict[str, Any] = {}
+        self._whole: str | None = None
+        """the whole fleet, for the pages that open before the next flush"""
 
     def __len__(self) -> int:
         return len(self._pages)
 
     def join(self, page: Page, now: float) -> None:
-        """Add a page and send it the whole fleet."""
-        nodes = [self._snapshot(node, now) for node in self._fleet]
-        page.send(encode({"t": "fleet", "now": now, "slot": SLOT_S, "nodes": nodes, "line": self._connection}))
+        """Add a page and send it the whole fleet: what was made since the last flush is as good as new."""
+        if self._whole is None:
+            nodes = [self._snapshot(node, now) for node in self._fleet]
+            whole = {"t": "fleet", "now": now, "slot": SLOT_S, "nodes": nodes, "line": self._connection}
+            self._whole = encode(whole)
+        page.send(self._whole)
         self._pages.add(page)
 
     def show(self, page: Page, node: Node) -> None:
@@ -74,12 +79,14 @@ class Hub:
 
     def gone(self, node: Node) -> None:
         """Mark a node as removed."""
+        self._whole = None
         self._gone.append(node.index)
         self._heads.pop(node.index, None)
         self._changed.discard(node.key)
 
     def flush(self, now: float, connection: dict[str, Any]) -> None:
         """Send the changes since the last flush; `connection`: state of broker and history."""
+        self._whole = None
         nodes = [node for key in self._changed if (node := self._fleet.get(key))]
         heads = [head for node in nodes if (head := self._new_head(node))]
         message: dict[str, Any] = {"t": "diff", "now": now, "live": [node.live() for node in nodes]}

@@ -34,16 +34,16 @@ class Api:
         """Return the routes."""
         return [
             route("/api/me", self.me),
-            route("/api/nodes/{site}/{node}/history", self.history),
-            route("/api/nodes/{site}/{node}/nights", self.nights),
+            route("/api/nodes/{site}/{node}/history", self._limits.reading(self.history)),
+            route("/api/nodes/{site}/{node}/nights", self._limits.reading(self.nights)),
             route("/api/nodes/{site}/{node}/commands/{name}", self._limits.changing(self.command), "POST"),
             route("/api/nodes/{site}/{node}/forget", self._limits.changing(self.forget), "POST"),
-            route("/api/alerts", self.alerts),
+            route("/api/alerts", self._limits.reading(self.alerts)),
             route("/api/alerts/{id}/acknowledge", self._limits.changing(self.acknowledge), "POST"),
             route("/api/alerts/{id}/verdict", self._limits.changing(self.verdict), "POST"),
-            route("/api/alerts/{id}/clip", self.clip),
+            route("/api/alerts/{id}/clip", self._limits.reading(self.clip)),
             route("/api/alerts/{id}/fetch", self._limits.changing(self.fetch), "POST"),
-            route("/api/export", self.export),
+            route("/api/export", self._limits.reading(self.export)),
         ]
 
     async def me(self, request: Request) -> Response:

@@ -20,6 +20,8 @@ from leakear.dashboard.pages.access import Access
 OPEN = ("/static/", "/api/login", "/favicon.ico")
 """paths without log-in: the page's code contains no secret"""
 SAFE = ("GET", "HEAD")
+ELSEWHERE = ("cross-site", "same-site")
+"""what a browser says of a request that a page of another web site has made; others leave the header out"""
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; media-src 'self' blob:; "
     "connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
@@ -72,7 +74,9 @@ class Gate:
         return self._access.with_token(RedirectResponse("/", 303))
 
     def _cross_site(self, scope: Scope, headers: Headers) -> tuple[int, str] | None:
-        """Refuse a change that a page of another web site may have sent."""
+        """Refuse a change, or a read of data, that a page of another web site may have sent."""
+        if headers.get("sec-fetch-site") in ELSEWHERE and not _is_page(scope):
+            return 403, "This request comes from another web site."
         if scope["type"] == "http" and scope["method"] in SAFE:
             return None
         origin = headers.get("origin")
@@ -115,3 +119,8 @@ class Gate:
             await send(message)
 
         return wrapped
+
+
+def _is_page(scope: Scope) -> bool:
+    """Whether a request is for a page itself, to which any web site may link."""
+    return scope["type"] == "http" and not scope["path"].startswith("/api/")

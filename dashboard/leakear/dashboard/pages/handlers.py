@@ -12,6 +12,7 @@ from leakear.dashboard.accounts.throttle import Budgets
 from leakear.dashboard.accounts.users import User
 from leakear.dashboard.fleet import Key
 from leakear.dashboard.pages.body import Refused, usable
+from leakear.dashboard.pages.turns import Turns
 from leakear.edge.errors import ConfigError, InputDataError
 from leakear.edge.messages.reports import Identity
 
@@ -24,10 +25,20 @@ Handler = Callable[[Request], Awaitable[Response]]
 
 
 class ChangeLimits:
-    """How often a user may change something, whatever it is."""
+    """How often a user may change something, and how many readings of one user are carried out at a time."""
 
     def __init__(self) -> None:
         self._budgets = Budgets(CHANGES, CHANGES_PER_S)
+        self._turns = Turns()
+
+    def reading(self, handler: Handler) -> Handler:
+        """Return a handler of which a user has only a few carried out at a time."""
+
+        async def in_turn(request: Request) -> Response:
+            async with self._turns.of(user_of(request).name):
+                return await handler(request)
+
+        return in_turn
 
     def changing(self, handler: Handler) -> Handler:
         """Return a handler that an operator may call only so often."""

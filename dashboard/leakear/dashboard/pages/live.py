@@ -8,13 +8,15 @@ from typing import Any
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from leakear.dashboard.accounts.throttle import Budget
+from leakear.dashboard.accounts.throttle import Budget, Budgets
 from leakear.dashboard.fleet import Key
 from leakear.dashboard.hub import Page
 from leakear.dashboard.service import Service
 
 PAGES = 20
 """open pages of one user at a time"""
+OPENED, OPENED_PER_S = 30.0, 0.5
+"""pages that one user opens: so many at once, then so many a second; each is sent the whole fleet"""
 REQUESTS, REQUESTS_PER_S = 20.0, 2.0
 """what a page may ask for: so many times at once, then so many times a second"""
 RECHECK_S = 5.0
@@ -26,11 +28,12 @@ class Live:
 
     def __init__(self, service: Service) -> None:
         self._service = service
+        self._opened = Budgets(OPENED, OPENED_PER_S)
 
     async def serve(self, socket: WebSocket) -> None:
         """Serve one page until it is closed or too slow."""
         user = socket.state.user.name
-        if self._service.hub.pages_of(user) >= PAGES:
+        if self._service.hub.pages_of(user) >= PAGES or not self._opened.take(user, time.monotonic()):
             await socket.close(4429)
             return
         await socket.accept()
