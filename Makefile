@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 DEMO   := $(VENV)/demo
 DEV    := $(VENV)/dev
+JOBS   ?= 2
 LEGACY := $(VENV)/legacy
 PIP    := -m pip install --quiet --disable-pip-version-check
 
@@ -44,7 +45,7 @@ system-packages: ## Debian packages the tests need (skipped where apt-get is not
 
 test: system-packages $(DEV)/.ready $(LEGACY)/.ready ## everything that must always hold (about 20 minutes on two cores)
 	$(MAKE) check
-	$(DEV)/bin/python -m pytest tests -m "not slow" -p no:cacheprovider
+	$(DEV)/bin/python -m pytest tests -m "not slow" -p no:cacheprovider -n $(JOBS) --dist loadfile
 	$(MAKE) test-newest
 
 test-slow: system-packages $(DEV)/.ready $(LEGACY)/.ready ## the long suites

@@ -168,7 +168,7 @@ def test_simulated_days_compare_the_alerts_of_both_networks(deaf: Path, capsys: 
     assert same.agreement == 1.0
     assert "3 of 3 days" in capsys.readouterr().err
     missed = alerts.over_days(FACTORY, deaf, days)
-    assert missed == alerts.Alerts(same.floating, 0, 0)
+    assert missed == alerts.Alerts(same.floating, 0, 0, false_floating=same.false_floating)
     verdict = gate.Verdict(100, 1.0, 0, 0.0, event_agreement=missed.agreement)
     (said,) = gate.shortfalls(verdict, gate.Limits())
     assert "over the simulated node-days: 0.0000, the limit is 0.95" in said
@@ -185,4 +185,9 @@ def test_node_days_are_in_report_and_file(run_folder: Path, tmp_path: Path, caps
     recorded = bundle.read(out).info.raw["metrics"]["conversion"]
     assert recorded["node_days"] == pytest.approx(1 / 12, abs=1e-5)
     assert recorded["node_day_step_s"] == 60
-    assert {"alerts_float", "alerts"} <= set(recorded)
+    assert {"alerts_float", "alerts", "false_alerts_float", "false_alerts"} <= set(recorded)
+
+
+def test_alerts_on_days_without_a_leak_are_false() -> None:
+    days = [alerts.count([0.0, 9000.0], [600.0], leak=True), alerts.count([5.0], [10.0, 20000.0], leak=False)]
+    assert days[0] + days[1] == alerts.Alerts(3, 3, 2, false_floating=1, false_converted=2)

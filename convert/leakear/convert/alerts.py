@@ -10,7 +10,7 @@ import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from concurrent.futures import as_completed
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,13 +47,16 @@ class Days:
 
 @dataclass(frozen=True)
 class Alerts:
-    """The alerts of both networks over some days."""
+    """The alerts of both networks over some days. A node in its first night says WARNING: it is an alert here."""
 
     floating: int
-    """LEAK alerts of the float network"""
+    """alerts of the float network"""
     converted: int
     together: int
     """alerts that both raised"""
+    false_floating: int = 0
+    """alerts of the float network on days without a leak"""
+    false_converted: int = 0
 
     @property
     def agreement(self) -> float | None:
@@ -62,7 +65,13 @@ class Alerts:
         return 2 * self.together / raised if raised else None
 
     def __add__(self, other: Alerts) -> Alerts:
-        return Alerts(self.floating + other.floating, self.converted + other.converted, self.together + other.together)
+        return Alerts(*(a + b for a, b in zip(astuple(self), astuple(other), strict=True)))
+
+
+def count(floating: Sequence[float], converted: Sequence[float], *, leak: bool) -> Alerts:
+    """Count the alerts of one day, given their times (s); without a leak, all of them are false."""
+    first, second = len(floating), len(converted)
+    return Alerts(first, second, shared(floating, converted), *((0, 0) if leak else (first, second)))
 
 
 def compare(source: Source, file: bytes, days: Days) -> Alerts:
@@ -83,8 +92,7 @@ def over_days(floating: Path, converted: Path, days: Days) -> Alerts:
     with processes(min(days.count, os.cpu_count() or 1)) as pool:
         running = {pool.submit(day_alerts, floating, converted, number, days): number for number in range(days.count)}
         for done, future in enumerate(as_completed(running), 1):
-            raised = future.result()
-            alerts = Alerts(len(raised[0]), len(raised[1]), shared(*raised))
+            alerts = count(*future.result(), leak=has_leak(running[future]))
             counts = (
                 f"day {running[future]}: {alerts.floating} alerts by float, {alerts.converted} by the converted one"
             )
@@ -94,7 +102,7 @@ def over_days(floating: Path, converted: Path, days: Days) -> Alerts:
 
 
 def day_alerts(floating: Path, converted: Path, number: int, days: Days) -> tuple[list[float], list[float]]:
-    """Return the times of LEAK on one simulated day, POSIX seconds, for each network; even days have a leak."""
+    """Return the times of the alerts of each network on one simulated day, POSIX seconds."""
     from leakear.edge.decision.state_machine import DecisionRule, rule_from
     from leakear.edge.pipeline import Pipeline
     from leakear.edge.windows import WindowOptions
@@ -103,13 +111,18 @@ def day_alerts(floating: Path, converted: Path, number: int, days: Days) -> tupl
     from leakear.train.simulator.site import Site
 
     both = _Both(Model.load(floating), Model.load(converted))
-    day = Day(Site.draw(FIRST_SITE + number), number, leak=number % 2 == 0)
+    day = Day(Site.draw(FIRST_SITE + number), number, leak=has_leak(number))
     pipeline = Pipeline(both, both.first.info.spec, DecisionRule(), WindowOptions(step_s=days.step_s))
     recorded = record(day.blocks(hours=(0.0, days.hours), step_s=days.step_s), pipeline)
     scores = recorded.score.copy()
     scores[recorded.kind == Row.SCORED] = both.seconds
     rules = [rule_from(model.info.decision, {}) for model in (both.first, both.second)]
-    return _leaks(recorded, rules[0]), _leaks(replace(recorded, score=scores), rules[1])
+    return _alerts(recorded, rules[0]), _alerts(replace(recorded, score=scores), rules[1])
+
+
+def has_leak(number: int) -> bool:
+    """Tell whether the simulated day of a number holds a leak: every other one does."""
+    return number % 2 == 0
 
 
 class _Both:
@@ -125,11 +138,17 @@ class _Both:
         return self.first.score(spectrogram)
 
 
-def _leaks(recorded: RecordedDay, rule: DecisionRule) -> list[float]:
+def _alerts(recorded: RecordedDay, rule: DecisionRule) -> list[float]:
+    """Return when each suspicion began: a change to WARNING or LEAK from another state, POSIX seconds."""
     from leakear.edge.decision.state_machine import State
     from leakear.train.nodedays.recorded_day import decide
 
-    return [change.utc for change in decide(recorded, rule) if change.state is State.LEAK]
+    suspected, begun, before = (State.WARNING, State.LEAK), [], State.OK
+    for change in decide(recorded, rule):
+        if change.state in suspected and before not in suspected:
+            begun.append(change.utc)
+        before = change.state
+    return begun
 
 
 def float_twin(source: Source, info: Mapping[str, Any], golden: Codes) -> bytes:

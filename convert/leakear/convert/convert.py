@@ -164,6 +164,8 @@ def with_alerts(conversion: Conversion, source: Source, days: Days) -> Conversio
         node_day_step_s=days.step_s,
         alerts_float=raised.floating,
         alerts=raised.converted,
+        false_alerts_float=raised.false_floating,
+        false_alerts=raised.false_converted,
     )
     metrics = {**conversion.info["metrics"], "conversion": verdict.to_json()}
     return replace(conversion, verdict=verdict, info={**conversion.info, "metrics": metrics})

@@ -69,6 +69,10 @@ class Verdict:
     """raised by the float network on them"""
     alerts: int | None = None
     """raised by the converted network"""
+    false_alerts_float: int | None = None
+    """of the float network on days without a leak"""
+    false_alerts: int | None = None
+    """of the converted network on days without a leak"""
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON object of the model file, rounded to six digits, as further ones differ between machines."""

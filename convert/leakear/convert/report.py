@@ -92,7 +92,8 @@ def _alerts(verdict: Verdict) -> list[str]:
     if verdict.event_agreement is None:
         return [f"  {over}: neither raised an alert, which compares nothing; more --nodedays hold more leaks"]
     counts = f"{verdict.alerts_float} alerts by float, {verdict.alerts} by the converted one"
-    return [f"  {over}: {counts}, raised by both: {100 * verdict.event_agreement:.1f} %"]
+    false = f"of them without a leak (false): {verdict.false_alerts_float} and {verdict.false_alerts}"
+    return [f"  {over}: {counts}, raised by both: {100 * verdict.event_agreement:.1f} %; {false}"]
 
 
 def _runtime_line(conversion: Conversion, outcome: Outcome) -> str:
