@@ -93,7 +93,10 @@ def write(path: Path, title: str, listed: Sequence[str], data: Prepared) -> None
         html_page.section("To know before training", _lines(list(data.lines()) or ["nothing"])),
         *(html_page.section(name, html_page.table(head, rows)) for name, head, rows in counts(data)),
         html_page.section("Pictures", html_page.image(_pictures(data))),
-        html_page.section("Recordings left out", html_page.table(("file", "why"), data.left_out)),
+        html_page.section(
+            "Recordings left out",
+            html_page.table(("file", "why"), data.left_out) if data.left_out else _lines(["none"]),
+        ),
         html_page.section("All recordings", html_page.table(_COLUMNS, [_row(r, f) for r, f in _pairs(data)])),
     ]
     files.write(path, ("\n".join(parts) + "\n").encode())
@@ -148,14 +151,18 @@ def _pictures(data: Prepared) -> Figure:
     figure = Figure(figsize=(11, 3.2), layout="constrained")
     axes = figure.subplots(1, 3)
     drawn = (
-        ("level, dBFS", lambda f: f.level_dbfs if f.level_dbfs is not None else -140.0),
-        ("length, s", lambda f: f.seconds),
-        ("bandwidth, Hz", lambda f: f.bandwidth_hz),
+        ("level, dBFS", 1.0, lambda f: f.level_dbfs if f.level_dbfs is not None else -140.0),
+        ("length, s", 1.0, lambda f: f.seconds),
+        ("bandwidth, Hz", 500.0, lambda f: f.bandwidth_hz),
     )
-    for axis, (name, value) in zip(axes, drawn, strict=True):
+    for axis, (name, least, value) in zip(axes, drawn, strict=True):
         groups = [[value(f) for r, f in _pairs(data) if r.label == label] for label in LABELS]
-        axis.hist(groups, bins=20, label=list(LABELS))
+        low, high = min(map(min, groups)), max(map(max, groups))
+        middle, half = (low + high) / 2, max(high - low, least) / 2
+        axis.hist(groups, bins=20, range=(middle - half, middle + half), label=list(LABELS))
         axis.set_xlabel(name)
+        axis.ticklabel_format(useOffset=False)
+        axis.yaxis.get_major_locator().set_params(integer=True)
     axes[0].set_ylabel("recordings")
     axes[0].legend()
     return figure
