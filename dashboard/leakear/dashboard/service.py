@@ -18,15 +18,15 @@ from leakear.dashboard.broker.connection import BrokerOptions
 from leakear.dashboard.broker.inbox import Read, Unread, read
 from leakear.dashboard.broker.resend import Resend
 from leakear.dashboard.broker.subscriber import Incoming, Subscriber, waker
+from leakear.dashboard.cases.store import Cases
 from leakear.dashboard.clips import Clips
 from leakear.dashboard.fleet import Fleet, Key, Node
-from leakear.dashboard.history import History, Row, event_row, presence_row, public
-from leakear.dashboard.history.rows import NIGHT
+from leakear.dashboard.history import History, Row, event_row, presence_row
+from leakear.dashboard.history.rows import NIGHT, fresh
 from leakear.dashboard.hub import Hub, Page
 from leakear.dashboard.notifications import Notifications
 from leakear.dashboard.notifier import Notifier
 from leakear.dashboard.options import ServeOptions
-from leakear.dashboard.ring import SLOT_S, SLOTS
 from leakear.dashboard.samples import Samples
 from leakear.dashboard.silent_nodes import SilentNodes
 from leakear.dashboard.watches import Watches
@@ -57,6 +57,8 @@ class Service:
         self.history = History(engine)
         self.samples = Samples(engine)
         self.alerts = Alerts(engine, self.history)
+        self.cases = Cases(engine)
+        self.history.also = self.cases.on_event
         self.clips = Clips(engine, options.clips_folder, options.clips_mib << 20)
         self.users = Users(engine)
         self.start_token = self.history.start_token()
@@ -109,15 +111,6 @@ class Service:
     def join(self, page: Page) -> None:
         """Add a page that has just been opened."""
         self.hub.join(page, time.time())
-
-    def recent(self, key: Key, now: float) -> dict[str, Any] | None:
-        """Last hour of a node, in the slots of its ring."""
-        node = self.fleet.get(key)
-        if node is None:
-            return None
-        score, level, floor = node.ring.last(SLOTS, now)
-        start = (int(now // SLOT_S) - SLOTS + 1) * SLOT_S
-        return {"start": start, "seconds": SLOT_S, "score": score, "level": level, "floor": floor}
 
     async def forget(self, key: Key, who: str) -> bool:
         """Take a node out of service: delete its retained messages and its row; its events stay."""
@@ -206,7 +199,7 @@ class Service:
         batch, self._unsaved = self._unsaved, []
         try:
             new = await self._in_storing(self.history.record, [row for row, _ in batch], self._addresses)
-            self._announce(new)
+            await self._announce(new)
             await self._in_storing(self.history.save_nodes, self._note_sequence(batch, new), now)
             self._trouble = None
         except SQLAlchemyError as error:
@@ -219,15 +212,23 @@ class Service:
     async def _in_storing(self, work: Callable[..., T], *arguments: object) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._storing, work, *arguments)
 
-    def _announce(self, new: list[Row]) -> None:
+    async def _announce(self, new: list[Row]) -> None:
         """Send new events to pages and notifier as soon as they are stored, before anyone can change them."""
         nights = [row for row in new if row["kind"] == NIGHT]
-        others = [public(row) | FRESH for row in new if row["kind"] != NIGHT]
+        others = [fresh(row) for row in new if row["kind"] != NIGHT]
         if nights:
             self.hub.broadcast({"t": "nights", "nodes": [[row["site"], row["node"]] for row in nights]})
+            await self.check_repairs()
         if others:
             self.hub.broadcast({"t": "events", "rows": others})
+            if any(row["to_state"] == "LEAK" for row in others):
+                self.hub.broadcast({"t": "case", "case": None})  # one was opened or changed
             self.notifier.wake()
+
+    async def check_repairs(self) -> None:
+        """Let the nights decide which repairs held; tell the pages."""
+        for case in await self._in_storing(self.cases.check_repairs):
+            self.hub.broadcast({"t": "case", "case": case})
 
     def _addresses(self, row: Row) -> list[str]:
         """Return the addresses for an event: all for an alert, none when its node is muted."""
@@ -277,16 +278,12 @@ class Service:
         await asyncio.to_thread(self.samples.sweep, now, options.keep_minutes, options.keep_hours)
         names = await asyncio.to_thread(self.history.sweep, now, options.keep_events)
         await asyncio.to_thread(self.clips.remove, names)
+        await self.check_repairs()
 
     def _watch(self, key: Key, seconds: float) -> None:
         """Ask a node to publish its spectra for some seconds."""
         payload = {"id": f"watch-{utc_text(time.time())}", "seconds": seconds}
         self._publish(Identity(*key).topic("cmd/watch"), json.dumps(payload).encode())
-
-
-FRESH: Row = {"acknowledged": None, "acknowledged_by": None, "verdict": None, "verdict_by": None, "verdict_at": None,
-         "material": "", "note": "", "clips": []}  # fmt: skip
-"""values of a new event that people have not edited yet"""
 
 
 async def _every(seconds: float, work: Callable[[], Coroutine[Any, Any, None]]) -> None:

@@ -18,3 +18,9 @@ Row = dict[str, Any]
 def public(row: Mapping[Any, Any]) -> Row:
     """Return a stored event in the form for the page."""
     return {name: value for name, value in row.items() if name != NIGHT} | {"faults": json.loads(row["faults"])}
+
+
+def fresh(row: Mapping[Any, Any]) -> Row:
+    """Return a new event in the form for the page: people have not edited it yet."""
+    edited = dict.fromkeys(("acknowledged", "acknowledged_by", "verdict", "verdict_by", "verdict_at"))
+    return public(row) | edited | {"material": "", "note": "", "clips": []}

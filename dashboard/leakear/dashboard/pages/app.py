@@ -13,6 +13,7 @@ from starlette.types import Scope
 
 from leakear.dashboard.pages.access import Access
 from leakear.dashboard.pages.api import Api
+from leakear.dashboard.pages.cases import CasePages
 from leakear.dashboard.pages.gate import Gate
 from leakear.dashboard.pages.handlers import ChangeLimits
 from leakear.dashboard.pages.live import Live
@@ -46,8 +47,9 @@ def build(service: Service) -> Starlette:
         Route("/favicon.ico", lambda _request: FileResponse(STATIC / "icon.svg", media_type="image/svg+xml")),
         *Login(service.users, access).routes(),
         *Api(service, limits).routes(),
+        *CasePages(service, limits).routes(),
         WebSocketRoute("/live", Live(service).serve),
-        *(Route(path, page) for path in ("/", "/alerts", "/login", "/node/{site}/{node}")),
+        *(Route(path, page) for path in ("/", "/alerts", "/cases", "/cases/{id}", "/login", "/node/{site}/{node}")),
     ]
     gate = Middleware(Gate, access=access, options=options)
     return Starlette(routes=routes, middleware=[gate])
