@@ -230,7 +230,7 @@ def test_nights_after_a_repair(before: Any, during: Any, after: Any, result: str
         ("visit", {"outcome": "found", "latitude": 91, "longitude": 1}, "latitude must be a number from -90 to 90"),
         ("visit", {"outcome": "found", "photo": "!"}, "photo must be base64"),
         ("visit", {"outcome": "found", "photo": base64.b64encode(b"GIF89a").decode()}, "must be a JPEG or PNG"),
-        ("visit", {"outcome": "found", "photo": base64.b64encode(PNG + bytes(LARGEST_PHOTO)).decode()}, "at most 4 MiB"),
+        ("visit", {"outcome": "found", "photo": base64.b64encode(PNG + bytes(LARGEST_PHOTO)).decode()}, "most 4 MiB"),
         ("visit", {"outcome": "found", "at": 4e9}, "lies in the future"),
         ("repair", {"flow_low": 2, "flow_high": 1}, "flow_low is above flow_high"),
         ("repair", {"at": 5}, "before the leak was suspected"),
