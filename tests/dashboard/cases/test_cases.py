@@ -201,6 +201,21 @@ def test_the_nights_after_a_repair_decide(
     assert cases.check_repairs() == []
 
 
+def test_a_case_is_suspected_since_the_nights_rise(history: History, cases: Cases) -> None:
+    first = datetime.now(UTC).date() - timedelta(days=40)
+    levels = [-60.0 + n % 3 + (9.0 if n >= 30 else 0.0) for n in range(40)]
+    history.record(
+        [event_row(night_event(first + timedelta(days=n), level, n), time.time()) for n, level in enumerate(levels)]
+    )
+    history.record([event_row(leak(time.time(), 50), time.time())])
+    (case,) = cases.page()
+    since = datetime.fromtimestamp(case["since"], UTC).date()
+    assert since == first + timedelta(days=30)
+    assert case["certainty"].startswith(
+        "6.1 dB over the background in 2 of 3 nights; the nights rise since " + since.isoformat()
+    )
+
+
 BEFORE, DURING = np.array([10.0, 11, 10, 12, 11, 10, 11, 12, 10]), np.array([20.0, 21, 20])
 
 

@@ -15,6 +15,7 @@ from leakear.dashboard.cases.changes import BY_HAND, REPAIRED, Change, change
 from leakear.dashboard.cases.figures import figures, water_lost
 from leakear.dashboard.fleet import Key
 from leakear.dashboard.history.case_tables import case_changes, case_photos, cases
+from leakear.dashboard.history.nights import rising_since
 from leakear.dashboard.history.rows import Row
 from leakear.dashboard.history.tables import events, nights
 from leakear.dashboard.nights.repair_check import HELD, NOISE_STAYS, check_repair
@@ -61,7 +62,8 @@ class Cases:
     def _note_leak(self, connection: Connection, row: Row) -> None:
         going = self._going(connection, (row["site"], row["node"]))
         if going is None:
-            case = _new((row["site"], row["node"]), ITSELF, row["received"], row["happened"], row["id"], row["reason"])
+            since, why = self._with_nights(connection, (row["site"], row["node"]), row["happened"], row["reason"])
+            case = _new((row["site"], row["node"]), ITSELF, row["received"], since, row["id"], why)
             self._insert(connection, case, request=row["id"], note=row["reason"])
             return
         what = "reopen" if going["status"] == REPAIRED else "note"
@@ -75,7 +77,8 @@ class Cases:
             with self.engine.begin() as connection:
                 going = self._going(connection, key)
                 if going is None:
-                    since, certainty = self._suspicion(connection, event_id, now)
+                    since, why = self._suspicion(connection, event_id, now)
+                    since, certainty = self._with_nights(connection, key, since, why)
                     case = _new(key, who, now, since, event_id, certainty)
                     self._insert(connection, case, request=request, note=note)
                     going = case
@@ -87,6 +90,14 @@ class Cases:
         found = self.get(str(going["id"]))
         assert found is not None
         return found
+
+    @staticmethod
+    def _with_nights(connection: Connection, key: Key, since: float, why: str) -> tuple[float, str]:
+        """Add what the nights know: a leak may have begun days before it was noticed."""
+        rising = rising_since(connection, key)
+        if rising is None:
+            return since, why
+        return min(since, rising[0]), f"{why}; {rising[1]}" if why else rising[1]
 
     @staticmethod
     def _suspicion(connection: Connection, event_id: str | None, now: float) -> tuple[float, str]:
