@@ -22,6 +22,7 @@ from leakear.dashboard.cases.store import Cases
 from leakear.dashboard.clips import Clips
 from leakear.dashboard.fleet import Fleet, Key, Node
 from leakear.dashboard.history import History, Row, event_row, presence_row
+from leakear.dashboard.history.ingest import ends_alarm
 from leakear.dashboard.history.rows import NIGHT, fresh
 from leakear.dashboard.hub import Hub, Page
 from leakear.dashboard.notifications import Notifications
@@ -231,10 +232,10 @@ class Service:
             self.hub.broadcast({"t": "case", "case": case})
 
     def _addresses(self, row: Row) -> list[str]:
-        """Return the addresses for an event: all for an alert, none when its node is muted."""
+        """Return the addresses for an event: all for an alert and its end, none when its node is muted."""
         node = self.fleet.get((row["site"], row["node"]))
         muted = (node.muted_until or 0.0) if node else 0.0
-        return self.notifier.addresses if row["alert"] and muted < row["received"] else []
+        return self.notifier.addresses if (row["alert"] or ends_alarm(row)) and muted < row["received"] else []
 
     def _note_sequence(self, batch: list[tuple[Row, Incoming | None]], new: list[Row]) -> list[Node]:
         """Update gaps in `seq`. A repeated event counts only when its number was not saved because of a crash."""

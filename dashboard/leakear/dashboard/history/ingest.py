@@ -13,7 +13,7 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 
 from leakear.dashboard.fleet import Node
 from leakear.dashboard.history.nights import night_row
-from leakear.dashboard.history.rows import ALARMS, LOST, NIGHT, Row
+from leakear.dashboard.history.rows import ALARMS, BACK, LOST, NIGHT, Row
 from leakear.dashboard.history.tables import events, nights, notices, set_aside
 from leakear.edge.messages.reports import Event, parse_utc, uuid7
 
@@ -129,6 +129,13 @@ def is_alert(event: Event) -> bool:
     """Whether a person should acknowledge it: the node enters a state in ALARMS, or has dropped events."""
     entered = event.to_state in ALARMS and event.to_state != event.from_state
     return (event.kind == "state" and entered) or event.kind == "dropped"
+
+
+def ends_alarm(row: Row) -> bool:
+    """Whether a stored event ends what somebody was alerted of: the node is OK again, or heard again."""
+    if row["kind"] == BACK:
+        return True
+    return row["kind"] == "state" and row["from_state"] in ALARMS and row["to_state"] == "OK"
 
 
 def presence_row(node: Node, kind: str, reason: str, now: float) -> Row:
