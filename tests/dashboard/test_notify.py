@@ -110,8 +110,12 @@ def test_an_alert_is_sent_once_by_mail_and_by_webhook(broker: Any, tmp_path: Pat
         until(lambda: hook.got and box.letters, "both notifications")
         node.turn("SENSOR_FAULT", reason="no_frames")
         until(lambda: len(hook.got) == len(box.letters) == 2, "both of the next alert")
+        node.turn("OK", reason="Repaired.")
+        until(lambda: len(hook.got) == len(box.letters) == 3, "the end of the alert")
     assert hook.got[0]["title"] == "leakear: Vazamento: site-a / node-1", "a warning wakes nobody"
-    assert hook.told() == ["em 95% dos últimos 30 min", "não chega som"]
+    assert hook.told() == ["em 95% dos últimos 30 min", "não chega som", "Repaired."]
+    assert [notice["type"] for notice in hook.got] == ["failure", "warning", "success"]
+    assert hook.got[2]["title"] == "leakear: Tudo bem de novo: site-a / node-1"
     letter = box.letters[0]
     assert (letter["subject"], letter["to"]) == ("leakear: Vazamento: site-a / node-1", "ana@site.example")
     text = letter.get_body(("plain",)).get_content()  # type: ignore[attr-defined]

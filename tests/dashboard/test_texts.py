@@ -3,6 +3,7 @@
 import ast
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 import leakear.edge
 from leakear.dashboard import i18n
 from leakear.dashboard.history import event_row
-from leakear.dashboard.wording import wording
+from leakear.dashboard.wording import severity, wording
 from leakear.edge.health.monitor import FAULTS
 from leakear.edge.messages.reports import STATES, Event, ModelRef, utc_text, uuid7
 
@@ -148,10 +149,17 @@ def test_a_notification_has_site_state_and_address_in_the_language_of_choice() -
     event = Event(
         id=uuid7(), seq=1, site="centro", node="poço-1".replace("ç", "c"), kind="state", from_state="OK",
         to_state="LEAK", reason="Water runs.", window_start=utc_text(0), window_end=utc_text(10), score=0.97,
-        level_dbfs=-40.0, model=ModelRef(id="m", sha256="0" * 64),
+        level_dbfs=-40.0, on_fraction=0.95, model=ModelRef(id="m", sha256="0" * 64),
     )  # fmt: skip
     title, body = wording(event_row(event, 0.0), "https://leaks.example/", "pt-BR")
     assert title == "leakear: Vazamento: centro / poco-1"
     assert body.splitlines() == [
-        "Water runs.", "Pontuação 0.97", "Nível -40.0 dBFS", "https://leaks.example/node/centro/poco-1"
+        "Water runs.", "Certeza: soa como vazamento em 95% das últimas janelas, pontuação 0.97", "Nível -40.0 dBFS",
+        i18n.texts("pt-BR")["alert.do.LEAK"], "Desde 1970-01-01 00:00 UTC", "https://leaks.example/node/centro/poco-1",
+        "https://leaks.example/cases",
     ]  # fmt: skip
+    over = event_row(replace(event, from_state="LEAK", to_state="OK", reason="quiet for 10 min"), 0.0)
+    title, body = wording(over, None, "en")
+    assert title == "leakear: All clear: centro / poco-1"
+    assert body.splitlines() == ["quiet for 10 min", "It was: Leak.", "Since 1970-01-01 00:00 UTC"]
+    assert [severity(rows) for rows in ([over], [event_row(event, 0.0), over])] == ["success", "failure"]

@@ -10,7 +10,7 @@ from typing import Any
 
 from leakear.dashboard import admission
 from leakear.dashboard.admission import Admission, Candidate
-from leakear.dashboard.ring import Ring, Sums
+from leakear.dashboard.ring import SLOT_S, SLOTS, Ring, Sums
 from leakear.dashboard.sequence import Sequence
 from leakear.edge.messages.reports import Availability, Event, Identity, State, Telemetry, parse_utc
 
@@ -90,6 +90,12 @@ class Node:
         report = self.report.to_dict() if self.report else None
         telemetry = self.telemetry.to_dict() if self.telemetry else None
         return {"report": report, "telemetry": telemetry, "gaps": self.sequence.gaps, "last_seq": self.sequence.last}
+
+    def recent(self, now: float) -> dict[str, Any]:
+        """Return the last hour, in the slots of the ring."""
+        score, level, floor = self.ring.last(SLOTS, now)
+        start = (int(now // SLOT_S) - SLOTS + 1) * SLOT_S
+        return {"start": start, "seconds": SLOT_S, "score": score, "level": level, "floor": floor}
 
 
 def learning(report: State | None) -> dict[str, Any] | None:

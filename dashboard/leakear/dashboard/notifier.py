@@ -5,6 +5,7 @@ import hashlib
 import logging
 import time
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import apprise
@@ -14,7 +15,7 @@ from leakear.dashboard.accounts.throttle import Budgets
 from leakear.dashboard.history import Row
 from leakear.dashboard.notifications import Notifications
 from leakear.dashboard.text_file import read_text
-from leakear.dashboard.wording import wording, wording_of_many
+from leakear.dashboard.wording import severity, wording, wording_of_many
 from leakear.edge.errors import ConfigError
 
 log = logging.getLogger(__name__)
@@ -125,7 +126,9 @@ class Notifier:
         else:
             title, body = wording(rows[0], self._public_url, self._language)
         ids = [row["id"] for row in rows]
-        if await asyncio.to_thread(address.sender.notify, body, title, body_format=apprise.NotifyFormat.TEXT):
+        kind = apprise.NotifyType(severity(rows))
+        send = partial(address.sender.notify, notify_type=kind, body_format=apprise.NotifyFormat.TEXT)
+        if await asyncio.to_thread(send, body, title):
             address.pause = 0.0
             for cause in {_cause(row) for row in rows}:
                 address.budgets.take(cause, time.monotonic())

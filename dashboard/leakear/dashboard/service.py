@@ -17,17 +17,18 @@ from leakear.dashboard.broker.connection import BrokerOptions
 from leakear.dashboard.broker.inbox import Read, Unread, read
 from leakear.dashboard.broker.resend import Resend
 from leakear.dashboard.broker.subscriber import Incoming, Subscriber, waker
+from leakear.dashboard.cases.store import Cases
 from leakear.dashboard.clearing import Clearing
 from leakear.dashboard.clips import Clips
 from leakear.dashboard.deploy.rollouts import Rollouts
 from leakear.dashboard.fleet import Fleet, Key, Node
-from leakear.dashboard.history import History, Row, event_row, presence_row, public
-from leakear.dashboard.history.rows import FRESH, NIGHT
+from leakear.dashboard.history import History, Row, event_row, presence_row
+from leakear.dashboard.history.ingest import ends_alarm
+from leakear.dashboard.history.rows import NIGHT, fresh
 from leakear.dashboard.hub import Hub, Page
 from leakear.dashboard.notifications import Notifications
 from leakear.dashboard.notifier import Notifier
 from leakear.dashboard.options import ServeOptions
-from leakear.dashboard.ring import SLOT_S, SLOTS
 from leakear.dashboard.samples import Samples
 from leakear.dashboard.silent_nodes import SilentNodes
 from leakear.dashboard.watches import Watches, asker
@@ -58,6 +59,8 @@ class Service:
         self.history = History(engine)
         self.samples = Samples(engine)
         self.alerts = Alerts(engine, self.history)
+        self.cases = Cases(engine)
+        self.history.also = self.cases.on_event
         self.clips = Clips(engine, options.clips_folder, options.clips_mib << 20)
         self.users = Users(engine)
         self.start_token = self.history.start_token()
@@ -112,15 +115,6 @@ class Service:
     def join(self, page: Page) -> None:
         """Add a page that has just been opened."""
         self.hub.join(page, time.time())
-
-    def recent(self, key: Key, now: float) -> dict[str, Any] | None:
-        """Last hour of a node, in the slots of its ring."""
-        node = self.fleet.get(key)
-        if node is None:
-            return None
-        score, level, floor = node.ring.last(SLOTS, now)
-        start = (int(now // SLOT_S) - SLOTS + 1) * SLOT_S
-        return {"start": start, "seconds": SLOT_S, "score": score, "level": level, "floor": floor}
 
     async def forget(self, key: Key, who: str) -> bool | None:
         """Take a node out of service: it leaves the fleet until it sends anew; its events stay.
@@ -213,7 +207,7 @@ class Service:
         batch, self._unsaved = self._unsaved, []
         try:
             new = await self._in_storing(self.history.record, [row for row, _ in batch], self._addresses)
-            self._announce(new)
+            await self._announce(new)
             await self._in_storing(self.history.save_nodes, self._note_sequence(batch, new), now)
             self._trouble = None
         except SQLAlchemyError as error:
@@ -226,21 +220,29 @@ class Service:
     async def _in_storing(self, work: Callable[..., T], *arguments: object) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._storing, work, *arguments)
 
-    def _announce(self, new: list[Row]) -> None:
+    async def _announce(self, new: list[Row]) -> None:
         """Send new events to pages and notifier as soon as they are stored, before anyone can change them."""
         nights = [row for row in new if row["kind"] == NIGHT]
-        others = [public(row) | FRESH for row in new if row["kind"] != NIGHT]
+        others = [fresh(row) for row in new if row["kind"] != NIGHT]
         if nights:
             self.hub.broadcast({"t": "nights", "nodes": [[row["site"], row["node"]] for row in nights]})
+            await self.check_repairs()
         if others:
             self.hub.broadcast({"t": "events", "rows": others})
+            if any(row["to_state"] == "LEAK" for row in others):
+                self.hub.broadcast({"t": "case", "case": None})  # one was opened or changed
             self.notifier.wake()
 
+    async def check_repairs(self) -> None:
+        """Let the nights decide which repairs held; tell the pages."""
+        for case in await self._in_storing(self.cases.check_repairs):
+            self.hub.broadcast({"t": "case", "case": case})
+
     def _addresses(self, row: Row) -> list[str]:
-        """Return the addresses for an event: all for an alert, none when its node is muted."""
+        """Return the addresses for an event: all for an alert and its end, none when its node is muted."""
         node = self.fleet.get((row["site"], row["node"]))
         muted = (node.muted_until or 0.0) if node else 0.0
-        return self.notifier.addresses if row["alert"] and muted < row["received"] else []
+        return self.notifier.addresses if (row["alert"] or ends_alarm(row)) and muted < row["received"] else []
 
     def _note_sequence(self, batch: list[tuple[Row, Incoming | None]], new: list[Row]) -> list[Node]:
         """Update gaps in `seq`. A repeated event counts only when its number was not saved because of a crash."""
@@ -284,6 +286,7 @@ class Service:
         await asyncio.to_thread(self.samples.sweep, now, options.keep_minutes, options.keep_hours)
         names = await asyncio.to_thread(self.history.sweep, now, options.keep_events)
         await asyncio.to_thread(self.clips.remove, names)
+        await self.check_repairs()
 
 
 async def _every(seconds: float, work: Callable[[], Coroutine[Any, Any, None]]) -> None:

@@ -13,7 +13,7 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 
 from leakear.dashboard.fleet import Node
 from leakear.dashboard.history.nights import night_row
-from leakear.dashboard.history.rows import ALARMS, LOST, NIGHT, Row
+from leakear.dashboard.history.rows import ALARMS, BACK, LOST, NIGHT, Row
 from leakear.dashboard.history.tables import events, nights, notices, set_aside
 from leakear.edge.messages.reports import Event, parse_utc, uuid7
 
@@ -22,6 +22,8 @@ KEPT_ASIDE = 1000
 """refused rows kept for a person to look at; beyond it the oldest are deleted"""
 Addresses = Callable[[Row], Sequence[str]]
 """addresses to notify of an event"""
+Also = Callable[[Connection, Row], None]
+"""what else is done in the transaction that stores a new event"""
 
 
 @dataclass(frozen=True)
@@ -34,27 +36,27 @@ class Stored:
     """those that the database refused, each with the reason; they are in the table `set_aside`"""
 
 
-def store(engine: Engine, rows: Sequence[Row], addresses: Addresses) -> Stored:
+def store(engine: Engine, rows: Sequence[Row], addresses: Addresses, also: Also = lambda *_: None) -> Stored:
     """Store events and the notifications of the new ones; when this returns they are on the disk.
 
     Raises SQLAlchemyError when the database does not work at all: then nothing of the failing part is stored.
     """
     try:
         with engine.begin() as connection:
-            return Stored([row for row in rows if _insert(connection, row, addresses)], [])
+            return Stored([row for row in rows if _insert(connection, row, addresses, also)], [])
     except Exception as error:
         if not _is_refusal(error):
             raise
-    return _one_by_one(engine, rows, addresses)
+    return _one_by_one(engine, rows, addresses, also)
 
 
-def _one_by_one(engine: Engine, rows: Sequence[Row], addresses: Addresses) -> Stored:
+def _one_by_one(engine: Engine, rows: Sequence[Row], addresses: Addresses, also: Also) -> Stored:
     """Store each event in a transaction of its own; set aside those that the database refuses."""
     stored = Stored([], [])
     for row in rows:
         try:
             with engine.begin() as connection:
-                if _insert(connection, row, addresses):
+                if _insert(connection, row, addresses, also):
                     stored.new.append(row)
         except Exception as error:
             if not _is_refusal(error):
@@ -83,7 +85,7 @@ def _put_aside(engine: Engine, row: Row, reason: str) -> None:
         connection.execute(delete(set_aside).where(set_aside.c.id <= newest - KEPT_ASIDE))
 
 
-def _insert(connection: Connection, row: Row, addresses: Addresses) -> bool:
+def _insert(connection: Connection, row: Row, addresses: Addresses, also: Also) -> bool:
     """Insert an event with its notifications; False when it is stored already."""
     values = {name: value for name, value in row.items() if name != NIGHT}
     statement = insert_new(connection.engine, events).values(**values).on_conflict_do_nothing()
@@ -94,6 +96,7 @@ def _insert(connection: Connection, row: Row, addresses: Addresses) -> bool:
     pending = [{"event_id": row["id"], "way": address, "tries": 0} for address in addresses(row)]
     if pending:
         connection.execute(insert(notices), pending)
+    also(connection, row)
     return True
 
 
@@ -126,6 +129,13 @@ def is_alert(event: Event) -> bool:
     """Whether a person should acknowledge it: the node enters a state in ALARMS, or has dropped events."""
     entered = event.to_state in ALARMS and event.to_state != event.from_state
     return (event.kind == "state" and entered) or event.kind == "dropped"
+
+
+def ends_alarm(row: Row) -> bool:
+    """Whether a stored event ends what somebody was alerted of: the node is OK again, or heard again."""
+    if row["kind"] == BACK:
+        return True
+    return row["kind"] == "state" and row["from_state"] in ALARMS and row["to_state"] == "OK"
 
 
 def presence_row(node: Node, kind: str, reason: str, now: float) -> Row:

@@ -5,12 +5,12 @@ from datetime import date
 from typing import Any
 
 import numpy as np
-from sqlalchemy import Engine, delete, select
+from sqlalchemy import Connection, Engine, delete, select
 
 from leakear.dashboard.fleet import Key
 from leakear.dashboard.history.rows import NIGHT, Row
 from leakear.dashboard.history.tables import events, nights
-from leakear.dashboard.nights.rises import Outlook, Rise, outlooks
+from leakear.dashboard.nights.rises import Rise, outlooks
 from leakear.edge.messages.reports import Event
 
 MOST = 3 * 366
@@ -60,7 +60,7 @@ class Nights:
         }
 
     @staticmethod
-    def _alarms(connection: Any, key: Key, since: float) -> list[Row]:
+    def _alarms(connection: Connection, key: Key, since: float) -> list[Row]:
         """Return when the node entered WARNING or LEAK."""
         entered = (
             events.c.site == key[0], events.c.node == key[1], events.c.happened >= since, events.c.kind == "state",
@@ -69,21 +69,24 @@ class Nights:
         found = select(events.c.happened, events.c.to_state.label("state")).where(*entered)
         return [dict(row) for row in connection.execute(found.order_by(events.c.happened)).mappings()]
 
-    def outlook(self, key: Key, after_day: int | None = None) -> tuple[Outlook, list[int]]:
-        """Judge all nights of a node, or those after a day (ordinal); return it with the days of its nights."""
-        mine = [nights.c.site == key[0], nights.c.node == key[1], nights.c.level.is_not(None)]
-        if after_day is not None:
-            mine.append(nights.c.day > after_day)
-        found = select(nights.c.day, nights.c.level).where(*mine).order_by(nights.c.day.desc()).limit(MOST)
-        with self._engine.connect() as connection:
-            rows = connection.execute(found).all()[::-1]
-        levels = np.array([[row.level for row in rows]], np.float64).reshape(1, -1)
-        return outlooks(levels)[0], [row.day for row in rows]
-
     def sweep(self, before: float) -> None:
         """Delete nights that ended before a POSIX second."""
         with self._engine.begin() as connection:
             connection.execute(delete(nights).where(nights.c.last < before))
+
+
+def rising_since(connection: Connection, key: Key) -> tuple[float, str] | None:
+    """Return since when the nights of a node rise (POSIX seconds) and how sure that is; None: they do not."""
+    mine = (nights.c.site == key[0], nights.c.node == key[1], nights.c.level.is_not(None))
+    found = select(nights.c.first, nights.c.day, nights.c.level).where(*mine).order_by(nights.c.day.desc()).limit(MOST)
+    rows = connection.execute(found).all()[::-1]
+    rise = outlooks(np.array([[row.level for row in rows]], np.float64).reshape(1, -1))[0].now
+    if rise is None:
+        return None
+    since = date.fromordinal(rows[rise.since].day)
+    return float(rows[rise.since].first), (
+        f"the nights rise since {since}, which happens without a leak {rise.false_per_year:.3g} times a node-year"
+    )
 
 
 def _public(row: Row) -> Row:

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Engine, delete, func, insert, select, update
 
 from leakear.dashboard.admission import NEW_S, is_known
 from leakear.dashboard.fleet import Fleet, Key, Node
-from leakear.dashboard.history.ingest import Addresses, insert_new, store
+from leakear.dashboard.history.ingest import Addresses, Also, insert_new, store
 from leakear.dashboard.history.nights import Nights
 from leakear.dashboard.history.rows import BACK, LOST, NIGHT, Row, public
 from leakear.dashboard.history.tables import about, actions, clips, events, forgotten, nodes, notices, sessions
@@ -25,6 +25,8 @@ class History:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self.nights = Nights(engine)
+        self.also: Also = lambda *_: None
+        """what else is done in the transaction that stores a new event"""
         self.refused = 0
         """events that the database refused since the start"""
 
@@ -51,7 +53,7 @@ class History:
         `addresses`: the addresses to notify of an event. They are stored in the same transaction, so that none is lost.
         An event that the database refuses is counted in `refused` and kept in the table `set_aside`.
         """
-        stored = store(self.engine, rows, addresses)
+        stored = store(self.engine, rows, addresses, self.also)
         self.refused += len(stored.refused)
         return stored.new
 

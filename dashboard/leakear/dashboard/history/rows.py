@@ -13,11 +13,14 @@ NIGHT = "night"
 """kind of the event that carries a night; in a row, the night itself"""
 
 Row = dict[str, Any]
-FRESH: Row = {"acknowledged": None, "acknowledged_by": None, "verdict": None, "verdict_by": None, "verdict_at": None,
-         "material": "", "note": "", "clips": []}  # fmt: skip
-"""values of a new event that people have not edited yet"""
 
 
 def public(row: Mapping[Any, Any]) -> Row:
     """Return a stored event in the form for the page."""
     return {name: value for name, value in row.items() if name != NIGHT} | {"faults": json.loads(row["faults"])}
+
+
+def fresh(row: Mapping[Any, Any]) -> Row:
+    """Return a new event in the form for the page: people have not edited it yet."""
+    edited = dict.fromkeys(("acknowledged", "acknowledged_by", "verdict", "verdict_by", "verdict_at"))
+    return public(row) | edited | {"material": "", "note": "", "clips": []}

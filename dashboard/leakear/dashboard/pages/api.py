@@ -60,7 +60,8 @@ class Api:
         series = await asyncio.to_thread(self._service.samples.series, key, since, now)
         events = await asyncio.to_thread(self._service.history.node_events, key, since)
         before = await asyncio.to_thread(self._service.history.state_before, key, since)
-        recent = self._service.recent(key, now)
+        node = self._service.fleet.get(key)
+        recent = node.recent(now) if node else None
         return JSONResponse(
             {"since": since, "now": now, "series": series, "events": events, "before": before, "recent": recent}
         )
@@ -70,7 +71,8 @@ class Api:
         days = min(max(number_of(request.query_params.get("days", "90")), 1.0), LONGEST_S / 86400)
         since = time.time() - days * 86400
         found = await asyncio.to_thread(self._service.history.nights.of_node, key_of(request), since)
-        return JSONResponse({"since": since, "now": time.time(), **found})
+        repairs = await asyncio.to_thread(self._service.cases.repairs, key_of(request), since)
+        return JSONResponse({"since": since, "now": time.time(), "repairs": repairs, **found})
 
     async def command(self, request: Request) -> Response:
         """Send a command and return the node's answer."""

@@ -13,6 +13,7 @@ from starlette.types import Scope
 
 from leakear.dashboard.pages.access import Access
 from leakear.dashboard.pages.api import Api
+from leakear.dashboard.pages.cases import CasePages
 from leakear.dashboard.pages.deploy import Deploy
 from leakear.dashboard.pages.gate import Gate
 from leakear.dashboard.pages.handlers import ChangeLimits
@@ -21,6 +22,8 @@ from leakear.dashboard.pages.login import Login
 from leakear.dashboard.service import Service
 
 STATIC = Path(str(files("leakear.dashboard").joinpath("static")))
+PAGES = ("/", "/alerts", "/cases", "/cases/{id}", "/deploy", "/login", "/node/{site}/{node}")
+"""addresses that all get the one page, which shows what its address says"""
 
 
 class Assets(StaticFiles):
@@ -47,9 +50,13 @@ def build(service: Service) -> Starlette:
         Route("/favicon.ico", lambda _request: FileResponse(STATIC / "icon.svg", media_type="image/svg+xml")),
         *Login(service.users, access).routes(),
         *Api(service, limits).routes(),
+        *CasePages(service, limits).routes(),
         *Deploy(service, limits).routes(),
         WebSocketRoute("/live", Live(service).serve),
-        *(Route(path, page) for path in ("/", "/alerts", "/deploy", "/login", "/node/{site}/{node}")),
+        *(
+            Route(path, page)
+            for path in ("/", "/alerts", "/cases", "/cases/{id}", "/deploy", "/login", "/node/{site}/{node}")
+        ),
     ]
     gate = Middleware(Gate, access=access, options=options)
     return Starlette(routes=routes, middleware=[gate])

@@ -7,6 +7,8 @@ import { nodePage } from "./node.js";
 import { alertsPage, counter } from "./alerts.js";
 import { deployPage } from "./deploy.js";
 import { bell, toasts } from "./alarm.js";
+import { casesPage } from "../cases/cases.js";
+import { casePage } from "../cases/case.js";
 
 const app = document.getElementById("app");
 let current = null;
@@ -51,7 +53,7 @@ function header() {
   on("line", draw);
   queueMicrotask(draw);
   const link = (path, key, extra) => h("a", { href: path, onclick: (e) => { e.preventDefault(); go(path); } }, t(key), extra);
-  links = [link("/", "fleet"), link("/alerts", "alerts", counter()), link("/deploy", "deploy")];
+  links = [link("/", "fleet"), link("/alerts", "alerts", counter()), link("/cases", "cases"), link("/deploy", "deploy")];
   const leave = h("button.icon", { title: t("logout"), onclick: async () => { await post("/api/logout"); location.assign("/login"); } }, icon(ICONS.out), h("span.hidden-text", null, t("logout")));
   return h("header.top", null,
     h("a.brand", { href: "/", onclick: (e) => { e.preventDefault(); go("/"); } }, h("img", { src: "/static/icon.svg", alt: "" }), "leakear"),
@@ -70,12 +72,13 @@ function show() {
   if (first === "node") current = nodePage(go, site, name);
   else if (first === "alerts") current = alertsPage(go);
   else if (first === "deploy") current = deployPage(go);
+  else if (first === "cases") current = site ? casePage(go, site) : casesPage(go);
   else current = fleetPage(go);
   document.title = `${current.title} – leakear`;
   app.querySelector("main")?.remove();
   app.append(current.element);
   links.forEach((link) => {
-    const here = link.getAttribute("href") === (first === "alerts" || first === "deploy" ? `/${first}` : "/");
+    const here = link.getAttribute("href") === (["alerts", "cases", "deploy"].includes(first) ? `/${first}` : "/");
     here ? link.setAttribute("aria-current", "page") : link.removeAttribute("aria-current");
   });
 }

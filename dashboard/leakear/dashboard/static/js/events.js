@@ -4,6 +4,7 @@ import { level, number, sentence, t, timeElement } from "./i18n.js";
 import { me } from "./store.js";
 import { badge, look, subject, word } from "./states.js";
 import { clipPlayer } from "./spectrum.js";
+import { opener } from "../cases/cases.js";
 
 const VERDICTS = ["leak", "false-alarm", "unknown"];
 /** Only these can turn out to be a leak or none. */
@@ -58,7 +59,7 @@ function draw(element, state, go, compact) {
       h("span.when", null, row.clock_synced ? null : h("span", { title: t("clock.wrong") }, "≈ "), timeElement(row.happened))),
     h("div.reason", null, sentence(row.reason)), meta(row),
     row.note ? h("div.note", null, `“${row.note}”`) : null,
-    actions(state, again),
+    actions(state, again, go),
     state.trouble ? h("div.answer.bad", { role: "alert" }, state.trouble) : null,
     state.listening ? state.player : null, state.form,
   ].filter(Boolean));
@@ -92,7 +93,7 @@ function verdict(row) {
   return h("span.badge", { "data-look": names[row.verdict], title: `${row.verdict_by}` }, t(`verdict.${row.verdict}`));
 }
 
-function actions(state, again) {
+function actions(state, again, go) {
   const { row } = state;
   const buttons = [];
   if (row.alert && !row.acknowledged && me.operates) {
@@ -106,6 +107,7 @@ function actions(state, again) {
   if (me.operates && row.kind === "state" && JUDGED.includes(row.to_state)) {
     buttons.push(h("button.judge", { "aria-expanded": String(state.form !== null), onclick: () => { state.form = state.form ? null : form(state, again); again(); } }, t(row.verdict ? "verdict.change" : "verdict.give")));
   }
+  if (row.kind === "state" && JUDGED.includes(row.to_state)) buttons.push(opener(row.site, row.node, go, row.id));
   if (row.acknowledged) buttons.push(h("span.seen", null, t("seen.by", { who: row.acknowledged_by }), " · ", timeElement(row.acknowledged)));
   return buttons.length ? h("div.actions", null, buttons) : null;
 }

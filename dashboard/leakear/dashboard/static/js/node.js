@@ -8,6 +8,7 @@ import { Waterfall } from "./spectrum.js";
 import { entry, moment } from "./events.js";
 import { commands, notALeak } from "./commands.js";
 import { nightsPanel } from "../nights/nights.js";
+import { opener } from "../cases/cases.js";
 
 const RANGES = [["1h", 3600], ["6h", 21600], ["24h", 86400], ["7d", 604800], ["30d", 2592000], ["1y", 31536000]];
 
@@ -51,6 +52,7 @@ class NodeView {
       h("h1", null, this.name, " ", h("span.dim", null, this.site))];
     this.notALeak = notALeak(this.site, this.name);
     this.nights = nightsPanel(this.site, this.name);
+    this.opener = opener(this.site, this.name, go);
     this.scores = new TimeChart({ lines: [{ name: "score", ink: "--score", label: t("score") }], band: ["score", "score_max"], range: [0, 1], format: (v) => number(v, 2), label: t("chart.score") });
     this.levels = new TimeChart({
       lines: [{ name: "level", ink: "--level", label: t("level"), unit: " dBFS" }, { name: "floor", ink: "--floor", label: t("floor"), unit: " dBFS" }],
@@ -156,6 +158,7 @@ class NodeView {
       if (me.operates && (node.state === "WARNING" || node.state === "LEAK")) parts.push(this.notALeak);
       if (node.muted > now()) parts.push(h("span.chip", { title: utc(node.muted) }, t("muted.until", { when: local(node.muted) })));
       if (node.complaint) parts.push(h("span.chip", { title: node.complaint }, t("malformed")));
+      if (this.opener) parts.push(this.opener);
       parts.push(h("span.dim", null, t("seen.ago", { when: ago(node.seen, now()) })));
     }
     fill(this.headline, parts);
