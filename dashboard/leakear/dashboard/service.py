@@ -25,6 +25,7 @@ from leakear.dashboard.hub import Hub, Page
 from leakear.dashboard.notifications import Notifications
 from leakear.dashboard.notifier import Notifier
 from leakear.dashboard.options import ServeOptions
+from leakear.dashboard.pipes.locating import Locating
 from leakear.dashboard.ring import SLOT_S, SLOTS
 from leakear.dashboard.samples import Samples
 from leakear.dashboard.silent_nodes import SilentNodes
@@ -64,6 +65,7 @@ class Service:
         self._subscriber = Subscriber(broker, waker(asyncio.get_running_loop(), self._bell))
         self.commander = Commander(self._publish, self._subscriber.answers)
         self._resend = Resend(self.fleet, self.commander, self.hub.changed)
+        self.locating = Locating(engine, self.history, self.commander, self.fleet, self.hub.broadcast)
         self._watches = Watches(self._watch)
         self._silent_nodes = SilentNodes(options.lost_after, ())
         self._storing = ThreadPoolExecutor(1, "storing")
@@ -81,7 +83,7 @@ class Service:
         self._subscriber.start()
         try:
             async with asyncio.TaskGroup() as group:
-                for job in (self._ingest(), self.notifier.run(), *self._regular()):
+                for job in (self._ingest(), self.notifier.run(), self.locating.run(), *self._regular()):
                     group.create_task(job)
         finally:
             self._subscriber.stop()
@@ -223,6 +225,7 @@ class Service:
         if new:
             self.hub.broadcast({"t": "events", "rows": [public(row) | FRESH for row in new]})
             self.notifier.wake()
+            self.locating.heard(new)
 
     def _addresses(self, row: Row) -> list[str]:
         """Return the addresses for an event: all for an alert, none when its node is muted."""
@@ -272,6 +275,7 @@ class Service:
         await asyncio.to_thread(self.samples.sweep, now, options.keep_minutes, options.keep_hours)
         names = await asyncio.to_thread(self.history.sweep, now, options.keep_events)
         await asyncio.to_thread(self.clips.remove, names)
+        await asyncio.to_thread(self.locating.jobs.locations.sweep, now, options.keep_events)
 
     def _watch(self, key: Key, seconds: float) -> None:
         """Ask a node to publish its spectra for some seconds."""

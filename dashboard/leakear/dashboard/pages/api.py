@@ -143,6 +143,15 @@ class Api:
         done = BackgroundTask(out.close)
         return FileResponse(out.name, media_type="application/zip", filename=name, headers=headers, background=done)
 
+    @staticmethod
+    def reading(path: str, handler: Handler) -> Route:
+        """Return a route of another module that changes nothing."""
+        return _route(path, handler)
+
+    def changing(self, path: str, handler: Handler) -> Route:
+        """Return a route of another module that changes something: for operators, each only so often."""
+        return _route(path, self._changing(handler), "POST")
+
     def _changing(self, handler: Handler) -> Handler:
         """Return a handler that a user may call only so often."""
 

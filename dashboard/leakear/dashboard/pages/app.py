@@ -16,6 +16,7 @@ from leakear.dashboard.pages.api import Api
 from leakear.dashboard.pages.gate import Gate
 from leakear.dashboard.pages.live import Live
 from leakear.dashboard.pages.login import Login
+from leakear.dashboard.pages.pipes import PipesApi
 from leakear.dashboard.service import Service
 
 STATIC = Path(str(files("leakear.dashboard").joinpath("static")))
@@ -36,6 +37,8 @@ def build(service: Service) -> Starlette:
     options = service.options
     access = Access(service.users, options, service.start_token)
 
+    api = Api(service)
+
     async def page(_request: Request) -> Response:
         return FileResponse(STATIC / "index.html", headers={"cache-control": "no-cache"})
 
@@ -43,9 +46,10 @@ def build(service: Service) -> Starlette:
         Mount("/static", Assets(directory=STATIC)),
         Route("/favicon.ico", lambda _request: FileResponse(STATIC / "icon.svg", media_type="image/svg+xml")),
         *Login(service.users, access).routes(),
-        *Api(service).routes(),
+        *api.routes(),
+        *PipesApi(service, api).routes(),
         WebSocketRoute("/live", Live(service).serve),
-        *(Route(path, page) for path in ("/", "/alerts", "/login", "/node/{site}/{node}")),
+        *(Route(path, page) for path in ("/", "/alerts", "/login", "/node/{site}/{node}", "/pipes", "/pipes/{id}")),
     ]
     gate = Middleware(Gate, access=access, options=options)
     return Starlette(routes=routes, middleware=[gate])
