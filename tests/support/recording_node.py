@@ -56,7 +56,11 @@ class RecordingNode(FakeNode):
             self.polls -= 1
             known = known if self.polls >= 0 else self.kept(known)
         if known is None:
-            return [CommandResult(id=request["id"], ok=False, result={}, error=f"There is no recording {request['recording']}: …")]
+            return [
+                CommandResult(
+                    id=request["id"], ok=False, result={}, error=f"There is no recording {request['recording']}: …"
+                )
+            ]
         return self._said(request, known)
 
     def _made(self, request: dict[str, Any]) -> Recording:

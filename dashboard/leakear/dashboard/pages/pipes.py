@@ -53,8 +53,8 @@ class PipesApi:
     async def pipes(self, _request: Request) -> Response:
         """Return all pipes, each with what was located last."""
         rows = await asyncio.to_thread(self._jobs.pipes.all)
-        last = await asyncio.to_thread(lambda: [self._jobs.locations.of_pipe(row["id"], 1) for row in rows])
-        shown = [row | {"last": self._live(found[0]) if found else None} for row, found in zip(rows, last, strict=True)]
+        last = await asyncio.to_thread(self._jobs.locations.latest)
+        shown = [row | {"last": self._live(last[row["id"]]) if row["id"] in last else None} for row in rows]
         return JSONResponse({"pipes": shown, "materials": list(MATERIALS)})
 
     async def add(self, request: Request) -> Response:

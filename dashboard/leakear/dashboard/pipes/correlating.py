@@ -44,9 +44,9 @@ def correlated(folder: Path) -> dict[str, Any]:
     fields = wording.fields(location, notes) | {
         "clock_uncertainty_s": clock.offset_bound, "drift_ppm": clock.drift_ppm,
         "drift_uncertainty_ppm": clock.drift_bound_ppm, "seconds": len(pair.a) / pair.rate,
-        "recorded": [asked["a"], asked["b"]],
     }  # fmt: skip
-    return {"fields": fields, "curves": curves.curves(location), "page": report.page(location, asked["names"])}
+    drawn = curves.curves(location) | {"recorded": [asked["a"], asked["b"]]}
+    return {"fields": fields, "curves": drawn, "page": report.page(location, asked["names"])}
 
 
 class _Clock:

@@ -5,7 +5,7 @@ import json
 import time
 from typing import Any
 
-from sqlalchemy import Engine, delete, insert, or_, select, update
+from sqlalchemy import Engine, and_, delete, func, insert, or_, select, update
 
 from leakear.dashboard.fleet import Key
 from leakear.dashboard.history import Row
@@ -71,6 +71,12 @@ class Locations:
         """Jobs and results of a pipe, the newest first, without curves."""
         mine = select(*_BRIEF).where(locations.c.pipe == pipe)
         return self._rows(mine.order_by(locations.c.asked.desc(), locations.c.id.desc()).limit(limit))
+
+    def latest(self) -> dict[str, Row]:
+        """Return the newest job or result of each pipe."""
+        newest = select(locations.c.pipe, func.max(locations.c.asked).label("at")).group_by(locations.c.pipe).subquery()
+        found = select(*_BRIEF).join(newest, and_(locations.c.pipe == newest.c.pipe, locations.c.asked == newest.c.at))
+        return {row["pipe"]: row for row in self._rows(found)}
 
     def of_events(self, since: float) -> list[Row]:
         """Jobs and results that belong to an alert, asked for since then."""

@@ -6,6 +6,8 @@ import { fleetPage } from "./fleet.js";
 import { nodePage } from "./node.js";
 import { alertsPage, counter } from "./alerts.js";
 import { bell, toasts } from "./alarm.js";
+import { pipesPage } from "./pipes/list.js";
+import { pipePage } from "./pipes/pipe.js";
 
 const app = document.getElementById("app");
 let current = null;
@@ -50,7 +52,7 @@ function header() {
   on("line", draw);
   queueMicrotask(draw);
   const link = (path, key, extra) => h("a", { href: path, onclick: (e) => { e.preventDefault(); go(path); } }, t(key), extra);
-  links = [link("/", "fleet"), link("/alerts", "alerts", counter())];
+  links = [link("/", "fleet"), link("/alerts", "alerts", counter()), link("/pipes", "pipes")];
   const leave = h("button.icon", { title: t("logout"), onclick: async () => { await post("/api/logout"); location.assign("/login"); } }, icon(ICONS.out), h("span.hidden-text", null, t("logout")));
   return h("header.top", null,
     h("a.brand", { href: "/", onclick: (e) => { e.preventDefault(); go("/"); } }, h("img", { src: "/static/icon.svg", alt: "" }), "leakear"),
@@ -68,12 +70,13 @@ function show() {
   current?.close();
   if (first === "node") current = nodePage(go, site, name);
   else if (first === "alerts") current = alertsPage(go);
+  else if (first === "pipes") current = site ? pipePage(go, site) : pipesPage(go);
   else current = fleetPage(go);
   document.title = `${current.title} – leakear`;
   app.querySelector("main")?.remove();
   app.append(current.element);
   links.forEach((link) => {
-    const here = link.getAttribute("href") === (first === "alerts" ? "/alerts" : "/");
+    const here = link.getAttribute("href") === (first === "alerts" || first === "pipes" ? `/${first}` : "/");
     here ? link.setAttribute("aria-current", "page") : link.removeAttribute("aria-current");
   });
 }
