@@ -1,6 +1,6 @@
 """The time of a sample: against a device whose drift and hand-over jitter are known."""
 
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 
 import numpy as np
 import pytest
@@ -45,6 +45,7 @@ def test_drift_and_time_are_found_within_what_is_stated(ppm: float) -> None:
     device.run(300)
     timing = device.clock.timing
     assert timing is not None
+    assert {type(value) for value in (device.clock.time_of(5), *astuple(timing))} == {float}  # they go into messages
     assert abs(device.error_s()) <= timing.uncertainty_s < 0.002
     assert abs(timing.drift_ppm - ppm) <= timing.drift_uncertainty_ppm < 20
 
@@ -96,7 +97,7 @@ def test_lost_samples_begin_a_new_line_that_knows_the_drift() -> None:
     device.clock.lost()
     assert device.clock.timing is None
     assert device.clock.time_of(device.position) is None
-    device.run(15)
+    device.run(20)
     timing = device.clock.timing
     assert timing is not None
     assert abs(device.error_s()) <= timing.uncertainty_s
@@ -120,3 +121,15 @@ def test_nothing_is_stated_too_early_or_of_no_quartz() -> None:
     fast.run(200)
     assert fast.clock.timing is None
     assert fast.clock.time_of(fast.position) is None
+
+
+def test_what_the_newest_seconds_contradict_is_not_stated_as_known() -> None:
+    """A server whose delay was wrong by 25 ms in its first half minute: until that is forgotten, the bound says so."""
+    device = Device(jitter_s=0.0005)
+    device.run(30, wrong_s=-0.025)
+    device.run(12)  # nothing contradicts it before
+    for _ in range(60):
+        device.run(2)
+        timing = device.clock.timing
+        assert timing is None or abs(device.error_s()) <= timing.uncertainty_s
+    assert device.clock.timing is not None

@@ -168,7 +168,7 @@ class Capture:
         self._stream = stream = self._source.open(device, self._options.rate, max(2, channel), ring.deliver)
         self._first = self._first or device
         self._rate_check = RateCheck(stream.rate, trusted=self._rate_check.trusted)
-        self._sample_clock = SampleClock(stream.rate, server=device.server)
+        self._sample_clock = SampleClock(stream.rate, server=not device.card_id)
         self.status.device = device.name
         self.status.native_rate = stream.rate
         self.status.channels = stream.channels

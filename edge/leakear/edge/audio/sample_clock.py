@@ -8,6 +8,7 @@ lie off the line (a busy machine, a server that woke up late) hardly move it. Wh
 earliest hand-over of each second is taken, for a hand-over can only be late.
 """
 
+import math
 from collections import deque
 from dataclasses import dataclass
 
@@ -20,8 +21,10 @@ POINT_S = 1.0
 """s of sound that make one point of the line"""
 POINTS = 300
 """points in use: the line follows temperature within minutes"""
-LEAST_POINTS = 8
-"""points from which the line is used"""
+LEAST_POINTS = 15
+"""points from which the line is used: a server's first seconds may all be wrong alike"""
+RECENT_POINTS = 10
+"""newest points; what they lie off the line together is added to the uncertainty: one of both is wrong"""
 CORRELATED = 5
 """neighbouring points whose errors are alike: so many count as one"""
 LARGEST_DRIFT = 2e-3
@@ -122,8 +125,10 @@ class SampleClock:
         if abs(line.slope) > LARGEST_DRIFT:
             self.timing = None
             return
-        ahead = points[-1, 0] - line.x
-        error_s = 2 * float(np.hypot(line.error_s, line.slope_error * ahead))
+        recent = points[-RECENT_POINTS:]
+        off_s = abs(float(np.median(recent[:, 1] - line.at_s - line.slope * (recent[:, 0] - line.x))))
+        ahead = float(points[-1, 0]) - line.x
+        error_s = off_s + 2 * math.hypot(line.error_s, line.slope_error * ahead)
         self.timing = Timing(
             drift_ppm=(1 / (1 + line.slope) - 1) * 1e6,
             drift_uncertainty_ppm=2e6 * line.slope_error,
@@ -137,16 +142,16 @@ def _fitted(x: NDArray[np.float64], late: NDArray[np.float64], slope: float, slo
     fitted, centre, height, spread, scatter = slope, 0.0, 0.0, 0.0, 0.0
     for _ in range(6):
         total = weights.sum()
-        centre, height = float(weights @ x) / total, float(weights @ late) / total
+        centre, height = float(weights @ x / total), float(weights @ late / total)
         spread = float(weights @ (x - centre) ** 2)
         rest = late - height - fitted * (x - centre)
         middle = float(np.median(rest))
         scatter = max(1.4826 * float(np.median(np.abs(rest - middle))), 1e-6)
         known = CORRELATED * (scatter / slope_error) ** 2
-        fitted = (float(weights @ ((x - centre) * (late - height))) + known * slope) / (spread + known)
+        fitted = float((weights @ ((x - centre) * (late - height)) + known * slope) / (spread + known))
         rest = late - height - fitted * (x - centre)
         rest -= np.median(rest)
         weights = np.clip(1 - (rest / (6 * scatter)) ** 2, 0, None) ** 2 + 1e-9
     independent = max(1.0, float(weights.sum()) / CORRELATED)
-    variance = CORRELATED * scatter**2 / (spread + known)
-    return _Line(centre, height, fitted, float(np.sqrt(variance)), scatter / float(np.sqrt(independent)))
+    slope_error = math.sqrt(CORRELATED / (spread + known)) * scatter
+    return _Line(centre, height, fitted, slope_error, scatter / math.sqrt(independent))

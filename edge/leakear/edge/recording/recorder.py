@@ -144,7 +144,7 @@ class Recorder:
             raise CommandRefused(f"The sensor delivers no sound ({self._fault.name}): {self._fault.message}.")
         if self._capture.timing is None:
             raise CommandRefused(
-                "The sensor has not been heard long enough to know the time of its samples: wait 10 s."
+                "The sensor has not been heard long enough to know the time of its samples: wait 20 s."
             )
         bound = self._clock()
         if bound.bound_s is None:
