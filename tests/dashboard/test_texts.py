@@ -102,6 +102,15 @@ def test_every_translated_sentence_is_still_used_and_keeps_its_values() -> None:
         "broker/commander",
         "broker/answers",
         "broker/connection",
+        "pipes/description",
+        "pipes/store",
+        "pipes/locations",
+        "pipes/recordings",
+        "pipes/jobs",
+        "pipes/worker",
+        "pipes/certainty",
+        "pages/pipes",
+        "locate/refusals",
     ],
 )
 def test_every_visible_sentence_of_the_server_is_translated(name: str) -> None:

@@ -9,9 +9,11 @@ const NUMBERS = [["length", 1, 5000, "m"], ["diameter", 1, 5000, "mm"], ["wall",
 /** A form; `done(pipe)` is called with what was stored. */
 export function pipeForm(pipe, done) {
   const trouble = h("div.answer.bad", { role: "alert", hidden: true });
-  const ends = ["a", "b"].map((end) => nodeChoice(end, pipe ? `${pipe[`site_${end}`]}/${pipe[`node_${end}`]}` : ""));
-  const material = h("select", { name: "material", required: true }, known.materials.map((name) =>
-    h("option", { value: name, selected: pipe?.material === name }, t(`pipe.material.${name}`))));
+  const ends = ["a", "b"].map((end) => {
+    const chosen = pipe ? `${pipe[`site_${end}`]}/${pipe[`node_${end}`]}` : "";
+    return choice(end, chosen, () => nodes(chosen));
+  });
+  const material = choice("material", pipe?.material ?? "", () => known.materials.map((name) => [name, t(`pipe.material.${name}`)]));
   const numbers = NUMBERS.map(([name, min, max, unit]) => h("label", null, `${t(`pipe.${name}`)}, ${unit}`,
     h("input", { type: "number", name, min, max, step: "any", required: name === "length", value: pipe?.[name] ?? "" })));
   const automatic = h("input", { type: "checkbox", name: "automatic", checked: pipe?.automatic ?? true });
@@ -40,8 +42,22 @@ export function pipeForm(pipe, done) {
     h("p.dim", null, t("pipe.hint")));
 }
 
-function nodeChoice(end, chosen) {
-  const names = new Set([...fleet.byKey.keys(), ...(chosen ? [chosen] : [])]);
-  return h("select", { name: end, required: true }, h("option", { value: "" }, t("pipe.choose")),
-    [...names].sort((a, b) => a.localeCompare(b, undefined, { numeric: true })).map((name) => h("option", { value: name, selected: name === chosen }, name.replace("/", " · "))));
+/** A choice that follows what is known: nodes appear, and the page may be older than its data. */
+function choice(name, chosen, options) {
+  const select = h("select.of-pipes", { name, required: true });
+  select.refresh = () => {
+    const kept = select.value || chosen;
+    const wanted = [["", t("pipe.choose")], ...options()];
+    if (JSON.stringify(wanted) === select.stamp) return;
+    select.stamp = JSON.stringify(wanted);
+    select.replaceChildren(...wanted.map(([value, text]) => h("option", { value }, text)));
+    select.value = kept;
+  };
+  select.refresh();
+  return select;
+}
+
+function nodes(chosen) {
+  const names = [...new Set([...fleet.byKey.keys(), ...(chosen ? [chosen] : [])])];
+  return names.sort((a, b) => a.localeCompare(b, undefined, { numeric: true })).map((name) => [name, name.replace("/", " · ")]);
 }

@@ -55,7 +55,7 @@ class PipeView {
     if (turn !== this.asked) return;
     this.pipe = answer.pipe;
     this.rows = answer.locations;
-    this.chosen = this.rows.find((row) => row.id === this.chosen?.id) ?? this.rows.find((row) => row.state === "done") ?? this.rows[0] ?? null;
+    this.chosen = this.rows.find((row) => row.id === this.chosen?.id) ?? this.rows.find((row) => row.state === "done" || row.state === "failed") ?? null;
     await this.fetchCurves();
     if (turn === this.asked) this.draw();
   }
