@@ -44,6 +44,7 @@ class TimedPulse(Pulse):
         options = (f"file={self.fifo}", f"rate={RATE}", "channels=1", "format=s16le")
         assert self.ask("pactl", "load-module", "module-pipe-source", "source_name=pipe", *options)
         self.ask("pactl", "set-default-source", "pipe")
+        self.spawn("parec", "--device=pipe", "--raw", "/dev/null")  # unheard, the pipe is not read and fills up
 
     def feed(self, wav: Path, ppm: float, begin: float) -> None:
         """Play from `begin` on, monotonic s."""

@@ -125,7 +125,9 @@ def test_who_watches_forges_nothing_and_gets_no_clips() -> None:
             for topic in ("leakear/hill/n1/event", "leakear/x/monitor/event", "leakear/hill/n1/state"):
                 watcher.client.publish(topic, b"forged", 0)
                 time.sleep(0.05)
-        monitor.client.publish("leakear/hill/n1/cmd/set", b"from the monitor", 0)
+        for command in ("set", "record", "clip"):
+            monitor.client.publish(f"leakear/hill/n1/cmd/{command}", b"from the monitor", 0)
+        home.client.publish("leakear/hill/n1/cmd/record", b"from home too", 0)
         time.sleep(0.3)
         for watcher in (monitor, home, operator):
             watcher.wait_for(watcher.client.is_connected, "connection")

@@ -6,6 +6,8 @@ from typing import Any, cast
 
 import pytest
 
+from leakear.edge.audio.sample_clock import Timing
+from leakear.edge.clock_bound import Bound
 from leakear.edge.decision.learning import Learning
 from leakear.edge.decision.state_machine import Evidence, State, Transition
 from leakear.edge.health.measures import BROKEN
@@ -27,6 +29,7 @@ def status(*faults: str, **changes: Any) -> NodeStatus:
     given = {
         "identity": Identity("hill", "pit-7"), "model": MODEL, "staged_model": STAGED, "on_trial": False,
         "sample_rate": 22050, "window_s": 10.0, "step_s": 5.0, "monotonic": 70.0, "utc": 1.8e9 + 11, "uptime_s": 60.0,
+        "clock": Bound("chrony", 0.0012345678), "timing": Timing(-12.34567, 0.98765, 0.0004321987),
         "clock_synced": True, "state": "WARNING", "since_utc": 1.8e9 - 5, "on_fraction": 0.95, "last": RESULT,
         "faults": dict.fromkeys(faults, "A sentence."), "threshold": 0.7, "level_gate_dbfs": -50.0,
         "threshold_from": "site", "muted_until": None, "learning": LEARNT,
@@ -126,6 +129,8 @@ def test_the_state_message_says_what_the_status_holds() -> None:
         "level_dbfs": -40.0, "noise_floor_dbfs": -60.0, "faults": ["stuck"], "threshold": 0.7,
         "level_gate_dbfs": -50.0, "threshold_from": "site", "muted_until": utc_text(1.9e9),
         "window_end": utc_text(1.8e9 + 10), "window_s": 10.0, "step_s": 5.0, "clock_synced": True, "seq": 4,
+        "clock": {"source": "chrony", "bound_s": 0.0012346},
+        "sample_clock": {"drift_ppm": -12.346, "drift_uncertainty_ppm": 0.988, "uncertainty_s": 0.000432},
         "queue_depth": 3, "limit_db": 2.35, "learning": {"background_ready": True, "nights_known": 4, "may_say": "all"},
         "model": MODEL.to_dict(), "staged_model": STAGED.to_dict(),
     }  # fmt: skip

@@ -164,3 +164,25 @@ def test_agreed_slots_of_the_night_are_kept_without_being_asked(broker: Broker, 
         life.controls.recorder._clock = lambda: Bound("kernel", 0.4)  # nothing is recorded, and nothing breaks
         life.controls.recorder._options = replace(life.controls.recorder._options, slots=48)
         life.hear(20)
+
+
+def test_a_recording_whose_sending_was_cut_is_resumed(broker: Broker, tmp_path: Path) -> None:
+    """The broker dies in the middle: the parts that are missing are asked for, and make the same file."""
+    name = uuid7()
+    with asked(broker, tmp_path) as (life, asker):
+        assert asker.ask("record", recording=name, seconds=20).ok
+        life.hear(60, LEAK)
+        kept = state_of(asker, name)
+        assert kept["parts"] > 6
+        arrived = {answer.result["part"]: answer.result for answer in asker.ask_all("clip", 3, event_id=name)}
+        broker.kill()
+        life.pump_until(lambda: not life.node.link.connected, "end of the connection")  # type: ignore[union-attr]
+        broker.start()
+        life.pump_until(lambda: life.node.link.idle, "connection")  # type: ignore[union-attr]
+        asker.seen.__exit__(None, None, None)
+        with Asker(broker, life) as again:
+            missing = sorted(set(range(kept["parts"])) - set(arrived))
+            rest = again.ask_all("clip", len(missing), event_id=name, wanted=missing)
+            arrived |= {answer.result["part"]: answer.result for answer in rest}
+        data = b"".join(base64.b64decode(arrived[part]["data"]) for part in range(kept["parts"]))
+        assert hashlib.sha256(data).hexdigest() == kept["sha256"]

@@ -16,6 +16,7 @@ from leakear.edge.audio.blocks import Block
 from leakear.edge.audio.channels import Channel, Choice, choice, described, each
 from leakear.edge.audio.reading_progress import shown
 from leakear.edge.audio.recordings import JoinedRecordings, channels
+from leakear.edge.audio.start_time import start_of
 from leakear.edge.cli.outcome import Heard, sentence
 from leakear.edge.clock import FixedClock
 from leakear.edge.command_line import number, place, whole
@@ -71,7 +72,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--start",
         type=_utc,
         metavar="UTC",
-        help="when the first recording began, e.g. 2026-11-22T02:00:00Z or 2026-11-22 03:00+01:00",
+        help="when the first recording began, e.g. 2026-11-22T02:00:00Z or 2026-11-22 03:00+01:00 (default: what its "
+        "broadcast wave header or its name says, such as 20261122T020000Z; else now)",
     )
     parser.add_argument("--deadline", type=number(0), default=30.0, metavar="S", help="s to wait for acknowledgements")
     parser.add_argument("--json", action="store_true", help="one JSON object a line on standard output")
@@ -89,8 +91,9 @@ def main(args: argparse.Namespace) -> int:
             settings = replace(settings, node=replace(settings.node, state_dir=scratch))
         if args.model:
             settings = replace(settings, model=replace(settings.model, path=str(args.model)))
-        began = args.start or (demo_day.last_noon(time.time()) if args.simulated_day else time.time())
-        printer, clock = Printer(args.json, args.repeat), FixedClock(args.start is not None)
+        stated = start_of(args.files[0]) if args.start is None and args.files else args.start
+        began = stated or (demo_day.last_noon(time.time()) if args.simulated_day else time.time())
+        printer, clock = Printer(args.json, args.repeat), FixedClock(stated is not None)
         with open_node(settings, clock, connect=bool(args.config), observers=(printer.show,)) as node:
             return _replay(node, args, began, printer, settings.audio.channel)
 
