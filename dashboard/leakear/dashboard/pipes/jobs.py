@@ -1,4 +1,4 @@
-"""Jobs that locate: queued, two at a time and never two at one node, told to the pages, each ended exactly once."""
+"""Jobs that locate: queued, a few at a time and never two at one node, told to the pages, each ended exactly once."""
 
 import asyncio
 import logging
@@ -24,7 +24,7 @@ from leakear.edge.messages.reports import uuid7
 
 log = logging.getLogger(__name__)
 
-AT_ONCE = 2
+AT_ONCE = 4
 """jobs that run together"""
 WAITING = 50
 """jobs that wait at the most"""
