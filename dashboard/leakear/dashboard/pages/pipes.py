@@ -15,6 +15,7 @@ from leakear.dashboard.locate.pipes import MATERIALS
 from leakear.dashboard.pages.api import Api
 from leakear.dashboard.pages.body import Refused, json_object
 from leakear.dashboard.pipes.description import Described
+from leakear.dashboard.pipes.jobs import Jobs
 from leakear.dashboard.service import Service
 from leakear.edge.messages.recordings import LONGEST_S, SHORTEST_S
 
@@ -32,7 +33,10 @@ class PipesApi:
 
     def __init__(self, service: Service, api: Api) -> None:
         self._service, self._api = service, api
-        self._jobs = service.locating.jobs
+
+    @property
+    def _jobs(self) -> Jobs:
+        return self._service.locating.jobs
 
     def routes(self) -> list[Route]:
         """Return the routes."""

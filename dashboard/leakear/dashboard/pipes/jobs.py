@@ -81,7 +81,9 @@ class Jobs:
 
     async def run(self) -> None:
         """Carry out jobs until cancelled; what an earlier run left behind is told as interrupted."""
-        await _stored(self.locations.interrupt)
+        async with self._asking:
+            self._jobs.clear()
+            await _stored(self.locations.interrupt)
         async with asyncio.TaskGroup() as group:
             while True:
                 for job in self._startable():

@@ -32,6 +32,8 @@ WRITING_S = 150.0
 """s after its last sample within which a recording must be kept"""
 AT_ONCE = 64
 """parts of one request"""
+FETCH_S = 1800.0
+"""s that fetching one recording may take"""
 EMPTY = 6
 """requests in a row that brought no part, after which fetching ends"""
 LONGEST_PAUSE_S = 30.0
@@ -101,6 +103,13 @@ class NodeRecordings:
 
     async def fetch(self, about: Recording, came: Callable[[Key, float], None]) -> Taken:
         """Fetch a kept recording, as often as it takes; `came` is told the share. Raises NodeRefuses."""
+        try:
+            async with asyncio.timeout(FETCH_S):
+                return await self._fetched(about, came)
+        except TimeoutError as error:
+            raise NodeRefuses(self.key, f"The recording did not arrive within {FETCH_S / 60:.0f} min.") from error
+
+    async def _fetched(self, about: Recording, came: Callable[[Key, float], None]) -> Taken:
         size, start_s = _checked(self.key, about)
         assembly = Assembly(about.id)
         count, empty = -(-size // PART_BYTES), 0

@@ -16,8 +16,8 @@ from leakear.edge.errors import InputDataError
 
 log = logging.getLogger(__name__)
 
-LONGEST_S = 180.0
-"""s that one pair may take; it takes two on an idle machine"""
+LONGEST_S = 600.0
+"""s that one pair may take; two are usual, but its priority is the lowest"""
 FAILED = "The recordings could not be correlated: the dashboard's log says why."
 
 
