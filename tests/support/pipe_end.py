@@ -49,7 +49,7 @@ class PipeEnd:
     offset_s: float = 0.0
 
     def devices(self) -> Sequence[Device]:
-        return [Device("Pipe end", 0, 1, DEVICE_HZ)]
+        return [Device("Pipe end", 0, 1, DEVICE_HZ, "Pipe")]
 
     def open(self, device: Device, rate: int, channels: int, deliver: Deliver) -> Stream:  # noqa: ARG002
         return _Stream(self, device, deliver)

@@ -12,7 +12,7 @@ from leakear.dashboard.locate.correlation import Floats
 from leakear.dashboard.locate.locating import Heard, Location
 
 POINTS = 400
-"""points of a curve at most; of each stretch the highest and the lowest are kept"""
+"""points of a curve at most"""
 _LOWEST_HZ = 15.0
 
 
@@ -53,32 +53,36 @@ def curves(location: Location) -> dict[str, Any]:
     assert chances is not None
     return {
         "correlation": {
-            **_columns("delay_ms", found.ms, {"chosen": found.chosen, "all": found.whole}, 3),
+            **_enveloped(found.ms, {"chosen": found.chosen, "all": found.whole}),
             "possible_ms": [round(one, 3) for one in found.possible],
             "required": round(location.required, 3),
         },
-        "coherence": _columns("hz", hz, {"coherence": heard.spectra.coherence[used]}, 4, logarithmic=True),
-        "spectra": _columns("hz", hz, {"a": levels[0], "b": levels[1]}, 1, logarithmic=True),
-        "probability": _columns("m", posterior.positions(location.pipe), {"probability": chances}, 6),
+        "coherence": _averaged(hz, {"coherence": heard.spectra.coherence[used]}, 4),
+        "spectra": _averaged(hz, {"a": levels[0], "b": levels[1]}, 1),
+        "probability": {"m": _rounded(posterior.positions(location.pipe), 3), "probability": _rounded(chances, 6)},
     }
 
 
-def _columns(x_name: str, x: Floats, lines: dict[str, Floats], digits: int, *, logarithmic: bool = False) -> Any:
-    """Thin curves over one x: each stretch of x gives its lowest and highest value of each curve, in turn."""
-    count = POINTS // 2
-    if len(x) <= POINTS:
-        return {x_name: _rounded(x, 3), **{name: _rounded(y, digits) for name, y in lines.items()}}
-    scale = np.log(np.maximum(x, 1e-9)) if logarithmic else x
-    edges = np.searchsorted(scale, np.linspace(scale[0], scale[-1], count + 1))
-    edges[-1] = len(x)
-    stretches = [(a, b) for a, b in pairwise(edges) if b > a]
-    single = all(b - a == 1 for a, b in stretches)
-    at = [x[a:b].mean() for a, b in stretches]
-    out = {x_name: _rounded(np.asarray(at if single else np.repeat(at, 2)), 3)}
+def _enveloped(ms: Floats, lines: dict[str, Floats]) -> dict[str, list[float]]:
+    """Thin curves over delay: each stretch gives its lowest and highest value in turn, so that no peak is lost."""
+    if len(ms) <= POINTS:
+        return {"delay_ms": _rounded(ms, 3), **{name: _rounded(y, 3) for name, y in lines.items()}}
+    stretches = list(pairwise(np.linspace(0, len(ms), POINTS // 2 + 1).astype(int)))
+    out = {"delay_ms": _rounded(np.repeat([ms[a:b].mean() for a, b in stretches], 2), 3)}
     for name, y in lines.items():
-        ends = [(y[a:b].min(), y[a:b].max()) for a, b in stretches]
-        out[name] = _rounded(np.asarray([low for low, _ in ends] if single else np.ravel(ends)), digits)
+        out[name] = _rounded(np.ravel([(y[a:b].min(), y[a:b].max()) for a, b in stretches]), 3)
     return out
+
+
+def _averaged(hz: Floats, lines: dict[str, Floats], digits: int) -> dict[str, list[float]]:
+    """Average curves over frequency within stretches that are even on a logarithmic axis."""
+    edges = np.searchsorted(hz, np.geomspace(hz[0], hz[-1], POINTS + 1))
+    edges[-1] = len(hz)
+    stretches = [(a, b) for a, b in pairwise(edges) if b > a]
+    out = {"hz": [round(float(hz[a:b].mean()), 2) for a, b in stretches]}
+    return out | {
+        name: _rounded(np.asarray([y[a:b].mean() for a, b in stretches]), digits) for name, y in lines.items()
+    }
 
 
 def _rounded(values: Floats, digits: int) -> list[float]:
