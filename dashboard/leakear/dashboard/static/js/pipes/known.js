@@ -41,24 +41,29 @@ export async function locate(pipe, go, seconds = 30) {
   go(`/pipes/${pipe.id}`);
 }
 
-/** Beside an alert: what correlating says of it, and a button for each pipe of its node. */
+/** Beside an alert: what correlating says of it, and for each pipe of its node a button and a link to its results. */
 export function located(row, go) {
   const element = h("div.located.of-pipes");
   const trouble = h("span.bad", { role: "alert" });
   element.refresh = () => {
     const found = known.certainties[row.id];
     const pipes = pipesOf(row.site, row.node);
+    const stamp = JSON.stringify([found, pipes.map((pipe) => [pipe.id, Boolean(pipe.last)])]);
+    if (stamp === element.stamp) return; // what a finger is on stays
+    element.stamp = stamp;
     const buttons = pipes.map((pipe) => {
       const other = pipe.site_a === row.site && pipe.node_a === row.node ? pipe.node_b : pipe.node_a;
       const act = async (event) => {
-        event.currentTarget.disabled = true;
-        try { await locate(pipe, go); } catch (error) { trouble.textContent = sentence(error.message); element.refresh(); }
+        const button = event.currentTarget;
+        button.disabled = true;
+        try { await locate(pipe, go); } catch (error) { trouble.textContent = sentence(error.message); }
+        button.disabled = false;
       };
-      return me.operates
-        ? h("button.locate", { "data-pipe": pipe.id, onclick: act }, t("locate.with", { node: other }))
-        : h("a.button", { href: `/pipes/${pipe.id}`, onclick: (e) => { e.preventDefault(); go(`/pipes/${pipe.id}`); } }, pipeName(pipe));
+      const path = `/pipes/${pipe.id}`;
+      return [me.operates ? h("button.locate", { "data-pipe": pipe.id, onclick: act }, t("locate.with", { node: other })) : null,
+        pipe.last || !me.operates ? h("a.button", { href: path, onclick: (e) => { e.preventDefault(); go(path); } }, pipeName(pipe)) : null];
     });
-    element.replaceChildren(...(found ? [h("div.certainty", { "data-change": found.change }, sentence(found.sentence))] : []), ...buttons, trouble);
+    element.replaceChildren(...(found ? [h("div.certainty", { "data-change": found.change }, sentence(found.sentence))] : []), ...buttons.flat().filter(Boolean), trouble);
     element.hidden = !found && !buttons.length;
   };
   element.refresh();
