@@ -1,9 +1,10 @@
 """Microphones whose every sample has a known time: sound is fed to PulseAudio at the pace of a clock of its own.
 
-    python -m tests.support.timed_microphones FIFO WAV PPM BEGIN
+    python -m tests.support.timed_microphones FIFO WAV PPM
 
-feeds a mono WAV (16 bits) into a pipe: sample n at BEGIN + n / (rate · (1 + PPM / 1e6)) on the monotonic clock, s. How
-late it was, which a busy machine decides, stands in FIFO.late: a line for each second, the median in s.
+feeds a mono WAV (16 bits) into a pipe: sample n at BEGIN + n / (rate · (1 + PPM / 1e6)) on the monotonic clock, s.
+BEGIN stands in FIFO.begin. How late it was, which a busy machine decides, stands in FIFO.late: a line for each second,
+the median in s.
 """
 
 import os
@@ -16,7 +17,7 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from tests.support.sound_servers import Pulse
+from tests.support.sound_servers import Pulse, until
 
 CHUNK_S = 0.002
 RATE = 48000
@@ -46,12 +47,12 @@ class TimedPulse(Pulse):
         self.ask("pactl", "set-default-source", "pipe")
         self.spawn("parec", "--device=pipe", "--raw", "/dev/null")  # unheard, the pipe is not read and fills up
 
-    def feed(self, wav: Path, ppm: float, begin: float) -> None:
-        """Play from `begin` on, monotonic s."""
-        self.begin, self.ppm = begin, ppm
-        self.spawn(
-            sys.executable, "-m", "tests.support.timed_microphones", str(self.fifo), str(wav), str(ppm), str(begin)
-        )
+    def feed(self, wav: Path, ppm: float) -> None:
+        """Play, from a second after the feeder is ready."""
+        self.spawn(sys.executable, "-m", "tests.support.timed_microphones", str(self.fifo), str(wav), str(ppm))
+        told = Path(f"{self.fifo}.begin")
+        until(lambda: told.exists() and told.read_text().endswith("\n"), "start of the microphone", 60)
+        self.begin, self.ppm = float(told.read_text()), ppm
 
     def late_s(self) -> float:
         """Median of how late the feeder was, s."""
@@ -76,11 +77,12 @@ def found(part: NDArray[np.floating], whole: NDArray[np.floating], near: float) 
 
 def main() -> None:
     """Feed."""
-    fifo, wav, ppm, begin = sys.argv[1], sys.argv[2], float(sys.argv[3]), float(sys.argv[4])
+    fifo, wav, ppm = sys.argv[1], sys.argv[2], float(sys.argv[3])
     samples, rate = soundfile.read(wav, dtype="int16")
     data, true, step = samples.tobytes(), rate * (1 + ppm * 1e-6), round(rate * CHUNK_S)
     pipe = os.open(fifo, os.O_WRONLY)
-    assert time.monotonic() < begin, "the feeder was started too late"
+    begin = time.monotonic() + 1
+    Path(f"{fifo}.begin").write_text(f"{begin!r}\n")
     with suppress(PermissionError):
         os.setpriority(os.PRIO_PROCESS, 0, -15)  # a quartz waits for nobody
     late: list[float] = []

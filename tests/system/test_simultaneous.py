@@ -105,7 +105,7 @@ class Operator:
 def ear(broker: Broker, folder: Path, name: str, wav: Path, ppm: float) -> Iterator[Ear]:
     """Start a sound server with its microphone, and a daemon that hears it."""
     with TimedPulse() as pulse, (folder / f"{name}.log").open("wb") as log:
-        pulse.feed(wav, ppm, time.monotonic() + 8)
+        pulse.feed(wav, ppm)
         config = folder / f"{name}.toml"
         config.write_text(CONFIG.format(name=name, folder=folder, model=TINY, port=broker.port))
         command = [sys.executable, "-m", "tests.support.synchronised_daemon", str(config), str(BOUND_S)]

@@ -93,7 +93,8 @@ class SampleClock:
     def lost(self) -> None:
         """Begin a new line: an unknown number of samples is missing. The drift stays known."""
         if self._line is not None and abs(self._line.slope) <= LARGEST_DRIFT:
-            self._drift, self._drift_error = self._line.slope, max(2 * self._line.slope_error, 5e-6)
+            known = self.timing.drift_uncertainty_ppm / 1e6 if self.timing else self._drift_error
+            self._drift, self._drift_error = self._line.slope, max(known, 5e-6)
         self._points.clear()
         self._waiting.clear()
         self._begin_x = self._line = self.timing = None
@@ -128,10 +129,11 @@ class SampleClock:
         recent = points[-RECENT_POINTS:]
         off_s = abs(float(np.median(recent[:, 1] - line.at_s - line.slope * (recent[:, 0] - line.x))))
         ahead = float(points[-1, 0]) - line.x
+        wander = 2 * self._floor_s / float(points[-1, 0] - points[0, 0])  # of the stated delay, from end to end
         error_s = off_s + 2 * math.hypot(line.error_s, line.slope_error * ahead)
         self.timing = Timing(
             drift_ppm=(1 / (1 + line.slope) - 1) * 1e6,
-            drift_uncertainty_ppm=2e6 * line.slope_error,
+            drift_uncertainty_ppm=1e6 * math.hypot(2 * line.slope_error, min(wander, 2 * self._drift_error)),
             uncertainty_s=self._floor_s + error_s,
         )
 

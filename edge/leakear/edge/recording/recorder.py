@@ -100,6 +100,7 @@ class Recorder:
         self._fault: SensorFault | None = None  # while there is no sound
         self._utc, self._monotonic = 0.0, 0.0  # end of the newest item
         self._slot = 0.0  # start of the newest slot that was planned, s since 1970
+        self._looked = 0.0  # s since 1970, when the next slot was looked for
 
     # ---- commands
 
@@ -218,7 +219,8 @@ class Recorder:
             if one.file is not None:
                 self._write(one, next(one.file))
                 break
-        if self._options.nightly and self._utc > 0:
+        if self._options.nightly and abs(self._utc - self._looked) >= 1:
+            self._looked = self._utc
             self._plan_slot()
 
     def _plan_slot(self) -> None:
