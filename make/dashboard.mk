@@ -28,3 +28,9 @@ test-attacks: $(DEV)/.ready ## floods of connections, log-ins, answers and large
 fuzz-dashboard: $(DEV)/.ready ## 10,000 damaged messages against the dashboard on SQLite and on PostgreSQL; prints the figures
 	make/system-packages mosquitto postgresql
 	$(DEV)/bin/python -m pytest tests/dashboard/test_fuzz.py -s -p no:cacheprovider --timeout 900
+
+.PHONY: bench-locate-live
+DRAWS ?= 8
+bench-locate-live: $(DEV)/.ready ## leaks located by two daemons, a broker, the dashboard and its page (DRAWS=50: the acceptance)
+	make/system-packages mosquitto chromium chromium-driver
+	$(DEV)/bin/python -m bench.locate_live --draws $(DRAWS)

@@ -29,6 +29,8 @@ from leakear.dashboard.hub import Hub, Page
 from leakear.dashboard.notifications import Notifications
 from leakear.dashboard.notifier import Notifier
 from leakear.dashboard.options import ServeOptions
+from leakear.dashboard.pipes.locating import Locating
+from leakear.dashboard.regular import every
 from leakear.dashboard.samples import Samples
 from leakear.dashboard.silent_nodes import SilentNodes
 from leakear.dashboard.watches import Watches, asker
@@ -71,6 +73,7 @@ class Service:
         self._resend = Resend(self.fleet, self.commander, self.hub.changed)
         self._clearing = Clearing(lambda topic: self._subscriber.publish(topic, b"", retain=True))
         self.rollouts = Rollouts(self.fleet, self.commander)
+        self.locating = Locating(engine, self.history, self.commander, self.fleet, self.hub.broadcast)
         self._watches = Watches(asker(self._subscriber.publish))
         self._silent_nodes = SilentNodes(options.lost_after, ())
         self._storing = ThreadPoolExecutor(1, "storing")
@@ -88,7 +91,7 @@ class Service:
         self._subscriber.start()
         try:
             async with asyncio.TaskGroup() as group:
-                for job in (self._ingest(), self.notifier.run(), *self._regular()):
+                for job in (self._ingest(), self.notifier.run(), self.locating.run(), *self._regular()):
                     group.create_task(job)
         finally:
             self._subscriber.stop()
@@ -131,12 +134,12 @@ class Service:
 
     def _regular(self) -> list[Coroutine[Any, Any, None]]:
         return [
-            _every(TICK_S, self._tick),
-            _every(MINUTE_S, self._minute),
-            _every(SWEEP_S, self._sweep),
-            _every(VERSION_S, self._switch_version),
-            _every(RESEND_S, self._resend.ask),
-            _every(ROLLOUT_S, self.rollouts.step),
+            every(TICK_S, self._tick),
+            every(MINUTE_S, self._minute),
+            every(SWEEP_S, self._sweep),
+            every(VERSION_S, self._switch_version),
+            every(RESEND_S, self._resend.ask),
+            every(ROLLOUT_S, self.rollouts.step),
         ]
 
     async def _ingest(self) -> None:
@@ -232,6 +235,7 @@ class Service:
             if any(row["to_state"] == "LEAK" for row in others):
                 self.hub.broadcast({"t": "case", "case": None})  # one was opened or changed
             self.notifier.wake()
+            self.locating.heard(new)
 
     async def check_repairs(self) -> None:
         """Let the nights decide which repairs held; tell the pages."""
@@ -287,13 +291,4 @@ class Service:
         names = await asyncio.to_thread(self.history.sweep, now, options.keep_events)
         await asyncio.to_thread(self.clips.remove, names)
         await self.check_repairs()
-
-
-async def _every(seconds: float, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    """Repeat `work`; a failure of the database is logged."""
-    while True:
-        await asyncio.sleep(seconds)
-        try:
-            await work()
-        except SQLAlchemyError:
-            log.exception("the database failed; trying again later")
+        await asyncio.to_thread(self.locating.jobs.locations.sweep, now, options.keep_events)

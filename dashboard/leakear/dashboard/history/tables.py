@@ -4,6 +4,7 @@ import logging
 import os
 import stat
 from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
 
 from sqlalchemy import (
@@ -200,6 +201,7 @@ def open_database(url: str, *, make: bool = True) -> Engine:
         event.listen(engine, "connect", _sqlite)
     elif parsed.get_backend_name() != "postgresql":
         raise ConfigError(f"--database {parsed.render_as_string()} is neither SQLite nor PostgreSQL.")
+    import_module("leakear.dashboard.pipes.tables")  # known to META before the tables are made
     try:
         META.create_all(engine)
         _check_version(engine)

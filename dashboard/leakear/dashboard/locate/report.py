@@ -8,6 +8,7 @@ from html import escape
 import numpy as np
 
 from leakear.dashboard.locate import posterior, wording
+from leakear.dashboard.locate.curves import correlated
 from leakear.dashboard.locate.drawing import Axes, Line, chart, pipe_drawing
 from leakear.dashboard.locate.locating import Heard, Location
 from leakear.edge import __version__
@@ -62,24 +63,20 @@ def _pipe(location: Location) -> str:
 
 
 def _correlation(location: Location, heard: Heard) -> str:
-    c, found = heard.correlation, location.found
+    found, weighted = location.found, location.weighted
     assert found is not None
-    chosen = c.score(found.low, found.high)[found.drift_index].astype(np.float64)
-    whole = c.score(0, len(c.count))[found.drift_index].astype(np.float64)
-    ms = 1000 * c.delay
+    assert weighted is not None
+    ms, chosen, whole, possible = correlated(location, heard)
     top = max(float(np.abs(chosen).max()), location.required) * 1.1
     axes = Axes((ms[0], ms[-1]), (-top, top), "delay of B, ms", "standard deviations")
-    low, high = c.delay[heard.possible][[0, -1]] * 1000
     marks = [(1000 * source.delay, f"{1000 * source.delay:.2f} ms") for source in location.sources]
-    weighted = location.weighted
-    assert weighted is not None
     likely = weighted * (chosen[found.delay_index] / max(float(weighted[found.delay_index]), 1e-9))
     lines = [
         Line(ms, whole, "all bands", "soft"),
         Line(ms, likely, "maximum likelihood, scaled", "b"),
         Line(ms, chosen, "chosen band", "a"),
     ]
-    return chart("Correlation (shaded: delays possible on this pipe)", axes, lines, marks, (low, high))
+    return chart("Correlation (shaded: delays possible on this pipe)", axes, lines, marks, possible)
 
 
 def _coherence(location: Location, heard: Heard) -> str:

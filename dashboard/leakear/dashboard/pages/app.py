@@ -19,10 +19,13 @@ from leakear.dashboard.pages.gate import Gate
 from leakear.dashboard.pages.handlers import ChangeLimits
 from leakear.dashboard.pages.live import Live
 from leakear.dashboard.pages.login import Login
+from leakear.dashboard.pages.pipes import PipesApi
 from leakear.dashboard.service import Service
 
 STATIC = Path(str(files("leakear.dashboard").joinpath("static")))
-PAGES = ("/", "/alerts", "/cases", "/cases/{id}", "/deploy", "/login", "/node/{site}/{node}")
+PAGES = (
+    "/", "/alerts", "/cases", "/cases/{id}", "/deploy", "/login", "/node/{site}/{node}", "/pipes", "/pipes/{id}",
+)  # fmt: skip
 """addresses that all get the one page, which shows what its address says"""
 
 
@@ -52,11 +55,9 @@ def build(service: Service) -> Starlette:
         *Api(service, limits).routes(),
         *CasePages(service, limits).routes(),
         *Deploy(service, limits).routes(),
+        *PipesApi(service, limits).routes(),
         WebSocketRoute("/live", Live(service).serve),
-        *(
-            Route(path, page)
-            for path in ("/", "/alerts", "/cases", "/cases/{id}", "/deploy", "/login", "/node/{site}/{node}")
-        ),
+        *(Route(path, page) for path in PAGES),
     ]
     gate = Middleware(Gate, access=access, options=options)
     return Starlette(routes=routes, middleware=[gate])

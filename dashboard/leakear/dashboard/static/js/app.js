@@ -9,6 +9,8 @@ import { deployPage } from "./deploy.js";
 import { bell, toasts } from "./alarm.js";
 import { casesPage } from "../cases/cases.js";
 import { casePage } from "../cases/case.js";
+import { pipesPage } from "./pipes/list.js";
+import { pipePage } from "./pipes/pipe.js";
 
 const app = document.getElementById("app");
 let current = null;
@@ -53,7 +55,7 @@ function header() {
   on("line", draw);
   queueMicrotask(draw);
   const link = (path, key, extra) => h("a", { href: path, onclick: (e) => { e.preventDefault(); go(path); } }, t(key), extra);
-  links = [link("/", "fleet"), link("/alerts", "alerts", counter()), link("/cases", "cases"), link("/deploy", "deploy")];
+  links = [link("/", "fleet"), link("/alerts", "alerts", counter()), link("/cases", "cases"), link("/pipes", "pipes"), link("/deploy", "deploy")];
   const leave = h("button.icon", { title: t("logout"), onclick: async () => { await post("/api/logout"); location.assign("/login"); } }, icon(ICONS.out), h("span.hidden-text", null, t("logout")));
   return h("header.top", null,
     h("a.brand", { href: "/", onclick: (e) => { e.preventDefault(); go("/"); } }, h("img", { src: "/static/icon.svg", alt: "" }), "leakear"),
@@ -73,12 +75,13 @@ function show() {
   else if (first === "alerts") current = alertsPage(go);
   else if (first === "deploy") current = deployPage(go);
   else if (first === "cases") current = site ? casePage(go, site) : casesPage(go);
+  else if (first === "pipes") current = site ? pipePage(go, site) : pipesPage(go);
   else current = fleetPage(go);
   document.title = `${current.title} – leakear`;
   app.querySelector("main")?.remove();
   app.append(current.element);
   links.forEach((link) => {
-    const here = link.getAttribute("href") === (["alerts", "cases", "deploy"].includes(first) ? `/${first}` : "/");
+    const here = link.getAttribute("href") === (["alerts", "cases", "deploy", "pipes"].includes(first) ? `/${first}` : "/");
     here ? link.setAttribute("aria-current", "page") : link.removeAttribute("aria-current");
   });
 }

@@ -5,6 +5,7 @@ import { me } from "./store.js";
 import { badge, look, subject, word } from "./states.js";
 import { clipPlayer } from "./spectrum.js";
 import { opener } from "../cases/cases.js";
+import { located } from "./pipes/known.js";
 
 const VERDICTS = ["leak", "false-alarm", "unknown"];
 /** Only these can turn out to be a leak or none. */
@@ -52,6 +53,7 @@ function draw(element, state, go, compact) {
   const path = `/node/${encodeURIComponent(row.site)}/${encodeURIComponent(row.node)}`;
   const where = h("a.where", { href: path, onclick: (e) => { e.preventDefault(); go(path); } }, `${row.node} · ${row.site}`);
   if (state.listening && row.clips.length) state.player ??= clipPlayer(row.id);
+  if (row.kind === "state" && JUDGED.includes(row.to_state)) state.located ??= located(row, go);
   const focused = element.querySelector(".actions button:focus");
   if (focused) state.focus = focused.className;
   fill(element, [
@@ -59,7 +61,7 @@ function draw(element, state, go, compact) {
       h("span.when", null, row.clock_synced ? null : h("span", { title: t("clock.wrong") }, "≈ "), timeElement(row.happened))),
     h("div.reason", null, sentence(row.reason)), meta(row),
     row.note ? h("div.note", null, `“${row.note}”`) : null,
-    actions(state, again, go),
+    actions(state, again, go), state.located,
     state.trouble ? h("div.answer.bad", { role: "alert" }, state.trouble) : null,
     state.listening ? state.player : null, state.form,
   ].filter(Boolean));
