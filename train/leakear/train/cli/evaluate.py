@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from tqdm import tqdm
 
 from leakear.edge import files
 from leakear.edge.audio.blocks import Block
-from leakear.edge.audio.channels import Channel, each
+from leakear.edge.audio.channels import Channel, Choice, each
 from leakear.edge.audio.recordings import channels, read_blocks
 from leakear.edge.command_line import number
 from leakear.edge.decision.state_machine import DecisionRule, State, rule_from
@@ -30,6 +31,8 @@ from leakear.train.data.dataset import Recording
 from leakear.train.evaluation import trained_on
 from leakear.train.nodedays.outcome import poisson_interval, share_interval
 from leakear.train.nodedays.recorded_day import RecordedDay, decide, record
+from leakear.train.work.jobs import add_job_arguments
+from leakear.train.work.tasks import ordered
 
 HELP = """\
 Put recordings through the daemon's pipeline and print the alerts of a node that hears them.
@@ -65,6 +68,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command line."""
     parser.add_argument("data", type=Path, help="class folders, or a folder with manifest.csv")
     data_options.add_arguments(parser)
+    add_job_arguments(parser)
     parser.add_argument("--model", type=Path, default=FACTORY, help="model file (default: the factory model)")
     parser.add_argument(
         "--minutes", type=number(0, 1440, above=True), default=60.0, help="to which short recordings go round (60)"
@@ -86,18 +90,19 @@ def main(args: argparse.Namespace) -> int:
     model = Model.load(args.model)
     rule = rule_from(model.info.decision, parse_rule(args.rule))
     data = data_options.listed(args)
-    window = WindowOptions(step_s=args.step)
     trained = trained_on.known(model.info.raw)
-    found, bad = [], 0
-    for recording in tqdm(data.listed.recordings, unit="file", disable=None):
-        try:
-            found += [
-                alerts_of(recording, model, model.info.spec, rule, window, args.minutes, channel)
-                for channel in each(data.channel, channels(recording.path))
-            ]
-        except InputDataError as error:
-            print(f"left out: {error}")
+    path = args.model.absolute()
+    how = _How(path, rule, WindowOptions(step_s=args.step), args.minutes, data.channel)
+    recordings = [replace(recording, path=recording.path.absolute()) for recording in data.listed.recordings]
+    heard = ordered(partial(_heard, how), recordings, data.jobs, files=[path])
+    found: list[Alerts] = []
+    bad = 0
+    for alerts in tqdm(heard, total=len(recordings), unit="file", disable=None):
+        if isinstance(alerts, str):
+            print(f"left out: {alerts}")
             bad += 1
+        else:
+            found += alerts
     if not found:
         raise InputDataError(f"{args.data} holds no recording that can be read")
     known = [r.name for r in data.listed.recordings if trained and _digest(r) in trained]
@@ -112,6 +117,29 @@ def main(args: argparse.Namespace) -> int:
         args.json.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
     print(text(report))
     return 0
+
+
+@dataclass(frozen=True)
+class _How:
+    """How recordings are heard."""
+
+    model: Path
+    rule: DecisionRule
+    window: WindowOptions
+    minutes: float
+    channel: Choice
+
+
+def _heard(how: _How, recording: Recording) -> list[Alerts] | str:
+    """Return the alerts of each chosen channel, or why the recording cannot be read."""
+    model = Model.load(how.model)
+    try:
+        return [
+            alerts_of(recording, model, model.info.spec, how.rule, how.window, how.minutes, channel)
+            for channel in each(how.channel, channels(recording.path))
+        ]
+    except InputDataError as error:
+        return str(error)
 
 
 def _digest(recording: Recording) -> str:

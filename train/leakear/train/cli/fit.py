@@ -21,6 +21,7 @@ from leakear.train.runfolder import Run
 from leakear.train.training import negatives
 from leakear.train.training.adaptation import FACTORY, SCRATCH
 from leakear.train.training.distributed import join, task
+from leakear.train.work.jobs import jobs_of
 
 log = logging.getLogger(__name__)
 
@@ -140,7 +141,7 @@ def main(args: argparse.Namespace) -> int:
         added=_added(divided, preset, args, data.cache),
     )
     stderr_filter.load_tensorflow()
-    run = session.run(job, output, join(), cache=data.cache, jobs=args.jobs)
+    run = session.run(job, output, join(), cache=data.cache, jobs=data.jobs)
     if run:
         _print_summary(run)
     return 0
@@ -192,7 +193,7 @@ def _added(divided: Split, preset: Preset, args: argparse.Namespace, cache: Path
     rate = negatives.sample_rate(divided.train)
     sites = negatives.SITES if args.simulated is None else args.simulated
     wanted = args.simulated is not None or preset.spec.reference == "own"  # the notebook's experiment stays as it is
-    made = negatives.simulated(rate, cache, args.jobs, sites) if wanted else []
+    made = negatives.simulated(rate, cache, jobs_of(args), sites) if wanted else []
     given = negatives.given(args.background, rate, preset.spec, cache) if args.background else []
     return (*made, *given)
 

@@ -15,6 +15,7 @@ from leakear.train.data.collection import duplicates
 from leakear.train.data.collection.duplicates import Same
 from leakear.train.data.collection.survey import UNUSABLE, Facts, survey
 from leakear.train.data.dataset import Listed, Recording, require_classes
+from leakear.train.work.jobs import Jobs
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ class Prepared:
 
 
 def prepare(
-    listed: Listed, spec: SpectrogramSpec, channel: Choice, cache: Path, jobs: int, *, clipped: bool = False
+    listed: Listed, spec: SpectrogramSpec, channel: Choice, cache: Path, jobs: Jobs, *, clipped: bool = False
 ) -> Prepared:
     """Listen to all recordings. `clipped`: keep clipped ones, for comparison with published figures.
 
