@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from leakear.train.cli import evaluate
-from leakear.train.cli.evaluate import Alerts
+from leakear.train.cli.model import evaluate
+from leakear.train.cli.model.evaluate import Alerts
 
 
 def report(**more: Any) -> dict[str, Any]:

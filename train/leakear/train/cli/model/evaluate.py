@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -14,20 +14,19 @@ import numpy as np
 from tqdm import tqdm
 
 from leakear.edge import files
-from leakear.edge.audio.blocks import Block
 from leakear.edge.audio.channels import Channel, Choice, each
-from leakear.edge.audio.recordings import channels, read_blocks
+from leakear.edge.audio.recordings import channels
 from leakear.edge.command_line import number
 from leakear.edge.decision.state_machine import DecisionRule, State, rule_from
 from leakear.edge.errors import InputDataError
 from leakear.edge.model.tflite import FACTORY, Model
 from leakear.edge.pipeline import Pipeline, Scorer
-from leakear.edge.spec import Samples, SpectrogramSpec
+from leakear.edge.spec import SpectrogramSpec
 from leakear.edge.windows import WindowOptions
 from leakear.train import data_options
 from leakear.train.cli.nodedays import RULE_HELP, parse_rule
-from leakear.train.data.augmentation import loop
 from leakear.train.data.dataset import Recording
+from leakear.train.data.repeated import repeated
 from leakear.train.evaluation import trained_on
 from leakear.train.nodedays.outcome import poisson_interval, share_interval
 from leakear.train.nodedays.recorded_day import RecordedDay, decide, record
@@ -42,10 +41,6 @@ Put recordings through the daemon's pipeline and print the alerts of a node that
 
 Recordings shorter than --minutes are repeated without a seam: each becomes a node that hears this sound all the time.
 """
-BLOCK = 22050
-"""Samples given to the pipeline at once."""
-FADE_S = 0.05
-"""Seconds of cross-fade where a short recording is repeated."""
 
 
 @dataclass(frozen=True)
@@ -171,27 +166,6 @@ def alerts_of(
         alarms=changes.count(State.LEAK),
         hours=_hours(day),
     )
-
-
-def repeated(path: Path, spec: SpectrogramSpec, least_s: float, channel: Channel = "mix") -> Iterator[Block]:
-    """Stream a recording, repeated until `least_s` seconds have passed; the seams are cross-faded."""
-    blocks = read_blocks(path, spec, channel=channel)
-    wanted = round(least_s * spec.sample_rate)
-    begun: list[Block] = []
-    for block in blocks:
-        begun.append(block)
-        if block.start + len(block.samples) >= wanted:  # as long as it must be: not held in memory
-            yield from begun
-            yield from blocks
-            return
-    sound: Samples = np.concatenate([block.samples for block in begun])
-    fade = round(FADE_S * spec.sample_rate)
-    sound = loop(sound, len(sound) - min(fade, len(sound) // 2), 0, fade)
-    once = len(sound)
-    sound = np.resize(sound, once + BLOCK)  # continues after its end, so that every block is one slice
-    for start in range(0, wanted, BLOCK):
-        at = start / spec.sample_rate
-        yield Block(start, sound[start % once :][: min(BLOCK, wanted - start)], at, at)
 
 
 def _hours(day: RecordedDay) -> float:
