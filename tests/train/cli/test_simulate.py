@@ -11,6 +11,7 @@ import soundfile
 from leakear.edge.decision.state_machine import DecisionRule
 from leakear.edge.windows import WindowOptions
 from leakear.train.cli import main
+from leakear.train.cli.model import evaluate
 from leakear.train.cli.simulate import SiteOptions, simulate
 from leakear.train.data import dataset
 from leakear.train.data.dataset import Recording

@@ -6,6 +6,7 @@ the reason in `error`: nothing is left out.
 
 import logging
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -18,7 +19,7 @@ from leakear.edge.pipeline import Pipeline, Result
 from leakear.edge.texts import printable
 from leakear.train.archive.plan import Item, Plan
 from leakear.train.data.repeated import repeated
-from leakear.train.work import tasks
+from leakear.train.work import identity, tasks
 from leakear.train.work.jobs import Jobs
 
 log = logging.getLogger(__name__)
@@ -68,17 +69,24 @@ class Shard:
         self._plan = plan
 
     def __call__(self, number: int) -> int:
+        """Do it."""
         import pyarrow as pa
         import pyarrow.parquet as pq
 
         plan = self._plan
-        model = Model.load(plan.wanted.model)
+        model = _model(plan.wanted.model, identity.digest(plan.wanted.model))
         rule = rule_from(model.info.decision, {})
         rows = [_row(plan, item, model, rule) for item in plan.items(number)]
         table = pa.Table.from_pylist(rows, schema().with_metadata({KEY: plan.key}))
         with files.replacing(plan.path(number)) as part:
             pq.write_table(table, part)
         return len(rows)
+
+
+@lru_cache(maxsize=1)
+def _model(path: Path, _digest: str) -> Model:
+    """Load a model file once in each process."""
+    return Model.load(path)
 
 
 def _there(plan: Plan, number: int) -> bool:
@@ -89,9 +97,8 @@ def _there(plan: Plan, number: int) -> bool:
     path = plan.path(number)
     try:
         with pq.ParquetFile(path) as file:
-            return bool(
-                file.schema_arrow.metadata.get(KEY) == plan.key.encode() and file.metadata.num_rows == plan.size(number)
-            )
+            ours = file.schema_arrow.metadata.get(KEY) == plan.key.encode()
+            return bool(ours and file.metadata.num_rows == plan.size(number))
     except FileNotFoundError:
         return False
     except (pa.ArrowException, OSError, AttributeError):
