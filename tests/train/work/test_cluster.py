@@ -2,13 +2,18 @@
 
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from threading import Thread
 
 import pytest
 
+from leakear.edge.decision.state_machine import DecisionRule
 from leakear.edge.errors import LeakearError
+from leakear.edge.model.tflite import FACTORY
 from leakear.train.cli import main
+from leakear.train.nodedays import report, runs
+from leakear.train.nodedays.runs import FileModel
 from leakear.train.work import cluster as cluster_module
 from leakear.train.work.identity import OtherWorkerError
 from leakear.train.work.jobs import Scheduler
@@ -30,20 +35,24 @@ def archive(tmp_path: Path) -> Path:
     return make_archive(tmp_path / "archive")
 
 
-def test_node_days_are_the_same_bytes_on_two_workers(
-    two: DaskCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    words = ["nodedays", "--days", "2", "--step", "120"]
-    monkeypatch.chdir(tmp_path)  # the workers have another folder: relative names must hold
-    assert main([*words, "--out", "one", "--jobs", "1"]) == 0
-    assert main([*words, "--out", "two", "--scheduler", two.address]) == 0
+def test_node_days_are_the_same_bytes_on_two_workers(two: DaskCluster, tmp_path: Path) -> None:
+    plan = runs.Plan(tmp_path / "one", FileModel(FACTORY), days=2, first_site=1_000_000, step_s=60, hours=0.5)
+    one = report.report(runs.run(plan, 1), DecisionRule(), sweep=False)
+    days = runs.run(replace(plan, out=tmp_path / "two"), Scheduler(two.address))
+    assert report.report(days, DecisionRule(), jobs=Scheduler(two.address)) == one | {
+        "det": report.det(days, DecisionRule(), 1)
+    }
+    assert len(_bytes(tmp_path / "one")) == 2
     assert _bytes(tmp_path / "one") == _bytes(tmp_path / "two")
 
 
-def test_scores_are_the_same_bytes_on_two_workers(two: DaskCluster, tmp_path: Path, archive: Path) -> None:
-    words = ["score", str(archive), "--shard", "5", "--out"]
-    assert main([*words, str(tmp_path / "one"), "--jobs", "1"]) == 0
-    assert main([*words, str(tmp_path / "two"), "--scheduler", two.address]) == 0
+def test_scores_are_the_same_bytes_on_two_workers(
+    two: DaskCluster, tmp_path: Path, archive: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)  # the workers have another folder: relative names must hold there
+    words = ["score", archive.name, "--shard", "5", "--out"]
+    assert main([*words, "one", "--jobs", "1"]) == 0
+    assert main([*words, "two", "--scheduler", two.address]) == 0
     assert _bytes(tmp_path / "one") == _bytes(tmp_path / "two")
 
 
