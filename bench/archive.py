@@ -24,7 +24,7 @@ from tests.support.dask_cluster import dask_cluster
 
 SOUNDS = 16
 """Sounds of the simulator; each recording is one of them, from another moment on and at another level."""
-TURNS = 3
+TURNS = 2
 
 
 def make(folder: Path, count: int) -> Path:

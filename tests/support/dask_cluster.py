@@ -21,6 +21,8 @@ class DaskCluster:
 
     folder: Path
     port: int = 0
+    settings: dict[str, str] = field(default_factory=dict)
+    """Of Dask, as environment variables."""
     processes: list["subprocess.Popen[bytes]"] = field(default_factory=list)
 
     @property
@@ -56,7 +58,7 @@ class DaskCluster:
 
     def _environment(self, root: Path) -> dict[str, str]:
         path = os.pathsep.join([*(str(root / part) for part in SOURCES), str(ROOT)])
-        return {**os.environ, "PYTHONPATH": path, "DASK_TEMPORARY_DIRECTORY": str(self.folder)}
+        return {**os.environ, "PYTHONPATH": path, "DASK_TEMPORARY_DIRECTORY": str(self.folder), **self.settings}
 
     def end(self) -> None:
         for process in self.processes:
@@ -78,8 +80,8 @@ def _port(file: Path) -> int:
 
 
 @contextmanager
-def dask_cluster(folder: Path, workers: int = 2) -> Iterator[DaskCluster]:
-    cluster = DaskCluster(folder)
+def dask_cluster(folder: Path, workers: int = 2, **settings: str) -> Iterator[DaskCluster]:
+    cluster = DaskCluster(folder, settings=settings)
     try:
         cluster.start_scheduler()
         for _ in range(workers):

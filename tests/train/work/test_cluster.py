@@ -1,6 +1,7 @@
 """With a real scheduler and workers in processes of their own."""
 
 import shutil
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -9,7 +10,7 @@ from threading import Thread
 import pytest
 
 from leakear.edge.decision.state_machine import DecisionRule
-from leakear.edge.errors import LeakearError
+from leakear.edge.errors import ConfigError, LeakearError
 from leakear.edge.model.tflite import FACTORY
 from leakear.train.cli import main
 from leakear.train.nodedays import report, runs
@@ -19,7 +20,7 @@ from leakear.train.work.identity import OtherWorkerError
 from leakear.train.work.jobs import Scheduler
 from leakear.train.work.tasks import ordered, unordered
 from tests.support.archives import make_archive
-from tests.support.dask_cluster import ROOT, DaskCluster, Job, dask_cluster, doubled
+from tests.support.dask_cluster import ROOT, DaskCluster, Job, dask_cluster, doubled, killed
 
 pytest.importorskip("distributed", reason="Dask is not installed: pip install 'leakear[cluster]'")
 
@@ -84,6 +85,34 @@ def test_a_killed_worker_costs_only_what_it_was_doing(tmp_path: Path) -> None:
         assert done == {number: 2 * number for number in range(12)}
         again = [job for job in jobs if len(job.runs()) > 1]
         assert all(job.runs()[0] == victim.pid for job in again)
+
+
+def test_a_task_that_kills_its_workers_is_one_sentence(tmp_path: Path) -> None:
+    settings = {"DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "0"}
+    wanted = r"several workers died over the same task \(tcp://"
+    with dask_cluster(tmp_path, 2, **settings) as cluster, pytest.raises(LeakearError, match=wanted):
+        list(unordered(killed, [Job(tmp_path, 0)], Scheduler(cluster.address)))
+
+
+def test_a_worker_that_does_not_see_a_recording_is_refused(two: DaskCluster, tmp_path: Path) -> None:
+    file = tmp_path / "recording.wav"
+    file.touch(0o600)
+    results = unordered(doubled, (Job(tmp_path, n) for n in range(100)), Scheduler(two.address), files=[file])
+    next(results)
+    file.unlink()
+    with pytest.raises(OtherWorkerError, match=r"cannot read .*recording\.wav: put it on a file system"):
+        list(results)
+
+
+def test_without_dask_the_sentence_names_the_extra(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    with pytest.raises(ConfigError, match=r"pip install 'leakear\[cluster\]'"):
+        list(unordered(doubled, [Job(tmp_path, 0)], Scheduler("tcp://127.0.0.1:1")))
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    assert main(["score", str(tmp_path), "--out", str(tmp_path / "out")]) == 78
+    assert "score needs pyarrow" in capsys.readouterr().err
 
 
 def test_a_killed_scheduler_is_one_sentence_and_the_next_run_continues(

@@ -56,7 +56,10 @@ def score(plan: Plan, jobs: Jobs) -> Iterator[int]:
     """Score every shard that is not there yet; yield how many recordings are done, those of before first."""
     waiting = [number for number in range(plan.shards) if not _there(plan, number)]
     yield plan.recordings - sum(plan.size(number) for number in waiting)
-    for _, count in tasks.unordered(Shard(plan), waiting, jobs, files=[plan.wanted.out, plan.wanted.model]):
+    alike = [plan.wanted.out, plan.wanted.model]
+    if waiting and plan.wanted.archive.local:
+        alike.append(Path(plan.wanted.archive.url) / plan.items(waiting[0])[0].name)
+    for _, count in tasks.unordered(Shard(plan), waiting, jobs, files=alike):
         yield count
     for part in plan.wanted.out.glob(".part-*"):
         part.unlink(missing_ok=True)  # of processes that were killed

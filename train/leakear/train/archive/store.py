@@ -4,6 +4,7 @@ S3 is opened by pyarrow's own client: credentials and region as every AWS tool t
 AWS_ENDPOINT_URL (decision 163).
 """
 
+import importlib
 import os
 import tempfile
 from collections.abc import Iterator
@@ -70,6 +71,15 @@ def store(text: str) -> Store:
     return Store(text.rstrip("/") if "://" in text else str(Path(text).expanduser().absolute()))
 
 
+def require() -> None:
+    """Refuse to begin where a package is missing. Raises ConfigError."""
+    for package in ("pyarrow", "fsspec"):
+        try:
+            importlib.import_module(package)
+        except ImportError:
+            raise ConfigError(f"score needs {package}, which is not here: pip install 'leakear[cluster]'") from None
+
+
 def is_sound(name: str) -> bool:
     """Tell whether a file is a recording, by its name."""
     return os.path.splitext(name)[1].lower() in SOUND_SUFFIXES  # noqa: PTH122 - a name, not a path
@@ -92,15 +102,11 @@ def _walk(system: Any, root: str, below: str, above: frozenset[str]) -> Iterator
 
 
 def _opened(url: str) -> tuple[Any, str]:
-    """Return fsspec's file system of a URL and the path in it. Raises ConfigError, InputDataError."""
-    try:
-        from fsspec.core import url_to_fs
-        from fsspec.implementations.arrow import ArrowFSWrapper
-        from pyarrow.fs import S3FileSystem
-    except ImportError:
-        raise ConfigError(
-            "score needs pyarrow and fsspec, which are not here: pip install 'leakear[cluster]'"
-        ) from None
+    """Return fsspec's file system of a URL and the path in it. Raises InputDataError."""
+    from fsspec.core import url_to_fs
+    from fsspec.implementations.arrow import ArrowFSWrapper
+    from pyarrow.fs import S3FileSystem
+
     if url.startswith("s3://"):
         return ArrowFSWrapper(S3FileSystem(**_endpoint())), url.removeprefix("s3://")
     try:

@@ -131,9 +131,10 @@ def build(recordings: Sequence[Recording], recipe: Recipe, cache: Path, *, jobs:
     missing = [number for number in range(len(plan)) if number not in shards]
     elsewhere = replace(recipe, backgrounds=tuple(path.absolute() for path in recipe.backgrounds))
     tasks = [(folder, number, [(i, _absolute(recordings[i])) for i in plan[number]], elsewhere) for number in missing]
+    alike = [folder, *(recording.path.absolute() for recording in recordings[:1])]
     with tqdm(total=len(recordings), desc="features", unit="file", disable=not missing or None) as bar:
         bar.update(sum(len(plan[number]) for number in shards))
-        for task, shard in unordered(_write, tasks, _chosen(jobs, len(tasks)), files=[folder]):
+        for task, shard in unordered(_write, tasks, _chosen(jobs, len(tasks)), files=alike):
             shards[missing[task]] = shard
             bar.update(len(plan[missing[task]]))
     return _assemble(recipe, recordings, [shards[number] for number in range(len(plan))])

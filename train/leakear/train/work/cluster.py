@@ -72,10 +72,10 @@ def executor(scheduler: Scheduler, files: Sequence[Path] = ()) -> Iterator[tuple
             ) from None
         stack.callback(_close, client)
         expected = identity.here([path.absolute() for path in _probed(files, stack)])
-        _require_alike(client, scheduler, expected)
-        pool = client.get_executor(pure=False)
-        stack.callback(_shut, pool)
         try:
+            _require_alike(client, scheduler, expected)
+            pool = client.get_executor(pure=False)
+            stack.callback(_shut, pool)
             yield _CheckedExecutor(pool, expected), lambda: max(1, len(client.nthreads()))
         except KilledWorker as error:
             raise LeakearError(

@@ -89,7 +89,8 @@ def main(args: argparse.Namespace) -> int:
     path = args.model.absolute()
     how = _How(path, rule, WindowOptions(step_s=args.step), args.minutes, data.channel)
     recordings = [replace(recording, path=recording.path.absolute()) for recording in data.listed.recordings]
-    heard = ordered(partial(_heard, how), recordings, data.jobs, files=[path])
+    alike = [path, *(recording.path for recording in recordings[:1])]
+    heard = ordered(partial(_heard, how), recordings, data.jobs, files=alike)
     found: list[Alerts] = []
     bad = 0
     for alerts in tqdm(heard, total=len(recordings), unit="file", disable=None):

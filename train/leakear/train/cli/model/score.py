@@ -12,7 +12,7 @@ from leakear.edge.errors import UsageError
 from leakear.edge.model.tflite import FACTORY, Model
 from leakear.train.archive import plan, report, shards
 from leakear.train.archive.plan import Wanted
-from leakear.train.archive.store import store
+from leakear.train.archive.store import require, store
 from leakear.train.data_options import pattern
 from leakear.train.work.jobs import add_job_arguments, jobs_of
 
@@ -57,6 +57,7 @@ def main(args: argparse.Namespace) -> int:
     chosen: Choice = args.channel
     if chosen == "all":
         raise UsageError("--channel all: a recording has one row: give the number of a channel, or mix")
+    require()
     files.folder(args.out, "--out")
     Model.load(args.model)  # what is wrong with it is said before the archive is listed
     wanted = Wanted(

@@ -96,7 +96,7 @@ def survey(
     jobs = 1 if len(tasks) < 40 else jobs  # starting others takes longer than a few files take
     found: dict[int, Facts] = {}
     with tqdm(total=len(tasks), desc="listening", unit="file", disable=None) as bar:
-        for number, facts in unordered(_listen, tasks, jobs):
+        for number, facts in unordered(_listen, tasks, jobs, files=[task[0] for task in tasks[:1]]):
             found[number] = facts
             bar.update()
     return [found[number] for number in range(len(tasks))]
