@@ -26,7 +26,7 @@ from leakear.edge.model.tflite import FACTORY, Model
 from leakear.edge.spec import Samples
 from leakear.edge.spectrogram import spectrogram
 from leakear.train import cli, runfolder
-from leakear.train.cli.gain import converted
+from leakear.train.cli.model.gain import converted
 from leakear.train.data.clips import encode
 from leakear.train.evaluation import metrics
 from leakear.train.runfolder import Run

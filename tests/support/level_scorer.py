@@ -1,6 +1,7 @@
 """A trivial scorer for tests of the machinery: the mean level between 300 and 2000 Hz. It is no leak detector."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -20,6 +21,9 @@ class LevelScorer:
 class OpenLevel:
     def key(self) -> str:
         return "level"
+
+    def files(self) -> tuple[Path, ...]:
+        return ()
 
     def open(self) -> tuple[Scorer, SpectrogramSpec]:
         return LevelScorer(), SPEC

@@ -9,8 +9,8 @@ import os
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
-from concurrent.futures import as_completed
 from dataclasses import astuple, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -86,22 +86,19 @@ def compare(source: Source, file: bytes, days: Days) -> Alerts:
 
 def over_days(floating: Path, converted: Path, days: Days) -> Alerts:
     """Count the alerts of two model files, the days in processes of their own."""
-    from leakear.train.processes import processes
+    from leakear.train.work.tasks import unordered
 
     total = Alerts(0, 0, 0)
-    with processes(min(days.count, os.cpu_count() or 1)) as pool:
-        running = {pool.submit(day_alerts, floating, converted, number, days): number for number in range(days.count)}
-        for done, future in enumerate(as_completed(running), 1):
-            alerts = count(*future.result(), leak=has_leak(running[future]))
-            counts = (
-                f"day {running[future]}: {alerts.floating} alerts by float, {alerts.converted} by the converted one"
-            )
-            print(f"  {done} of {days.count} days, {counts}, {alerts.together} together", file=sys.stderr, flush=True)
-            total += alerts
+    work = partial(day_alerts, floating, converted, days)
+    for done, (day, times) in enumerate(unordered(work, range(days.count), os.cpu_count() or 1), 1):
+        alerts = count(*times, leak=has_leak(day))
+        counts = f"day {day}: {alerts.floating} alerts by float, {alerts.converted} by the converted one"
+        print(f"  {done} of {days.count} days, {counts}, {alerts.together} together", file=sys.stderr, flush=True)
+        total += alerts
     return total
 
 
-def day_alerts(floating: Path, converted: Path, number: int, days: Days) -> tuple[list[float], list[float]]:
+def day_alerts(floating: Path, converted: Path, days: Days, number: int) -> tuple[list[float], list[float]]:
     """Return the times of the alerts of each network on one simulated day, POSIX seconds."""
     from leakear.edge.decision.state_machine import DecisionRule, rule_from
     from leakear.edge.pipeline import Pipeline

@@ -9,8 +9,8 @@ import soundfile
 
 from leakear.edge.model.tflite import FACTORY
 from leakear.train import cli
-from leakear.train.cli import background
-from leakear.train.cli.background import Heard
+from leakear.train.cli.model import background
+from leakear.train.cli.model.background import Heard
 
 
 def test_running_water_is_reported_apart_and_sources_are_groups() -> None:

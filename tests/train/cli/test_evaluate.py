@@ -8,8 +8,8 @@ import pytest
 import soundfile
 
 from leakear.train import cli
-from leakear.train.cli import evaluate
-from leakear.train.cli.evaluate import Alerts
+from leakear.train.cli.model import evaluate
+from leakear.train.cli.model.evaluate import Alerts
 
 
 def report(**more: Any) -> dict[str, Any]:

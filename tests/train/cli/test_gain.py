@@ -11,7 +11,7 @@ from leakear.edge.errors import InputDataError
 from leakear.edge.model.tflite import FACTORY
 from leakear.edge.spec import Decibels, SpectrogramSpec
 from leakear.train import cli
-from leakear.train.cli import gain
+from leakear.train.cli.model import gain
 
 
 class Scorer:

@@ -10,10 +10,12 @@ import soundfile
 
 from leakear.edge.decision.state_machine import DecisionRule
 from leakear.edge.windows import WindowOptions
-from leakear.train.cli import evaluate, main
+from leakear.train.cli import main
+from leakear.train.cli.model import evaluate
 from leakear.train.cli.simulate import SiteOptions, simulate
 from leakear.train.data import dataset
 from leakear.train.data.dataset import Recording
+from leakear.train.data.repeated import repeated
 from tests.support.level_scorer import SPEC, LevelScorer
 
 
@@ -71,6 +73,6 @@ def test_a_looped_recording_is_decided_over_time(tmp_path: Path) -> None:
 def test_a_looped_recording_is_cross_faded(tmp_path: Path) -> None:
     path = tmp_path / "tone.wav"
     soundfile.write(path, 0.5 * np.sin(2 * np.pi * 100.3 * np.arange(22050 * 3) / 22050), 22050)
-    samples = np.concatenate([b.samples for b in evaluate.repeated(path, SPEC, 10.0)])
+    samples = np.concatenate([b.samples for b in repeated(path, SPEC, 10.0)])
     assert samples.size == 220500
     assert np.abs(np.diff(samples)).max() < 0.05

@@ -1,14 +1,12 @@
 """Options of every command that reads a data set: which recordings, which label, which channel."""
 
 import argparse
-import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from leakear.edge.audio.channels import Choice, choice
-from leakear.edge.command_line import whole
 from leakear.edge.spec import SpectrogramSpec
 from leakear.edge.texts import printable
 from leakear.train.data import dataset
@@ -16,6 +14,7 @@ from leakear.train.data.collection import labels, prepare
 from leakear.train.data.collection.prepare import Prepared
 from leakear.train.data.dataset import Listed
 from leakear.train.data.features import default_cache
+from leakear.train.work.jobs import Jobs, add_job_arguments, jobs_of
 
 
 def add_arguments(group: Any) -> None:
@@ -39,11 +38,9 @@ def add_arguments(group: Any) -> None:
 
 
 def add_cache_arguments(group: Any) -> None:
-    """Declare where computed values are kept, and how many processes compute them."""
+    """Declare where computed values are kept, and where they are computed."""
     group.add_argument("--cache", type=Path, metavar="DIR", help="where computed features are kept")
-    group.add_argument(
-        "--jobs", type=whole(1), metavar="N", help="processes that compute features (default: one per core)"
-    )
+    add_job_arguments(group)
 
 
 def pattern(text: str) -> str:
@@ -63,7 +60,7 @@ class DataSet:
     listed: Listed
     channel: Choice
     cache: Path
-    jobs: int
+    jobs: Jobs
 
     def prepare(self, spec: SpectrogramSpec, *, clipped: bool = False) -> Prepared:
         """Listen to it and print what a person should know. `clipped`: keep clipped recordings. InputDataError."""
@@ -84,17 +81,16 @@ def listed(args: argparse.Namespace, *, fold_column: str = "fold", site_pattern:
     )
     for line in found.lines:
         print(line)
-    jobs = getattr(args, "jobs", None) or os.cpu_count() or 1
-    return DataSet(found, args.channel, getattr(args, "cache", None) or default_cache(), jobs)
+    return DataSet(found, args.channel, getattr(args, "cache", None) or default_cache(), jobs_of(args))
 
 
 def backgrounds(
-    folder: Path | None, spec: SpectrogramSpec, cache: Path | None = None, jobs: int | None = None
+    folder: Path | None, spec: SpectrogramSpec, cache: Path | None = None, jobs: Jobs = 1
 ) -> tuple[Path, ...]:
     """Return the sounds to mix in; name those that cannot be used. Raises InputDataError."""
     if folder is None:
         return ()
-    good, bad = prepare.backgrounds(folder, spec, cache or default_cache(), jobs or os.cpu_count() or 1)
+    good, bad = prepare.backgrounds(folder, spec, cache or default_cache(), jobs)
     for name, why in bad:
         print(f"background not used: {name}: {why}")
     print(f"{len(good)} background sounds in {printable(folder)}")

@@ -34,6 +34,7 @@ from leakear.train.training.distributed import Cluster
 from leakear.train.training.progress import BEST, Trained
 from leakear.train.training.tensorboard import Board
 from leakear.train.training.trainer import Schedule, predict, train
+from leakear.train.work.jobs import Jobs
 
 log = logging.getLogger(__name__)
 
@@ -92,7 +93,7 @@ class Job:
 
 
 def run(
-    job: Job, output: Path, cluster: Cluster, *, cache: Path, jobs: int | None = None, quiet: bool = False
+    job: Job, output: Path, cluster: Cluster, *, cache: Path, jobs: Jobs | None = None, quiet: bool = False
 ) -> Run | None:
     """Train and write the run folder; an interrupted run of the same job continues, a finished one is returned.
 

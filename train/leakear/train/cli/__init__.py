@@ -26,9 +26,10 @@ COMMANDS = MappingProxyType(
             "leakear.train.cli.factory",
             "train and convert the factory model, which nodes have at installation",
         ),
-        "evaluate": ("leakear.train.cli.evaluate", "alerts of a model file on recordings"),
-        "background": ("leakear.train.cli.background", "how well a model file tells leaks from other sounds"),
-        "gain": ("leakear.train.cli.gain", "how far a sensor's gain changes the verdict of a model file"),
+        "evaluate": ("leakear.train.cli.model.evaluate", "alerts of a model file on recordings"),
+        "score": ("leakear.train.cli.model.score", "scores of an archive of recordings, by site and date"),
+        "background": ("leakear.train.cli.model.background", "how well a model file tells leaks from other sounds"),
+        "gain": ("leakear.train.cli.model.gain", "how far a sensor's gain changes the verdict of a model file"),
     }
 )
 """Subcommand → module and one line."""

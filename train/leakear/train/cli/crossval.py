@@ -26,6 +26,7 @@ from leakear.train.evaluation.metrics import Rows
 from leakear.train.networks import compact
 from leakear.train.training.pooled_windows import PooledWindows
 from leakear.train.training.pretraining import FitOptions, PretrainedFit
+from leakear.train.work.jobs import add_job_arguments, jobs_of
 
 HELP = """\
 Cross-validate by site: each recording is scored by a detector that was trained without recordings of its site. Prints
@@ -93,6 +94,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "-o", "--output", type=Path, default=Path("runs/crossval"), help="folder for table and pictures"
     )
     parser.add_argument("--cache", type=Path, metavar="DIR", help="where computed windows are kept")
+    add_job_arguments(parser)
 
 
 def main(args: argparse.Namespace) -> int:
@@ -150,7 +152,7 @@ def _noises(args: argparse.Namespace) -> tuple[Path, ...]:
     """Return the background sounds to train on: those that can be used, without the sources kept for judging."""
     if not args.background:
         return ()
-    good = data_options.backgrounds(args.background, compact.SPEC, args.cache)
+    good = data_options.backgrounds(args.background, compact.SPEC, args.cache, jobs_of(args))
     return tuple(path for path in augmentation.divided(args.background)[0] if path in good)
 
 
@@ -167,7 +169,7 @@ def _table(args: argparse.Namespace, noises: tuple[Path, ...], *, with_copies: b
     without_site = next((r.name for r in found if r.site is None), None)
     if without_site:
         raise InputDataError(f"{without_site} has no site: a manifest with a site column is needed to keep sites apart")
-    table = baselines.measure(real_windows.read(found, recipe, _cache(args)), spec)
+    table = baselines.measure(real_windows.read(found, recipe, _cache(args), jobs_of(args)), spec)
     return cross_validation.without(table, args.leave_out) if args.leave_out else table
 
 
@@ -180,10 +182,10 @@ def _network(name: str, args: argparse.Namespace, noises: tuple[Path, ...]) -> t
         raise InputDataError(f"preset {name} uses another spectrogram: evaluate it with `leakear-train compare`")
     if name != "compact":
         return f"{preset.help}; {args.epochs} epochs", detectors.scratch(preset, args.epochs, FitOptions().seed)
-    windows = simulated_windows.windows(SIMULATED, preset.spec, noises, _cache(args))
+    windows = simulated_windows.windows(SIMULATED, preset.spec, noises, _cache(args), jobs_of(args))
     options = FitOptions(shrinkage=args.shrinkage)
     options = replace(options, pretrain_epochs=0) if "pretraining" in args.ablate else options
-    negatives = background_windows.windows(noises, preset.spec, _cache(args)) if noises else None
+    negatives = background_windows.windows(noises, preset.spec, _cache(args), jobs_of(args)) if noises else None
     negatives = None if "backgrounds" in args.ablate else negatives
     pools = (PooledWindows.of(windows), None if negatives is None else PooledWindows.of(negatives))
     fit = PretrainedFit(*pools, options, _cache(args))

@@ -21,6 +21,7 @@ from leakear.train.runfolder import Run
 from leakear.train.training import negatives
 from leakear.train.training.adaptation import FACTORY, SCRATCH
 from leakear.train.training.distributed import join, task
+from leakear.train.work.jobs import jobs_of
 
 log = logging.getLogger(__name__)
 
@@ -139,7 +140,7 @@ def main(args: argparse.Namespace) -> int:
         added=_added(divided, recipe, preset, args, data.cache),
     )
     stderr_filter.load_tensorflow()
-    run = session.run(job, output, join(), cache=data.cache, jobs=args.jobs)
+    run = session.run(job, output, join(), cache=data.cache, jobs=data.jobs)
     if run:
         _print_summary(run)
     return 0
@@ -192,7 +193,7 @@ def _added(
     rate = negatives.sample_rate(divided.train)
     sites = negatives.SITES if args.simulated is None else args.simulated
     wanted = args.simulated is not None or preset.spec.reference == "own"  # the notebook's experiment stays as it is
-    made = negatives.simulated(rate, cache, args.jobs, sites) if wanted else []
+    made = negatives.simulated(rate, cache, jobs_of(args), sites) if wanted else []
     given = negatives.given(recipe.backgrounds, args.background, rate, preset.spec, cache)
     return (*made, *given)
 
@@ -205,7 +206,7 @@ def _preset(args: argparse.Namespace) -> Preset:
 
 
 def _recipe(preset: Preset, args: argparse.Namespace) -> Recipe:
-    backgrounds = data_options.backgrounds(args.background, preset.spec, args.cache, args.jobs)
+    backgrounds = data_options.backgrounds(args.background, preset.spec, args.cache, jobs_of(args))
     return Recipe(
         preset.spec,
         preset.windows,

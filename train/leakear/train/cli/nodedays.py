@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from leakear.edge.model.tflite import FACTORY, Model
 from leakear.edge.windows import WindowOptions
 from leakear.train.nodedays import report
 from leakear.train.nodedays.runs import FileModel, Plan, run
+from leakear.train.work.jobs import add_job_arguments, jobs_of
 
 HELP = """\
 Put whole days of simulated sites through the daemon's pipeline with a converted model, and count its alerts.
@@ -60,7 +60,7 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
         default=WindowOptions().step_s,
         help="seconds from window to window (10)",
     )
-    parser.add_argument("--jobs", type=whole(1), default=os.cpu_count() or 1, help="processes (one a core)")
+    add_job_arguments(parser)
     parser.add_argument("--rule", action="append", default=[], metavar="KEY=VALUE", help=RULE_HELP)
     parser.add_argument("--no-sweep", action="store_true", help="leave out the DET curve")
 
@@ -72,20 +72,21 @@ def main(args: argparse.Namespace) -> int:
     rule = rule_from(info.decision, parse_rule(args.rule))
     rule.check_step(args.step)
     plan = Plan(
-        out=args.out,
-        model=FileModel(args.model),
+        out=args.out.absolute(),
+        model=FileModel(args.model.absolute()),
         days=args.days,
         first_site=args.first_site,
         step_s=args.step,
         snr_db=args.snr,
         calibrate=args.calibrate,
-        nights=args.nights,
+        nights=args.nights.absolute() if args.nights else None,
         minutes=args.minutes,
         before=args.before,
         after=args.after,
     )
-    days = run(plan, args.jobs)
-    found = report.report(days, rule, sweep=not args.no_sweep, jobs=args.jobs)
+    jobs = jobs_of(args)
+    days = run(plan, jobs)
+    found = report.report(days, rule, sweep=not args.no_sweep, jobs=jobs)
     found["model"] = info.raw.get("model", {})
     write(args.out, found)
     print(report.text(found))

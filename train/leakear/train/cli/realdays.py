@@ -12,6 +12,7 @@ from leakear.train.cli.nodedays import add_run_arguments, parse_rule, write
 from leakear.train.nodedays import report
 from leakear.train.nodedays.real_runs import Plan, run
 from leakear.train.nodedays.runs import FileModel
+from leakear.train.work.jobs import jobs_of
 
 HELP = """\
 Put days strung from real recordings through the daemon's pipeline with a converted model, and count its alerts.
@@ -54,9 +55,9 @@ def main(args: argparse.Namespace) -> int:
     rule = rule_from(info.decision, parse_rule(args.rule))
     rule.check_step(args.step)
     plan = Plan(
-        out=args.out,
-        model=FileModel(args.model),
-        folders=tuple(args.folders),
+        out=args.out.absolute(),
+        model=FileModel(args.model.absolute()),
+        folders=tuple(folder.absolute() for folder in args.folders),
         nodes=args.nodes,
         step_s=args.step,
         before=args.before,
@@ -68,7 +69,8 @@ def main(args: argparse.Namespace) -> int:
         dry=args.dry,
         leave_out=tuple(args.leave_out),
     )
-    found = report.report(run(plan, args.jobs), rule, sweep=not args.no_sweep, jobs=args.jobs)
+    jobs = jobs_of(args)
+    found = report.report(run(plan, jobs), rule, sweep=not args.no_sweep, jobs=jobs)
     found |= {"model": info.raw.get("model", {}), "simulated": False}
     write(args.out, found)
     print(report.text(found))

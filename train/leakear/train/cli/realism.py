@@ -17,8 +17,9 @@ from tqdm import tqdm
 from leakear.edge import files
 from leakear.edge.command_line import whole
 from leakear.edge.errors import InputDataError
-from leakear.train.processes import processes
 from leakear.train.realism import dates, levels, nights, table
+from leakear.train.work.jobs import Jobs, add_job_arguments, jobs_of
+from leakear.train.work.tasks import ordered
 
 T = TypeVar("T")
 HELP = """\
@@ -41,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--hours", type=whole(2), default=40, help="sites whose half-hours are compared (40)")
     parser.add_argument("--sets", type=whole(2), default=20, help="sets of simulated recordings for dates (20)")
     parser.add_argument("--clips", type=whole(2), default=100, help="simulated loggers whose levels are compared (100)")
-    parser.add_argument("--jobs", type=whole(1), default=1, help="processes (1)")
+    add_job_arguments(parser)
 
 
 def main(args: argparse.Namespace) -> int:
@@ -60,15 +61,16 @@ def main(args: argparse.Namespace) -> int:
 
 
 def _rows(args: argparse.Namespace) -> Iterator[table.Row]:
+    jobs = jobs_of(args)
     sites = range(table.FIRST_SITE, table.FIRST_SITE + args.sites)
-    quietest = _mapped(partial(nights.simulated, nights=args.nights), sites, args.jobs, "nights")
+    quietest = _mapped(partial(nights.simulated, nights=args.nights), sites, jobs, "nights")
     yield from table.night_rows(np.array(quietest))
     hours = range(table.HOUR_SITES, table.HOUR_SITES + args.hours)
-    yield from table.hour_rows(_mapped(dates.half_hours, hours, args.jobs, "half-hours"))
+    yield from table.hour_rows(_mapped(dates.half_hours, hours, jobs, "half-hours"))
     if args.data is not None:
         recorded = dates.real(args.data)
         work = partial(_date_set, recorded)
-        yield from table.date_rows(dates.date_figures(recorded), _mapped(work, range(args.sets), args.jobs, "dates"))
+        yield from table.date_rows(dates.date_figures(recorded), _mapped(work, range(args.sets), jobs, "dates"))
         for label in ("NoLeak", "Leak"):
             simulated = levels.simulated(label, count(table.LEVEL_SITES), args.clips)
             yield from table.level_rows(levels.real(args.data, label), simulated, label)
@@ -79,9 +81,5 @@ def _date_set(recorded: Sequence[dates.Recorded], number: int) -> dates.DateFigu
     return dates.date_figures(dates.simulated(recorded, count(table.DATE_SITES + 1000 * number)))
 
 
-def _mapped(work: Callable[[int], T], numbers: Sequence[int], jobs: int, what: str) -> list[T]:
-    bar = partial(tqdm, total=len(numbers), desc=what, unit="", disable=None)
-    if jobs == 1:
-        return list(bar(map(work, numbers)))
-    with processes(jobs) as pool:
-        return list(bar(pool.map(work, numbers, chunksize=4)))
+def _mapped(work: Callable[[int], T], numbers: Sequence[int], jobs: Jobs, what: str) -> list[T]:
+    return list(tqdm(ordered(work, numbers, jobs), total=len(numbers), desc=what, unit="", disable=None))

@@ -7,7 +7,7 @@ import csv
 import hashlib
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -17,9 +17,10 @@ from tqdm import tqdm
 
 from leakear.edge import files
 from leakear.edge.command_line import number, whole
-from leakear.train.processes import processes
 from leakear.train.simulator import RATE, Array, Label, Site, clip
 from leakear.train.simulator.day import Day
+from leakear.train.work.jobs import Jobs, add_job_arguments, jobs_of
+from leakear.train.work.tasks import ordered
 
 HELP = """\
 Make labelled clips of simulated leaks and non-leaks, in the manifest format that every other command reads.
@@ -69,24 +70,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--days", type=whole(0), default=0, help="days per site, with their events in JSON (default: 0)"
     )
     parser.add_argument("--store", action="store_true", help="write the sound of the days too, as FLAC")
-    parser.add_argument("--jobs", type=whole(1), default=1, help="processes (default: 1)")
+    add_job_arguments(parser)
 
 
 def main(args: argparse.Namespace) -> int:
     """Run the command."""
     options = SiteOptions(args.out, args.clips, args.seconds, args.folds, args.use, args.days, args.store)
     files.folder(options.out, "OUT")
-    rows = simulate(options, range(args.seed, args.seed + args.sites), args.jobs)
+    rows = simulate(options, range(args.seed, args.seed + args.sites), jobs_of(args))
     print(f"{len(rows)} clips of {args.sites} sites, {args.sites * args.days} days -> {args.out}")
     return 0
 
 
-def simulate(options: SiteOptions, seeds: Iterable[int], jobs: int = 1) -> list[dict[str, Any]]:
+def simulate(options: SiteOptions, seeds: Iterable[int], jobs: Jobs = 1) -> list[dict[str, Any]]:
     """Make all clips and days and write the manifest; return its rows."""
     seeds = list(seeds)
     options.out.mkdir(parents=True, exist_ok=True)
-    make = partial(make_site, options)
-    rows = [row for site in _mapped(make, seeds, jobs) for row in site]
+    options = replace(options, out=options.out.absolute())
+    made = ordered(partial(make_site, options), seeds, jobs, files=[options.out])
+    rows = [row for site in tqdm(made, total=len(seeds), unit="site", disable=None) for row in site]
     if options.clips:
         with (options.out / "manifest.csv").open("w", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
@@ -101,15 +103,6 @@ def make_site(options: SiteOptions, seed: int) -> list[dict[str, Any]]:
     for day in range(options.days):
         _write_day(options, Day(site, 0, leak=day % 2 == 0, date=day))
     return [_write_clip(options, site, number) for number in range(options.clips)]
-
-
-def _mapped(make: Any, seeds: list[int], jobs: int) -> Iterable[list[dict[str, Any]]]:
-    bar = partial(tqdm, total=len(seeds), unit="site", disable=None)
-    if jobs == 1:
-        yield from bar(map(make, seeds))
-        return
-    with processes(jobs) as pool:
-        yield from bar(pool.map(make, seeds))
 
 
 def _write_clip(options: SiteOptions, site: Site, number: int) -> dict[str, Any]:

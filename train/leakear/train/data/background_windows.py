@@ -7,7 +7,7 @@ some self-noise of a sensor: neither the band nor digital silence may tell the n
 import hashlib
 import json
 from collections.abc import Sequence
-from itertools import repeat
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +21,8 @@ from leakear.train.data import augmentation
 from leakear.train.data.augmentation import band_limited, loop
 from leakear.train.data.clips import Codes, encode
 from leakear.train.data.simulated_windows import LOGGER_RATE, Windows
-from leakear.train.processes import processes
+from leakear.train.work.jobs import Jobs
+from leakear.train.work.tasks import ordered
 
 VERSION = 2
 """Increased when the same files would give other windows."""
@@ -31,16 +32,16 @@ NOISE_DB = (-60.0, -25.0)
 """Self-noise over the window's RMS level, dB: uniform between these."""
 
 
-def windows(backgrounds: Sequence[Path], spec: SpectrogramSpec, cache: Path, jobs: int = 2) -> Windows:
+def windows(backgrounds: Sequence[Path], spec: SpectrogramSpec, cache: Path, jobs: Jobs = 2) -> Windows:
     """Compute the windows of background files, or read them from the cache; `sites` numbers their sources."""
     sounds = [hashlib.sha256(path.read_bytes()).hexdigest() for path in backgrounds]
     facts = {"backgrounds": sounds, "spec": spec.to_json(), "per_file": PER_FILE, "version": VERSION}
     key = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:24]
     path = cache / f"background-{key}.npy"
     if not path.is_file():
-        with processes(jobs) as pool:
-            made = pool.map(_file, backgrounds, repeat(spec), chunksize=8)
-            codes = np.concatenate(list(tqdm(made, "background files", len(backgrounds), disable=None)))
+        sources = [background.absolute() for background in backgrounds]
+        made = ordered(partial(_file, spec), sources, jobs, files=sources)
+        codes = np.concatenate(list(tqdm(made, "background files", len(backgrounds), disable=None)))
         cache.mkdir(parents=True, exist_ok=True)
         with files.replacing(path) as file:
             np.save(file, codes)
@@ -50,7 +51,7 @@ def windows(backgrounds: Sequence[Path], spec: SpectrogramSpec, cache: Path, job
     return Windows(np.load(path, mmap_mode="r"), np.zeros(count, np.uint8), np.repeat(numbers, PER_FILE))
 
 
-def _file(path: Path, spec: SpectrogramSpec) -> Codes:
+def _file(spec: SpectrogramSpec, path: Path) -> Codes:
     """Return the windows of one file, shape (PER_FILE, rows, frames)."""
     seed = int(hashlib.sha256(path.read_bytes()).hexdigest()[:15], 16)
     whole = read_wav(path, spec, channel="mix")

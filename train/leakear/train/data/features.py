@@ -12,9 +12,9 @@ import hashlib
 import json
 import logging
 import os
+import secrets
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import as_completed
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,8 @@ from leakear.edge.errors import InputDataError
 from leakear.edge.texts import printable
 from leakear.train.data.clips import Codes, Recipe, clips
 from leakear.train.data.dataset import Recording
-from leakear.train.processes import processes
+from leakear.train.work.jobs import Jobs
+from leakear.train.work.tasks import unordered
 
 log = logging.getLogger(__name__)
 
@@ -118,22 +119,24 @@ def default_cache() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "leakear" / "features"
 
 
-def build(recordings: Sequence[Recording], recipe: Recipe, cache: Path, *, jobs: int | None = None) -> FeatureSet:
-    """Compute the shards that are not in the cache, in `jobs` processes (default: one per core), and open the set.
+def build(recordings: Sequence[Recording], recipe: Recipe, cache: Path, *, jobs: Jobs | None = None) -> FeatureSet:
+    """Compute the shards that are not in the cache, by `jobs` (default: a process a core), and open the set.
 
     Recordings need their sha256 (`dataset.fingerprint`). Those that cannot be read are listed in `skipped`.
     """
-    folder = cache / _key(recordings, recipe)
+    folder = cache.absolute() / _key(recordings, recipe)
     folder.mkdir(parents=True, exist_ok=True)
     plan = list(_plan(len(recordings), recipe))
     shards = {number: shard for number in range(len(plan)) if (shard := _open(folder, number, recipe))}
     missing = [number for number in range(len(plan)) if number not in shards]
-    tasks = [(folder, number, [(i, recordings[i]) for i in plan[number]], recipe) for number in missing]
+    elsewhere = replace(recipe, backgrounds=tuple(path.absolute() for path in recipe.backgrounds))
+    tasks = [(folder, number, [(i, _absolute(recordings[i])) for i in plan[number]], elsewhere) for number in missing]
+    alike = [folder, *(recording.path.absolute() for recording in recordings[:1])]
     with tqdm(total=len(recordings), desc="features", unit="file", disable=not missing or None) as bar:
         bar.update(sum(len(plan[number]) for number in shards))
-        for number, shard in _run(tasks, jobs or os.cpu_count() or 1):
-            shards[number] = shard
-            bar.update(len(plan[number]))
+        for task, shard in unordered(_write, tasks, _chosen(jobs, len(tasks)), files=alike):
+            shards[missing[task]] = shard
+            bar.update(len(plan[missing[task]]))
     return _assemble(recipe, recordings, [shards[number] for number in range(len(plan))])
 
 
@@ -152,19 +155,20 @@ def _plan(count: int, recipe: Recipe) -> Iterator[range]:
     return (range(start, min(start + size, count)) for start in range(0, count, size))
 
 
-def _run(tasks: Sequence[tuple[Any, ...]], jobs: int) -> Iterator[tuple[int, Shard]]:
-    if jobs == 1 or len(tasks) <= 1:
-        yield from ((task[1], _write(*task)) for task in tasks)
-        return
-    with processes(min(jobs, len(tasks))) as pool:
-        running = {pool.submit(_write, *task): task[1] for task in tasks}
-        yield from ((running[done], done.result()) for done in as_completed(running))
+def _absolute(recording: Recording) -> Recording:
+    """Return it with a path that holds in every process."""
+    return replace(recording, path=recording.path.absolute())
 
 
-def _write(folder: Path, number: int, recordings: Sequence[tuple[int, Recording]], recipe: Recipe) -> Shard:
+def _chosen(jobs: Jobs | None, tasks: int) -> Jobs:
+    return 1 if tasks <= 1 else jobs or os.cpu_count() or 1  # starting others takes longer than one shard
+
+
+def _write(task: tuple[Path, int, Sequence[tuple[int, Recording]], Recipe]) -> Shard:
     """Compute one shard, window by window, and write its index last."""
+    folder, number, recordings, recipe = task
     path = _path(folder, number)
-    part = path.with_suffix(f".{os.getpid()}")  # several workers may share one cache
+    part = path.with_suffix(f".{secrets.token_hex(4)}")  # several workers may share one cache
     rows: list[tuple[int, int, int, str]] = []
     skipped: list[tuple[int, str]] = []
     checksum = hashlib.sha256()

@@ -11,6 +11,7 @@ from leakear.train.data import dataset, features
 from leakear.train.data.clips import Recipe
 from leakear.train.data.dataset import Recording
 from leakear.train.data.simulated_windows import Windows
+from leakear.train.work.jobs import Jobs
 
 COPIES = ("shift", "shift+tilt", "shift+mix", "shift+mix+tilt")
 """Changes of a training window; its level stays, because it is a feature."""
@@ -52,7 +53,7 @@ class RealWindows:
             return np.asarray(sums / counts, np.float64)
 
 
-def read(recordings: Sequence[Recording], recipe: Recipe, cache: Path, jobs: int = 2) -> RealWindows:
+def read(recordings: Sequence[Recording], recipe: Recipe, cache: Path, jobs: Jobs = 2) -> RealWindows:
     """Compute the windows, or read them from the cache; recordings need their sha256 and a site."""
     found = features.build(recordings, recipe, cache, jobs=jobs)
     names = dataset.groups(found.recordings)

@@ -10,7 +10,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cache as remember
-from itertools import repeat
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -23,8 +23,9 @@ from leakear.edge.spectrogram import spectrogram
 from leakear.train import simulator
 from leakear.train.data.augmentation import band_limited, loop
 from leakear.train.data.clips import Codes, encode
-from leakear.train.processes import processes
 from leakear.train.simulator import RATE, Site, clip
+from leakear.train.work.jobs import Jobs
+from leakear.train.work.tasks import unordered
 
 VERSION = 5
 """Increased when code outside the simulator and this file would give other windows."""
@@ -64,14 +65,14 @@ class Windows:
         return len(self.targets)
 
 
-def windows(plan: Plan, spec: SpectrogramSpec, backgrounds: Sequence[Path], cache: Path, jobs: int = 2) -> Windows:
+def windows(plan: Plan, spec: SpectrogramSpec, backgrounds: Sequence[Path], cache: Path, jobs: Jobs = 2) -> Windows:
     """Make the windows of a plan, or read them from the cache."""
     sounds = [hashlib.sha256(background.read_bytes()).hexdigest() for background in backgrounds]
     facts = {**asdict(plan), "spec": spec.to_json(), "backgrounds": sounds, "code": _code(), "version": VERSION}
     key = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:24]
     path = cache / f"simulated-{key}.npy"
     if not path.is_file():
-        _write(path, plan, spec, tuple(backgrounds), jobs)
+        _write(path, plan, spec, tuple(background.absolute() for background in backgrounds), jobs)
     number = np.arange(plan.sites * plan.per_site)
     sites = plan.first_site + number // plan.per_site
     return Windows(np.load(path, mmap_mode="r"), (number % plan.per_site % 2).astype(np.uint8), sites)
@@ -84,21 +85,20 @@ def _code() -> str:
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
 
-def _write(path: Path, plan: Plan, spec: SpectrogramSpec, backgrounds: tuple[Path, ...], jobs: int) -> None:
+def _write(path: Path, plan: Plan, spec: SpectrogramSpec, backgrounds: tuple[Path, ...], jobs: Jobs) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_suffix(".part")
     shape = (plan.sites * plan.per_site, *spec.shape)
     codes = np.lib.format.open_memmap(temporary, "w+", np.uint8, shape)
     sites = range(plan.first_site, plan.first_site + plan.sites)
-    with processes(jobs) as pool:
-        made = pool.map(_site, repeat(plan), sites, repeat(spec), repeat(backgrounds), chunksize=8)
-        for number, part in enumerate(tqdm(made, "simulated sites", len(sites), disable=None)):
-            codes[number * plan.per_site : (number + 1) * plan.per_site] = part
+    made = unordered(partial(_site, plan, spec, backgrounds), sites, jobs, files=backgrounds)
+    for number, part in tqdm(made, "simulated sites", len(sites), disable=None):
+        codes[number * plan.per_site : (number + 1) * plan.per_site] = part
     codes.flush()
     temporary.replace(path)
 
 
-def _site(plan: Plan, number: int, spec: SpectrogramSpec, backgrounds: tuple[Path, ...]) -> Codes:
+def _site(plan: Plan, spec: SpectrogramSpec, backgrounds: tuple[Path, ...], number: int) -> Codes:
     """Make one site's windows, shape (per_site, rows, frames)."""
     site = Site.draw(number)
     made = []

@@ -1,4 +1,4 @@
-"""Records the real days of many nodes in parallel processes; a run continues where it stopped."""
+"""Records the real days of many nodes in parallel; a run continues where it stopped."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from leakear.train import nodedays
 from leakear.train.nodedays.places import Place, load
 from leakear.train.nodedays.real_days import RealDays, Wanted
 from leakear.train.nodedays.runs import RECORDING, START_UTC, NodeDay, Opener, kept, run_tasks
+from leakear.train.work.jobs import Jobs
 
 SOURCES = ("grains.py", "places.py", "real_days.py", "sounds.py")
 """Modules whose text decides what a node hears."""
@@ -45,11 +46,12 @@ class Plan:
     """Less only for tests."""
 
 
-def run(plan: Plan, jobs: int) -> list[NodeDay]:
+def run(plan: Plan, jobs: Jobs) -> list[NodeDay]:
     """Record the days of all nodes that are not on disk yet, and return all of them. Every other node has a leak."""
     load(plan.folders, plan.leave_out)  # what cannot be read is reported before any work
     (plan.out / "recorded").mkdir(parents=True, exist_ok=True)
-    return run_tasks(_node, [(plan, plan.first_node + number) for number in range(plan.nodes)], jobs)
+    tasks = [(plan, plan.first_node + number) for number in range(plan.nodes)]
+    return run_tasks(_node, tasks, jobs, [plan.out, *plan.model.files()])
 
 
 def _node(task: tuple[Plan, int]) -> NodeDay:

@@ -16,13 +16,14 @@ from leakear.edge.model.tflite import sigmoid
 from leakear.train.nodedays.outcome import Outcome, judge, on_by_disturbance, summarise
 from leakear.train.nodedays.recorded_day import RecordedDay, decide, judged
 from leakear.train.nodedays.runs import NodeDay
-from leakear.train.processes import processes
+from leakear.train.work.jobs import Jobs
+from leakear.train.work.tasks import ordered
 
 SWEEP = tuple(round(sigmoid(logit), 4) for logit in (-4, -3, -2, -1.5, -1, -0.5, 0, 0.5, 1, 1.5, 2, 3, 4, 5, 6))
 """Thresholds of the DET curve, P(leak)."""
 
 
-def report(days: Sequence[NodeDay], rule: DecisionRule, *, sweep: bool = True, jobs: int = 1) -> dict[str, Any]:
+def report(days: Sequence[NodeDay], rule: DecisionRule, *, sweep: bool = True, jobs: Jobs = 1) -> dict[str, Any]:
     """Judge all days under a rule; everything as JSON."""
     outcomes = [outcome(day, rule) for day in days]
     found: dict[str, Any] = {
@@ -83,11 +84,10 @@ def learn(before: RecordedDay, rule: DecisionRule) -> DecisionRule:
     return replace(rule, threshold=chosen.threshold, level_gate_dbfs=gate)
 
 
-def det(days: Sequence[NodeDay], rule: DecisionRule, jobs: int) -> list[dict[str, Any]]:
+def det(days: Sequence[NodeDay], rule: DecisionRule, jobs: Jobs) -> list[dict[str, Any]]:
     """Sweep the threshold of the rule, all days at each."""
     rules = [replace(rule, threshold=threshold) for threshold in SWEEP]
-    with processes(jobs) as pool:
-        table = list(pool.map(partial(_outcomes, rules), days))
+    table = list(ordered(partial(_outcomes, rules), days, jobs))
     kept = ("detection_rate", "delay_median_min", "delay_p90_min", "false_alarms", "false_alarms_per_day")
     points = []
     for number, changed in enumerate(rules):

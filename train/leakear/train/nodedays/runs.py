@@ -1,11 +1,10 @@
-"""Runs node-days in parallel processes. Recorded days are kept on disk, so a run continues where it stopped."""
+"""Runs node-days in parallel. Recorded days are kept on disk, so a run continues where it stopped."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import as_completed
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -22,11 +21,12 @@ from leakear.edge.windows import WindowOptions
 from leakear.train import simulator
 from leakear.train.nodedays.background_sound import Night
 from leakear.train.nodedays.recorded_day import RecordedDay, record
-from leakear.train.processes import processes
 from leakear.train.simulator.day import Day, first_date
 from leakear.train.simulator.site import Site
 from leakear.train.simulator.timeline import START_HOUR
 from leakear.train.simulator.units import RATE
+from leakear.train.work.jobs import Jobs
+from leakear.train.work.tasks import unordered
 
 T = TypeVar("T")
 
@@ -44,6 +44,9 @@ class Opener(Protocol):
     def key(self) -> str:
         """Return a name for the kept files: another network, another name."""
 
+    def files(self) -> tuple[Path, ...]:
+        """Return the files it is loaded from: they must be the same wherever it is."""
+
     def open(self) -> tuple[Scorer, SpectrogramSpec]:
         """Load it."""
 
@@ -57,6 +60,10 @@ class FileModel:
     def key(self) -> str:
         """Return the digest of the file."""
         return hashlib.sha256(self.path.read_bytes()).hexdigest()
+
+    def files(self) -> tuple[Path, ...]:
+        """Return the file."""
+        return (self.path,)
 
     def open(self) -> tuple[Scorer, SpectrogramSpec]:
         """Load it as the daemon does."""
@@ -103,21 +110,18 @@ class NodeDay:
     """Leak-free day or night for the calibration; None without calibration."""
 
 
-def run(plan: Plan, jobs: int) -> list[NodeDay]:
+def run(plan: Plan, jobs: Jobs) -> list[NodeDay]:
     """Record all days that are not on disk yet, and return all of them."""
     (plan.out / "recorded").mkdir(parents=True, exist_ok=True)
-    return run_tasks(_node_day, [(plan, number) for number in range(plan.days)], jobs)
+    tasks = [(plan, number) for number in range(plan.days)]
+    return run_tasks(_node_day, tasks, jobs, [plan.out, *plan.model.files()])
 
 
-def run_tasks(work: Callable[[T], NodeDay], tasks: Sequence[T], jobs: int) -> list[NodeDay]:
-    """Do the work of each task, in `jobs` processes, with a progress bar; return the results in order."""
-    if jobs == 1:
-        return [work(task) for task in tqdm(tasks, unit="day", disable=None)]
-    with processes(jobs) as pool:
-        futures = [pool.submit(work, task) for task in tasks]
-        for future in tqdm(as_completed(futures), total=len(futures), unit="day", disable=None):
-            future.result()  # an error ends the run at once, not after the last day
-        return [future.result() for future in futures]
+def run_tasks(work: Callable[[T], NodeDay], tasks: Sequence[T], jobs: Jobs, files: Sequence[Path]) -> list[NodeDay]:
+    """Do the work of each task with a progress bar; return the results in order. `files`: of `tasks.unordered`."""
+    done = unordered(work, tasks, jobs, files=files)
+    found = dict(tqdm(done, total=len(tasks), unit="day", disable=None))
+    return [found[number] for number in range(len(tasks))]
 
 
 def _node_day(task: tuple[Plan, int]) -> NodeDay:

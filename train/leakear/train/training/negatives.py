@@ -8,7 +8,7 @@ tap is left out: in one window it sounds as a leak does, and the node tells the 
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
-from itertools import repeat
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -23,8 +23,9 @@ from leakear.edge.spec import Samples, SpectrogramSpec
 from leakear.train import simulator
 from leakear.train.data import augmentation, dataset
 from leakear.train.data.dataset import Recording
-from leakear.train.processes import processes
 from leakear.train.simulator import RATE, Site, clip
+from leakear.train.work.jobs import Jobs
+from leakear.train.work.tasks import unordered
 
 FIRST_SITE = 690_000
 """Simulated sites from here on; nothing else uses these."""
@@ -49,20 +50,17 @@ def sample_rate(recordings: Sequence[Recording]) -> int:
     return int(np.clip(rates[counts.argmax()], LEAST_RATE, RATE))
 
 
-def simulated(rate: int, cache: Path, jobs: int | None = None, sites: int = SITES) -> list[Recording]:
+def simulated(rate: int, cache: Path, jobs: Jobs | None = None, sites: int = SITES) -> list[Recording]:
     """Make a window of each simulated site, or find it in the cache."""
     key = hashlib.sha256(f"{_code()} {rate}".encode()).hexdigest()[:24]
-    folder = cache / f"made-{key}"
+    folder = cache.absolute() / f"made-{key}"
     numbers = range(FIRST_SITE, FIRST_SITE + sites)
     wanted = [number for number in numbers if not _path(folder, number).is_file()]
     folder.mkdir(parents=True, exist_ok=True)
-    if wanted and jobs == 1:
-        for number in tqdm(wanted, "simulated sites", disable=None):
-            _make(folder, number, rate)
-    elif wanted:
-        with processes(jobs or 2) as pool:
-            made = pool.map(_make, repeat(folder), wanted, repeat(rate), chunksize=4)
-            list(tqdm(made, "simulated sites", len(wanted), disable=None))
+    if wanted:
+        made = unordered(partial(_make, folder, rate), wanted, jobs or 2, files=[folder])
+        for _ in tqdm(made, "simulated sites", len(wanted), disable=None):
+            pass
     return _described(
         Recording(_path(folder, number), "NoLeak", f"made/{number}.wav", f"made-{number}") for number in numbers
     )
@@ -101,7 +99,7 @@ def _path(folder: Path, number: int) -> Path:
     return folder / f"{number}.wav"
 
 
-def _make(folder: Path, number: int, rate: int) -> None:
+def _make(folder: Path, rate: int, number: int) -> None:
     _write(_path(folder, number), clip(Site.draw(number), "NoLeak", 0), RATE, rate)
 
 

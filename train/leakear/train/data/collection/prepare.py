@@ -15,6 +15,7 @@ from leakear.train.data.collection.duplicates import Same
 from leakear.train.data.collection.folders import SOUND_SUFFIXES
 from leakear.train.data.collection.survey import UNUSABLE, Facts, survey
 from leakear.train.data.dataset import Listed, Recording, require_classes
+from leakear.train.work.jobs import Jobs
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class Prepared:
 
 
 def prepare(
-    listed: Listed, spec: SpectrogramSpec, channel: Choice, cache: Path, jobs: int, *, clipped: bool = False
+    listed: Listed, spec: SpectrogramSpec, channel: Choice, cache: Path, jobs: Jobs, *, clipped: bool = False
 ) -> Prepared:
     """Listen to all recordings. `clipped`: keep clipped ones, for comparison with published figures.
 
@@ -78,7 +79,7 @@ def prepare(
 
 
 def backgrounds(
-    folder: Path, spec: SpectrogramSpec, cache: Path, jobs: int
+    folder: Path, spec: SpectrogramSpec, cache: Path, jobs: Jobs
 ) -> tuple[tuple[Path, ...], list[tuple[str, str]]]:
     """Return the sound files of a folder that can be mixed in, and (name, reason) of the others.
 

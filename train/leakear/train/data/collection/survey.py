@@ -7,8 +7,7 @@ continues and a second one takes seconds.
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from concurrent.futures import as_completed
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -30,7 +29,8 @@ from leakear.edge.texts import printable
 from leakear.train.data.augmentation import loop
 from leakear.train.data.collection import fingerprints
 from leakear.train.data.dataset import Recording
-from leakear.train.processes import processes
+from leakear.train.work.jobs import Jobs
+from leakear.train.work.tasks import unordered
 
 VERSION = 1
 UNUSABLE = ("nan", "digital_silence", "stuck", "clipping")
@@ -93,25 +93,21 @@ _REMEDY = {
 
 
 def survey(
-    recordings: Sequence[Recording], spec: SpectrogramSpec, channel: Choice, cache: Path, jobs: int
+    recordings: Sequence[Recording], spec: SpectrogramSpec, channel: Choice, cache: Path, jobs: Jobs
 ) -> list[Facts]:
     """Listen to recordings; return the facts of each, in the same order."""
-    tasks = [(r.path, spec, channel, cache / "survey") for r in recordings]
+    tasks = [(r.path.absolute(), spec, channel, cache.absolute() / "survey") for r in recordings]
+    jobs = 1 if len(tasks) < 40 else jobs  # starting others takes longer than a few files take
     found: dict[int, Facts] = {}
     with tqdm(total=len(tasks), desc="listening", unit="file", disable=None) as bar:
-        for number, facts in _run(tasks, jobs):
+        for number, facts in unordered(_listen, tasks, jobs, files=[task[0] for task in tasks[:1]]):
             found[number] = facts
             bar.update()
     return [found[number] for number in range(len(tasks))]
 
 
-def _run(tasks: Sequence[tuple[Path, SpectrogramSpec, Choice, Path]], jobs: int) -> Iterator[tuple[int, Facts]]:
-    if jobs == 1 or len(tasks) < 40:  # a pool takes longer to start than a few files take
-        yield from ((number, listen(*task)) for number, task in enumerate(tasks))
-        return
-    with processes(min(jobs, len(tasks))) as pool:
-        running = {pool.submit(listen, *task): number for number, task in enumerate(tasks)}
-        yield from ((running[done], done.result()) for done in as_completed(running))
+def _listen(task: tuple[Path, SpectrogramSpec, Choice, Path]) -> Facts:
+    return listen(*task)
 
 
 def listen(path: Path, spec: SpectrogramSpec, channel: Choice, cache: Path) -> Facts:

@@ -19,7 +19,7 @@ from leakear.edge.errors import InputDataError
 from leakear.edge.model.tflite import FACTORY, Model
 from leakear.edge.spec import Samples
 from leakear.edge.spectrogram import spectrogram
-from leakear.train.cli.gain import converted
+from leakear.train.cli.model.gain import converted
 from leakear.train.data import augmentation, dataset
 from leakear.train.data.augmentation import loop
 from leakear.train.data.collection import folders

@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
@@ -15,26 +16,27 @@ import numpy as np
 from tqdm import tqdm
 
 from leakear.edge import files
-from leakear.edge.audio.blocks import Block
 from leakear.edge.audio.channels import Channel, each, told
-from leakear.edge.audio.recordings import channels, read_blocks
+from leakear.edge.audio.recordings import channels
 from leakear.edge.command_line import number
 from leakear.edge.decision.state_machine import DecisionRule, State, rule_from
 from leakear.edge.errors import InputDataError
 from leakear.edge.model.tflite import FACTORY, Model
 from leakear.edge.pipeline import Pipeline, Scorer
-from leakear.edge.spec import Samples, SpectrogramSpec
+from leakear.edge.spec import SpectrogramSpec
 from leakear.edge.texts import printable
 from leakear.edge.windows import WindowOptions
 from leakear.train import data_options
 from leakear.train.cli.nodedays import RULE_HELP, parse_rule
-from leakear.train.data.augmentation import loop
 from leakear.train.data.dataset import Recording
+from leakear.train.data.repeated import repeated
 from leakear.train.data_options import DataSet
 from leakear.train.evaluation import trained_on
 from leakear.train.nodedays.outcome import poisson_interval, share_interval
 from leakear.train.nodedays.recorded_day import RecordedDay, decide, judged, record
 from leakear.train.nodedays.runs import RECORDING, FileModel
+from leakear.train.work.jobs import add_job_arguments
+from leakear.train.work.tasks import ordered
 
 HELP = """\
 Put recordings through the daemon's pipeline and print the alerts of a node that hears them.
@@ -45,10 +47,6 @@ Put recordings through the daemon's pipeline and print the alerts of a node that
 Recordings shorter than --minutes are repeated without a seam: each becomes a node that hears this sound all the time.
 An interrupted run continues where it stopped.
 """
-BLOCK = 22050
-"""Samples given to the pipeline at once."""
-FADE_S = 0.05
-"""Seconds of cross-fade where a short recording is repeated."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +71,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command line."""
     parser.add_argument("data", type=Path, help="class folders, or a folder with manifest.csv")
     data_options.add_arguments(parser)
+    add_job_arguments(parser)
     parser.add_argument("--model", type=Path, default=FACTORY, help="model file (default: the factory model)")
     parser.add_argument(
         "--minutes", type=number(0, 1440, above=True), default=60.0, help="to which short recordings go round (60)"
@@ -96,7 +95,8 @@ def main(args: argparse.Namespace) -> int:
     rule = rule_from(model.info.decision, parse_rule(args.rule))
     data = data_options.listed(args)
     trained = trained_on.known(model.info.raw)
-    found, bad = _alerts(data, model, rule, args)
+    window = WindowOptions(step_s=args.step)
+    found, bad = _alerts(data, _How(args.model.absolute(), rule, window, args.minutes, data.cache.absolute()))
     if not found:
         raise InputDataError(f"{args.data} holds no recording that can be read")
     known = [r.name for r in data.listed.recordings if trained and _digest(r) in trained]
@@ -113,36 +113,62 @@ def main(args: argparse.Namespace) -> int:
     return 0
 
 
-def _alerts(data: DataSet, model: Model, rule: DecisionRule, args: argparse.Namespace) -> tuple[list[Alerts], int]:
+@dataclass(frozen=True)
+class _How:
+    """How recordings are heard."""
+
+    model: Path
+    rule: DecisionRule
+    window: WindowOptions
+    minutes: float
+    cache: Path
+    """folder of what earlier runs heard"""
+
+
+def _alerts(data: DataSet, how: _How) -> tuple[list[Alerts], int]:
     """Return the alerts of each recording and channel, and how many recordings cannot be read; these are named."""
-    window = WindowOptions(step_s=args.step)
-    how = [FileModel(args.model).key(), asdict(rule), args.step, args.minutes]
-    tasks, bad = _heard(data)
+    tasks, bad = _chosen(data)
+    alike = [how.model, *(recording.path for recording, _ in tasks[:1])]
     found: list[Alerts] = []
-    for recording, heard in tqdm(tasks, unit="file", disable=None):
-        try:
-            for channel in heard:
-                kept = _kept(data.cache, recording, channel, how)
-                found.append(alerts_of(recording, model, model.info.spec, rule, window, args.minutes, channel, kept))
-        except InputDataError as error:
-            print(f"left out: {error}")
+    heard = ordered(partial(_heard, how), tasks, data.jobs, files=alike)
+    for alerts in tqdm(heard, total=len(tasks), unit="file", disable=None):
+        if isinstance(alerts, str):
+            print(f"left out: {alerts}")
             bad += 1
+        else:
+            found += alerts
     return found, bad
 
 
-def _heard(data: DataSet) -> tuple[list[tuple[Recording, list[Channel]]], int]:
+def _chosen(data: DataSet) -> tuple[list[tuple[Recording, list[Channel]]], int]:
     """Return the channels to hear of each recording, and how many cannot be opened; say which are heard."""
     counts: dict[Recording, int] = {}
     bad = 0
     for recording in data.listed.recordings:
         try:
-            counts[recording] = channels(recording.path)
+            counts[replace(recording, path=recording.path.absolute())] = channels(recording.path)
         except InputDataError as error:
             print(f"left out: {error}")
             bad += 1
     for line in told(counts.values(), data.channel):
         print(line)
     return [(recording, each(data.channel, count)) for recording, count in counts.items()], bad
+
+
+def _heard(how: _How, task: tuple[Recording, list[Channel]]) -> list[Alerts] | str:
+    """Return the alerts of each chosen channel, or why the recording cannot be read."""
+    recording, heard = task
+    try:
+        return [_channel_alerts(how, recording, channel) for channel in heard]
+    except InputDataError as error:
+        return str(error)
+
+
+def _channel_alerts(how: _How, recording: Recording, channel: Channel) -> Alerts:
+    model, window = Model.load(how.model), how.window
+    key = [FileModel(how.model).key(), asdict(how.rule), window.step_s, how.minutes]
+    kept = _kept(how.cache, recording, channel, key)
+    return alerts_of(recording, model, model.info.spec, how.rule, window, how.minutes, channel, kept)
 
 
 def _digest(recording: Recording) -> str:
@@ -207,27 +233,6 @@ def _faults(day: RecordedDay, rule: DecisionRule) -> tuple[str, ...]:
     """Return the faults that a node would report of this sound."""
     rows = judged(day, day.judge(rule))
     return tuple(sorted({fault for row in rows if row.health is not None for fault in row.health.faults}))
-
-
-def repeated(path: Path, spec: SpectrogramSpec, least_s: float, channel: Channel = "mix") -> Iterator[Block]:
-    """Stream a recording, repeated until `least_s` seconds have passed; the seams are cross-faded."""
-    blocks = read_blocks(path, spec, channel=channel)
-    wanted = round(least_s * spec.sample_rate)
-    begun: list[Block] = []
-    for block in blocks:
-        begun.append(block)
-        if block.start + len(block.samples) >= wanted:  # as long as it must be: not held in memory
-            yield from begun
-            yield from blocks
-            return
-    sound: Samples = np.concatenate([block.samples for block in begun])
-    fade = round(FADE_S * spec.sample_rate)
-    sound = loop(sound, len(sound) - min(fade, len(sound) // 2), 0, fade)
-    once = len(sound)
-    sound = np.resize(sound, once + BLOCK)  # continues after its end, so that every block is one slice
-    for start in range(0, wanted, BLOCK):
-        at = start / spec.sample_rate
-        yield Block(start, sound[start % once :][: min(BLOCK, wanted - start)], at, at)
 
 
 def _hours(day: RecordedDay) -> float:

@@ -1,0 +1,1 @@
+"""Commands that judge sounds with a model file."""
