@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 
 AUTO = "auto"
 FEW = 300
-"""Recordings below which training begins with the factory network."""
+"""Recordings below which a network of several places begins with the factory network."""
 HELP = """\
 Train a network on labelled recordings. DATA holds class folders (a name that begins with NoLeak is NoLeak, any other
 is Leak) or a manifest.csv with the columns path, label and, to validate on other sites, site. What became of each
@@ -41,11 +41,12 @@ run continues where it stopped.
                                                                the reference notebook, within 11 GiB
   TF_CONFIG='{"cluster": …}' leakear-train fit recordings/     the same command on every machine of TF_CONFIG
 
-With fewer than 300 recordings it begins with the factory model and changes its last layers (--from scratch trains a
-new network). Simulated windows without a leak, and the sounds of --background, train beside the recordings. What is
-held out (--hold-out, else other sites where there are two of each class) sets the threshold and is judged by the
-factory model too: a table ends the output. With nothing held out there is no figure. --site-pattern may find a date
-instead of a site: then other days are held out. --batch-size counts the windows of all machines together.
+Recordings of one place train a new network, which is better there and worse elsewhere; fewer than 300 recordings of
+several known sites change the last layers of the factory model (--from decides otherwise). Simulated windows without
+a leak, and the sounds of --background, train beside the recordings. What is held out (--hold-out, else other sites
+where there are two of each class) sets the threshold and is judged by the factory model too: a table ends the output.
+With nothing held out there is no figure. --site-pattern may find a date instead of a site: then other days are held
+out. --batch-size counts the windows of all machines together.
 """
 
 
@@ -97,7 +98,7 @@ def _data_arguments(group: Any) -> None:
 def _learning_arguments(group: Any) -> None:
     group.add_argument(
         "--from", dest="start", metavar="scratch|factory|RUN",
-        help=f"network to begin with (preset compact and fewer than {FEW} recordings: factory; else scratch)",
+        help=f"network to begin with (several sites, fewer than {FEW} recordings: factory; else scratch)",
     )  # fmt: skip
     group.add_argument(
         "--simulated", type=whole(0), metavar="N", help=f"simulated sites to train on beside DATA ({negatives.SITES})"
@@ -147,8 +148,9 @@ def main(args: argparse.Namespace) -> int:
 
 
 def _start(preset: Preset, divided: Split) -> str:
-    """Return what to begin with: few recordings cannot train a network (decision 123)."""
-    few = preset.name == factory.PRESET and len(divided.train) < FEW
+    """Return what to begin with: few recordings of several places cannot train a network (decisions 123 and 127)."""
+    sites = {recording.site for recording in divided.train if recording.site is not None}
+    few = preset.name == factory.PRESET and len(divided.train) < FEW and len(sites) > 1
     return FACTORY if few else SCRATCH
 
 
