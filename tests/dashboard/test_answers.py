@@ -1,12 +1,16 @@
 """Answers of nodes, and events that a node is asked for again: real broker, real dashboard."""
 
+import asyncio
 import threading
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from leakear.dashboard.broker.answers import NoAnswer
 from leakear.dashboard.broker.resend import AGAIN_S, SETTLE_S, TAIL_S, Resend
-from leakear.dashboard.fleet import Fleet, Node
+from leakear.dashboard.fleet import ONLINE, Fleet, Node
 from leakear.edge.messages.reports import CommandResult, Event
 from tests.dashboard.test_fleet import NOW, WHO, happening, report
 from tests.support.broker import Broker
@@ -195,3 +199,27 @@ def test_an_event_sent_again_does_not_set_the_state() -> None:
     node = fleet.take(WHO, replace(happening(7, "OK"), clock_synced=True), NOW + 1)
     assert node is not None
     assert node.state == "LEAK"
+
+
+def test_nodes_with_many_gaps_leave_others_their_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    now, asked = [NOW], list[str]()
+
+    class Silent:
+        async def ask(self, key: tuple[str, str], *_: object) -> object:
+            asked.append(key[1])
+            raise NoAnswer("it does not answer")
+
+    fleet = Fleet()
+    for n in range(30):
+        node = fleet.node(("site-a", f"n{n}"), NOW)
+        assert node is not None
+        node.presence = ONLINE
+        for seq in range(1, 100 if n < 29 else 4, 2):
+            node.sequence.see(seq)
+    resend = Resend(fleet, Silent(), lambda _: None)  # type: ignore[arg-type]
+    monkeypatch.setattr("leakear.dashboard.broker.resend.time.time", lambda: now[0])
+    for _ in range(3):
+        asyncio.run(resend.ask())
+        now[0] += 20
+    assert len(asked) == 40
+    assert "n29" in asked

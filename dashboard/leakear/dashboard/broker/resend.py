@@ -51,9 +51,10 @@ class Resend:
         self._nodes: dict[Key, _Node] = {}
 
     async def ask(self) -> None:
-        """Ask the nodes that are due, some at a time."""
+        """Ask the nodes that are due, some at a time: those first that were asked longest ago."""
         now = time.time()
-        due = ((node, gap) for node in self._fleet if (gap := self.due(node, now)))
+        in_turn = sorted(self._fleet, key=self._last_asked)
+        due = ((node, gap) for node in in_turn if (gap := self.due(node, now)))
         await asyncio.gather(*[self._ask(node, *gap) for node, gap in islice(due, AT_ONCE)])
 
     async def _ask(self, node: Node, first: int, last: int) -> None:
@@ -94,6 +95,10 @@ class Resend:
         kept = self._nodes.get(key)
         if kept is not None and isinstance(following, int) and asked[0] < following <= asked[1]:
             kept.asked = [((gap[0], following - 1) if gap == asked else gap, at) for gap, at in kept.asked]
+
+    def _last_asked(self, node: Node) -> float:
+        kept = self._nodes.get(node.key)
+        return kept.asked[-1][1] if kept is not None and kept.asked else 0.0
 
     @staticmethod
     def _look_at_tail(node: Node, kept: _Node, now: float) -> None:
