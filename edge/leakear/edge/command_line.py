@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from leakear.edge import __version__, options
-from leakear.edge.errors import LeakearError
+from leakear.edge.errors import ConfigError, LeakearError
 from leakear.edge.texts import printable
 
 
@@ -30,6 +30,8 @@ class Program:
     epilog: str = ""
     interrupted: str = ""
     """printed at Ctrl-C; empty: nothing"""
+    extra: str = "edge"
+    """optional part of the package that it needs: leakear[edge]"""
 
     def run(self, arguments: Sequence[str]) -> int:
         """Run a subcommand; return its exit code."""
@@ -39,6 +41,9 @@ class Program:
         try:
             args = self.parser(arguments).parse_args(arguments)
             return int(args.main(args))
+        except ModuleNotFoundError as error:
+            self._print_error(str(missing(error, self.extra)))
+            return ConfigError.exit_code
         except LeakearError as error:
             self._print_error(str(error))
             return error.exit_code
@@ -76,6 +81,14 @@ class Program:
 
     def _print_error(self, sentence: str) -> None:
         print(f"{self.name}: {printable(sentence)}", file=sys.stderr)
+
+
+def missing(error: ModuleNotFoundError, extra: str) -> ConfigError:
+    """Say which optional part of the package holds a module that is not installed; raise it on if it is our own."""
+    name = (error.name or "").partition(".")[0]
+    if name in ("", "leakear"):
+        raise error
+    return ConfigError(f"the Python module {name} is not installed here; run: pip install 'leakear[{extra}]'")
 
 
 def place(text: str) -> Path:
