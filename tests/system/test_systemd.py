@@ -120,6 +120,35 @@ def test_install_from_nothing_notifies_and_publishes(machine: Machine) -> None:
     machine.until("systemctl status leakear | grep -q 'Status: .*SENSOR_FAULT'")  # no microphone here: it says so
 
 
+def test_check_sees_what_the_unit_sees(machine: Machine) -> None:
+    machine.sh("install -m 600 /dev/stdin /etc/credstore/mqtt-username <<<'pit'; systemctl restart leakear; sleep 3")
+    check = "leakear-edge check --json --config /etc/leakear/leakear.toml"
+    found = {finding["name"]: finding for finding in json.loads(machine.run(check).stdout)["findings"]}
+    assert found["unit"]["status"] == "ok"
+    assert "state in /var/lib/leakear, credentials: mqtt-username" in found["unit"]["detail"]
+    assert (found["model"]["status"], found["broker"]["status"]) == ("ok", "ok")
+    assert "no_device, says the daemon" in found["sound"]["detail"]
+    assert "sudo leakear-edge check" in machine.run(f"setpriv --reuid=65534 --clear-groups {check}").stdout
+    machine.sh("chmod 600 /etc/leakear/leakear.toml")
+    assert "cannot be read by the user of leakear.service" in machine.run(check).stdout
+    machine.sh("chmod 644 /etc/leakear/leakear.toml; rm /etc/credstore/mqtt-username")
+
+
+def test_a_model_is_taken_back_on_site_through_the_sandbox(machine: Machine) -> None:
+    command = "leakear-edge rollback --config /etc/leakear/leakear.toml"
+    assert "tiny" in machine.sh(f"{command} --list")
+    assert machine.sh(f"{command} --model factory").startswith("factory-")
+    models = json.loads(machine.sh(f"{command} --list --json"))["models"]
+    assert (models[0]["use"], models[0]["id"][:8]) == ("in use", "factory-")
+    machine.sh("systemctl kill -s KILL leakear")
+    machine.until("systemctl is-active leakear && systemctl show leakear -p NRestarts | grep -q =1", 60)
+    assert "factory-" in machine.sh(f"{command} --list | head -1")
+    machine.sh("systemctl stop leakear")
+    assert "when it starts the next time" in machine.sh(f"{command} --model configured --answer-within 1")
+    machine.sh("systemctl start leakear")
+    machine.until(f"{command} --list | head -1 | grep -q tiny", 60)
+
+
 def test_installing_again_changes_nothing(machine: Machine) -> None:
     seen = "readlink /opt/leakear/current; cat /etc/leakear/leakear.toml; find /etc/leakear /etc/udev | sort"
     before = machine.sh(seen)

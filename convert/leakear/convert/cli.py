@@ -40,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return UsageError.exit_code
     if arguments and arguments[0] not in (*COMMANDS, "-h", "--help", "--version"):
         arguments.insert(0, "convert")
-    return Program("leakear-convert", HELP, COMMANDS).run(arguments)
+    return Program("leakear-convert", HELP, COMMANDS, extra="convert").run(arguments)
 
 
 if __name__ == "__main__":

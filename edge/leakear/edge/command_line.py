@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from leakear.edge import __version__, options
-from leakear.edge.errors import LeakearError
+from leakear.edge.errors import ConfigError, LeakearError
 from leakear.edge.texts import printable
 
 _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
@@ -34,6 +34,8 @@ class Program:
     epilog: str = ""
     interrupted: str = ""
     """printed at Ctrl-C; empty: nothing"""
+    extra: str = "edge"
+    """optional part of the package that it needs: leakear[edge]"""
 
     def run(self, arguments: Sequence[str]) -> int:
         """Run a subcommand; return its exit code."""
@@ -43,6 +45,9 @@ class Program:
         try:
             args = self.parser(arguments).parse_args(arguments)
             return _flushed(int(args.main(args)))
+        except ModuleNotFoundError as error:
+            self._print_error(str(missing(error, self.extra)))
+            return ConfigError.exit_code
         except LeakearError as error:
             self._print_error(str(error))
             return error.exit_code
@@ -95,6 +100,14 @@ def _flushed(code: int) -> int:
 def _drop_output() -> None:
     """Send what is still in the buffer of standard output nowhere: Python would fail again at the end."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def missing(error: ModuleNotFoundError, extra: str) -> ConfigError:
+    """Say which optional part of the package holds a module that is not installed; raise it on if it is our own."""
+    name = (error.name or "").partition(".")[0]
+    if name in ("", "leakear"):
+        raise error
+    return ConfigError(f"the Python module {name} is not installed here; run: pip install 'leakear[{extra}]'")
 
 
 def place(text: str) -> Path:

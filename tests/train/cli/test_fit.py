@@ -141,7 +141,7 @@ def test_class_folders_without_sites_train_without_a_figure(
     assert "comparison" not in run.info.metrics
 
 
-def test_few_recordings_adapt_the_factory_network_and_are_judged_on_what_is_held_out(
+def test_few_recordings_of_several_sites_adapt_the_factory_network_and_are_judged_on_what_is_held_out(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     held = tmp_path / "held"
@@ -150,7 +150,7 @@ def test_few_recordings_adapt_the_factory_network_and_are_judged_on_what_is_held
         for path in sorted((folder / kind).glob("s0[0-3]-*")):
             path.rename(held / kind / path.name)
     words = ("-o", tmp_path / "run", "--cache", tmp_path / "cache", "--jobs", 1, "--copies", 0, "--simulated", 2)
-    assert fit(folder, "--hold-out", held, *words) == 0
+    assert fit(folder, "--hold-out", held, "--site-pattern", r"(s\d+)-", *words) == 0
     said = capsys.readouterr().out
     assert "| yours | 1.000 | 1.000 | 4 of 4 | 0 of 4 |" in said
     assert "Deploy " in said

@@ -82,10 +82,11 @@ def _look(config: Path | None, seconds: float, source: Source | None, unit: Unit
         yield findings.heard_by_daemon(settings.node.directory)
     else:
         yield from findings.sound(settings, spec, source or SoundDeviceSource(), seconds)
-    yield probe.broker(settings)
     yield checks.clock(Clock().synced)
-    yield checks.space(settings.node.directory)
-    yield checks.rights(settings.node.directory)
+    if unit is None or unit.visible:  # else the finding about the unit says what to do
+        yield probe.broker(settings)
+        yield checks.space(settings.node.directory)
+        yield checks.rights(settings.node.directory)
     if unreadable := findings.sound_devices():
         yield unreadable
 

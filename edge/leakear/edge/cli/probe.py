@@ -93,9 +93,9 @@ def _let_in(settings: Settings, answer: Answer, opened: Opened, used: str, *, ru
 def daemon_runs(settings: Settings) -> bool:
     """Whether a daemon of this configuration holds its state folder now."""
     path = settings.node.directory / "outbox.seq"
-    if not path.exists():
-        return False
     try:
+        if not path.exists():
+            return False
         Sequence(path).close()
     except ConfigError:
         return True

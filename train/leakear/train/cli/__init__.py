@@ -52,6 +52,7 @@ PROGRAM = Program(
     COMMANDS,
     _EPILOG,
     interrupted="interrupted; the same command continues where this one stopped",
+    extra="train",
 )
 
 

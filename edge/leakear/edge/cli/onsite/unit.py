@@ -36,6 +36,11 @@ class Unit:
     prefix: str
     """of the names of its credentials in the store"""
 
+    @property
+    def visible(self) -> bool:
+        """Whether this user sees its credentials and its state: only root does."""
+        return os.geteuid() == 0
+
     def found(self) -> dict[str, Path]:
         """Return credential → its file, of those that this user can see."""
         places = {name: [store / f"{self.prefix}{name}" for store in STORES] for name in SECRETS}
@@ -79,7 +84,7 @@ def seen_by_unit(config: Path | None) -> Iterator[Unit | None]:
 
 def look(unit: Unit, config: Path, settings: Settings) -> Iterator[Finding]:
     """Yield what is wrong with what the unit's user may read, else what it has."""
-    if os.geteuid():
+    if not unit.visible:
         remedy = f"run it as root, to see what the unit sees: sudo leakear-edge check --config {config}"
         yield Finding("unit", WARNING, f"{unit.name}: this user may see neither its credentials nor its state", remedy)
         return
