@@ -55,13 +55,7 @@ class Program:
             _drop_output()
             return 1
         except OSError as error:
-            if error.filename is not None:
-                self._print_error(f"{os.fsdecode(error.filename)}: {error.strerror}")
-            elif error.errno in _DISK:
-                self._print_error(f"writing failed: {error.strerror}; free some space, and run the same command again")
-                _drop_output()
-            else:
-                raise
+            self._print_error(_system_sentence(error))
             return 1
         except KeyboardInterrupt:
             if self.interrupted:
@@ -95,6 +89,16 @@ def _flushed(code: int) -> int:
     """Write what is still in the buffer of standard output; return the exit code. Raises OSError."""
     sys.stdout.flush()
     return code
+
+
+def _system_sentence(error: OSError) -> str:
+    """Say which file could not be used, or that the disk is full; raise other errors on."""
+    if error.filename is not None:
+        return f"{os.fsdecode(error.filename)}: {error.strerror}"
+    if error.errno not in _DISK:
+        raise error
+    _drop_output()
+    return f"writing failed: {error.strerror}; free some space, and run the same command again"
 
 
 def _drop_output() -> None:
