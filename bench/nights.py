@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from leakear.dashboard.nights.budget import FACTORS, KNOWN
 from leakear.dashboard.nights.rises import RULES, outlooks
-from leakear.edge.decision.night_rule import Margins, follow
+from leakear.edge.background.night_rule import Margins, follow
 
 TUNED_ON, JUDGED_ON = range(1000, 1004), range(5000, 5004)
 LOGGERS, NIGHTS = 3000, 130

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from leakear.edge.background.background import Excess
+from leakear.edge.background.night_rule import FEWEST
 from leakear.edge.background.third_octaves import CENTRES_HZ
-from leakear.edge.decision.night_rule import FEWEST
 from leakear.edge.decision.nights import GONE_S, LOUD_DB, SINCE_INSTALLATION, UNLIKE, Night, Nights, local_time
 from leakear.edge.decision.observation import Observation, State
 

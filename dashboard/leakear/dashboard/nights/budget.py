@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from leakear.edge.decision.night_rule import Margins, NightRule, Numbers
+from leakear.edge.background.night_rule import Margins, NightRule, Numbers
 
 KNOWN = (3, 7, 14, 28, 56)
 """least number of past nights of each column"""

@@ -65,8 +65,10 @@ def run(words: list[str]) -> int:
     history = read(args.file, given, args.date_order)
     found = ranking.rank(history, args.budget)
     if args.report:
+        from leakear.dashboard.nights.report import page
+
         with files.replacing(args.report) as part:
-            part.write_text(ranking.page(found, args.file.name), encoding="utf-8")
+            part.write_text(page(found, args.file.name), encoding="utf-8")
     if args.json:
         print(json.dumps(ranking.fields(found)))
         return 0

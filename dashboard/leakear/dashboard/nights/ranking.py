@@ -1,25 +1,14 @@
-"""Which logger first: ranked by how sure a lasting rise is. Text, JSON fields and the page of `nights`."""
+"""Which logger first: ranked by how sure a lasting rise is. Text and JSON fields of `nights`."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
-from html import escape
 from typing import Any
 
 import numpy as np
 
-from leakear.dashboard.locate.drawing import Axes, Line, chart
-from leakear.dashboard.locate.report import STYLE
 from leakear.dashboard.nights.reading import History
 from leakear.dashboard.nights.rises import RARE, Outlook, Rise, outlooks
-from leakear.edge import __version__
 from leakear.edge.texts import printable
-
-_TABLE_STYLE = (
-    "table{border-collapse:collapse}th,td{text-align:left;padding:.2em .8em .2em 0;border-bottom:1px solid var(--soft)}"
-)
-CHARTS = 24
-"""loggers with a chart on the page"""
 
 
 @dataclass(frozen=True)
@@ -97,9 +86,9 @@ def text(ranking: Ranking, top: int) -> str:
     """Return what a person reads: the loggers to visit first, and how to take it."""
     rising = ranking.rising
     heads = ("logger", "since", "last night", "rise", "level", "spread", "how sure")
-    rows = [_cells(ranking, one) for one in rising[:top]]
+    rows = [cells(ranking, one) for one in rising[:top]]
     widths = [max(len(row[at]) for row in [heads, *rows]) for at in range(len(heads))]
-    lines = [_headline(ranking), ""]
+    lines = [headline(ranking), ""]
     if rows:
         lines += [
             "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
@@ -111,7 +100,8 @@ def text(ranking: Ranking, top: int) -> str:
     return "\n".join(lines)
 
 
-def _headline(ranking: Ranking) -> str:
+def headline(ranking: Ranking) -> str:
+    """Say how many loggers rise, of how many, and when."""
     days = ranking.history.days[ranking.history.days >= 0]
     span = f"{date.fromordinal(int(days.min()))} to {date.fromordinal(int(days.max()))}"
     count = len(ranking.rising)
@@ -119,7 +109,8 @@ def _headline(ranking: Ranking) -> str:
     return f"{what} a lasting rise ({len(ranking.loggers):,} loggers, {ranking.nights:,} nights, {span})."
 
 
-def _cells(ranking: Ranking, one: Ranked) -> tuple[str, ...]:
+def cells(ranking: Ranking, one: Ranked) -> tuple[str, ...]:
+    """Return what a row of the ranking shows of a logger that rises."""
     now = one.outlook.now
     assert now is not None
     spread = _spread(ranking.history, one, now)
@@ -171,38 +162,3 @@ def _rise(ranking: Ranking, one: Ranked, rise: Rise) -> dict[str, Any]:
         "spread": _spread(ranking.history, one, rise),
         "false_alarms_per_logger_year": round(rise.false_per_year, 4),
     }
-
-
-def page(ranking: Ranking, source: str) -> str:
-    """Write the page: the ranking and a chart for each of the first loggers."""
-    heads = ("Logger", "Since", "Last night", "Rise", "Level", "Spread", "How sure")
-    rows = [_cells(ranking, one) for one in ranking.rising]
-    table = _table(heads, rows) if rows else ""
-    charts = "".join(_chart(ranking, one) for one in ranking.rising[:CHARTS])
-    notes = "".join(f"<li>{escape(note)}</li>" for note in ranking.history.notes)
-    title = _headline(ranking)
-    return (
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
-        f'<meta name="viewport" content="width=device-width"><style>{STYLE}{_TABLE_STYLE}</style></head>'
-        f"<body><h1>{escape(title)}</h1>{table}<p>{escape(ranking.meaning)}</p>"
-        f"{charts}<ul>{notes}</ul><p>Source: {escape(source)}. leakear {escape(__version__)}.</p></body></html>\n"
-    )
-
-
-def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    head = "".join(f'<th scope="col">{escape(cell)}</th>' for cell in heads)
-    body = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-
-
-def _chart(ranking: Ranking, one: Ranked) -> str:
-    nights = one.outlook.nights
-    days = ranking.history.days[one.row, :nights].astype(np.float64)
-    levels = ranking.history.levels[one.row, :nights]
-    last = days[-1]
-    low, high = float(levels.min()), float(levels.max())
-    axes = Axes(
-        (min(days[0] - last, -1.0), 0.0), (low - 1, high + 1), f"nights before {ranking.day(one, nights - 1)}", "level"
-    )
-    marks = [(float(days[rise.since] - last), str(ranking.day(one, rise.since))) for rise in one.outlook.rises]
-    return chart(printable(one.logger), axes, [Line(days - last, levels, "", "a")], marks)

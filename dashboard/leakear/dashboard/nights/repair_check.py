@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from leakear.edge.background.night_rule import FEWEST, NODE, Numbers
 from leakear.edge.background.own_limit import change_db
-from leakear.edge.decision.night_rule import FEWEST, NODE, Numbers
 
 HELD, NOISE_STAYS, WAITING, UNKNOWN = "held", "noise stays", "waiting", "unknown"
 

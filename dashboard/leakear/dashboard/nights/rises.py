@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from leakear.dashboard.nights.budget import FAST, SLOW
+from leakear.edge.background.night_rule import Followed, Numbers, follow
 from leakear.edge.background.own_limit import DAYS
-from leakear.edge.decision.night_rule import Followed, Numbers, follow
 
 STEP = 1.0
 """Resolution of night levels: loggers report whole units, and a tenth of a decibel says nothing."""

@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 
 from leakear.edge.background.entries import ENOUGH, EVERY_S, FIRST_DELAY
-from leakear.edge.decision.night_rule import FEWEST
+from leakear.edge.background.night_rule import FEWEST
 from leakear.edge.decision.rule import DecisionRule
 
 NIGHTS_TO_BACKGROUND = math.ceil((ENOUGH + FIRST_DELAY) * EVERY_S / 86400)

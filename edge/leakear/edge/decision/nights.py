@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
+from leakear.edge.background.night_rule import FEWEST, NODE
 from leakear.edge.background.own_limit import OwnLimit, Variation
 from leakear.edge.background.third_octaves import CENTRES_HZ, Bands
-from leakear.edge.decision.night_rule import FEWEST, NODE
 from leakear.edge.decision.observation import Observation, State
 
 STANDS = 10

@@ -57,7 +57,7 @@ function toast(place, row, go) {
 
 function notify(row) {
   if (globalThis.Notification?.permission !== "granted") return;
-  new Notification(`leakear: ${word(subject(row))}`, { body: `${row.node} · ${row.site}\n${sentence(row.reason)}`, tag: row.id, icon: "/static/icon.svg" });
+  new Notification(`leakear: ${word(subject(row))}`, { body: `${row.node} · ${row.site}\n${sentence(row.reason)}\n${t(`alert.do.${subject(row)}`)}`, tag: row.id, icon: "/static/icon.svg" });
 }
 
 /** Two falling tones, like a drop. */

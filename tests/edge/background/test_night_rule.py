@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from leakear.edge.decision.night_rule import NODE, Followed, Margins, NightRule, follow
+from leakear.edge.background.night_rule import NODE, Followed, Margins, NightRule, follow
 from leakear.edge.decision.nights import Night
 
 RULE = NightRule(repeats=3, nights=3, odd=0.15)
