@@ -41,7 +41,7 @@ class PipeView {
 
   close() { this.ends.forEach((end) => end()); }
 
-  get running() { return this.rows.find((row) => row.state !== "done" && row.state !== "failed"); }
+  get running() { return this.rows.find((row) => !ended(row)); }
 
   async load() {
     const turn = ++this.asked;
@@ -55,7 +55,7 @@ class PipeView {
     if (turn !== this.asked) return;
     this.pipe = answer.pipe;
     this.rows = answer.locations;
-    this.chosen = this.rows.find((row) => row.id === this.chosen?.id) ?? this.rows.find((row) => row.state === "done" || row.state === "failed") ?? null;
+    this.chosen = this.rows.find((row) => row.id === this.chosen?.id) ?? this.rows.find(ended) ?? null;
     await this.fetchCurves();
     if (turn === this.asked) this.draw();
   }
@@ -63,8 +63,9 @@ class PipeView {
   /** A job of this pipe moved: its progress at once; when it has ended, everything. */
   take(row) {
     const at = this.rows.findIndex((one) => one.id === row.id);
+    if (ended(this.rows[at]) && !ended(row)) return; // an answer that was on its way while the job ended
     if (at < 0) this.rows.unshift(row); else this.rows[at] = row;
-    if (row.state === "done" || row.state === "failed") { this.chosen = row; this.load(); } else { this.drawHead(); this.drawJob(); }
+    if (ended(row)) { this.chosen = row; this.load(); } else { this.drawHead(); this.drawJob(); }
   }
 
   async fetchCurves() {
@@ -147,7 +148,7 @@ class PipeView {
 
   drawResult() {
     const { chosen: row, pipe } = this;
-    this.result.hidden = !row || (row.state !== "done" && row.state !== "failed");
+    this.result.hidden = !ended(row);
     if (this.result.hidden) return;
     const found = row.result;
     const drawn = this.curves.get(row.id) ?? {};
@@ -225,6 +226,10 @@ class PipeView {
       h("span.dim", null, short(row.asked)), h("span", null, summary(pipe, row)))));
     fill(this.list, [h("div.head", null, h("h2", null, t("located.all")), h("span.spring"), h("a.button", { href: `/api/pipes/${this.id}/locations.csv`, download: "" }, "CSV")), h("ol.choices", null, rows)]);
   }
+}
+
+function ended(row) {
+  return row?.state === "done" || row?.state === "failed";
 }
 
 function ends(values) {
