@@ -49,9 +49,15 @@ class DaskCluster:
             client.wait_for_workers(count, timeout=60)
 
     def _start(self, words: Sequence[str], environment: Mapping[str, str]) -> "subprocess.Popen[bytes]":
+        # A session each: the kernel shares a busy machine by sessions, and two workers are to count as two.
         log = (self.folder / f"dask-{len(self.processes)}.log").open("wb")
         process = subprocess.Popen(
-            [sys.executable, "-m", "dask", *words], stdout=log, stderr=log, env=environment, cwd=self.folder
+            [sys.executable, "-m", "dask", *words],
+            stdout=log,
+            stderr=log,
+            env=environment,
+            cwd=self.folder,
+            start_new_session=True,
         )
         self.processes.append(process)
         return process
