@@ -14,14 +14,14 @@ import pytest
 from starlette.routing import Mount, Route, WebSocketRoute
 
 from leakear.dashboard.options import ServeOptions
-from leakear.dashboard.pages.app import STATIC, build
+from leakear.dashboard.pages.app import PAGES, STATIC, build
 from tests.dashboard.test_access import PASSWORD, Client, handshake
 from tests.support.certificates import Authority
 from tests.support.harness import Dashboard
 from tests.support.suites import offered, suites
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
-OPEN = {"/static", "/favicon.ico", "/api/login", "/", "/alerts", "/login", "/node/{site}/{node}"}
+OPEN = {"/static", "/favicon.ico", "/api/login", *PAGES}
 """routes that show the page itself or the log-in"""
 ELSEWHERE: list[dict[str, str]] = [
     {"origin": "https://evil.example"}, {"origin": "null"}, {"content_type": "text/plain"},
@@ -39,7 +39,7 @@ CLIMBS = [
 
 
 def routes() -> list[Route | Mount | WebSocketRoute]:
-    service: Any = SimpleNamespace(users=None, start_token="t", options=ServeOptions(host="127.0.0.1"))
+    service: Any = SimpleNamespace(users=None, cases=None, start_token="t", options=ServeOptions(host="127.0.0.1"))
     return list(build(service).routes)  # type: ignore[arg-type]
 
 
