@@ -47,7 +47,7 @@ class Node:
     def restart(self, gap_s: float = 0.0) -> None:
         saved = json.loads(json.dumps(self.hours.snapshot()))
         self.hours, before = Hours(self.hours.rule), self.hours
-        self.hours.change_db = before.change_db
+        self.hours.change_db, self.hours.nights_known = before.change_db, before.nights_known
         self.time_s += gap_s
         self.hours.restore(saved, self.time_s - gap_s)
 
@@ -269,7 +269,9 @@ def play(parts: list[tuple[int, float | None, float | None, bool, bool]], every:
         fault = "floor_drift" if low and score is not None else None
         for minute in range(minutes):
             node.hear(1, score, db, weather=weather, fault=fault, low_confidence=fault is not None)
-            found.append((node.hours.state.value, f"{node.hours.limit_db} {node.hours.on_share:.9f}"))
+            found.append(
+                (node.hours.state.value, f"{node.hours.limit_db} {node.hours.on_share:.9f} {node.hours.longest_s}")
+            )
             if every and (number + minute) % every == 0:
                 node.restart()
         if number % 4 == 3:
@@ -283,7 +285,9 @@ def test_restarts_at_any_window_change_nothing_later(parts: Any, every: int) -> 
     assert play(parts, every) == play(parts, 0)
 
 
-@pytest.mark.parametrize("damage", [{"heard": "WET"}, {"marks": [[1]]}, {"limit": ["x"]}, {"age_s": None}])
+@pytest.mark.parametrize(
+    "damage", [{"heard": "WET"}, {"marks": [[1]]}, {"limit": ["x"]}, {"age_s": None}, {"stretches": {}}]
+)
 def test_a_foreign_snapshot_is_refused_and_changes_nothing(damage: dict[str, Any]) -> None:
     node = leaking()
     before = node.hours.snapshot()
@@ -298,3 +302,39 @@ def test_leak_within_the_hour_needs_a_known_place() -> None:
     assert node.hear(120, LEAK, HIGH_DB) == ["WARNING"]
     node.hours.nights_known = node.hours.rule.strong_nights
     assert node.hear(2, LEAK, HIGH_DB) == ["LEAK"]
+
+
+def known_place() -> Node:
+    node = Node(leak_needs_background=True)
+    node.hours.nights_known = node.hours.rule.strong_nights
+    node.hear(60)
+    return node
+
+
+def test_leak_needs_a_sound_that_lasts_longer_than_any_that_ended_here() -> None:
+    node = known_place()
+    node.hear(180, LEAK, LOW_DB)  # a use whose sound is known, for three hours
+    node.hear(60)
+    node.hours.end_day()
+    assert node.hours.longest_s == pytest.approx(180 * 60, abs=600)
+    assert node.hear(150, LEAK, HIGH_DB) == ["WARNING"]
+    node.restart(60.0)
+    assert node.hear(60, LEAK, HIGH_DB) == ["LEAK"]
+    node.hear(60)
+    assert node.hours.longest_s == pytest.approx(210 * 60, abs=600)
+
+
+def test_a_sound_of_more_than_half_a_day_is_no_use_and_teaches_nothing() -> None:
+    node = known_place()
+    assert node.hear(13 * 60, LEAK, HIGH_DB) == ["WARNING", "LEAK"]
+    node.hear(60)
+    assert node.hours.longest_s == 0
+
+
+def test_a_long_time_without_windows_ends_the_sound_that_was_heard() -> None:
+    node = known_place()
+    node.hear(120, LEAK, LOW_DB)
+    node.time_s += 5 * 3600
+    node.hear(120, LEAK, LOW_DB)
+    node.hear(60)
+    assert node.hours.longest_s == pytest.approx(120 * 60, abs=600)

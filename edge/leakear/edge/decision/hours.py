@@ -2,8 +2,9 @@
 
 The network detects the sound of flow in one window; a running tap has the same sound. So WARNING needs it for most of
 a span longer than the usual use of water, and above the background of this node by more than its own past ever showed;
-LEAK needs it to continue for `confirm_s` more; only quiet ends them. Windows without a valid score are not counted, and
-an excess that may be weather is unknown: neither leak nor quiet. Pure: no clock, no I/O.
+LEAK needs it to continue for `confirm_s` more, and for longer than any such sound that ended here. Only quiet ends
+them. Windows without a valid score are not counted, and an excess that may be weather is unknown: neither leak nor
+quiet. Pure: no clock, no I/O.
 """
 
 from collections.abc import Mapping
@@ -13,6 +14,7 @@ from leakear.edge.background.background import Excess
 from leakear.edge.background.own_limit import OwnLimit
 from leakear.edge.decision.observation import Observation, State
 from leakear.edge.decision.rule import DecisionRule
+from leakear.edge.decision.stretches import Stretches
 from leakear.edge.decision.window_log import LoggedWindow, SpanSummary, WindowLog
 
 HOLD = 0.8
@@ -35,6 +37,7 @@ class Hours:
         self._log = WindowLog()
         self._limit = OwnLimit()  # of the excess that stood and scored as a leak, a day
         self._peak_db = 0.0  # largest such excess of this day
+        self._stretches = Stretches()
         self._since = 0.0  # when `state` began
         self._counted_s: float | None = None  # end of the last window that counted
         self._accepted = False  # a person has stated "no leak" before the background was known
@@ -43,6 +46,11 @@ class Hours:
     def limit_db(self) -> float:
         """The excess from which a sound counts, dB: learnt from the past of this node."""
         return max(self.rule.rise_db, self._limit.db(self.change_db))
+
+    @property
+    def longest_s(self) -> float:
+        """The longest leak-like sound that has ended here, s."""
+        return self._stretches.longest_s
 
     @property
     def on_share(self) -> float:
@@ -68,6 +76,7 @@ class Hours:
         if not seen.usable:
             return False
         self._note_peak(seen)
+        self._note_stretch(seen)
         before = self.state
         self._next(seen, gap_s)
         return self.state is not before
@@ -77,6 +86,7 @@ class Hours:
         if self.state is not State.LEAK:
             self._limit.add(self._peak_db)
         self._peak_db = 0.0
+        self._stretches.end_day()
 
     def _record(self, seen: Observation) -> None:
         """Write a window into the log."""
@@ -145,7 +155,8 @@ class Hours:
         strong = above is None or (above and seen.excess is not None and seen.excess.db >= rule.strong_db)
         known = above is not False
         if rule.leak_needs_background and rule.rise_db:
-            known = above is True and self.nights_known >= rule.strong_nights
+            longer = self._stretches.lasted_s(seen.time_s) > self.longest_s
+            known = above is True and self.nights_known >= rule.strong_nights and longer
         if known and strong and self._sounds_like_leak(rule.confirm_s, seen):
             text = f"went on for {(seen.time_s - self._since) / 60:.0f} min after WARNING"
             self._move(State.LEAK, seen, text + self._place_text(seen))
@@ -194,6 +205,13 @@ class Hours:
         if self._sounds_like_leak(self.rule.span_s, seen):
             self._peak_db = round(seen.excess.db, 2)
 
+    def _note_stretch(self, seen: Observation) -> None:
+        """Follow for how long the score alone says leak: how loud it is does not matter."""
+        if self._sounds_like_leak(self.rule.span_s, seen):
+            self._stretches.hear(seen.time_s, self.rule.span_s)
+        elif not seen.low_confidence and self.on_share < self.rule.release_fraction:
+            self._stretches.end()
+
     def _move(self, target: State, seen: Observation, reason: str) -> None:
         if target is State.LEAK:
             self._peak_db = 0.0
@@ -201,12 +219,13 @@ class Hours:
 
     def forget(self) -> None:
         """Ignore every excess so far: the background is learned again."""
-        self._limit, self._peak_db = OwnLimit(), 0.0
+        self._limit, self._peak_db, self._stretches = OwnLimit(), 0.0, Stretches()
         self._log.forget_excesses()
 
     def accept(self) -> None:
         """Learn that what was heard is no leak: a person has stated it."""
         self._limit.teach(self._peak_db)
+        self._stretches.end()
         self._peak_db, self.state, self._accepted = 0.0, State.OK, True
         self.reason = "a person has stated that there is no leak"
         self._log.forget_all()
@@ -220,6 +239,7 @@ class Hours:
             "marks": self._log.snapshot(now),
             "limit": self._limit.snapshot(),
             "peak_db": self._peak_db,
+            "stretches": self._stretches.snapshot(now),
             "counted_age_s": None if self._counted_s is None else round(now - self._counted_s, 1),
             "accepted": self._accepted,
         }
@@ -229,10 +249,12 @@ class Hours:
         state, log = State(saved["heard"]), WindowLog.restored(saved["marks"], then)
         since, limit = then - float(saved["age_s"]), OwnLimit(saved.get("limit", []))
         peak_db = float(saved.get("peak_db", 0.0))
+        stretches = Stretches.restored(saved["stretches"], then) if "stretches" in saved else Stretches()
         counted_s = log.newest_counted_s
         if counted_s is None and saved.get("counted_age_s") is not None:
             counted_s = then - float(saved["counted_age_s"])
         if state is State.WARNING and counted_s is None:
             state = State.OK  # version 0.1: the time since the last window that counted is unknown
         self.state, self._since, self._log, self._counted_s = state, since, log, counted_s
-        self._limit, self._peak_db, self._accepted = limit, peak_db, bool(saved.get("accepted", False))
+        self._limit, self._peak_db, self._stretches = limit, peak_db, stretches
+        self._accepted = bool(saved.get("accepted", False))

@@ -1,0 +1,68 @@
+"""How long leak-like sounds last at a place before they end: a use of water ends, a leak lasts longer than all of them.
+
+Within one hour a use that is new to a node cannot be told from a leak. What can be told is whether the sound has lasted
+longer than every such sound that ended here before. Pure: no clock, no I/O.
+"""
+
+from collections import deque
+from collections.abc import Mapping
+from typing import Any
+
+from leakear.edge.background.own_limit import DAYS
+
+LONGEST_USE_S = 43200.0
+"""What lasted longer than half a day was no use of water: it teaches nothing, and the nights decide."""
+
+
+class Stretches:
+    """The longest stretch of leak-like sound of each past day, and the one that is being heard."""
+
+    def __init__(self) -> None:
+        self._days: deque[float] = deque(maxlen=DAYS)  # longest that ended that day, s
+        self._today_s = 0.0
+        self._heard: tuple[float, float] | None = None  # its first and last moment, monotonic s
+
+    @property
+    def longest_s(self) -> float:
+        """Longest stretch that has ended here, s; 0: none is known."""
+        return max(self._today_s, *self._days, 0.0)
+
+    def lasted_s(self, time_s: float) -> float:
+        """Return for how long the present stretch has lasted at a monotonic time, s."""
+        return 0.0 if self._heard is None else time_s - self._heard[0]
+
+    def hear(self, time_s: float, span_s: float) -> None:
+        """Note that the span of `span_s` seconds up to `time_s` sounded like a leak."""
+        if self._heard is not None and time_s - self._heard[1] > 2 * span_s:
+            self.end()  # nothing was judged meanwhile: it is not known to be the same sound
+        first = time_s - span_s if self._heard is None else self._heard[0]
+        self._heard = first, time_s
+
+    def end(self) -> None:
+        """Note that the present stretch is over."""
+        if self._heard is not None:
+            lasted_s = self._heard[1] - self._heard[0]
+            if lasted_s <= LONGEST_USE_S:
+                self._today_s = max(self._today_s, round(lasted_s, 1))
+        self._heard = None
+
+    def end_day(self) -> None:
+        """Note that a day is over: once a day, after its night."""
+        self._days.append(self._today_s)
+        self._today_s = 0.0
+
+    def snapshot(self, now: float) -> dict[str, Any]:
+        """Return what must survive a restart, as JSON values; times are ages before `now` in seconds."""
+        heard = None if self._heard is None else [round(now - moment, 1) for moment in self._heard]
+        return {"days": list(self._days), "today_s": self._today_s, "heard": heard}
+
+    @classmethod
+    def restored(cls, saved: Mapping[str, Any], then: float) -> "Stretches":
+        """Inverse of `snapshot`, taken at the monotonic time `then`. Raises KeyError, TypeError or ValueError."""
+        made = cls()
+        made._days.extend(float(day) for day in saved["days"])
+        made._today_s = float(saved["today_s"])
+        if saved["heard"] is not None:
+            first_age, last_age = (float(age) for age in saved["heard"])
+            made._heard = then - first_age, then - last_age
+        return made
