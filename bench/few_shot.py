@@ -1,4 +1,4 @@
-"""Five recordings of each class from a sensor that no training has heard: `fit`, `fit --from scratch`, factory model.
+"""Five recordings of each class from a sensor that no training has heard: `fit` from factory and scratch, factory model.
 
     python -m bench.few_shot --out DIR                  ten sensors, half an hour on one core
     python -m bench.few_shot --out DIR --other-places   every recording at another place
@@ -68,10 +68,10 @@ def _models(folder: Path, cache: Path, *, scratch: bool) -> dict[str, tuple[Scor
         target = heard / path.parent.name / path.name
         target.parent.mkdir(parents=True, exist_ok=True)
         soundfile.write(target, converted(sound, np.random.default_rng(number)), rate, "PCM_16")
-    starts = {"few-shot (default)": []} | ({"from scratch": ["--from", "scratch"]} if scratch else {})
+    starts = {"from factory": ["--from", "factory"]} | ({"from scratch": ["--from", "scratch"]} if scratch else {})
     models: dict[str, tuple[Scorer, float]] = {}
     for name, words in starts.items():
-        run = folder / name.split()[-1].strip("()")
+        run = folder / name.split()[-1]
         _fit([str(heard), "-o", str(run), "--cache", str(cache), "--jobs", "1", *words])
         models[name] = _network(runfolder.load_run(run))
     shipped = Model.load(FACTORY)
