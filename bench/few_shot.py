@@ -1,4 +1,4 @@
-"""Five recordings of each class from a sensor that no training has heard: `fit` from factory and scratch, factory model.
+"""Five recordings of each class from a new sensor: `fit` from nothing and from the factory network, factory model.
 
     python -m bench.few_shot --out DIR                  ten sensors, half an hour on one core
     python -m bench.few_shot --out DIR --other-places   every recording at another place
