@@ -20,10 +20,16 @@ from tests.support.places import ROOT
 
 PASSWORD = "correct horse battery"
 SECRET = "broker-secret-7"
-READS = ["/api/me", "/api/alerts", "/api/export", "/api/nodes/a/b/history", "/api/alerts/x/clip"]
+READS = [
+    "/api/me", "/api/alerts", "/api/export", "/api/nodes/a/b/history", "/api/alerts/x/clip", "/api/pipes",
+    "/api/pipes/x", "/api/pipes/x/locations.csv", "/api/certainties", "/api/locations/x", "/api/locations/x/report",
+    "/api/cases", "/api/cases/x", "/api/cases/x/photos/1", "/api/deploy",
+]  # fmt: skip
 WRITES = [
     "/api/nodes/a/b/commands/identify", "/api/nodes/a/b/forget", "/api/alerts/x/acknowledge", "/api/alerts/x/verdict",
-    "/api/alerts/x/fetch",
+    "/api/alerts/x/fetch", "/api/pipes", "/api/pipes/x", "/api/pipes/x/remove", "/api/pipes/x/locate",
+    "/api/locations/x/cancel", "/api/cases", "/api/cases/x/steps", "/api/deploy/start", "/api/deploy/stop",
+    "/api/deploy/rollback",
 ]  # fmt: skip
 
 
@@ -125,6 +131,10 @@ def test_operators_can_command_and_judge(dashboard: Dashboard) -> None:
     assert ana.ask("/api/nodes/a/b/commands/set", {"treshold": 0.5})[0] == 422
     assert ana.ask("/api/nodes/a%2F%23/b/commands/identify", {})[0] in (404, 422), "no wildcard gets into a topic"
     assert ana.ask("/api/alerts/x/acknowledge", {})[0] == 404
+    for number in ("9" * 10, "9" * 30, "9" * 5000):
+        assert ana.ask(f"/api/cases/x/photos/{number}")[0] == 404, "no database has a column for it"
+    for path in ("/api/pipes/%00", "/api/locations/%00", "/api/cases/%00"):
+        assert ana.ask(path)[0] == 422, path
     assert ana.ask("/api/alerts/x/verdict", {"verdict": "x" * 20_000})[0] == 413
 
 

@@ -2,16 +2,21 @@
 
 import asyncio
 import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from leakear.dashboard.broker.answers import NoAnswer
+from leakear.dashboard.broker.answers import ANSWERS, NoAnswer, Waiting
+from leakear.dashboard.broker.commander import Commander
 from leakear.dashboard.broker.resend import AGAIN_S, SETTLE_S, TAIL_S, Resend
+from leakear.dashboard.clips import Assembly
 from leakear.dashboard.fleet import ONLINE, Fleet, Node
-from leakear.edge.messages.reports import CommandResult, Event
+from leakear.edge.errors import InputDataError
+from leakear.edge.messages.reports import CommandResult, Event, uuid7
 from tests.dashboard.test_fleet import NOW, WHO, happening, report
 from tests.support.broker import Broker
 from tests.support.harness import Dashboard, FakeNode, done, until
@@ -57,6 +62,46 @@ def test_a_page_cannot_choose_the_id_of_a_request(broker: Any, tmp_path: Path) -
         node.answers = lambda _name, request: done(request, n=1)
         assert post(dashboard, "/api/nodes/site-a/node-1/commands/identify", {"id": "mine"})["ok"]
         assert node.commands[0][1]["id"] != "mine"
+
+
+def test_a_node_that_answers_without_end_keeps_nobody_else_waiting() -> None:
+    """Its answers are all there at once, each a part that is there already."""
+    event_id, turns = uuid7(), 0
+    assembly = Assembly(event_id)
+    part = {"event_id": event_id, "media_type": "audio/flac", "part": 0, "parts": 2, "data": "AAAA"}
+
+    class Flood:
+        @asynccontextmanager
+        async def waiting(self, key: Any, request: str) -> AsyncIterator[Waiting]:
+            waits = Waiting(key, request, asyncio.get_running_loop())
+            for _ in range(2 * ANSWERS):
+                waits.offer(CommandResult(id=request, ok=True, error=None, result=part).to_json())
+            assert len(waits.payloads) == ANSWERS
+            yield waits
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            await asyncio.sleep(0)
+            turns += 1
+
+    async def fetch() -> None:
+        waiting = asyncio.create_task(others())
+        commander = Commander(lambda *_: True, Flood())  # type: ignore[arg-type]
+        with pytest.raises(NoAnswer, match="not all that was asked for"):
+            await commander.ask_all(("s", "n"), "clip", {}, lambda answer: assembly.add(answer.result))
+        waiting.cancel()
+
+    asyncio.run(fetch())
+    assert turns >= ANSWERS
+
+
+def test_a_part_that_is_no_base64_is_refused() -> None:
+    event_id = uuid7()
+    part = {"event_id": event_id, "media_type": "audio/flac", "part": 0, "parts": 2}
+    for data in ("é", "A", {}):
+        with pytest.raises(InputDataError, match="not base64"):
+            Assembly(event_id).add({**part, "data": data})
 
 
 def post(dashboard: Dashboard, path: str, body: Any) -> Any:

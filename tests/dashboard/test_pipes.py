@@ -1,18 +1,23 @@
 """Pipes and results in both databases; what results say of an alert; recordings of the night."""
 
 import asyncio
+import json
 import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import soundfile
 from sqlalchemy import select
 
+from leakear.dashboard import media
 from leakear.dashboard.broker.connection import BrokerOptions
 from leakear.dashboard.history import History, Row
 from leakear.dashboard.history.tables import actions, open_database
 from leakear.dashboard.options import ServeOptions
+from leakear.dashboard.pipes import correlating
 from leakear.dashboard.pipes.certainty import LOWERED, RAISED, Certainty, certainty, together
 from leakear.dashboard.pipes.description import Described
 from leakear.dashboard.pipes.locations import INTERRUPTED, KEPT, Locations
@@ -168,3 +173,19 @@ def test_after_a_night_its_recordings_are_correlated_once(mqtt: Any, sounds: Any
         assert found["result"]["position_m"] == pytest.approx(30.0, abs=1.5)
         assert found["heard"] == pytest.approx(time.time() - 3000, abs=100)
         assert not [request for name, request in one.commands if request.get("action") == "start"]
+
+
+def test_a_recording_that_holds_more_than_its_header_says_is_not_read_to_its_end(tmp_path: Path) -> None:
+    """8 MiB can hold two days of silence: 2.8 GiB, where the header says 30 s."""
+    rate = 11025
+    about = {"start_s": 1e9, "uncertainty_s": 0.001, "sample_clock": None}
+    for name in ("A", "B"):
+        soundfile.write(tmp_path / f"{name}.flac", np.zeros(90 * rate, np.float32), rate)
+    content = bytearray((tmp_path / "A.flac").read_bytes())
+    says = int.from_bytes(content[18:26], "big") >> 36 << 36 | 30 * rate
+    content[18:26] = says.to_bytes(8, "big")
+    assert media.measure(bytes(content)) == (rate, 30.0)
+    (tmp_path / "A.flac").write_bytes(content)
+    (tmp_path / "job.json").write_text(json.dumps(correlating.job(STEEL, about, about)))
+    with pytest.raises(InputDataError, match="holds more than 61 s of sound"):
+        correlating.correlated(tmp_path)

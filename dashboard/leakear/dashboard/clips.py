@@ -1,7 +1,6 @@
 """Evidence clips: assembled from a node's answers and kept as files, with their digests in the database."""
 
 import base64
-import binascii
 import hashlib
 import os
 import stat
@@ -57,7 +56,7 @@ class Assembly:
 def _decode(data: object) -> bytes:
     try:
         return base64.b64decode(str(data), validate=True)
-    except binascii.Error as error:
+    except ValueError as error:  # also a character that is not ASCII
         raise InputDataError("A part of the clip is not base64.") from error
 
 

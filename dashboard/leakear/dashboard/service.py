@@ -229,17 +229,18 @@ class Service:
         others = [fresh(row) for row in new if row["kind"] != NIGHT]
         if nights:
             self.hub.broadcast({"t": "nights", "nodes": [[row["site"], row["node"]] for row in nights]})
-            await self.check_repairs()
         if others:
             self.hub.broadcast({"t": "events", "rows": others})
             if any(row["to_state"] == "LEAK" for row in others):
                 self.hub.broadcast({"t": "case", "case": None})  # one was opened or changed
             self.notifier.wake()
             self.locating.heard(new)
+        for key in dict.fromkeys((row["site"], row["node"]) for row in nights):
+            await self.check_repairs(key)
 
-    async def check_repairs(self) -> None:
-        """Let the nights decide which repairs held; tell the pages."""
-        for case in await self._in_storing(self.cases.check_repairs):
+    async def check_repairs(self, key: Key | None = None) -> None:
+        """Let the nights (of one node, or of all) decide which repairs held; tell the pages."""
+        for case in await self._in_storing(self.cases.check_repairs, key):
             self.hub.broadcast({"t": "case", "case": case})
 
     def _addresses(self, row: Row) -> list[str]:

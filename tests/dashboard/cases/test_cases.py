@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from leakear.dashboard.cases.changes import LARGEST_PHOTO
-from leakear.dashboard.cases.store import ITSELF, Cases, Conflict
+from leakear.dashboard.cases.store import ITSELF, LEAKS, Cases, Conflict
 from leakear.dashboard.history import History, event_row
 from leakear.dashboard.nights.repair_check import HELD, NOISE_STAYS, UNKNOWN, WAITING, check_repair
 from leakear.edge.errors import InputDataError
@@ -46,6 +46,11 @@ def leak(at: float, seq: int = 1, state: str = "LEAK") -> Event:
 def step(cases: Cases, case: Any, what: str, who: str = "ana", **given: Any) -> Any:
     request = given.pop("request", uuid7())
     return cases.change(case["id"], who, request, version=case["version"], what=what, given=given)
+
+
+def only(cases: Cases) -> Any:
+    (case,) = cases.page()
+    return case
 
 
 def test_a_leak_opens_one_case_whatever_is_sent_again(history: History, cases: Cases) -> None:
@@ -244,6 +249,7 @@ def test_nights_after_a_repair(before: Any, during: Any, after: Any, result: str
         ("visit", {"outcome": "found", "latitude": 4}, "needs latitude and longitude"),
         ("visit", {"outcome": "found", "latitude": 91, "longitude": 1}, "latitude must be a number from -90 to 90"),
         ("visit", {"outcome": "found", "photo": "!"}, "photo must be base64"),
+        ("visit", {"outcome": "found", "photo": "é"}, "photo must be base64"),
         ("visit", {"outcome": "found", "photo": base64.b64encode(b"GIF89a").decode()}, "must be a JPEG or PNG"),
         ("visit", {"outcome": "found", "photo": base64.b64encode(PNG + bytes(LARGEST_PHOTO)).decode()}, "most 4 MiB"),
         ("visit", {"outcome": "found", "at": 4e9}, "lies in the future"),
@@ -261,6 +267,17 @@ def test_a_step_that_cannot_be_is_told(cases: Cases, what: str, given: dict[str,
     after = cases.get(case["id"])
     assert after is not None
     assert after["version"] == 1
+
+
+def test_a_node_that_reports_leaks_without_end_fills_no_case(history: History, cases: Cases) -> None:
+    now = time.time()
+    history.record([event_row(leak(now, seq), now) for seq in range(LEAKS + 50)])
+    (case,) = cases.page()
+    assert len(case["changes"]) == 1 + LEAKS
+    step(cases, case, "visit", outcome="found")
+    repaired = step(cases, only(cases), "repair")
+    history.record([event_row(leak(now + 1, LEAKS + 51), now + 1)])
+    assert only(cases)["status"] == "open", repaired
 
 
 def test_a_closed_case_is_not_opened_again_beside_another(cases: Cases) -> None:

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from leakear.dashboard.nights.cells import day_of, number, order_of
-from leakear.dashboard.nights.reading import History, read
+from leakear.dashboard.nights.reading import MOST, History, read
 from leakear.edge.errors import InputDataError
 
 FIRST = date(2023, 3, 1).toordinal()
@@ -174,3 +174,19 @@ def test_no_file_ends_in_anything_but_a_sentence(tmp_path: Path, rows: list[list
         return
     assert np.isfinite(found.levels).any()
     assert (np.isfinite(found.levels) == (found.days >= 0)).all()
+
+
+@pytest.mark.parametrize("cell", ["<{}x", "1{}x", "2023-03-01{}x", "a {} a"])
+def test_a_long_cell_is_no_number_and_no_date(tmp_path: Path, cell: str) -> None:
+    """Each of these took the square of its length: a file of 100 kB, minutes."""
+    long = cell.format(" a" * 60_000 if "a" in cell else " " * 120_000)
+    found = history(tmp_path, f"logger,date,level,{long}\nL1,2023-03-01,12,\nL1,{long},1,\nL1,2023-03-02,{long},\n")
+    assert nights(found) == {"L1": [(1, 12.0)]}
+
+
+def test_one_long_history_beside_many_short_ones_is_refused(tmp_path: Path) -> None:
+    """All are judged in one array: 1.4 MB would have taken 14 GiB."""
+    long = [f"X,{date.fromordinal(day)},10" for day in range(FIRST - 5000, FIRST)]
+    short = [f"L{n},2023-03-01,10" for n in range(MOST // 5000)]
+    with pytest.raises(InputDataError, match="4001 loggers and up to 5000 nights of one: export fewer"):
+        history(tmp_path, "\n".join(["logger,date,level", *long, *short]))

@@ -1,5 +1,6 @@
 """Nights of nodes: stored once on both databases, kept for years, judged by the same rule, shown on the node's page."""
 
+import json
 import time
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -85,6 +86,18 @@ def test_nights_are_no_entries_of_the_log_and_go_when_they_are_old(engine: Any) 
     assert 29 <= len(history.nights.of_node(("site-a", "pit-1"), 0.0)["nights"]) <= 31
     with engine.connect() as connection:
         assert len(connection.execute(events.select()).all()) <= 31
+
+
+def test_a_night_that_is_no_day_ends_nothing(mqtt: Any, dashboard: Dashboard) -> None:
+    """One such message ended the dashboard, and the broker brought it again at each start."""
+    with FakeNode(mqtt.port, "pit-30") as node:
+        event = night_event(TODAY, -60.0, 1, "pit-30").to_dict()
+        node.raw("event", json.dumps(event | {"night": event["night"] | {"date": "2026-02-30"}}).encode())
+        node.raw("event", night_event(TODAY, -60.0, 2, "pit-30").to_json())
+        found = until(
+            lambda: dashboard.get("/api/nodes/site-a/pit-30/nights?days=9")["nights"], "the night that is one"
+        )
+        assert [one["date"] for one in found] == [TODAY.isoformat()]
 
 
 def test_the_page_of_a_node_shows_its_nights(page: Browser, dashboard: Dashboard, mqtt: Any) -> None:

@@ -10,9 +10,11 @@ from typing import Any
 
 import pytest
 
+from leakear.edge import cli
 from tests.edge.remote.test_model_update import OLD_ID, SECOND, configured, made
 from tests.support.broker import Broker
 from tests.support.certificates import Authority
+from tests.support.harness import FakeNode, done
 from tests.support.living_node import Life, living_node
 
 __all__ = ["configured"]
@@ -146,3 +148,29 @@ def test_what_no_node_would_take_is_not_sent(terminal: Terminal, tmp_path: Path,
     assert (code, "No such file" in err) == (78, True)
     code, _, err = terminal.on_site("deploy", second, "--to", "hill/pit-7", "--broker", "http://x")
     assert (code, "--broker: write mqtts://HOST" in err) == (2, True)
+
+
+@pytest.mark.parametrize("listed", [True, False])
+@pytest.mark.parametrize(
+    "result",
+    [
+        {"models": ["x"]}, {"models": 7}, {"model": "x"}, {"stage": 7},
+        {"stage": "listed", "next_part": 0, "parts": 0, "model": {"id": "\x1b[2Jx", "sha256": "0" * 64},
+         "models": [{"id": "\x07", "sha256": "0" * 64, "use": "before"}]},
+    ],
+)  # fmt: skip
+def test_an_answer_that_is_none_ends_no_command_and_reaches_no_terminal(
+    broker: Broker, result: dict[str, Any], listed: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with FakeNode(broker.port) as node, FakeNode(broker.port, "node-2") as honest:
+        node.answers = lambda _name, request: done(request, **result)
+        model = {"id": "good", "sha256": "0" * 64}
+        honest.answers = lambda _name, request: done(
+            request, stage="listed", next_part=0, parts=0, model=model, models=[{**model, "use": "in use"}]
+        )
+        words = ["rollback", "--to", "site-a/node-1", "site-a/node-2", "--broker", f"mqtt://127.0.0.1:{broker.port}"]
+        assert cli.main([*words, *(["--list"] if listed else [])]) == 1
+    out = capsys.readouterr().out
+    assert "its answer cannot be read" in out
+    assert "good" in out
+    assert out.replace("\n", "").isprintable()

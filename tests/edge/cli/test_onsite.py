@@ -11,6 +11,7 @@ import pytest
 
 from leakear.edge.cli import check
 from leakear.edge.cli.onsite import unit
+from leakear.edge.messages.reports import CommandResult
 from leakear.edge.mqtt.credentials import login
 from leakear.edge.remote import onsite
 from leakear.edge.settings import Settings
@@ -43,6 +44,18 @@ def written(machine: Path, name: str = "leakear.toml", port: int = 9, more: str 
     path.write_text(f"[model]\npath = '{TINY}'\n[mqtt]\nhost = '127.0.0.1'\nport = {port}\nusername = 'n'\n{more}")
     path.chmod(0o644)
     return path
+
+
+def test_what_is_no_file_of_the_daemon_is_no_answer(tmp_path: Path) -> None:
+    """A pipe would let root wait for ever, a link would let it read anything."""
+    place = tmp_path / onsite.ANSWER
+    os.mkfifo(place)
+    assert onsite.answer(tmp_path, "r") is None
+    place.unlink()
+    (tmp_path / "other").write_bytes(CommandResult(id="r", ok=True, error=None, result={}).to_json())
+    place.symlink_to(tmp_path / "other")
+    with pytest.raises(OSError, match="symbolic links"):
+        onsite.answer(tmp_path, "r")
 
 
 def test_state_and_credentials_are_those_of_the_unit(machine: Path) -> None:

@@ -70,6 +70,12 @@ def test_a_key_from_a_newer_release_is_ignored_but_another_schema_is_not() -> No
         Event.from_json({**data, "schema": 2})
 
 
+NIGHT = {
+    "date": "2026-01-01", "hours": "02:00-04:00", "judged": 0, "level_dbfs": None, "spread_db": None,
+    "steadiness": None, "hz": None,
+}  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("key", "value", "sentence"),
     [
@@ -96,6 +102,13 @@ def test_a_key_from_a_newer_release_is_ignored_but_another_schema_is_not() -> No
         ("window_end", "2026-11-22T14:43:23Z", "Event.window_end is '2026-11-22T14:43:23Z', which is not of the form"),
         ("site", "a/b", "Event.site is 'a/b', which is not of the form"),
         ("site", "é", "which is not of the form"),
+        (
+            "night",
+            NIGHT | {"date": "2026-02-30"},
+            "2026-02-30 is not a day of the calendar (day is",
+        ),
+        ("night", NIGHT | {"date": "0000-01-01"}, "0000-01-01 is not a day of the calendar"),
+        ("night", NIGHT | {"date": "２０２６-01-01"}, "which is not of the form"),
     ],
 )
 def test_a_wrong_value_is_named(key: str, value: object, sentence: str) -> None:

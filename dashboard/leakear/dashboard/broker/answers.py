@@ -22,6 +22,8 @@ SUBSCRIBE_S = 5.0
 """seconds within which the broker confirms a subscription"""
 WAITING = 64 * 2**20
 """bytes of answers that wait for one request at most: two clips"""
+ANSWERS = 1000
+"""answers to one request at most: a clip has up to 400 parts, and a broker may deliver one twice"""
 
 
 class NoAnswer(InputDataError):  # noqa: N818 - it is an expected result, not a failure
@@ -58,7 +60,8 @@ class Waiting:
 
     def offer(self, payload: bytes) -> None:
         """Add a payload when it can be an answer; called in paho's thread."""
-        if self.id.encode() in payload and self.size + len(payload) <= WAITING:
+        room = self.size + len(payload) <= WAITING and len(self.payloads) < ANSWERS
+        if room and self.id.encode() in payload:
             self.size += len(payload)
             self.payloads.append(payload)
             self.loop.call_soon_threadsafe(self.bell.set)

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
-from leakear.dashboard.broker.answers import Answers, NoAnswer, Waiting
+from leakear.dashboard.broker.answers import ANSWERS, Answers, NoAnswer, Waiting
 from leakear.dashboard.fleet import Key
 from leakear.edge.messages.reports import CommandResult, Identity
 
@@ -31,10 +31,16 @@ class Commander:
     async def ask_all(
         self, key: Key, name: str, values: dict[str, Any], enough: Callable[[CommandResult], bool]
     ) -> None:
-        """Send a command and pass its answers to `enough` until that returns True."""
+        """Send a command and pass its answers to `enough` until that returns True.
+
+        Raises NoAnswer, also for a node that sends more than ANSWERS. Everything else takes its turn after each answer.
+        """
         async with self._sent(key, name, values) as waits:
-            while not enough(await self._next(waits, ANSWER_S)):
-                pass
+            for _ in range(ANSWERS):
+                if enough(await self._next(waits, ANSWER_S)):
+                    return
+                await asyncio.sleep(0)
+            raise NoAnswer(f"The node sent {ANSWERS} answers, and they are not all that was asked for.")
 
     @asynccontextmanager
     async def _sent(self, key: Key, name: str, values: dict[str, Any]) -> AsyncIterator[Waiting]:

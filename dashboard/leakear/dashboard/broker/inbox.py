@@ -1,5 +1,6 @@
 """Parses what the broker delivered: topic and payload → a message, or the reason why it cannot be read."""
 
+import logging
 from dataclasses import dataclass
 
 from leakear.dashboard.broker.subscriber import Incoming
@@ -13,6 +14,7 @@ from leakear.edge.messages.reports import (
     Telemetry,
 )
 
+log = logging.getLogger(__name__)
 KINDS: dict[str, type[Availability | State | Event | Telemetry | Spectrum]] = {
     "availability": Availability,
     "state": State,
@@ -49,6 +51,9 @@ def read(item: Incoming) -> Read | Unread | None:
         return _read(who, suffix, item)
     except MessageError as error:
         return Unread(who, str(error), item)
+    except Exception:  # else the broker would bring it again at each start
+        log.exception("a message of %s cannot be read because of a mistake in this program", item.topic[:150])
+        return Unread(who, "It cannot be read: see the dashboard's log.", item)
 
 
 def _read(who: Identity, suffix: str, item: Incoming) -> Read | None:

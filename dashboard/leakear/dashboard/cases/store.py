@@ -8,14 +8,14 @@ from contextlib import suppress
 from typing import Any
 
 import numpy as np
-from sqlalchemy import Connection, Engine, insert, select, update
+from sqlalchemy import Connection, Engine, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from leakear.dashboard.cases.changes import BY_HAND, REPAIRED, Change, change
 from leakear.dashboard.cases.figures import figures, water_lost
 from leakear.dashboard.fleet import Key
 from leakear.dashboard.history.case_tables import case_changes, case_photos, cases
-from leakear.dashboard.history.nights import rising_since
+from leakear.dashboard.history.nights import MOST, rising_since
 from leakear.dashboard.history.rows import Row
 from leakear.dashboard.history.tables import events, nights
 from leakear.dashboard.nights.repair_check import HELD, NOISE_STAYS, check_repair
@@ -27,6 +27,8 @@ ITSELF = "leakear"
 """who changes a case where nobody did"""
 SHOWN = 500
 """cases of one answer"""
+LEAKS = 100
+"""further LEAKs that a case notes; those beyond are in the log alone"""
 TRIES = 3
 """for a case that somebody else changes at the same moment"""
 log = logging.getLogger(__name__)
@@ -67,8 +69,16 @@ class Cases:
             self._insert(connection, case, request=row["id"], note=row["reason"])
             return
         what = "reopen" if going["status"] == REPAIRED else "note"
+        if what == "note" and self._leaks(connection, going["id"]) >= LEAKS:
+            return
         made = change(going, what, {"note": row["reason"][:2000]}, row["received"])
         self._apply(connection, going, made, who=ITSELF, request=row["id"], now=row["received"])
+
+    @staticmethod
+    def _leaks(connection: Connection, case_id: str) -> int:
+        """Count the further LEAKs that a case has noted."""
+        mine = (case_changes.c.case_id == case_id, case_changes.c.who == ITSELF, case_changes.c.what == "note")
+        return connection.scalar(select(func.count()).where(*mine)) or 0
 
     def open(self, key: Key, who: str, request: str, event_id: str | None = None, note: str = "") -> Row:
         """Open a case by hand, or return the one that is open at this node. Raises InputDataError."""
@@ -203,9 +213,9 @@ class Cases:
     def _after_repair(self, case: Row) -> tuple[str, int]:
         """Return what the nights say of a repair, and the last night that was looked at."""
         heard = (nights.c.site == case["site"], nights.c.node == case["node"], nights.c.level.is_not(None))
-        found = select(nights.c.first, nights.c.day, nights.c.level).where(*heard).order_by(nights.c.day)
+        found = select(nights.c.first, nights.c.day, nights.c.level).where(*heard).order_by(nights.c.day.desc())
         with self.engine.connect() as connection:
-            rows = connection.execute(found).all()
+            rows = connection.execute(found.limit(MOST)).all()[::-1]
         begins, levels = np.array([row.first for row in rows]), np.array([row.level for row in rows], np.float64)
         before, after = begins < case["since"], begins > case["repaired"]
         result = check_repair(levels[before][-DAYS:], levels[~before & ~after], levels[after])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import struct
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -40,10 +41,18 @@ class Sound:
     """what a person should know of the file"""
 
 
-def read(path: Path) -> list[Sound]:
-    """Read every channel of a sound file, whatever its format. Raises InputDataError."""
+def read(path: Path, longest_s: float = math.inf) -> list[Sound]:
+    """Read every channel of a sound file, whatever its format. Raises InputDataError.
+
+    `longest_s`: a file that holds more is refused as soon as that is seen, whatever its header says.
+    """
     with opened(path) as file:
-        chunks = list(file.chunks())
+        chunks, seconds = [], 0.0
+        for chunk in file.chunks():
+            seconds += chunk.frames.size / chunk.rate
+            if seconds > longest_s:
+                raise InputDataError(f"{path}: holds more than {longest_s:.0f} s of sound")
+            chunks.append(chunk)
         notes = tuple(f"{printable(path)}: {note}." for note in dict.fromkeys(file.notes))
     rate = chunks[0].rate
     if any((chunk.rate, chunk.frames.shape[1]) != (rate, chunks[0].frames.shape[1]) for chunk in chunks):
@@ -57,9 +66,9 @@ def read(path: Path) -> list[Sound]:
     return [Sound(path, np.ascontiguousarray(data[:, channel]), rate, start, notes) for channel in range(data.shape[1])]
 
 
-def one_channel(path: Path) -> Sound:
-    """Read a file of one channel. Raises InputDataError."""
-    channels = read(path)
+def one_channel(path: Path, longest_s: float = math.inf) -> Sound:
+    """Read a file of one channel. Raises InputDataError, also for more than `longest_s` seconds."""
+    channels = read(path, longest_s)
     if len(channels) > 1:
         raise InputDataError(f"{path}: has {len(channels)} channels; give one file with one channel for each sensor")
     return channels[0]

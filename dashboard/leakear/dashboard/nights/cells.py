@@ -11,6 +11,8 @@ from leakear.edge.texts import plain
 ORDERS = ("ymd", "dmy", "mdy")
 LARGEST = 500.0
 """A level beyond this, up or down, stands for "no reading" (999, -999, 65535)."""
+LONGEST = 100
+"""characters of a number or a date at most: the expressions below take the square of a cell's length"""
 _NUMBER = re.compile(
     r"[<>~≈=]?\s*([+\-−]?)\s*(\d[\d.,'\u00a0\u202f ]*|[.,]\d+)\s*(?:dba?|dbfs|units?|u\.?)?", re.IGNORECASE
 )
@@ -42,7 +44,7 @@ def number(text: str) -> float | None:
 
     Decimal point or comma, a unit behind it, `<` before it; the last of `.` and `,` is the decimal mark.
     """
-    found = _NUMBER.fullmatch(text.strip())
+    found = _NUMBER.fullmatch(text.strip()) if len(text) <= LONGEST else None
     if found is None:
         return None
     digits = re.sub(r"['\s\u00a0\u202f]", "", found[2])
@@ -60,6 +62,8 @@ def readings_of(text: str) -> tuple[tuple[str, int], ...]:
 
     A time late in the evening belongs to the night that follows.
     """
+    if len(text) > LONGEST:
+        return ()
     text = text.strip().strip("'\"")
     word = _WEEKDAY.match(text)
     if word is not None and not _month(word[1]):

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from leakear.dashboard.nights.cells import is_date, is_serial, number, readings_of
+from leakear.dashboard.nights.cells import LONGEST, is_date, is_serial, number, readings_of
 from leakear.edge.errors import InputDataError
 from leakear.edge.texts import plain, printable
 
@@ -95,7 +95,7 @@ def _date_and_rest(cell: str) -> tuple[str, str]:
     """Return the date in a heading and the words behind or before it, as in "2018-03-01 level"."""
     if is_date(cell):
         return cell, ""
-    words = cell.split()
+    words = cell.split() if len(cell) <= LONGEST else []
     for cut in range(1, len(words)):
         for date, rest in ((words[:cut], words[cut:]), (words[cut:], words[:cut])):
             if is_date(" ".join(date)) and plain("".join(rest)).isalpha():

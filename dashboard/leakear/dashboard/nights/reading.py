@@ -21,6 +21,8 @@ from leakear.edge.texts import decode_table, is_workbook, printable
 
 LARGEST = 512 * 2**20
 """bytes"""
+MOST = 20_000_000
+"""nights of all loggers, each counted with as many as the one that has most: all are judged together"""
 _SEPARATORS = ",;\t|"
 Numbers = NDArray[np.float64]
 
@@ -91,7 +93,7 @@ def read(path: Path, given: Mapping[str, str] | None = None, order: str = "") ->
         notes.append(
             f"It is not certain whether the dates are day or month first: {example} was assumed (--date-order)."
         )
-    return _packed(found, notes)
+    return _packed(found, notes, name)
 
 
 def _rows(text: str, name: str) -> list[list[str]]:
@@ -104,10 +106,10 @@ def _rows(text: str, name: str) -> list[list[str]]:
         io.StringIO(text.replace("\0", ""), newline=""), delimiter=separator or ",", skipinitialspace=True
     )
     try:
-        rows = [[cell.strip(" \t\u00a0\ufeff") for cell in row] for row in reader]
+        stripped = ([cell.strip(" \t\u00a0\ufeff") for cell in row] for row in reader)
+        rows = [row for row in stripped if any(row) and not row[0].startswith("#")]
     except csv.Error as error:
         raise InputDataError(f"{name} line {reader.line_num} cannot be read as CSV: {error}.") from error
-    rows = [row for row in rows if any(row) and not row[0].startswith("#")]
     if not rows:
         raise InputDataError(f"{name} is empty: it needs columns for {', '.join(MEANINGS)}.")
     return rows
@@ -164,8 +166,8 @@ def _loggers_across(rows: list[list[str]], layout: Layout, order: str, found: _F
             found.add(logger, day, _cell(row, at), _cell(row, layout.spreads.get(at)))
 
 
-def _packed(found: _Found, notes: list[str]) -> History:
-    """Sort by logger and day, keep the lowest of several readings of a night, and pack."""
+def _packed(found: _Found, notes: list[str], name: str) -> History:
+    """Sort by logger and day, keep the lowest of several readings of a night, and pack. Raises InputDataError."""
     table = np.array(found.rows, np.float64)
     table = table[np.lexsort((table[:, 2], table[:, 1], table[:, 0]))]
     new = np.ones(len(table), bool)
@@ -177,6 +179,10 @@ def _packed(found: _Found, notes: list[str]) -> History:
     counts = np.bincount(logger, minlength=len(found.loggers))
     place = np.arange(len(table)) - np.repeat(np.cumsum(counts) - counts, counts)
     shape = (len(counts), int(counts.max()))
+    if shape[0] * shape[1] > MOST:
+        raise InputDataError(
+            f"{name} holds {shape[0]} loggers and up to {shape[1]} nights of one: export fewer of them at a time."
+        )
     days, levels, spreads = np.full(shape, -1, np.intp), np.full(shape, np.nan), np.full(shape, np.nan)
     days[logger, place], levels[logger, place], spreads[logger, place] = table[:, 1], table[:, 2], table[:, 3]
     return History(tuple(found.loggers), days, levels, spreads, tuple(notes))

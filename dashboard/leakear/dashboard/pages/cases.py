@@ -20,6 +20,8 @@ from leakear.edge.messages.reports import Identity
 
 BODY = LARGEST_PHOTO * 4 // 3 + 16 * 1024
 """bytes of a request at most: a photo as base64"""
+VERSION = r"[0-9]{1,9}"
+"""what the database's column takes"""
 
 
 class CasePages:
@@ -31,11 +33,11 @@ class CasePages:
     def routes(self) -> list[Route]:
         """Return the routes."""
         return [
-            route("/api/cases", self.page),
+            route("/api/cases", self._limits.reading(self.page)),
             route("/api/cases", self._limits.changing(self.open), "POST"),
-            route("/api/cases/{id}", self.one),
+            route("/api/cases/{id}", self._limits.reading(self.one)),
             route("/api/cases/{id}/steps", self._limits.changing(self.step), "POST"),
-            route("/api/cases/{id}/photos/{version:int}", self.photo),
+            route("/api/cases/{id}/photos/{version}", self._limits.reading(self.photo)),
         ]
 
     async def page(self, request: Request) -> Response:
@@ -84,8 +86,9 @@ class CasePages:
 
     async def photo(self, request: Request) -> Response:
         """Return the photo that a change brought."""
-        version = request.path_params["version"]
-        found = await asyncio.to_thread(self._cases.photo, request.path_params["id"], version)
+        case_id, version = request.path_params["id"], request.path_params["version"]
+        known = re.fullmatch(VERSION, version) is not None
+        found = await asyncio.to_thread(self._cases.photo, case_id, int(version)) if known else None
         if found is None:
             raise Refused(404, "This photo is not known.")
         return Response(found[1], media_type=found[0])

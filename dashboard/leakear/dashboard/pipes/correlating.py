@@ -15,6 +15,7 @@ from typing import Any
 
 from leakear.dashboard.pipes.description import Described
 from leakear.edge.errors import LeakearError
+from leakear.edge.messages.recordings import LONGEST_S
 
 MEMORY = 3 * 2**30
 """bytes of address space; a pair of a minute needs under 1 GiB"""
@@ -33,7 +34,7 @@ def correlated(folder: Path) -> dict[str, Any]:
 
     asked = json.loads((folder / "job.json").read_text())
     clocks = [_Clock(asked[end]) for end in ("a", "b")]
-    a, b = (recordings.one_channel(folder / f"{name}.flac") for name in ("A", "B"))
+    a, b = (recordings.one_channel(folder / f"{name}.flac", LONGEST_S + 1) for name in ("A", "B"))
     clock = Clock(
         offset_bound=(clocks[0].uncertainty_s ** 2 + clocks[1].uncertainty_s ** 2) ** 0.5,
         drift_bound_ppm=(clocks[0].drift_uncertainty_ppm + clocks[1].drift_uncertainty_ppm) / 2,

@@ -14,6 +14,7 @@ from leakear.edge.cli.onsite import daemon
 from leakear.edge.errors import LeakearError
 from leakear.edge.health.measures import measure
 from leakear.edge.health.monitor import FAULTS, HealthMonitor
+from leakear.edge.messages.results import SelftestResult
 from leakear.edge.node.checks import FAULT, OK, WARNING, Finding
 from leakear.edge.settings import Settings
 from leakear.edge.spec import SpectrogramSpec
@@ -56,16 +57,16 @@ def heard_by_daemon(folder: Path) -> Finding:
     remedy = "look at journalctl -u leakear; only root may ask the daemon (sudo)"
     try:
         answer = daemon.ask(folder, "selftest", {})
+        found = SelftestResult.from_json(answer.result).checks if answer is not None and answer.ok else ()
     except LeakearError as error:
         return Finding("sound", WARNING, f"the daemon runs and holds the microphone ({error})", remedy)
-    checks = {check["name"]: check for check in answer.result.get("checks", ())} if answer and answer.ok else {}
-    sensor = checks.get("sensor")
+    sensor = next((check for check in found if check.name == "sensor"), None)
     if sensor is None:
         return Finding("sound", WARNING, "the daemon runs and holds the microphone, and gives no answer", remedy)
-    names = str(sensor["detail"]).split(", ")
+    names = sensor.detail.split(", ")
     advice = "; ".join(FAULTS[name] for name in names if name in FAULTS) or remedy
-    detail = f"{sensor['detail']}, says the daemon, which holds the microphone"
-    return Finding("sound", OK, detail) if sensor["ok"] else Finding("sound", FAULT, detail, advice)
+    detail = f"{sensor.detail}, says the daemon, which holds the microphone"
+    return Finding("sound", OK, detail) if sensor.ok else Finding("sound", FAULT, detail, advice)
 
 
 def _listen(capture: Capture, seconds: float) -> "np.ndarray[tuple[int], np.dtype[np.float32]] | SensorFault":

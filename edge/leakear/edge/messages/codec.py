@@ -73,6 +73,10 @@ class Message:
             return cls.read(data)
         except FieldError as error:
             _refuse(cls.__name__ + error.path, _sentence(error))
+        except MessageError:
+            raise
+        except ValueError as error:  # of a rule's `verify`
+            _refuse(cls.__name__, f"holds a value that cannot be ({error})")
 
     @classmethod
     def read(cls, data: Mapping[str, Any]) -> Self:

@@ -1,9 +1,16 @@
 """The night of a node, as its event carries it: what was heard through the quietest hours."""
 
-from datetime import date as day
+from datetime import date
 
 from leakear.edge.fields import declare
-from leakear.edge.messages.codec import Message, message
+from leakear.edge.messages.codec import Message, MessageError, message
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise MessageError(f"{text} is not a day of the calendar ({error}).") from error
 
 
 @message
@@ -12,9 +19,13 @@ class Night(Message):
 
     SCHEMA = None
     date: str = declare(
-        "day on which it began, in the place's own time zone", pattern=r"\d{4}-\d{2}-\d{2}", verify=day.fromisoformat
+        "day on which it began, in the place's own time zone",
+        pattern=r"[0-9]{4}-[0-9]{2}-[0-9]{2}",
+        verify=_day,
     )
-    hours: str = declare("first and last hour and minute, in that time zone", pattern=r"\d{2}:\d{2}-\d{2}:\d{2}")
+    hours: str = declare(
+        "first and last hour and minute, in that time zone", pattern=r"[0-9]{2}:[0-9]{2}-[0-9]{2}:[0-9]{2}"
+    )
     judged: float = declare("share of these hours that was judged", minimum=0, maximum=1)
     level_dbfs: float | None = declare("lowest level, dBFS; null: nothing was judged", minimum=-400, maximum=20)
     spread_db: float | None = declare("95th less 5th percentile of the levels, dB", minimum=0, maximum=420)

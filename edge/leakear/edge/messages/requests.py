@@ -4,7 +4,6 @@ Unknown keys are refused, so that a misspelt `treshold` is an answer and not a s
 """
 
 import base64
-import binascii
 import hashlib
 from collections.abc import Iterator
 from typing import Any
@@ -112,7 +111,7 @@ class ModelRequest(Request):
         """Decode `data`; MessageError when it is not base64."""
         try:
             return base64.b64decode(self.data or "", validate=True)
-        except binascii.Error as error:
+        except ValueError as error:  # also a character that is not ASCII
             raise MessageError(f"ModelRequest.data is not base64 ({error}).") from error
 
 

@@ -9,6 +9,7 @@ import json
 import logging
 import os
 import secrets
+import stat
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -80,9 +81,15 @@ def ask(folder: Path, request_id: str, command: str, request: Mapping[str, Any])
 
 
 def answer(folder: Path, request_id: str) -> CommandResult | None:
-    """Return the daemon's answer to this request; None: there is none yet. Raises OSError."""
+    """Return the daemon's answer to this request; None: there is none yet. Raises OSError.
+
+    Root reads in a folder of an unprivileged user here: no symbolic link is followed, and no pipe is waited for.
+    """
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     try:
-        with (folder / ANSWER).open("rb") as file:
+        with os.fdopen(os.open(folder / ANSWER, flags), "rb") as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                return None
             found = CommandResult.from_json(file.read(MAX_BYTES))
     except (FileNotFoundError, MessageError):
         return None

@@ -8,8 +8,10 @@ from leakear.edge.cli.models import operator
 from leakear.edge.cli.models.operator import NoAnswer, Operator
 from leakear.edge.command_line import place
 from leakear.edge.errors import ModelError
+from leakear.edge.messages.codec import MessageError
 from leakear.edge.messages.reports import Identity
 from leakear.edge.messages.requests import PART_BYTES, model_parts
+from leakear.edge.messages.results import ModelResult
 from leakear.edge.model import bundle
 
 HELP = f"""\
@@ -63,7 +65,10 @@ def _send(asker: Operator, node: Identity, data: bytes, *, stage: bool, trial: b
             return {"node": name, "ok": False, "stage": "", "says": str(error)}
         if not answer.ok:
             return {"node": name, "ok": False, "stage": "", "says": answer.error or "refused"}
-        stage_reached = str(answer.result.get("stage", ""))
+        try:
+            stage_reached = ModelResult.from_json(answer.result).stage
+        except MessageError:
+            return {"node": name, "ok": False, "stage": "", "says": operator.UNREADABLE}
     said = {"trial": "on trial beside the model in use", "installed": "in use, and watched", "staged": "staged"}
     return {"node": name, "ok": True, "stage": stage_reached, "says": said.get(stage_reached, stage_reached)}
 

@@ -30,6 +30,7 @@ CONNECT_S, LOOK_S = 15.0, 2.0
 PASSWORD = "MQTT_PASSWORD"  # noqa: S105 - the name of a variable
 FLOODED = "Too many commands: wait."
 """What a node answers, without the id of the request, when it is asked too often."""
+UNREADABLE = "its answer cannot be read"
 
 
 class NoAnswer(LeakearError):  # noqa: N818 - it is an expected result, not a failure

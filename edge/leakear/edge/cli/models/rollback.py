@@ -12,7 +12,9 @@ from leakear.edge.cli.onsite import daemon
 from leakear.edge.cli.onsite.unit import seen_by_unit
 from leakear.edge.command_line import number
 from leakear.edge.errors import UsageError
-from leakear.edge.messages.reports import Identity
+from leakear.edge.messages.codec import MessageError
+from leakear.edge.messages.reports import CommandResult, Identity
+from leakear.edge.messages.results import ModelResult
 from leakear.edge.remote.model_store import ModelStore
 from leakear.edge.settings import Settings, file_in_use
 
@@ -68,10 +70,13 @@ def _ask(asker: Operator, node: Identity, args: argparse.Namespace) -> dict[str,
         return row | {"says": str(error)}
     if not answer.ok:
         return row | {"says": answer.error or "refused"}
+    result = _result(answer)
+    if result is None:
+        return row | {"says": operator.UNREADABLE}
     if args.list:
-        models = answer.result.get("models", [])
+        models = [model.to_dict() for model in result.models]
         return row | {"ok": True, "models": models, "says": _words(models)}
-    return row | {"ok": True, "says": f"{(answer.result.get('model') or {}).get('id')} is in use again"}
+    return row | {"ok": True, "says": f"{_used(result)} is in use again"}
 
 
 def _list_here(store: ModelStore, args: argparse.Namespace) -> int:
@@ -87,13 +92,24 @@ def _here(folder: Path, args: argparse.Namespace) -> int:
     if answer is None:
         ok, says = None, "The daemon does not run, or does not answer: it is done when it starts the next time."
     else:
-        model = answer.result.get("model") or {}
-        ok, says = answer.ok, f"{model.get('id')} is in use again." if answer.ok else answer.error or "refused"
+        ok, says = answer.ok, f"{_used(_result(answer))} is in use again." if answer.ok else answer.error or "refused"
     if args.json:
         print(json.dumps({"ok": ok, "says": says}))
     else:
         print(says, file=sys.stderr if ok is False else sys.stdout)
     return 1 if ok is False else 0
+
+
+def _result(answer: CommandResult) -> ModelResult | None:
+    """Return what a node says; None: it cannot be read."""
+    try:
+        return ModelResult.from_json(answer.result)
+    except MessageError:
+        return None
+
+
+def _used(result: ModelResult | None) -> str:
+    return result.model.id if result is not None and result.model is not None else "a model"
 
 
 def _words(models: list[dict[str, Any]], between: str = "; ") -> str:
