@@ -141,6 +141,18 @@ def test_copies_stay_on_one_side_of_a_split_by_file() -> None:
         assert len(sides) == 1
 
 
+def test_copies_that_join_the_sites_are_named_where_a_split_by_site_is_impossible() -> None:
+    recordings = [
+        Recording(
+            Path(f"{k}.wav"), "Leak" if k % 2 else "NoLeak", f"{k}.wav", site=f"s{k // 4}",
+            same="0.wav" if k in (0, 4, 8) else "",
+        )
+        for k in range(12)
+    ]  # fmt: skip
+    with pytest.raises(InputDataError, match=r"make one site of s0, s1, s2: keep one of 0.wav, 4.wav, 8.wav$"):
+        split(recordings)
+
+
 def test_a_bad_background_is_named_and_costs_no_recording(tmp_path: Path) -> None:
     record(tmp_path / "rain.wav", leak=False)
     (tmp_path / "._rain.wav").write_bytes(b"junk")

@@ -138,9 +138,7 @@ def _by_site(recordings: Sequence[Recording], seed: int) -> list[bool]:
     sites = np.array(groups(recordings))
     parts = min(_PARTS, *(len(set(sites[labels == target])) for target in (0, 1)))
     if parts < 2:
-        raise InputDataError(
-            "a split by site needs at least two sites of each class: record at more sites, or give --split file"
-        )
+        raise InputDataError(f"a split by site needs at least two sites of each class{_joined(recordings)}")
     folds = StratifiedGroupKFold(parts, shuffle=True, random_state=seed).split(labels, labels, sites)
     sides = [held for train, held in folds if min(_both(labels[train]), _both(labels[held]))]
     if not sides:
@@ -149,6 +147,19 @@ def _by_site(recordings: Sequence[Recording], seed: int) -> list[bool]:
     best = min(sides, key=lambda held: abs(len(held) - size) + abs(labels[held].mean() - labels.mean()) * size)
     chosen = set(best.tolist())
     return [index in chosen for index in range(len(labels))]
+
+
+def _joined(recordings: Sequence[Recording]) -> str:
+    """Return the remedy for too few sites: leave out copies where they make one site of several, else record more."""
+    by_sound: dict[str, list[Recording]] = {}
+    for r in recordings:
+        if r.same:
+            by_sound.setdefault(r.same, []).append(r)
+    joined = next((found for found in by_sound.values() if len(_sites(found)) > 1), None)
+    if not joined:
+        return ": record at more sites, or give --split file"
+    names = ", ".join(r.name for r in joined)
+    return f", and copies of one sound make one site of {', '.join(_sites(joined))}: keep one of {names}"
 
 
 def _both(labels: "np.ndarray[Any, np.dtype[np.int64]]") -> bool:
