@@ -10,7 +10,7 @@ from leakear.edge.errors import InputDataError
 from leakear.train.data import dataset
 from leakear.train.data.collection import fingerprints, labels, prepare
 from leakear.train.data.dataset import Listed, Recording
-from leakear.train.data.split import split
+from leakear.train.data.split import joined, split
 from tests.support.sounds import RATE, SMALL, record, sound
 
 
@@ -151,6 +151,8 @@ def test_copies_that_join_the_sites_are_named_where_a_split_by_site_is_impossibl
     ]  # fmt: skip
     with pytest.raises(InputDataError, match=r"make one site of s0, s1, s2: keep one of 0.wav, 4.wav, 8.wav$"):
         split(recordings)
+    assert len(list(joined(recordings))) == 1
+    assert not list(joined(recordings[:4])), "copies at one place join nothing"
 
 
 def test_a_bad_background_is_named_and_costs_no_recording(tmp_path: Path) -> None:

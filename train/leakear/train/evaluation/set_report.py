@@ -14,6 +14,7 @@ from leakear.edge import files
 from leakear.train.data.collection.prepare import Prepared
 from leakear.train.data.collection.survey import Facts
 from leakear.train.data.dataset import Recording
+from leakear.train.data.split import joined
 from leakear.train.evaluation import html_page
 from leakear.train.evaluation.metrics import auc
 from leakear.train.runfolder import LABELS
@@ -33,6 +34,7 @@ def problems(data: Prepared) -> Iterator[str]:
         if len(recordings) < _FEW:
             yield f"only {len(recordings)} recordings are {label}: every figure is uncertain; record more"
     yield from _sites(data.recordings, by_class)
+    yield from joined(data.recordings)
     for name, prop in _PROPERTIES.items():
         yield from confounded(name, [prop.value(facts) for facts in data.facts], data.recordings)
     yield from (f"{same}: listen to both, one label is wrong" for same in data.same if same.contradictory)
