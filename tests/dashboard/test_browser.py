@@ -266,6 +266,11 @@ def test_the_page_fits_a_phone(page: Browser, dashboard: Dashboard, mqtt: Any) -
                 page.open(dashboard.url + address)
                 page.one("main .entry, main .node")
                 assert page.js(TOO_WIDE) == [], address
+            for address in ("/cases", "/pipes", "/deploy"):
+                page.open(dashboard.url + address)
+                page.one("main h1")
+                assert page.js(TOO_WIDE) == [], address
+                assert page.js("return document.documentElement.scrollWidth") == size["width"], "nothing is beside it"
             heights = page.js("return [...document.querySelectorAll('button, select')].map(e => e.offsetHeight)")
             assert min(height for height in heights if height) >= 38, "a finger hits every button"
         finally:

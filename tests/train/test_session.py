@@ -106,7 +106,13 @@ def test_the_report_states_that_nothing_was_held_out(recordings: list[Recording]
     done = run(job(recordings, "none"), tmp_path)
     assert done.info.metrics["on"] == "training"
     assert done.info.temperature == 1.0
-    assert "nothing was held out" in (done.path / "report.html").read_text(encoding="utf-8")
+    page = (done.path / "report.html").read_text(encoding="utf-8")
+    assert "nothing was held out" in page
+    assert "<th>trained-on</th>" in page
+    assert "12 held-out" not in page
+    table = (done.path / "classification_report.txt").read_text(encoding="utf-8")
+    assert "trained-on files" in table
+    assert "held-out" not in table
 
 
 def test_a_class_without_usable_recordings_is_an_error(recordings: list[Recording], tmp_path: Path) -> None:
@@ -146,7 +152,7 @@ def test_the_notebooks_preset_trains_on_the_real_recordings(hk: Path, tmp_path: 
     with (done.path / "history.csv").open() as file:
         history = list(csv.DictReader(file))
     assert float(history[1]["loss"]) < float(history[0]["loss"]) < 2
-    assert "12 files held out" in (done.path / "classification_report.txt").read_text()
+    assert "12 held-out files" in (done.path / "classification_report.txt").read_text()
     assert done.model_path.is_file()
 
 

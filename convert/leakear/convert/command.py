@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -138,7 +139,8 @@ def main(args: argparse.Namespace) -> int:
     refuse(conversion, legacy=options.legacy)
     with writing(args.output, "; nothing was left behind"):
         bundle.write(args.output, conversion.file)
-    print(f"{args.output}: {len(conversion.file)} bytes", file=sys.stderr)
+    next_command = f"leakear-edge replay --model {shlex.quote(str(args.output))} RECORDING"
+    print(f"{args.output}: {len(conversion.file)} bytes; next: {next_command}", file=sys.stderr)
     return 0
 
 

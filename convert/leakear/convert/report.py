@@ -12,6 +12,7 @@ from leakear.convert.progress import stage
 from leakear.convert.quantise import MODES, quantise
 from leakear.convert.runtimes import Outcome
 from leakear.train.evaluation import comparison
+from leakear.train.runfolder import judged
 
 
 def as_json(conversion: Conversion) -> dict[str, Any]:
@@ -28,6 +29,7 @@ def as_json(conversion: Conversion) -> dict[str, Any]:
         "shortfalls": conversion.shortfalls,
         "runtimes": [_runtime(conversion, outcome) for outcome in conversion.outcomes],
         "calibration": conversion.calibration.to_json(),
+        "judged": judged(info["metrics"]["training"]),
         "comparison": info["metrics"]["training"].get("comparison"),
     }
 
@@ -66,10 +68,10 @@ def as_text(conversion: Conversion) -> str:
     apart = (
         f"decided alike {100 * verdict.agreement:.2f} % ({verdict.flips} differ), worst |Δp| {verdict.probability:.3f}"
     )
-    ranked = f"AUC on {verdict.heldout} held-out windows {verdict.auc_float:.4f} → {verdict.auc:.4f}"
+    ranked = f"AUC on {verdict.heldout} {said['judged']} windows {verdict.auc_float:.4f} → {verdict.auc:.4f}"
     lines = [
         f"{said['model']['id']}: {said['mode']}, {size}, calibration set {said['calibration']['seed']}",
-        f"float against {said['mode']} on {verdict.windows} windows of training and held-out recordings:",
+        f"float against {said['mode']} on {verdict.windows} windows, altered ones among them:",
         f"  {apart}, loss of AUC {verdict.auc_drop:.4f}",
         f"  {ranked}",
         f"  threshold on P(leak) {conversion.info['training']['threshold']:.4f} → {said['threshold']:.4f}",

@@ -40,7 +40,7 @@ class Runtime:
     @property
     def absent_reason(self) -> str:
         """How to install the runtime."""
-        return f"no {self.python}: set {self.variable} to a Python that holds {self.package}"
+        return f"not installed here; to check it, set {self.variable} to a Python that holds {self.package}"
 
 
 def known(environment: "os._Environ[str] | dict[str, str]" = os.environ) -> tuple[Runtime, ...]:

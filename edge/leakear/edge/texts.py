@@ -56,3 +56,8 @@ def read(path: Path) -> str:
 def printable(name: str | Path) -> str:
     r"""Return a name without anything that a terminal or a table would act on: control characters become \xNN."""
     return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), str(name))
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun: `1 recording`, `2 recordings`."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"

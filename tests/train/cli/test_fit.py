@@ -25,7 +25,7 @@ def test_fit_makes_a_run_folder(folder: Path, tmp_path: Path, capsys: pytest.Cap
     said = capsys.readouterr().out
     assert code == 0
     assert "left out: Leak-Metal/s01-broken.wav" in said
-    assert "1 recordings were left out" in said
+    assert "1 recording left out" in said
     assert f"leakear-convert {output}" in said
     run = runfolder.load_run(output)
     assert (run.info.preset, run.info.attribution, run.info.split["by"]) == ("compact", ("me",), "site")
@@ -136,6 +136,7 @@ def test_class_folders_without_sites_train_without_a_figure(
     said = capsys.readouterr().out
     assert "no recording is held out: a split by site needs the site of every recording" in said
     assert "Nothing was held out: no figure can be given" in said
+    assert "accuracy" not in said, "of recordings that were trained on"
     run = runfolder.load_run(output)
     assert (run.info.split["by"], run.info.threshold) == ("none", 0.5)
     assert "comparison" not in run.info.metrics

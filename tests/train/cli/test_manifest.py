@@ -51,6 +51,19 @@ def test_the_table_guesses_and_is_read_back(tmp_path: Path) -> None:
     assert [r.label for r in dataset.listed(data, filled).recordings].count("Leak") == 2
 
 
+def test_what_telephones_call_a_recording_is_no_place(tmp_path: Path, capsys: Capture) -> None:
+    names = ("Gravação 1", "Gravação 2", "Nova gravação 3", "Nova gravação 4", "New Recording 5", "Voice 006",
+             "AUD-20260311-WA0007", "AUD-20260311-WA0008", "Voice 7", "New Recording 8",
+             "rua 7 Voice 9", "rua 7 Voice 10")  # fmt: skip
+    for number, name in enumerate(names):
+        record(tmp_path / "obra" / f"{name}.wav", leak=True, seed=number)
+    assert cli.main(["manifest", str(tmp_path)]) == 0
+    said = capsys.readouterr()
+    sites = {row["path"]: row["site"] for row in csv.DictReader(io.StringIO(said.out.removeprefix("\ufeff")))}
+    assert {name for name, site in sites.items() if site} == {"obra/rua 7 Voice 9.wav", "obra/rua 7 Voice 10.wav"}
+    assert "12 recordings; check label and site of each; fill in label of 12, site of 10" in said.err
+
+
 def test_a_name_that_is_not_utf_8_is_found_again(tmp_path: Path) -> None:
     name = os.fsdecode(b"NoLeak/gua\xe3.wav")
     record(tmp_path / "data" / "NoLeak" / "a.wav", leak=False).rename(tmp_path / "data" / name)

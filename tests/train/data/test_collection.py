@@ -10,7 +10,7 @@ from leakear.edge.errors import InputDataError
 from leakear.train.data import dataset
 from leakear.train.data.collection import fingerprints, labels, prepare
 from leakear.train.data.dataset import Listed, Recording
-from leakear.train.data.split import split
+from leakear.train.data.split import joined, split
 from tests.support.sounds import RATE, SMALL, record, sound
 
 
@@ -139,6 +139,20 @@ def test_copies_stay_on_one_side_of_a_split_by_file() -> None:
         divided = split(recordings, "file", seed)
         sides = {r.name in {v.name for v in divided.validation} for r in recordings if r.same}
         assert len(sides) == 1
+
+
+def test_copies_that_join_the_sites_are_named_where_a_split_by_site_is_impossible() -> None:
+    recordings = [
+        Recording(
+            Path(f"{k}.wav"), "Leak" if k % 2 else "NoLeak", f"{k}.wav", site=f"s{k // 4}",
+            same="0.wav" if k in (0, 4, 8) else "",
+        )
+        for k in range(12)
+    ]  # fmt: skip
+    with pytest.raises(InputDataError, match=r"make one site of s0, s1, s2: keep one of 0.wav, 4.wav, 8.wav$"):
+        split(recordings)
+    assert len(list(joined(recordings))) == 1
+    assert not list(joined(recordings[:4])), "copies at one place join nothing"
 
 
 def test_a_bad_background_is_named_and_costs_no_recording(tmp_path: Path) -> None:

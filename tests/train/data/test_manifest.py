@@ -124,3 +124,12 @@ def test_a_row_in_doubt_is_refused_with_its_line(tmp_path: Path, text: str, said
     (tmp_path / "t.csv").write_text(text)
     with pytest.raises(InputDataError, match=said):
         read(tmp_path / "t.csv")
+
+
+def test_all_labels_of_unknown_meaning_are_named_at_once(tmp_path: Path) -> None:
+    table = tmp_path / "t.csv"
+    table.write_text("path,label\na.wav,Leak\nb.wav,Vasamento\nc.wav,seco\nd.wav,seco\n", encoding="utf-8")
+    with pytest.raises(InputDataError) as caught:
+        read(table)
+    assert "line 3: 'Vasamento', line 4: 'seco' (2 rows) in column label are neither Leak" in str(caught.value)
+    assert len(read(table, given={"Vasamento": "Leak", "seco": "NoLeak"})) == 4

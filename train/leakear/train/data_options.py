@@ -8,7 +8,7 @@ from typing import Any
 
 from leakear.edge.audio.channels import Choice, choice
 from leakear.edge.spec import SpectrogramSpec
-from leakear.edge.texts import printable
+from leakear.edge.texts import counted, printable
 from leakear.train.data import dataset
 from leakear.train.data.collection import labels, prepare
 from leakear.train.data.collection.prepare import Prepared
@@ -70,7 +70,7 @@ class DataSet:
         for name, reason in found.left_out:
             print(f"left out: {name}: {reason}")
         if found.left_out:
-            print(f"{len(found.left_out)} recordings were left out")
+            print(f"{counted(len(found.left_out), 'recording')} left out")
         return found
 
 

@@ -3,7 +3,7 @@
     RUN/model.keras        Keras network: float32 (n, rows, frames, 1) in [0, 1] → logit (n, 1), positive = Leak
     RUN/run.json           the keys of `RunInfo` below
     RUN/calibration.npz    `Examples` of training windows, equally many Leak and NoLeak: calibrates int8
-    RUN/heldout.npz        `Examples` of validation windows: int8 is compared with float on these
+    RUN/heldout.npz        `Examples` of validation windows (none: of training): int8 is compared with float on these
     RUN/split.json         which recordings trained and which validated, with site and fold
     RUN/scores.csv         one line a validation window: file, site, label, logit, probability
     RUN/history.csv        one line an epoch
@@ -59,6 +59,11 @@ class RunInfo:
     licences: tuple[str, ...] = ()
     attribution: tuple[str, ...] = ()
 
+    @property
+    def judged(self) -> str:
+        """What the figures are of: `held-out`, or `trained-on`, which says nothing about other recordings."""
+        return judged(self.metrics)
+
     def to_json(self) -> dict[str, Any]:
         """Return the JSON object of `run.json`."""
         values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
@@ -78,6 +83,11 @@ class RunInfo:
             return cls(**known)
         except (KeyError, TypeError) as error:
             raise InputDataError(f"{source} is not a complete run description ({error}): train again") from error
+
+
+def judged(metrics: dict[str, Any]) -> str:
+    """Return what the metrics of a run are of: `held-out` or `trained-on` windows and recordings."""
+    return "trained-on" if metrics.get("on") == "training" else "held-out"
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from typing import Any
 from leakear.edge import files
 from leakear.edge.command_line import number, whole
 from leakear.edge.errors import InputDataError
+from leakear.edge.texts import counted
 from leakear.train import data_options, networks, session, stderr_filter
 from leakear.train.data import dataset
 from leakear.train.data.clips import Recipe
@@ -223,8 +224,8 @@ def _recipe(preset: Preset, args: argparse.Namespace) -> Recipe:
 
 def _print_summary(run: Run) -> None:
     if skipped := run.info.data["skipped"]:
-        print(f"{len(skipped)} recordings were left out: report.html names each")
-    print((run.path / "classification_report.txt").read_text(encoding="utf-8"))
-    said = run.info.metrics.get("comparison")
+        print(f"{counted(len(skipped), 'recording')} left out: report.html names each")
+    if said := run.info.metrics.get("comparison"):
+        print((run.path / "classification_report.txt").read_text(encoding="utf-8"))
     print(f"{comparison.text(said) if said else comparison.NOTHING_HELD_OUT}\n")
     print(f"{run.path}: open report.html; next: leakear-convert {run.path} -o model.tflite")

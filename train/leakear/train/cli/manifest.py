@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from leakear.edge.errors import InputDataError
-from leakear.edge.texts import printable
+from leakear.edge.texts import counted, printable
 from leakear.train.data.collection import folders, labels, metadata
 from leakear.train.runfolder import LABELS
 
@@ -39,11 +39,16 @@ def main(args: argparse.Namespace) -> int:
         _as_spreadsheets_read_it()
     writer = csv.writer(sys.stdout, delimiter="\t" if args.separator == "tab" else args.separator, lineterminator="\n")
     writer.writerow(["path", "label", "site", "date"])
+    empty = {"label": 0, "site": 0}
     for path, guess in zip(paths, metadata.guesses(paths, args.data), strict=True):
         name = path.relative_to(args.data).as_posix()
         cells = [name, _label(name), guess.site, guess.date]
         writer.writerow([printable(cell) for cell in cells] if shown else cells)
-    print(f"leakear-train: {len(paths)} recordings; check label and site of each", file=sys.stderr)
+        empty["label"] += not cells[1]
+        empty["site"] += not guess.site
+    fill = ", ".join(f"{column} of {count}" for column, count in empty.items() if count)
+    fill = f"; fill in {fill}" if fill else ""
+    print(f"leakear-train: {counted(len(paths), 'recording')}; check label and site of each{fill}", file=sys.stderr)
     return 0
 
 

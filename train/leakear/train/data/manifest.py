@@ -24,6 +24,8 @@ _TITLE = 20
 _BEGINNING = 1 << 16
 _SHOWN = 200
 """Characters of a row that are shown in an error at most."""
+_NAMED = 10
+"""Labels of unknown meaning that are named at most."""
 _COLUMNS = {
     "path": ("path", "file", "filename", "filepath", "recording", "audio", "wav", "sound", "name",
              "caminho", "arquivo", "nomedoarquivo", "nomearquivo", "ficheiro", "gravacao", "nome"),
@@ -71,6 +73,7 @@ def read(manifest: Path, fold_column: str = "fold", given: Mapping[str, str] | N
     start = _header(rows, fold_column, manifest)
     head = rows[start][1]
     columns = _columns(head, fold_column)
+    _labels_known(rows[start + 1 :], columns["label"], head, given or {}, manifest)
     read_rows = [
         _row(f"{printable(manifest)} line {number}", row, columns, head, fold_column, given or {})
         for number, row in rows[start + 1 :]
@@ -151,11 +154,7 @@ def _row(
             "NoLeak, or delete the row"
         )
     label = labels.of_cell(written, head[columns["label"]], given)
-    if label is None:
-        raise InputDataError(
-            f"{where}: {printable(written)!r} in column {printable(head[columns['label']])} is neither Leak nor "
-            "NoLeak; write one of them, or give --label VALUE=Leak or --label VALUE=NoLeak"
-        )
+    assert label is not None  # _labels_known
     _agree(where, row, columns["label"], head, label)
     return ManifestRow(
         path,
@@ -167,6 +166,30 @@ def _row(
         written,
         cells.get("date") or None,
     )
+
+
+def _labels_known(
+    rows: list[tuple[int, list[str]]], at: int, head: list[str], given: Mapping[str, str], manifest: Path
+) -> None:
+    """Refuse labels of unknown meaning, all in one sentence: whoever corrects a table wants to do it once."""
+    lines: dict[str, list[int]] = {}
+    for number, row in rows:
+        written = row[at] if at < len(row) else ""
+        if written and labels.of_cell(written, head[at], given) is None:
+            lines.setdefault(written, []).append(number)
+    if not lines:
+        return
+    said = [f"line {numbers[0]}: {printable(written)!r}" + _more(len(numbers)) for written, numbers in lines.items()]
+    more = f" and {len(said) - _NAMED} others" if len(said) > _NAMED else ""
+    verb = "is" if len(said) == 1 else "are"
+    raise InputDataError(
+        f"{printable(manifest)} {', '.join(said[:_NAMED])}{more} in column {printable(head[at])} {verb} neither Leak "
+        "nor NoLeak; write one of them, or give --label VALUE=Leak or --label VALUE=NoLeak"
+    )
+
+
+def _more(count: int) -> str:
+    return "" if count == 1 else f" ({count} rows)"
 
 
 def _agree(where: str, row: list[str], used: int, head: list[str], label: str) -> None:

@@ -5,7 +5,7 @@ notebook's split (stratified 80/20, seed 42), kept to reproduce its figures; the
 train.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -138,9 +138,8 @@ def _by_site(recordings: Sequence[Recording], seed: int) -> list[bool]:
     sites = np.array(groups(recordings))
     parts = min(_PARTS, *(len(set(sites[labels == target])) for target in (0, 1)))
     if parts < 2:
-        raise InputDataError(
-            "a split by site needs at least two sites of each class: record at more sites, or give --split file"
-        )
+        why = next((f", and {said}" for said in joined(recordings)), ": record at more sites, or give --split file")
+        raise InputDataError(f"a split by site needs at least two sites of each class{why}")
     folds = StratifiedGroupKFold(parts, shuffle=True, random_state=seed).split(labels, labels, sites)
     sides = [held for train, held in folds if min(_both(labels[train]), _both(labels[held]))]
     if not sides:
@@ -149,6 +148,18 @@ def _by_site(recordings: Sequence[Recording], seed: int) -> list[bool]:
     best = min(sides, key=lambda held: abs(len(held) - size) + abs(labels[held].mean() - labels.mean()) * size)
     chosen = set(best.tolist())
     return [index in chosen for index in range(len(labels))]
+
+
+def joined(recordings: Sequence[Recording]) -> Iterator[str]:
+    """Yield which sites are one to a split because copies of one sound are of each of them."""
+    by_sound: dict[str, list[Recording]] = {}
+    for r in recordings:
+        if r.same:
+            by_sound.setdefault(r.same, []).append(r)
+    for copies in by_sound.values():
+        if len(sites := _sites(copies)) > 1:
+            names = ", ".join(r.name for r in copies)
+            yield f"copies of one sound make one site of {', '.join(sites)}: keep one of {names}"
 
 
 def _both(labels: "np.ndarray[Any, np.dtype[np.int64]]") -> bool:

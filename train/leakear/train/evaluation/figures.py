@@ -35,8 +35,8 @@ def history(entries: Sequence[dict[str, float]]) -> Figure:
     return figure
 
 
-def confusion(scores: Scores, threshold: float) -> Figure:
-    """Draw the confusion matrix of files."""
+def confusion(scores: Scores, threshold: float, judged: str = "held-out") -> Figure:
+    """Draw the confusion matrix of files. `judged`: of `RunInfo`."""
     part = scores.files()
     predicted = (part.probabilities >= threshold).astype(int)
     counts = np.zeros((2, 2), int)
@@ -55,7 +55,7 @@ def confusion(scores: Scores, threshold: float) -> Figure:
             color="white" if count > counts.max() / 2 else "black",
         )
     axes.set(xticks=[0, 1], yticks=[0, 1], xticklabels=LABELS, yticklabels=LABELS, xlabel="predicted", ylabel="true")
-    axes.set_title("files held out")
+    axes.set_title(f"{judged} files")
     return figure
 
 

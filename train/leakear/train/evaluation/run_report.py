@@ -23,13 +23,13 @@ def write(
     """Write every picture and table of a run folder, and report.html, which needs no other file."""
     drawn = {
         "history": figures.history(history),
-        "confusion": figures.confusion(scores, info.threshold),
+        "confusion": figures.confusion(scores, info.threshold, info.judged),
         "roc": figures.roc_det(scores),
         "reliability": figures.reliability(scores),
     }
     for name, figure in drawn.items():
         figure.savefig(folder / f"{name}.png", dpi=100)
-    table = scoring.classification_report(scores, info.threshold)
+    table = scoring.classification_report(scores, info.threshold, info.judged)
     files.write(folder / "classification_report.txt", table.encode())
     scoring.write_csv(folder / "scores.csv", scores)
     files.write(folder / "comparison.md", (_comparison(info) + "\n").encode())
@@ -75,7 +75,7 @@ def _headline(info: RunInfo) -> str:
     if info.temperature != 1:
         notes += f" The temperature, {info.temperature:.2f}, was fitted to them too."
     notes += " These are too few files to compare two networks: <code>leakear-train crossval</code> gives intervals."
-    return notes + "</p>" + html_page.table(("unit", "held out", *_SHOWN.values()), rows)
+    return notes + "</p>" + html_page.table(("unit", info.judged, *_SHOWN.values()), rows)
 
 
 def _comparison(info: RunInfo) -> str:

@@ -116,15 +116,15 @@ def metrics(scores: Scores, threshold: float = 0.5) -> dict[str, Any]:
     return found
 
 
-def classification_report(scores: Scores, threshold: float = 0.5) -> str:
-    """Return scikit-learn's table for windows and for files."""
+def classification_report(scores: Scores, threshold: float = 0.5, judged: str = "held-out") -> str:
+    """Return scikit-learn's table for windows and for files. `judged`: of `RunInfo`."""
     from sklearn.metrics import classification_report as table
 
     parts = []
     for unit, part in (("windows", scores), ("files", scores.files())):
         predicted = (part.probabilities >= threshold).astype(int)
         text = table(part.targets, predicted, labels=[0, 1], target_names=list(LABELS), zero_division=0)
-        parts.append(f"{len(part.targets)} {unit} held out, Leak from P = {threshold:.2f}\n\n{text}")
+        parts.append(f"{len(part.targets)} {judged} {unit}, Leak from P = {threshold:.2f}\n\n{text}")
     return "\n".join(parts)
 
 

@@ -3,6 +3,7 @@
 import html
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from leakear.edge import files
 from leakear.train.data.collection.prepare import Prepared
 from leakear.train.data.collection.survey import Facts
 from leakear.train.data.dataset import Recording
+from leakear.train.data.split import joined
 from leakear.train.evaluation import html_page
 from leakear.train.evaluation.metrics import auc
 from leakear.train.runfolder import LABELS
@@ -32,17 +34,34 @@ def problems(data: Prepared) -> Iterator[str]:
         if len(recordings) < _FEW:
             yield f"only {len(recordings)} recordings are {label}: every figure is uncertain; record more"
     yield from _sites(data.recordings, by_class)
-    for name, value in _PROPERTIES.items():
-        yield from _confounded(name, [value(facts) for facts in data.facts], data.recordings)
+    yield from joined(data.recordings)
+    for name, prop in _PROPERTIES.items():
+        yield from confounded(name, [prop.value(facts) for facts in data.facts], data.recordings)
     yield from (f"{same}: listen to both, one label is wrong" for same in data.same if same.contradictory)
 
 
-_PROPERTIES: dict[str, Callable[[Facts], float]] = {
-    "sample rate": lambda facts: facts.rate,
-    "length": lambda facts: round(facts.seconds, 1),
-    "number of channels": lambda facts: facts.channels,
-    "level": lambda facts: facts.level_dbfs if facts.level_dbfs is not None else -140.0,
-    "bandwidth": lambda facts: facts.bandwidth_hz,
+@dataclass(frozen=True)
+class _Property:
+    """A property of a file that may give its class away."""
+
+    value: Callable[[Facts], float]
+    unit: str
+    step: float = 0.0
+    """Difference of the classes' medians up to which it gives nothing away."""
+    ratio: float = 1.0
+    """The same, as a quotient."""
+
+    def differs(self, low: float, high: float) -> bool:
+        """Whether two medians, low <= high, differ by more than nothing."""
+        return high - low > max(self.step, (self.ratio - 1) * low)
+
+
+_PROPERTIES = {
+    "sample rate": _Property(lambda facts: facts.rate, "Hz"),
+    "length": _Property(lambda facts: round(facts.seconds, 1), "s", ratio=1.1),
+    "number of channels": _Property(lambda facts: facts.channels, "channels"),
+    "level": _Property(lambda facts: facts.level_dbfs if facts.level_dbfs is not None else -140.0, "dBFS", step=1.0),
+    "bandwidth": _Property(lambda facts: facts.bandwidth_hz, "Hz", ratio=1.1),
 }
 
 
@@ -69,17 +88,20 @@ def _sites(recordings: Sequence[Recording], by_class: dict[str, list[Recording]]
             yield f"site {site} holds {most} of {sum(counts.values())} {label} recordings: record at other sites"
 
 
-def _confounded(name: str, values: Sequence[float], recordings: Sequence[Recording]) -> Iterator[str]:
-    """Tell of a property of the files that gives the class away."""
+def confounded(name: str, values: Sequence[float], recordings: Sequence[Recording]) -> Iterator[str]:
+    """Yield a sentence where a property of the files, its value in each, gives the class away."""
+    prop = _PROPERTIES[name]
     targets = np.array([r.target for r in recordings])
     numbers = np.array(values, float)
     if len(np.unique(numbers)) < 2 or min(np.bincount(targets, minlength=2)) < 3:
         return
     area = auc(numbers, targets)
-    if max(area, 1 - area) >= _SEPARATES:
+    quiet, leaks = (float(np.median(numbers[targets == target])) for target in (0, 1))
+    if max(area, 1 - area) >= _SEPARATES and prop.differs(*sorted((quiet, leaks))):
+        medians = f"median {quiet:.4g} {prop.unit} without a leak, {leaks:.4g} {prop.unit} with one"
         yield (
-            f"{name} alone separates the classes (AUC {max(area, 1 - area):.2f}): a network can learn it instead of "
-            "leaks; record both classes in the same way"
+            f"{name} alone separates the classes (AUC {max(area, 1 - area):.2f}; {medians}): a network can learn it "
+            "instead of leaks; record both classes in the same way"
         )
 
 

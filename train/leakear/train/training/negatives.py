@@ -72,7 +72,7 @@ def given(sounds: Sequence[Path], folder: Path, rate: int, spec: SpectrogramSpec
         chosen = np.random.default_rng(0).permutation(len(sounds))[:GIVEN]
         sounds = [sounds[number] for number in np.sort(chosen)]
     found = []
-    for sound in tqdm(sounds, "given sounds", disable=None):
+    for sound in tqdm(sounds, "given sounds", disable=None if sounds else True):
         facts = json.dumps([hashlib.sha256(sound.read_bytes()).hexdigest(), rate, spec.to_json(), "mix"])
         path = cache / "given" / f"{hashlib.sha256(facts.encode()).hexdigest()[:24]}.wav"
         if not path.is_file():

@@ -10,11 +10,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from leakear.edge.texts import plain
+
 _DATE = re.compile(
     r"(?<!\d)((?:19|20)\d\d)[-_.]?(0[1-9]|1[0-2])[-_.]?(0[1-9]|[12]\d|3[01])"
     r"(?:[-_.T h]{0,3}([01]\d|2[0-3])[-_.:h]?([0-5]\d))?(?!\d{3})"
 )
 _MOTH = re.compile(r"at (\d\d:\d\d:\d\d) (\d\d)/(\d\d)/(\d{4}) \(UTC([+-]\d+)?\) by (AudioMoth \w+)")
+_RECORDER = frozenset(
+    ("aud", "audio", "aufnahme", "clip", "gravacao", "grabacion", "memo", "neue", "new", "nota", "note", "nova", "novo",
+     "nueva", "ptt", "rec", "record", "recording", "sound", "sprachmemo", "voice", "wa", "wav", "whatsapp", "zoom")
+)  # fmt: skip
+"""Words with which telephones and recorders name what they record: they say nothing of the place."""
 _LARGEST = 1 << 20
 
 
@@ -50,7 +57,9 @@ def _place_in_name(stem: str) -> str:
     """Return a name without its date and its running number."""
     text = _DATE.sub(" ", stem)
     words = [word for word in re.split(r"[\s_\-.()]+", text) if word and not word.isdigit()]
-    return "-".join(words) if words and re.search(r"\d", stem) else ""
+    if all(plain(word).rstrip("0123456789") in _RECORDER for word in words):
+        return ""
+    return "-".join(words) if re.search(r"\d", stem) else ""
 
 
 def date_in_name(name: str) -> str:

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from leakear.edge.audio.channels import Choice, told
 from leakear.edge.errors import InputDataError
+from leakear.edge.health.monitor import FAULTS
 from leakear.edge.spec import SpectrogramSpec
-from leakear.edge.texts import printable
+from leakear.edge.texts import counted, printable
 from leakear.train.data import augmentation
 from leakear.train.data.collection import duplicates
 from leakear.train.data.collection.duplicates import Same
@@ -44,7 +45,10 @@ class Prepared:
         faults = Counter(fault for facts in self.facts for fault in facts.faults)
         for fault, count in sorted(faults.items()):
             what = "those windows are left out" if fault in UNUSABLE else "they are kept"
-            yield f"{count} recordings have windows in which a node would report {fault}: {what}"
+            yield (
+                f"{counted(count, 'recording')} with windows in which a node would report {fault} "
+                f"({FAULTS[fault].partition(':')[0]}): {what}"
+            )
 
 
 def prepare(
