@@ -21,12 +21,13 @@ from leakear.dashboard.pipes import correlating
 from leakear.dashboard.pipes.certainty import LOWERED, RAISED, Certainty, certainty, together
 from leakear.dashboard.pipes.description import Described
 from leakear.dashboard.pipes.locations import INTERRUPTED, KEPT, Locations
-from leakear.dashboard.pipes.recordings import common_slot
+from leakear.dashboard.pipes.recordings import NodeRecordings, NodeRefuses, common_slot
 from leakear.dashboard.pipes.store import Pipes
 from leakear.dashboard.service import Service
 from leakear.edge.errors import InputDataError
 from leakear.edge.messages.recordings import Recording
 from leakear.edge.messages.reports import utc_text, uuid7
+from leakear.edge.messages.timing import SampleClock
 from tests.dashboard.test_locating import nightly, nodes, sounds
 from tests.support.harness import until
 
@@ -189,3 +190,14 @@ def test_a_recording_that_holds_more_than_its_header_says_is_not_read_to_its_end
     (tmp_path / "job.json").write_text(json.dumps(correlating.job(STEEL, about, about)))
     with pytest.raises(InputDataError, match="holds more than 61 s of sound"):
         correlating.correlated(tmp_path)
+
+
+@pytest.mark.parametrize("loose", [{"uncertainty_s": 1e300}, {"ppm": 1e4}, {"ppm": 1e308}])
+def test_a_clock_that_knows_nothing_is_refused(loose: dict[str, float]) -> None:
+    clock = SampleClock(drift_ppm=0.0, drift_uncertainty_ppm=loose.get("ppm", 283.0), uncertainty_s=0.1)
+    about = Recording(
+        id=uuid7(), trigger="command", state="kept", start=utc_text(1e9), seconds=30.0, heard_s=30.0, rate=11025,
+        start_s=1e9, uncertainty_s=loose.get("uncertainty_s", 9.0), sample_clock=clock, size=9, sha256="0" * 64,
+    )  # fmt: skip
+    with pytest.raises(NodeRefuses, match="does not know the time of its samples"):
+        asyncio.run(NodeRecordings(None, ("s", "n")).fetch(about, lambda *_: None))  # type: ignore[arg-type]

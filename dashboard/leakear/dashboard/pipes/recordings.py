@@ -27,6 +27,8 @@ LARGEST = 8 * 2**20
 """bytes of one recording at most"""
 HIGHEST_HZ = 96_000
 """Hz, rate of a file at most"""
+LOOSEST_S, LOOSEST_PPM = 10.0, 300.0
+"""s and ppm by which a node's clock and its sound device may be wrong: what nobody means costs gigabytes to search"""
 POLL_S = 1.0
 WRITING_S = 150.0
 """s after its last sample within which a recording must be kept"""
@@ -134,8 +136,10 @@ class NodeRecordings:
         def take(answer: CommandResult) -> bool:
             if not answer.ok:
                 raise NodeRefuses(self.key, answer.error or "The node refuses without a reason.")
+            before = len(assembly.parts)
             assembly.add(answer.result)
-            came()
+            if len(assembly.parts) > before:  # a part twice is nothing new for the pages
+                came()
             return all(part in assembly.parts for part in wanted)
 
         try:
@@ -187,6 +191,9 @@ def _checked(key: Key, about: Recording) -> tuple[int, float]:
         raise NodeRefuses(key, "The node does not say all that is needed of its recording.")
     if size > LARGEST:
         raise NodeRefuses(key, f"The recording is larger than {LARGEST >> 20} MiB.")
+    ppm = 0.0 if about.sample_clock is None else about.sample_clock.drift_uncertainty_ppm
+    if about.uncertainty_s > LOOSEST_S or ppm > LOOSEST_PPM:
+        raise NodeRefuses(key, "The node does not know the time of its samples: look at its clock.")
     return size, about.start_s
 
 
