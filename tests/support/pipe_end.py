@@ -19,12 +19,12 @@ from pathlib import Path
 
 import numpy as np
 import scipy.ndimage
-from leakear.edge.clock_bound import Bound
 
 from leakear.edge.audio.blocks import Block, SensorFault
 from leakear.edge.audio.capture import Capture, CaptureOptions, CaptureStatus
 from leakear.edge.audio.microphone import BLOCK_S, Deliver, Device, Stream
 from leakear.edge.compose import open_node
+from leakear.edge.recording.clock_bound import Bound
 from leakear.edge.settings import Settings
 from tests.support.paced_node import TrueClock
 from tests.support.places import TINY

@@ -1,4 +1,4 @@
-"""Work that is repeated at an interval, whatever the database does."""
+"""Work that is repeated at an interval, whatever fails."""
 
 import asyncio
 import logging
@@ -11,10 +11,12 @@ log = logging.getLogger(__name__)
 
 
 async def every(seconds: float, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    """Repeat `work`; a failure of the database is logged."""
+    """Repeat `work`; what fails is logged and tried again: no message of a node may end the dashboard here."""
     while True:
         await asyncio.sleep(seconds)
         try:
             await work()
         except SQLAlchemyError:
             log.exception("the database failed; trying again later")
+        except Exception:
+            log.exception("regular work failed; trying again later")

@@ -12,7 +12,7 @@ import pytest
 import soundfile
 
 from leakear.train import cli
-from leakear.train.cli import evaluate
+from leakear.train.cli.model import evaluate
 from leakear.train.data.collection import survey
 from leakear.train.evaluation import cross_validation
 from tests.support.sounds import record
