@@ -93,7 +93,7 @@ def test_a_leak_has_a_locate_button_and_says_how_sure_it_is(
 
 
 def refused(page: Browser, why: str) -> bool:
-    """Ask once more unless a job runs (the alerts of the test before may have begun one); tell whether it was refused."""
+    """Ask unless a job runs (alerts of the test before may have begun one); tell whether it was refused."""
     page.js("document.querySelector('button.locate:not([disabled])')?.click()")
     lines = page.js("return [...document.querySelectorAll('.answer-line')].map((line) => line.textContent)")
     return any(f"Not located. site-a/pit-2: {why}" in line for line in lines)
