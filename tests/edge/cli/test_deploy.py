@@ -14,7 +14,7 @@ from leakear.edge import cli
 from tests.edge.remote.test_model_update import OLD_ID, SECOND, configured, made
 from tests.support.broker import Broker
 from tests.support.certificates import Authority
-from tests.support.harness import FakeNode, done
+from tests.support.fake_node import FakeNode, done
 from tests.support.living_node import Life, living_node
 
 __all__ = ["configured"]
