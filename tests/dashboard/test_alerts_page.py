@@ -161,7 +161,8 @@ def test_the_bell_rings_and_notifies(page: Browser, mqtt: Any) -> None:
         page.click("header button.icon")
         node.turn("OK")
         node.turn("LEAK", reason="Again.")
-        until(lambda: page.js("return told") == [["leakear: Leak", "pit-14 · site-a\nAgain."]], "the notification")
+        told = [["leakear: Leak", f"pit-14 · site-a\nAgain.\n{texts('en')['alert.do.LEAK']}"]]
+        until(lambda: page.js("return told") == told, "the notification")
         before = page.js("return tones")
         assert before > 2
         node.report(muted_until=utc_text(time.time() + 3600))

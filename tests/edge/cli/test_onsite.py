@@ -27,6 +27,7 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     tmp_path.chmod(0o755)
     for name in ("etc", "units", "store", "state"):
         (tmp_path / name).mkdir()
+        (tmp_path / name).chmod(0o755)  # whatever the umask is
     for name in ("leakear.service", "leakear@.service"):
         (tmp_path / "units" / name).touch()
     monkeypatch.setattr(unit, "SYSTEM_FILE", tmp_path / "etc" / "leakear.toml")

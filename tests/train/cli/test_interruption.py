@@ -51,7 +51,7 @@ def test_evaluate_continues_and_says_the_same(tmp_path: Path, monkeypatch: pytes
         path = tmp_path / "data" / ("Leak" if number % 2 else "NoLeak") / f"{number}.wav"
         path.parent.mkdir(parents=True, exist_ok=True)
         soundfile.write(path, noise, 22050)
-    words = ["evaluate", str(tmp_path / "data"), "--minutes", "0.5", "--cache"]
+    words = ["evaluate", str(tmp_path / "data"), "--minutes", "0.5", "--jobs", "1", "--cache"]
     assert cli.main([*words, str(tmp_path / "one")]) == 0
     whole = capsys.readouterr().out
     work, first, then = evaluate.record, list[object](), list[object]()
@@ -128,7 +128,7 @@ def test_features_killed_at_any_moment_are_those_of_one_run(folder: Path, tmp_pa
     )
     words = [sys.executable, "-c", script, str(folder)]
     whole = subprocess.run([*words, str(tmp_path / "one")], capture_output=True, check=True).stdout
-    killed, moment = 0, 0.3
+    killed, moment = 0, 0.05
     while True:
         process = subprocess.Popen([*words, str(tmp_path / "two")], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
         try:
@@ -137,6 +137,6 @@ def test_features_killed_at_any_moment_are_those_of_one_run(folder: Path, tmp_pa
         except subprocess.TimeoutExpired:
             process.kill()
             process.communicate()
-            killed, moment = killed + 1, moment + 0.2
+            killed, moment = killed + 1, 1.3 * moment
     assert killed
     assert out == whole
