@@ -56,15 +56,13 @@ class Variation:
 
     def __init__(self, changes: Iterable[float] = ()) -> None:
         self._changes = deque((float(change) for change in changes), maxlen=DAYS)
-
-    @property
-    def change_db(self) -> float:
-        """Its change, dB; a place that is not known changes as much as other places."""
-        return float(change_db(list(self._changes)))
+        self.change_db = float(change_db(list(self._changes)))
+        """its change, dB; a place that is not known changes as much as other places"""
 
     def add(self, apart_db: float) -> None:
         """Add a night: by how much it differed, up or down, from everything known before it, dB."""
         self._changes.append(round(apart_db, 2))
+        self.change_db = float(change_db(list(self._changes)))  # asked for in every window, and learnt once a night
 
     def snapshot(self) -> list[float]:
         """Return the changes as JSON values."""
@@ -76,15 +74,19 @@ class OwnLimit:
 
     def __init__(self, values: Iterable[float] = ()) -> None:
         self._values = deque((max(0.0, float(value)) for value in values), maxlen=DAYS)
+        self._largest_db = self._largest()
 
     def db(self, change_db: float) -> float:
         """Return the excess above which a day is unlike all days before it, dB."""
-        largest = float(largest_of_past(list(self._values))) if len(self._values) > ODD_DAYS else 0.0
-        return largest + MARGIN * change_db
+        return self._largest_db + MARGIN * change_db
 
     def add(self, excess_db: float) -> None:
         """Add the largest excess of a day without a leak, dB."""
         self._values.append(round(max(0.0, excess_db), 2))
+        self._largest_db = self._largest()  # asked for in every window, and learnt once a day
+
+    def _largest(self) -> float:
+        return float(largest_of_past(list(self._values))) if len(self._values) > ODD_DAYS else 0.0
 
     def teach(self, excess_db: float) -> None:
         """Add an excess of which a person has stated that it is no leak: it counts at once, dB."""

@@ -57,8 +57,11 @@ class NightLog:
     """Collects the windows of the night that is being heard."""
 
     def __init__(self) -> None:
-        self._day: int | None = None
         self._closed: int | None = None  # the newest night that was returned
+        self._begin()
+
+    def _begin(self) -> None:
+        self._day: int | None = None
         self._first_utc = self._last_utc = self._judged_s = 0.0
         self._counts: dict[int, int] = {}  # dBmin in steps of _STEP_DB → windows
         self._bands = np.zeros(len(CENTRES_HZ))
@@ -94,7 +97,7 @@ class NightLog:
 
     def _over(self, night_s: float) -> NightLevels:
         night = self._levels(night_s)
-        self.__init__()  # type: ignore[misc]
+        self._begin()
         self._closed = night.day
         return night
 
