@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 DEMO   := $(VENV)/demo
 DEV    := $(VENV)/dev
-JOBS   ?= 2
+JOBS   ?= 3
 LEGACY := $(VENV)/legacy
 PIP    := -m pip install --disable-pip-version-check
 
@@ -41,7 +41,7 @@ $(LEGACY)/.ready: pyproject.toml constraints/legacy.txt
 
 .PHONY: system-packages
 system-packages: ## Debian packages the tests need (skipped where apt-get is not there)
-	@make/system-packages mosquitto libportaudio2 libasound2-plugins pulseaudio pulseaudio-utils jackd2 chromium chromium-driver
+	@make/system-packages mosquitto libportaudio2 libasound2-plugins pulseaudio pulseaudio-utils jackd2 chromium chromium-driver nginx-light
 
 test: system-packages $(DEV)/.ready $(LEGACY)/.ready ## everything that must always hold (about 20 minutes on two cores)
 	$(MAKE) check
@@ -57,6 +57,7 @@ check: $(DEV)/.ready ## formatting, lint, types, import contracts, size of modul
 	$(DEV)/bin/mypy
 	$(DEV)/bin/lint-imports
 	$(DEV)/bin/python make/house
+	make/js/check
 
 format: $(DEV)/.ready ## bring the code into shape
 	$(DEV)/bin/ruff format .

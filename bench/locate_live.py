@@ -9,6 +9,7 @@ their drivers state the age of samples with an error. A person presses Locate on
 """
 
 import argparse
+import sys
 import tempfile
 import time
 from collections.abc import Sequence
@@ -95,6 +96,11 @@ def report(material: str, draws: Sequence[Draw]) -> None:
         )
 
 
+def progress(text: str) -> None:
+    """Say what is being done."""
+    print(f"{time.strftime('%H:%M:%S')} {text}", file=sys.stderr, flush=True)
+
+
 def main() -> None:
     """Run."""
     parser = argparse.ArgumentParser("bench.locate_live", description=__doc__)
@@ -111,11 +117,14 @@ def main() -> None:
         places = [Place(number, broker.port, folder) for number in range(AT_ONCE)]
         for place in places:
             stack.callback(place.end)
-        until(lambda: all(place.online(dashboard) for place in places), "all nodes", 120)
+        progress(f"waiting for {2 * AT_ONCE} nodes")
+        until(lambda: all(place.online(dashboard) for place in places), "all nodes", 600)
+        progress(f"all nodes are there; their clocks settle for {SETTLE_S:g} s")
         time.sleep(SETTLE_S)
         for material in args.materials:
             draws = [drawn(seed, material) for seed in range(args.first, args.first + args.draws)]
             for at in range(0, len(draws), AT_ONCE):
+                progress(f"{material}: draws {at + 1} to {min(at + AT_ONCE, len(draws))} of {len(draws)}")
                 pairs = list(zip(places, draws[at : at + AT_ONCE], strict=False))
                 batch(pairs, dashboard, page, folder)
                 for _, draw in pairs:

@@ -1,18 +1,23 @@
 """How true the time is that a node states for its samples: sound servers whose every sample has a known time.
 
     python -m bench.sample_time [--seconds 60]
+    python -m bench.sample_time --kernel-card       where snd-aloop is loaded: in the machine of `make bench-vm-clock`
 
 PulseAudio: a microphone fed at the pace of a clock of its own. JACK: a client plays noise, heard through PortAudio's
-own JACK interface and through ALSA's plugin; JACK says when each frame was played. Each row: error of a sample's time
-(stated less true) once the node states an uncertainty, that uncertainty, and the drift.
+own JACK interface and through ALSA's plugin; JACK says when each frame was played. snd-aloop: the kernel says how many
+frames it has moved; it moves them at its timer's ticks, so that the truth itself is known to a tick (4 ms at 250 Hz).
+Each row: error of a sample's time (stated less true) once the node states an uncertainty, that uncertainty, and the
+drift. On a busy machine the sources themselves do not keep an even pace, and no line fits; how far they were off
+stands on stderr.
 """
 
 import argparse
 import os
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -25,13 +30,15 @@ from numpy.typing import NDArray
 from leakear.edge.audio.blocks import Block
 from leakear.edge.audio.capture import Capture, CaptureOptions
 from leakear.edge.spectrogram import SpectrogramSpec
-from tests.support.sound_servers import Jack, Server
+from tests.support.sound_servers import Jack
 from tests.support.timed_microphones import RATE, TimedPulse, found, noise
 
 SPEC = SpectrogramSpec()
 PIECE_S = 0.5
 """s of sound that are looked for in the noise"""
 SETTLE_S = 5.0
+LOOK_S = 0.001
+"""s that a look at the kernel's count may take: in a slower one the count may be of a later moment"""
 PERIOD = 1024
 """samples of a period of JACK"""
 
@@ -50,6 +57,8 @@ class Row:
 
     def text(self) -> str:
         """For people."""
+        if not len(self.errors):
+            return f"| {self.name} | 0 | nothing was stated: too short, or the machine is too busy | | | | | | |"
         held = np.mean(np.abs(self.errors) <= self.stated)
         median, worst = np.median(self.errors) * 1e3, np.max(np.abs(self.errors)) * 1e3
         true, drift, bound = self.drift
@@ -74,6 +83,8 @@ def listen(device: str, seconds: float, path: Path) -> None:
             timing = capture.status.timing
             if time.monotonic() - began > seconds:
                 break
+            if not isinstance(item, Block):
+                print(f"{item.name}: {item.message}", file=sys.stderr)
             if not isinstance(item, Block) or timing is None:
                 continue
             waiting.append(item)
@@ -83,19 +94,27 @@ def listen(device: str, seconds: float, path: Path) -> None:
                 rows.append((waiting[0].monotonic, *stated))
                 pieces.append(samples[: round(PIECE_S * SPEC.sample_rate)])
                 waiting = []
+        lost = f"{capture.status.overruns} times sound was lost by the driver, {capture.status.lost_blocks} by us"
+    print(f"{device} at {capture.status.native_rate} Hz: {lost}", file=sys.stderr)
     np.savez(path, rows=np.array(rows), pieces=np.array(pieces))
 
 
 def measured(
-    name: str, server: Server, device: str, seconds: float, truth: Callable[[], tuple[Callable[[float], float], float]]
+    name: str,
+    environment: Mapping[str, str],
+    device: str,
+    seconds: float,
+    truth: Callable[[], tuple[Callable[[float], float], float]],
 ) -> Row:
     """Let another process listen; `truth()` gives the monotonic s of a sample of the noise, and the drift in ppm."""
     with TemporaryDirectory() as folder:
         path = Path(folder) / "heard.npz"
         command = [sys.executable, "-m", "bench.sample_time", "--listen", device, str(path), "--seconds", str(seconds)]
-        subprocess.run(command, env=server.env | {"PYTHONPATH": os.pathsep.join(sys.path)}, check=True)
+        subprocess.run(command, env={**environment, "PYTHONPATH": os.pathsep.join(sys.path)}, check=True)
         heard = np.load(path)
         rows, pieces = heard["rows"], heard["pieces"]
+    if not len(rows):
+        return Row(name, np.zeros(0), np.zeros(0), (0.0, 0.0, 0.0))
     at, ppm = truth()
     origin = at(0)
     whole = soxr.resample(noise(seconds + 30), RATE, SPEC.sample_rate, "HQ")
@@ -113,7 +132,7 @@ def on_pulse(ppm: float, seconds: float) -> Row:
         soundfile.write(wav, noise(seconds + 30), RATE, "PCM_16")
         pulse.feed(wav, ppm)
         time.sleep(1)
-        row = measured("PulseAudio", pulse, "pulse", seconds, lambda: (pulse.heard_at, ppm))
+        row = measured("PulseAudio", pulse.env, "pulse", seconds, lambda: (pulse.heard_at, ppm))
         print(f"the microphone itself was {pulse.late_s() * 1e3:.2f} ms late", file=sys.stderr)
         return row
 
@@ -133,25 +152,82 @@ def on_jack(name: str, device: str, seconds: float, earlier_s: float = 0.0) -> R
             times, frames = np.array([list(map(float, line.split())) for line in pairs]).T
             samples = frames - int(first)
             slope = (times[-1] - times[0]) / (samples[-1] - samples[0])
+            wander = np.abs(times - times[0] - slope * (samples - samples[0])).max()
+            print(f"{name}: the server was up to {wander * 1e3:.2f} ms off an even pace", file=sys.stderr)
             return (lambda sample: float(np.interp(sample, samples, times)) - earlier_s), (1 / (slope * RATE) - 1) * 1e6
 
         try:
-            return measured(name, jack, device, seconds, truth)
+            return measured(name, jack.env, device, seconds, truth)
         finally:
             process.terminate()
             process.wait(10)
+
+
+def on_kernel_card(seconds: float) -> Row:
+    """Measure snd-aloop: aplay plays noise into one end, the node listens at the other."""
+    with TemporaryDirectory() as folder:
+        wav = Path(folder) / "noise.wav"
+        soundfile.write(wav, np.repeat(noise(seconds + 30)[:, None], 2, axis=1), RATE, "PCM_16")
+        with subprocess.Popen(["aplay", "-q", "--buffer-time=1000000", "-D", "hw:Loopback,0", str(wav)]) as player:
+            time.sleep(1)
+            moved = MovedFrames()
+            moved.start()
+            try:
+                return measured("snd-aloop", os.environ, "hw:Loopback,1", seconds, moved.truth)
+            finally:
+                player.terminate()
+
+
+class MovedFrames(threading.Thread):
+    """What the kernel says of the loopback's playing end: frames moved, and when."""
+
+    STATUS = Path("/proc/asound/Loopback/pcm0p/sub0/status")
+
+    def __init__(self) -> None:
+        super().__init__(daemon=True)
+        self.seen: list[tuple[float, int]] = []
+        """(monotonic s, frames)"""
+
+    def run(self) -> None:
+        """Look 50 times a second until the device is closed; the status itself holds no time of the look."""
+        while True:
+            at = time.monotonic()
+            text = self.STATUS.read_text(encoding="ascii")
+            if text.strip() == "closed":
+                return
+            quick = time.monotonic() - at <= LOOK_S
+            fields = dict(line.split(":", 1) for line in text.splitlines() if ":" in line)
+            by_name = {name.strip(): value.strip() for name, value in fields.items()}
+            if quick and by_name["state"] == "RUNNING":
+                self.seen.append((at, int(by_name["hw_ptr"])))
+            time.sleep(0.02)
+
+    def truth(self) -> tuple[Callable[[float], float], float]:
+        """Return the monotonic s of a frame, and the drift in ppm. The earliest sight of a count is the truest."""
+        times, frames = np.array(self.seen).T
+        slope, start = np.polyfit(frames, times, 1)
+        late = times - start - slope * frames
+        print(
+            f"snd-aloop, {len(times)} looks: frames moved within {np.ptp(late) * 1e3:.2f} ms of an even pace",
+            file=sys.stderr,
+        )
+        return (lambda frame: float(start + late.min() + slope * frame)), (1 / (slope * RATE) - 1) * 1e6
 
 
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=60.0, help="of each row")
+    parser.add_argument("--kernel-card", action="store_true", help="measure snd-aloop instead of the sound servers")
     parser.add_argument("--listen", nargs=2, metavar=("DEVICE", "FILE"), help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.listen:
         listen(args.listen[0], args.seconds, Path(args.listen[1]))
         return
     print(HEAD)
+    if args.kernel_card:
+        print(on_kernel_card(args.seconds).text(), flush=True)
+        return
     for ppm in (0.0, 50.0, -50.0):
         print(on_pulse(ppm, args.seconds).text(), flush=True)
     print(on_jack("JACK", "noise", args.seconds).text(), flush=True)

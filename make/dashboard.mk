@@ -1,6 +1,10 @@
-.PHONY: screenshots test-dashboard-load test-postgres
+.PHONY: screenshots pictures test-dashboard-load test-postgres
 screenshots: system-packages $(DEV)/.ready ## pictures of the dashboard for the documents (a simulated fleet, a real browser)
 	$(DEV)/bin/python -m tests.dashboard.screenshots
+
+OUT ?= build/pictures
+pictures: system-packages $(DEV)/.ready ## every page in light, dark, on a phone, in English and Portuguese, into OUT=folder; names what is wrong on them
+	$(DEV)/bin/python -m tests.dashboard.pictures.take $(OUT)
 
 test-dashboard-load: system-packages $(DEV)/.ready ## 1,000 simulated nodes × 1 message a second × 10 minutes before a real page
 	$(DEV)/bin/python -m tests.dashboard.load
@@ -22,7 +26,7 @@ check-grafana: $(DEV)/.ready $(GRAFANA)/node_modules/@grafana/schema/package.jso
 
 .PHONY: test-attacks fuzz-dashboard
 test-attacks: $(DEV)/.ready ## floods of connections, log-ins, answers and large events against the real dashboard; prints the figures
-	make/system-packages mosquitto mosquitto-clients
+	make/system-packages mosquitto mosquitto-clients iproute2 nftables
 	$(DEV)/bin/python -m pytest tests/dashboard/test_attacks.py -s -p no:cacheprovider --timeout 600
 
 fuzz-dashboard: $(DEV)/.ready ## 10,000 damaged messages against the dashboard on SQLite and on PostgreSQL; prints the figures

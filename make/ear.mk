@@ -1,4 +1,4 @@
-.PHONY: week fuzz sdcard test-vm
+.PHONY: week fuzz sdcard test-vm bench-vm-clock
 
 week: system-packages $(DEV)/.ready ## a simulated week (60,480 windows) through the daemon at full speed
 	$(DEV)/bin/python -m pytest tests/system/test_week.py -m slow -s
@@ -13,3 +13,7 @@ fuzz: $(DEV)/.ready ## hostile sound, 5,000 damaged bundles within 256 MiB, 12,0
 test-vm: $(DEV)/.ready ## a real kernel sound card (snd-aloop in qemu) pulled out and put back while the daemon listens
 	@make/system-packages mmdebstrap qemu-system-x86 e2fsprogs
 	tests/system/vm/run $(DEV)/bin/python
+
+bench-vm-clock: $(DEV)/.ready ## how true the stated time of a sample is at a kernel sound card (snd-aloop in qemu)
+	@make/system-packages mmdebstrap qemu-system-x86 e2fsprogs
+	tests/system/vm/run $(DEV)/bin/python "python3 -m bench.sample_time --kernel-card --seconds 120"

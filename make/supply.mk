@@ -1,8 +1,9 @@
 LOCK := $(VENV)/lock
 
-$(LOCK)/.ready:
+$(LOCK)/.ready: constraints/build.lock
 	$(PYTHON) -m venv $(LOCK)
-	$(LOCK)/bin/python $(PIP) uv cyclonedx-bom
+	$(LOCK)/bin/python $(PIP) uv cyclonedx-bom build
+	$(LOCK)/bin/python $(PIP) --require-hashes -r constraints/build.lock
 	touch $@
 
 .PHONY: lock sbom

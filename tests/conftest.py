@@ -1,5 +1,6 @@
 """Fixtures every test may use."""
 
+import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -35,3 +36,13 @@ def broker() -> Iterator[Any]:
 
     with Broker() as running:
         yield running
+
+
+@pytest.fixture(autouse=True)
+def log_of_a_new_process() -> None:
+    """The log as a new process has it: a program that was tested in this one may have changed it."""
+    logging.disable(logging.NOTSET)
+    logging.getLogger().setLevel(logging.WARNING)
+    for name, logger in logging.Logger.manager.loggerDict.items():
+        if name.startswith("leakear") and isinstance(logger, logging.Logger):
+            logger.disabled = False

@@ -7,6 +7,12 @@ from typing import Any
 import jsonschema
 import numpy as np
 import pytest
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    PrivateFormat,
+    load_pem_private_key,
+)
 
 from leakear.convert import cli
 from leakear.edge import cli as edge_cli
@@ -254,6 +260,20 @@ def test_the_error_for_a_missing_or_invalid_key_names_it(
     with pytest.raises(ConfigError, match="public key"):
         Model.load(copy, public_key=keys[0])
     assert copy.read_bytes() == TINY.read_bytes()
+
+
+def test_a_password_file_of_a_windows_editor_opens_the_key_or_is_named(
+    copy: Path, keys: Keys, tmp_path: Path, capsys: Capture
+) -> None:
+    private, word = keys[0], tmp_path / "word"
+    key = load_pem_private_key(private.read_bytes(), password=None)
+    how = (Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"geheim"))
+    private.write_bytes(key.private_bytes(*how))
+    words = ("sign", str(copy), "--key", str(private), "--password-file", str(word))
+    word.write_bytes(b"\xef\xbb\xbfgeheim\r\n")
+    assert cli.main(list(words)) == 0
+    word.write_bytes("geheim".encode("utf-16"))
+    assert f"--password-file {word} is UTF-16 text; save it as UTF-8" in refused(capsys, *words)
 
 
 def test_a_private_key_is_readable_only_for_its_owner_and_never_overwritten(

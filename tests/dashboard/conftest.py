@@ -72,12 +72,10 @@ def dashboard(mqtt: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[A
 @pytest.fixture
 def page(browser: Any, dashboard: Any) -> Iterator[Any]:
     """The fleet, opened; at the end the console must hold no error."""
-    from leakear.dashboard.i18n import texts
-
     browser.open(dashboard.url)
     browser.js("localStorage.clear(); sessionStorage.clear()")
     browser.open(dashboard.url)
-    browser.text(".line", texts("en")["line.live"])
+    browser.one('.line:not([data-line="down"])')
     yield browser
     found = browser.complaints()
     browser.open("about:blank")  # before the dashboard goes

@@ -13,11 +13,11 @@ from typing import Any
 
 from tests.support.places import ROOT
 
-BOARD = ROOT / "examples" / "grafana" / "dashboard.json"
+BOARDS = [ROOT / "examples" / "grafana" / name for name in ("dashboard.json", "health.json")]
 ENUMS = {"mode": {"absolute": "ThresholdsMode.Absolute"}, "type": {"value": "MappingType.ValueToText"}}
 """what TypeScript wants by name"""
-PLUGIN = ("definition", "rawQuery", "rawSql", "format", "editorMode")
-"""fields of the PostgreSQL data source, which the dashboard's own types leave open or do not know"""
+PLUGIN = ("definition", "rawQuery", "rawSql", "format", "editorMode", "expr", "legendFormat", "instant", "range")
+"""fields of the data sources, which the dashboard's own types leave open or do not know"""
 
 
 def typescript(value: Any, key: str = "") -> str:
@@ -31,9 +31,9 @@ def typescript(value: Any, key: str = "") -> str:
 
 def main(folder: Path) -> int:
     names = "Dashboard, MappingType, ThresholdsMode"
-    board = typescript(json.loads(BOARD.read_text()))
+    boards = ", ".join(typescript(json.loads(board.read_text())) for board in BOARDS)
     (folder / "check.ts").write_text(
-        f"import {{ {names} }} from '@grafana/schema';\nexport const board: Dashboard = {board};\n"
+        f"import {{ {names} }} from '@grafana/schema';\nexport const boards: Dashboard[] = [{boards}];\n"
     )
     options = ["--noEmit", "--strict", "--skipLibCheck", "--moduleResolution", "node", "--target", "es2020"]
     done = subprocess.run([folder / "node_modules" / ".bin" / "tsc", *options, folder / "check.ts"], check=False)

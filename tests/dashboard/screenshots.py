@@ -184,7 +184,7 @@ def look(page: Browser, name: str, theme: str, width: int = 1440, height: int = 
 
 def pictures(page: Browser, url: str, star: FakeNode) -> None:
     page.open(url)
-    page.text('.node[data-node="meter-04"] .badge', "Stale", timeout=60)
+    page.text('.node[data-node="meter-04"] .badge', "Silent", timeout=60)
     look(page, "fleet-dark", "dark")
     look(page, "fleet-light", "light")
     look(page, "fleet-phone", "dark", 390, 844, 2)

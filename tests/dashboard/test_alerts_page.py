@@ -93,7 +93,7 @@ def cut_the_line(page: Browser) -> None:
     """Lose the connection to the dashboard; the page then gets the whole fleet and the whole log again."""
     page.js("const old = window.lines.at(-1); old.close()")
     until(lambda: page.js("return window.lines.length") > 1, "a second connection")
-    page.text(".line", EN["line.live"])
+    page.one('.line:not([data-line="down"])')
 
 
 def test_a_verdict_that_cannot_be_saved_stays_in_its_form(page: Browser, dashboard: Dashboard, mqtt: Any) -> None:

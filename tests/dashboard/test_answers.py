@@ -184,14 +184,22 @@ def asking() -> Resend:
     return Resend(Fleet(), None, lambda _: None)  # type: ignore[arg-type]
 
 
-def test_the_same_events_are_asked_for_once_an_hour() -> None:
+def test_the_same_events_are_asked_for_after_two_minutes_then_ever_later_up_to_an_hour() -> None:
     resend, node = asking(), node_with(20, (3, 4), (9, 9))
     assert resend.due(node, NOW) is None, "a late event may still come"
     later = NOW + SETTLE_S
     assert [resend.due(node, later) for _ in range(3)] == [(9, 9), (3, 4), None]
     node.sequence.gaps = [(4, 4), (9, 9)]
     assert resend.due(node, later + 60) is None, "a part of what was asked for"
-    assert resend.due(node, later + AGAIN_S) == (9, 9)
+    waits = [AGAIN_S[0] * 2**n for n in range(5)] + [AGAIN_S[1]] * 3
+    for wait_s in waits:
+        assert resend.due(node, later + wait_s - 1) is None
+        later += wait_s
+        assert [resend.due(node, later) for _ in range(3)] == [(9, 9), (4, 4), None]
+    node.sequence.gaps = [(30, 30)]
+    resend.due(node, later)
+    assert resend.due(node, later + SETTLE_S) == (30, 30)
+    assert resend.due(node, later + SETTLE_S + AGAIN_S[0]) == (30, 30), "another gap begins anew"
 
 
 def test_the_rest_of_a_long_gap_is_asked_for_after_the_answer() -> None:

@@ -4,6 +4,7 @@ Run by `make test-attacks`, which prints the figures.
 """
 
 import http.client
+import io
 import json
 import resource
 import sqlite3
@@ -11,6 +12,8 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.request
+import wave
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -23,7 +26,9 @@ import pytest
 from leakear.edge.messages.reports import Event, uuid7
 from tests.support.broker import Broker
 from tests.support.factory import event
+from tests.support.fake_clips import answer_with_clip
 from tests.support.harness import Dashboard, FakeNode, resident, until
+from tests.support.partition import Partition
 from tests.support.shipped_broker import ShippedBroker
 
 pytestmark = pytest.mark.slow
@@ -31,6 +36,8 @@ MIB = 2**20
 LATE_S = 2.0
 """another node's LEAK may be so late at most"""
 LEAKS = 10
+CLIP = 4_000_000
+"""bytes of a clip that another node sends meanwhile: 90 s of sound"""
 
 
 SILENT = """import socket, sys, time
@@ -249,35 +256,121 @@ def test_large_events_of_one_node(tmp_path: Path) -> None:
 @pytest.mark.parametrize("qos", ["0", "1"])
 def test_valid_events_of_one_node(qos: str, tmp_path: Path) -> None:
     """100,000 leaks that a node reports with its own password, as fast as the shipped broker takes them."""
-    secret = tmp_path / "broker-password"
     with ShippedBroker() as broker:
-        secret.write_text(broker.words["operator"])
-        options = ("--username", "operator", "--password-file", str(secret))
-        with (
-            Dashboard(f"mqtt://127.0.0.1:{broker.watchers_port}", tmp_path, *options) as made,
-            broker.as_node("hill.n2") as victim,
-        ):
-            made.ready()
-            found = Watched(broker, made)
-            user = ["-i", "hill.n1", "-u", "hill.n1", "-P", broker.words["hill.n1"]]
-            command = ["mosquitto_pub", "-p", str(broker.port), *user, "-t", "leakear/hill/n1/event", "-q", qos, "-l"]
-            lines = tmp_path / "lines"
-            with lines.open("wb") as file:
-                for n in range(1, 100_001):
-                    file.write(leak_of("n1", n).to_json() + b"\n")
-            with lines.open("rb") as file, subprocess.Popen(command, stdin=file) as flood:
-                for n in range(1, LEAKS + 1):
-                    mine = leak_of("n2", n)
-                    began = time.monotonic()
-                    victim.publish("leakear/hill/n2/event", mine.to_json())
-                    until(lambda: found.stored(mine.id), "the leak in the log", 150)  # noqa: B023
-                    found.delays.append(time.monotonic() - began)
-                    found.look()
-                flood.kill()
-            size = sum(path.stat().st_size for path in tmp_path.glob("dashboard.sqlite*")) >> 20
-            left_out = made.get("/api/me")["line"]["dropped"]
-            found.report(f"100,000 valid events, QoS {qos}", left_out=left_out, database_mib=size)
+        found = flooded(broker, tmp_path, qos, f"100,000 valid events, QoS {qos}")
     assert max(found.delays) <= LATE_S
+
+
+@pytest.mark.parametrize("again", [False, True], ids=["one connection", "ever new connections"])
+def test_valid_events_of_one_node_behind_the_shipped_limits(tmp_path: Path, again: bool) -> None:
+    """The same at QoS 0 with `limits.nft`: a program in C cannot fill the broker's queue of the dashboard."""
+    name = f"100,000 valid events behind limits.nft, {'ever new connections' if again else 'one connection'}"
+    nodes = (("hill", "n1"), ("hill", "n2"), ("hill", "n3"))
+    with Partition() as network:
+        prefix = ("ip", "netns", "exec", network.name)
+        with ShippedBroker(nodes=nodes, prefix=prefix, host=network.there) as broker:
+            network.load(shipped_limits(broker))
+            found = flooded(broker, tmp_path, "0", name, clip=bytes(CLIP), again=again)
+    assert max(found.delays) <= LATE_S
+
+
+def shipped_limits(broker: ShippedBroker) -> Path:
+    """The file that `systemd/broker install` wrote, for the port of this broker."""
+    path = broker.folder / "limits.nft"
+    path.write_text(path.read_text().replace("nodes_port = 8883", f"nodes_port = {broker.port}"))
+    return path
+
+
+@contextmanager
+def attacking(broker: ShippedBroker, lines: Path, qos: str, *, again: bool) -> Iterator[None]:
+    """Send the lines from n1's account in one connection, or begin a new one as often as it gets in."""
+    login = ["-h", broker.host, "-i", "hill.n1", "-u", "hill.n1", "-P", broker.words["hill.n1"]]
+    command = ["mosquitto_pub", "-p", str(broker.port), *login, "-t", "leakear/hill/n1/event", "-q", qos, "-l"]
+    end = threading.Event()
+
+    def attack() -> None:
+        while not end.is_set():
+            with lines.open("rb") as file, subprocess.Popen(command, stdin=file, stderr=subprocess.DEVNULL) as flood:
+                end.wait(0.3 if again else 600)
+                flood.kill()
+
+    thread = threading.Thread(target=attack)
+    thread.start()
+    yield
+    end.set()
+    thread.join()
+
+
+def flooded(
+    broker: ShippedBroker, folder: Path, qos: str, name: str, *, clip: bytes = b"", again: bool = False
+) -> Watched:
+    """Measure n2's leaks while n1 floods; with a clip also whether that of n3 arrives meanwhile."""
+    secret = folder / "broker-password"
+    secret.write_text(broker.words["operator"])
+    options = ("--username", "operator", "--password-file", str(secret))
+    lines = folder / "lines"
+    with lines.open("wb") as file:
+        for n in range(1, 100_001):
+            file.write(leak_of("n1", n).to_json() + b"\n")
+    with (
+        Dashboard(f"mqtt://{broker.host}:{broker.watchers_port}", folder, *options) as made,
+        broker.as_node("hill.n2") as victim,
+        uploading(broker, made, clip) as arrived,
+    ):
+        made.ready()
+        found = Watched(broker, made)
+        with attacking(broker, lines, qos, again=again):
+            for n in range(1, LEAKS + 1):
+                mine = leak_of("n2", n)
+                began = time.monotonic()
+                victim.publish("leakear/hill/n2/event", mine.to_json())
+                until(lambda: found.stored(mine.id), "the leak in the log", 150)  # noqa: B023
+                found.delays.append(time.monotonic() - began)
+                found.look()
+            arrived.wait(150)
+        size = sum(path.stat().st_size for path in folder.glob("dashboard.sqlite*")) >> 20
+        left_out = made.get("/api/me")["line"]["dropped"]
+        found.report(name, left_out=left_out, database_mib=size)
+    assert arrived.is_set(), "the clip did not arrive"
+    return found
+
+
+@contextmanager
+def uploading(broker: ShippedBroker, dashboard: Dashboard, clip: bytes) -> Iterator[threading.Event]:
+    """A node that sends a clip as soon as it is asked, which is at once; the event is set when the dashboard has it."""
+    arrived = threading.Event()
+    if not clip:
+        arrived.set()
+        yield arrived
+        return
+    dashboard.ready()
+    login = ("hill.n3", broker.words["hill.n3"])
+    with FakeNode(broker.port, "n3", "hill", host=broker.host, user=login) as node:
+        node.answers = lambda name, request: answer_with_clip(name, request, wav(clip))
+        told = node.turn("LEAK")
+        dashboard.until("/api/alerts", lambda found: any(row["id"] == told.id for row in found["rows"]))
+
+        def fetch() -> None:
+            request = urllib.request.Request(
+                f"{dashboard.url}/api/alerts/{told.id}/fetch", b"{}", {"content-type": "application/json"}
+            )
+            with urllib.request.urlopen(request, timeout=180) as answer:
+                assert answer.status == 200
+            arrived.set()
+
+        thread = threading.Thread(target=fetch)
+        thread.start()
+        yield arrived
+        thread.join()
+
+
+def wav(samples: bytes) -> bytes:
+    """A recording, 16 bit, 22050 Hz."""
+    out = io.BytesIO()
+    with wave.open(out, "wb") as file:
+        file.setparams((1, 2, 22050, 0, "NONE", ""))
+        file.writeframes(samples)
+    return out.getvalue()
 
 
 def leak_of(node: str, seq: int) -> Event:

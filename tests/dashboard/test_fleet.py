@@ -6,10 +6,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from leakear.dashboard.fleet import OFFLINE, ONLINE, STALE, Fleet
+from leakear.dashboard.fleet import ASLEEP, LATE_S, LONGEST_SLEEP_S, OFFLINE, ONLINE, STALE, Fleet
+from leakear.dashboard.fleet.silent_nodes import SilentNodes
+from leakear.dashboard.history import event_row
+from leakear.dashboard.history.ingest import ends_alarm
 from leakear.dashboard.ring import SLOT_S, SLOTS, Ring
 from leakear.dashboard.sequence import MAX_GAPS, Sequence
-from leakear.dashboard.silent_nodes import SilentNodes
 from leakear.edge.messages.reports import Availability, Event, Identity, ModelRef, State, utc_text, uuid7
 
 NOW = 1_790_000_000.0
@@ -39,6 +41,77 @@ def test_a_nodes_first_message_adds_it_online() -> None:
     node = fleet.take(WHO, report(), NOW)
     assert node is not None
     assert (node.state, node.presence, node.score, node.level) == ("OK", ONLINE, 0.2, -50.0)
+
+
+def test_a_node_that_sleeps_is_neither_lost_nor_online_until_it_should_have_woken() -> None:
+    fleet, silent = Fleet(stale_after=60), SilentNodes(30, [])
+    until = NOW + 22 * 3600
+    fleet.take(WHO, Availability.ONLINE, NOW)
+    fleet.take(WHO, report(state="WARNING", asleep_until=utc_text(until)), NOW)
+    node = fleet.take(WHO, Availability.ASLEEP, NOW)
+    assert node is not None
+    for at in (NOW, NOW + 3600, until + LATE_S - 1):
+        fleet.update_presence(node, at)
+        assert (node.presence, node.head()["asleep"], node.state) == (ASLEEP, until, "WARNING")
+        assert silent.check(node, at) is None
+    fleet.update_presence(node, until + LATE_S + 1)
+    assert node.presence == STALE
+    assert silent.check(node, until + LATE_S + 1) is None
+    found = silent.check(node, until + LATE_S + 40)
+    assert found is not None
+    fleet.take(WHO, Availability.ONLINE, until + 5000)
+    fleet.take(WHO, report(until + 5000), until + 5000)
+    assert (node.presence, node.head()["asleep"]) == (ONLINE, None)
+    assert fleet.take(WHO, Availability.OFFLINE, until + 5001) is node
+    assert node.presence == OFFLINE
+
+
+def test_a_retained_sleep_is_known_to_a_dashboard_that_starts_later() -> None:
+    fleet = Fleet(stale_after=60)
+    fleet.take(WHO, Availability.ASLEEP, NOW, retained=True)
+    node = fleet.take(WHO, report(NOW - 3600, asleep_until=utc_text(NOW + 3600)), NOW, retained=True)
+    assert node is not None
+    assert node.presence == ASLEEP
+
+
+def test_no_node_sleeps_for_longer_than_a_schedule_lets_it() -> None:
+    fleet, forever = Fleet(stale_after=60), "2099-01-01T00:00:00.000Z"
+    fleet.take(WHO, report(asleep_until=forever), NOW)
+    node = fleet.take(WHO, Availability.ASLEEP, NOW)
+    assert node is not None
+    for after, presence in ((3600, ASLEEP), (LONGEST_SLEEP_S, ASLEEP), (LONGEST_SLEEP_S + LATE_S + 1, STALE)):
+        fleet.update_presence(node, NOW + after)
+        assert node.presence == presence, after
+
+
+def test_a_retained_sleep_without_a_time_is_believed_for_a_day_alone() -> None:
+    for ahead, presence in ((3600, ASLEEP), (LONGEST_SLEEP_S + 3600, STALE)):
+        fleet = Fleet(stale_after=60)
+        undated = report(clock_synced=False, asleep_until=utc_text(NOW + ahead))
+        node = fleet.take(WHO, undated, NOW, retained=True)
+        assert node is not None
+        assert node.presence == presence, ahead
+
+
+def test_a_test_alert_of_a_new_node_does_not_take_the_place_of_a_leak() -> None:
+    fleet = Fleet(limit=1, new_limit=1)
+    fleet.take(WHO, report(), NOW)
+    for kind, admitted in (("test", False), ("state", True)):
+        other = Identity("site", f"other-{kind}")
+        event = replace(happening(1, "LEAK"), kind=kind, site=other.site, node=other.node)
+        assert (fleet.take(other, event, NOW + 1) is not None) == admitted
+
+
+def test_a_test_alert_says_nothing_of_a_node() -> None:
+    fleet = Fleet()
+    node = fleet.take(WHO, replace(happening(0, "OK"), kind="test"), NOW)
+    assert node is not None
+    assert (node.state, node.sequence.last) == ("UNKNOWN", 0)
+    fleet.take(WHO, report(state="LEAK"), NOW)
+    fleet.take(WHO, replace(happening(0, "OK"), kind="test"), NOW)
+    assert node.state == "LEAK"
+    row = event_row(replace(happening(0, "OK"), kind="test"), NOW)
+    assert (row["alert"], ends_alarm(row | {"from_state": "LEAK"})) == (False, False)
 
 
 def test_a_silent_node_turns_stale_although_online_is_still_retained() -> None:

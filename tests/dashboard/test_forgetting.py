@@ -12,7 +12,8 @@ import pytest
 from leakear.dashboard.fleet import Fleet
 from leakear.dashboard.history import History
 from leakear.dashboard.i18n import texts
-from leakear.edge.messages.reports import Availability
+from leakear.edge.messages.discovery import discovery_topic
+from leakear.edge.messages.reports import Availability, Identity
 from tests.dashboard.test_fleet import NOW, WHO, happening, report
 from tests.support.broker import Broker, Subscriber
 from tests.support.harness import Browser, Dashboard, FakeNode, until
@@ -111,8 +112,13 @@ def test_where_the_broker_deletes_it_is_said(broker: Broker, tmp_path: Path) -> 
         node.online()
         node.report()
         until(lambda: is_known(made), "the node")
-        assert post(made, PATH) == {"ok": True, "cleared": True}
-        assert not is_known(made)
+        topic = discovery_topic(Identity("hill", "n1"))
+        node.client.publish(topic, b"{}", 1, retain=True).wait_for_publish(10)
+        with Subscriber(broker, topic) as watcher:
+            until(lambda: [m.payload for m in watcher.messages] == [b"{}"], "Home Assistant's device")
+            assert post(made, PATH) == {"ok": True, "cleared": True}
+            assert not is_known(made)
+            until(lambda: watcher.messages[-1].payload == b"", "the end of Home Assistant's device")
 
 
 def test_the_page_says_that_the_broker_kept_them(browser: Browser, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -141,7 +142,7 @@ def test_an_event_is_sent_to_pages_as_soon_as_it_is_stored(tmp_path: Path) -> No
         engine = open_database(f"sqlite:///{tmp_path}/history.sqlite")
         service = Service(options, BrokerOptions("mqtt://localhost", "nobody"), engine)
         page, told = Page(), list[bool]()
-        service.join(page)
+        service.hub.join(page, time.time())
         page.queue.get_nowait()
         service.history.save_nodes = lambda *_: told.append(not page.queue.empty())  # type: ignore[method-assign]
         service._unsaved.append((event_row(event, 0.0), None))

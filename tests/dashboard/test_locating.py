@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from leakear.dashboard.pipes import worker
 from leakear.edge.messages.reports import utc_text, uuid7
 from leakear.train.simulator.pairs import Case, render
 from tests.support.harness import Dashboard
@@ -242,3 +243,11 @@ def nightly(node: RecordingNode, posix: float, level: float) -> None:
     name = uuid7(posix)
     known = node._made({"recording": name, "start": utc_text(posix), "seconds": 8.0})
     node.recordings[name] = node.kept(replace(known, trigger="night"), level_dbfs=level)
+
+
+def test_the_correlating_process_gets_no_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("LEAKEAR_BROKER_PASSWORD", "PGPASSWORD", "CREDENTIALS_DIRECTORY"):
+        monkeypatch.setenv(name, "secret")
+    given = worker.environment()
+    assert "secret" not in given.values()
+    assert given["PATH"]

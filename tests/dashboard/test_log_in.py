@@ -142,11 +142,18 @@ def test_odd_requests_without_log_in_are_refused_and_not_an_error(
             assert ana.ask(path)[0] in (404, 422), path
         for path in ("/api/nodes/a/b%00/commands/identify", "/api/alerts/%00/acknowledge", "/api/nodes/a/%00/forget"):
             assert ana.ask(path, {})[0] in (404, 422), path
-        for body in (b'{"verdict":"leak","note":"\\u0000"}', b'{"verdict":"\\ud800"}', b"[" * 3000):
+        for body in (
+            b'{"verdict":"leak","note":"\\u0000"}',
+            b'{"verdict":"\\ud800"}',
+            b"[" * 3000,
+            b'{"x":[1%s]}' % (b"0" * 400),
+        ):
             headers = ana.headers
             asked = urllib.request.Request(dashboard.url + "/api/alerts/x/verdict", body, headers)
             with pytest.raises(urllib.error.HTTPError, match="422"):
                 urllib.request.urlopen(asked)
+        pipe = {"a": ["s", "a"], "b": ["s", "b"], "material": "steel", "length": 10**400}
+        assert ana.ask("/api/pipes", pipe)[0] == 422
     assert "Traceback" not in log_of(dashboard)
 
 
@@ -191,7 +198,7 @@ def enter(place: str, token: str) -> str:
     with closing(http.client.HTTPConnection(host, int(port))) as line:
         line.request("GET", f"/?token={token}")
         answer = line.getresponse()
-        assert (answer.status, answer.headers["location"]) == (303, "/")
+        assert (answer.status, answer.headers["location"]) == (303, "./")
         return str(answer.headers["set-cookie"])
 
 

@@ -1,11 +1,13 @@
 """Alerts reach people by e-mail and webhook, also when the server at the other end was down: real servers, ours."""
 
+import asyncio
 import http.server
 import json
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from email import message_from_bytes
 from email.message import Message
 from email.policy import default
@@ -16,9 +18,9 @@ import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult, LoginPassword
 
-from leakear.dashboard.i18n import texts
 from leakear.edge.messages.reports import utc_text
 from tests.support.broker import free_port
+from tests.support.factory import event
 from tests.support.harness import Browser, Dashboard, FakeNode, until
 
 
@@ -133,10 +135,10 @@ def test_a_server_that_is_down_gets_the_alert_later(browser: Browser, broker: An
         browser.open(dashboard.url)
         browser.js("localStorage.setItem('leakear.language', 'pt-BR')")
         browser.open(dashboard.url)
-        browser.text(".trouble", "As notificações pelo endereço 1 de --notify falham: 3 alertas esperam.")
+        browser.text(".trouble", "As notificações pelo endereço 1 de --notify falham; alertas à espera: 3.")
         with Postbox(port).open() as box:
             until(lambda: len(box.letters) == 3, "the letters", timeout=90)
-            browser.text(".line", texts("pt-BR")["line.live"])
+            browser.one('.line:not([data-line="down"])')
             until(lambda: browser.one(".trouble").get_attribute("hidden"), "the end of the trouble")
         assert sorted(hook.told()) == ["Leak 0.", "Leak 1.", "Leak 2."], "nobody is told twice"
         browser.js("localStorage.clear()")
@@ -186,3 +188,50 @@ def test_an_unknown_address_is_refused_without_printing_it(tmp_path: Path, line:
     with pytest.raises(ConfigError, match="address 1") as caught:
         Notifier(tmp_path / "notify", None, Notifications(open_database("sqlite://")))
     assert "secret" not in str(caught.value)
+
+
+def test_any_error_is_logged_and_notifying_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    from leakear.dashboard import notifier
+    from leakear.dashboard.history import History, event_row
+    from leakear.dashboard.history.tables import open_database
+    from leakear.dashboard.notifications import Notifications
+
+    monkeypatch.setattr(notifier, "LOOK_S", 0.05)
+    monkeypatch.setattr(notifier, "FIRST_PAUSE_S", 0.05)
+    right, odd = notifier.wording, ["a sentence that cannot be written"]
+
+    class Odd(Notifications):
+        failures = 2
+
+        def next(self, address: str, limit: int = 500) -> list[Any]:
+            self.failures -= 1
+            if self.failures >= 0:
+                raise RuntimeError("the rows are odd")
+            return super().next(address, limit)
+
+        def keep_only(self, addresses: Any) -> None:  # noqa: ARG002 - it fails whatever is given
+            raise ValueError("the addresses are odd")
+
+    def wording(*given: Any) -> tuple[str, str]:
+        if odd:
+            raise KeyError(odd.pop())
+        return right(*given)
+
+    monkeypatch.setattr(notifier, "wording", wording)
+    engine, alert = open_database(f"sqlite:///{tmp_path}/db"), replace(event(), to_state="LEAK", reason="Water runs.")
+    with Hook().open() as hook:
+        (tmp_path / "notify").write_text(hook.url)
+        made = notifier.Notifier(tmp_path / "notify", None, Odd(engine))
+        History(engine).record([event_row(alert, time.time())], lambda _: made.addresses)
+
+        async def run() -> None:
+            job = asyncio.create_task(made.run())
+            await asyncio.to_thread(until, lambda: hook.got, "the alert", 30)
+            job.cancel()
+
+        asyncio.run(run())
+        assert len(hook.got) == 1
+    said = caplog.text
+    assert all(words in said for words in ("the rows are odd", "the addresses are odd", "cannot be written"))

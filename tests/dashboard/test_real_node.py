@@ -31,7 +31,10 @@ def test_a_leak_is_shown_judged_and_exported_for_training(browser: Browser, brok
             play_the_clip(browser)
             command_it(browser)
             browser.click("button.watch")
-            until(lambda: int(browser.one(".waterfall").get_attribute("data-count") or 0) > 3, "spectra")
+            until(
+                lambda: int(browser.one("section:has(button.watch) .waterfall").get_attribute("data-count") or 0) > 3,
+                "spectra",
+            )
             judge(browser, "LEAK", "leak")
             judge(browser, "WARNING", "false-alarm")
             print("deaf", file=node.stdin, flush=True)
@@ -63,13 +66,19 @@ def command_it(browser: Browser) -> None:
         browser.click(f'[data-command="{name}"]')
         browser.one(f'[data-answer="{name}"][data-ok="true"]', timeout=40)
     browser.one('input[name="threshold"]').send_keys("0.44")
-    browser.click('[data-form="setthreshold"] button')
+    sure(browser, '[data-form="setthreshold"] button')
     browser.one('[data-answer="set"][data-ok="true"]')
     browser.text(".facts dd", "0.44")
-    browser.click('[data-form="setmute"] button')
+    sure(browser, '[data-form="setmute"] button')
     browser.text(".chip", EN["muted.until"].split("{")[0])
     browser.click('[data-command="calibrate-status"]')
     browser.one('[data-answer="calibrate"][data-ok="true"]')
+
+
+def sure(browser: Browser, button: str) -> None:
+    """Press it twice: what changes a node asks once more."""
+    for _ in range(2):
+        browser.click(button)
 
 
 def judge(browser: Browser, subject: str, verdict: str) -> None:

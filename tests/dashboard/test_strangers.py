@@ -13,15 +13,16 @@ from typing import Any
 import pytest
 from starlette.routing import Mount, Route, WebSocketRoute
 
+from leakear.dashboard.history.tables import open_database
 from leakear.dashboard.options import ServeOptions
-from leakear.dashboard.pages.app import PAGES, STATIC, build
+from leakear.dashboard.pages.app import PAGES, build
 from tests.dashboard.test_access import PASSWORD, Client, handshake
 from tests.support.certificates import Authority
 from tests.support.harness import Dashboard
 from tests.support.suites import offered, suites
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
-OPEN = {"/static", "/favicon.ico", "/api/login", *PAGES}
+OPEN = {"/static", "/favicon.ico", "/api/login", *PAGES, *(f"{path}/" for path in PAGES)}
 """routes that show the page itself or the log-in"""
 ELSEWHERE: list[dict[str, str]] = [
     {"origin": "https://evil.example"}, {"origin": "null"}, {"content_type": "text/plain"},
@@ -39,7 +40,12 @@ CLIMBS = [
 
 
 def routes() -> list[Route | Mount | WebSocketRoute]:
-    service: Any = SimpleNamespace(users=None, cases=None, start_token="t", options=ServeOptions(host="127.0.0.1"))
+    history = SimpleNamespace(engine=open_database("sqlite://", make=True))
+    options = ServeOptions(host="127.0.0.1")
+    service: Any = SimpleNamespace(
+        users=None, cases=None, start_token="t", history=history, options=options, tries=None
+    )
+    service.hub = SimpleNamespace(relay=None)
     return list(build(service).routes)  # type: ignore[arg-type]
 
 
@@ -104,10 +110,10 @@ def test_no_path_leads_out_of_the_pages_files(dashboard: Dashboard) -> None:
     ana = Client(dashboard.url).log_in("ana")
     for path in CLIMBS:
         status, answer = raw(dashboard.url, "GET", path, cookie=ana.headers["cookie"])
-        page = (STATIC / "index.html").read_bytes()
-        assert status in (400, 404, 405) or answer == page, (path, status)
+        page = b'<div id="app"></div>' in answer
+        assert status in (400, 404, 405) or page, (path, status)
         assert b"root:" not in answer
-        assert b"import" not in answer or answer == page
+        assert b"import" not in answer
 
 
 def test_no_route_takes_a_change_from_another_web_site(dashboard: Dashboard) -> None:

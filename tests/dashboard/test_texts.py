@@ -1,6 +1,7 @@
 """Every text of the page and the server is translated; the page loads nothing from other sites."""
 
 import ast
+import random
 import re
 from collections.abc import Iterator
 from dataclasses import replace
@@ -16,7 +17,7 @@ from leakear.edge.health.monitor import FAULTS
 from leakear.edge.messages.reports import STATES, Event, ModelRef, utc_text, uuid7
 
 STATIC = Path(i18n.__file__).parent / "static"
-SCRIPTS = "\n".join(path.read_text() for path in sorted(STATIC.rglob("*.js")))
+SCRIPTS = "\n".join(path.read_text() for path in sorted(STATIC.rglob("*.js")) if "vendor" not in path.parts)
 ENGLISH = i18n.texts("en")
 
 
@@ -42,8 +43,36 @@ def test_every_text_key_of_the_page_exists() -> None:
 
 
 def test_every_state_and_fault_has_a_text() -> None:
-    faults = {*FAULTS, "no_frames", "no_device"}
-    assert {f"state.{name}" for name in STATES} | {f"fault.{name}" for name in faults} <= set(ENGLISH)
+    faults = {*FAULTS, *documented_faults()}
+    assert len(faults) > 25
+    wanted = {f"state.{name}" for name in STATES} | {
+        f"{kind}.{name}" for name in faults for kind in ("fault", "remedy")
+    }
+    assert wanted <= set(ENGLISH), sorted(wanted - set(ENGLISH))
+
+
+def test_everything_that_the_audit_records_has_a_text() -> None:
+    recorded = re.compile(r"""(?:record_action|\b_action|_note)\b[^"\n]*, "([a-z][a-z.-]+)\"""")
+    sources = [path.read_text() for path in sorted((STATIC.parent).rglob("*.py"))]
+    names = {name for source in sources for name in recorded.findall(source)}
+    assert {"map.place", "pipe.add", "quiet-add", "verdict"} <= names
+    assert {f"did.{name}" for name in names} <= set(ENGLISH)
+
+
+def test_the_help_page_tells_the_remedy_of_every_documented_fault() -> None:
+    (listed,) = re.findall(r"FAULTS = \[(.*?)\]", (STATIC / "help" / "help.js").read_text(), re.DOTALL)
+    assert set(re.findall(r'"(\w+)"', listed)) == {*FAULTS, *documented_faults()}
+
+
+def documented_faults() -> set[str]:
+    """Names in the first column of the table of faults in docs/OPERATIONS.md."""
+    text = (Path(__file__).parents[2] / "docs" / "OPERATIONS.md").read_text(encoding="utf-8")
+    table = text.split("| fault | means | do |")[1].split("\n\n")[0]
+    return {
+        name
+        for line in table.splitlines()
+        for name in re.findall(r"`(\w+)`", line.split("|")[1] if "|" in line else "")
+    }
 
 
 SOURCES = [Path(i18n.__file__).parent, Path(str(leakear.edge.__file__)).parent]
@@ -51,9 +80,11 @@ COMPOSED = (
     "{db} dB above anything usual",  # nodes of version 0.1
     "{db} dB over the background",
     "sounds like a leak in {share} of the last {minutes} min, {db} dB",
+    "a loud new sound, possibly a leak, in {share} of the last {minutes} min, {db} dB",
     "went on for {minutes} min after WARNING, {db} dB",
     "the background of this place is not known yet",
     "began: ",
+    "all channels carry the same sound",
     "what was set from afar no longer holds",  # nodes of version 0.1
     "a person accepted the present noise floor: what is usual",  # nodes of version 0.1
     "ended: ",
@@ -93,7 +124,7 @@ def test_every_translated_sentence_is_still_used_and_keeps_its_values() -> None:
 @pytest.mark.parametrize(
     "name",
     [
-        "silent_nodes",
+        "fleet/silent_nodes",
         "fetch",
         "clips",
         "media",
@@ -111,6 +142,11 @@ def test_every_translated_sentence_is_still_used_and_keeps_its_values() -> None:
         "pipes/worker",
         "pipes/certainty",
         "pages/pipes",
+        "pages/operation/quiet",
+        "quiet/calendar",
+        "quiet/store",
+        "broker/silence",
+        "webhooks/sender",
         "locate/refusals",
     ],
 )
@@ -128,9 +164,12 @@ def test_a_nodes_reasons_are_translated() -> None:
         "began: clipping, dc_offset; ended: stuck": "começou: saturação, nível DC; terminou: sinal travado",
         "WARNING ended": "fim de: Atenção",
         "sounds like a leak in 95% of the last 30 min, 6.2 dB over the background around 630 Hz (limit of this node "
-        "2.4 dB); unlike everything heard here in 12 nights": "soa como vazamento em 95% dos últimos 30 min, 6.2 dB "
-        "acima do som de fundo em torno de 630 Hz (limite deste nó: 2.4 dB); diferente de tudo o que se ouviu aqui em "
+        "2.4 dB); unlike everything heard here in 12 nights": "soa como vazamento em 95% dos últimos 30 min, 6,2 dB "
+        "acima do som de fundo em torno de 630 Hz (limite deste nó: 2,4 dB); diferente de tudo o que se ouviu aqui em "
         "12 noites",
+        "a loud new sound, possibly a leak, in 90% of the last 30 min, 8.1 dB over the background around 630 Hz (limit "
+        "of this node 1.1 dB)": "um som novo e forte, talvez um vazamento, em 90% dos últimos 30 min, 8,1 dB acima do "
+        "som de fundo em torno de 630 Hz (limite deste nó: 1,1 dB)",
         "went on for 15 min after WARNING; on 97% of the last 30 min": "continuou por 15 min depois de Atenção; "
         "em 97% dos últimos 30 min",
         "no_frames": "não chega som",
@@ -139,11 +178,12 @@ def test_a_nodes_reasons_are_translated() -> None:
     }
     assert {text: i18n.sentence(text, "pt-BR") for text in reasons} == reasons
     assert i18n.sentence("no_frames", "en") == "no sound arrives"
+    assert i18n.sentence("began: no_frames", "en") == "began: no sound arrives"
 
 
 def test_the_page_loads_nothing_from_other_sites() -> None:
     """No CDN, no fonts, no analytics: it works on an isolated network."""
-    files = [path for path in STATIC.rglob("*") if path.is_file()]
+    files = [path for path in STATIC.rglob("*") if path.is_file() and "vendor" not in path.parts]
     assert {".js", ".css", ".html"} <= {path.suffix for path in files}
     for path in files:
         addresses = re.findall(r"https?://[\w./-]+", path.read_text())
@@ -172,3 +212,21 @@ def test_a_notification_has_site_state_and_address_in_the_language_of_choice() -
     assert title == "leakear: All clear: centro / poco-1"
     assert body.splitlines() == ["quiet for 10 min", "It was: Leak.", "Since 1970-01-01 00:00 UTC"]
     assert [severity(rows) for rows in ([over], [event_row(event, 0.0), over])] == ["success", "failure"]
+
+
+def test_values_are_found_as_a_regular_expression_would_find_them() -> None:
+    some = random.Random(7)
+    for _ in range(20_000):
+        template = "".join(some.choice(["a", "b", "ab", "{x}", "."]) for _ in range(some.randint(1, 6)))
+        text = "".join(some.choice("ab.") for _ in range(some.randint(0, 8)))
+        parts = re.split(r"\{\w+\}", template)
+        wanted = re.fullmatch("(.+?)".join(map(re.escape, parts)), text, re.DOTALL)
+        assert i18n._values(parts, text) == (wanted.groups() if wanted else None), (template, text)
+
+
+def test_a_hostile_sentence_takes_no_power_of_its_length() -> None:
+    parts = ["", " dB over ", " dB over ", " dB over ", " in ", "!"]
+    assert i18n._values(parts, " dB over " * 50_000 + "?") is None
+    assert i18n._values(parts, "x" + " dB over " * 50_000 + "!") is None
+    many = "; ".join(["no_frames"] * 5000)
+    assert i18n.sentence(many, "pt-BR") == many

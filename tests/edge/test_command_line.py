@@ -1,15 +1,21 @@
 """What every command line does with what cannot be: one sentence and an exit code before any work; no traceback."""
 
 import argparse
+import contextlib
+import io
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
+import numpy as np
 import pytest
+import soundfile
 
-from leakear.edge import files
-from leakear.edge.command_line import Program, number, whole
+from leakear.edge import command_line, files
+from leakear.edge.audio.blocks import Block
+from leakear.edge.audio.reading_progress import shown
+from leakear.edge.command_line import Program, ProgressLine, number, whole
 from leakear.edge.errors import LeakearError, UsageError
 
 
@@ -77,3 +83,51 @@ def test_outputs_that_cannot_be_written_are_refused_and_nothing_is_left_behind(t
     files.folder(tmp_path / "new" / "deep", "--out")
     files.folder(Path("new-folder-beside-nothing"), "--out")
     assert list(tmp_path.iterdir()) == [taken]
+
+
+class Terminal(io.StringIO):
+    """A terminal as standard error."""
+
+    def isatty(self) -> bool:
+        return True
+
+    @property
+    def lines(self) -> list[str]:
+        return [part for part in self.getvalue().replace("\x1b[2K", "").split("\r") if part]
+
+
+def test_a_long_step_says_the_time_left_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    times = iter(range(0, 300, 30))
+    monkeypatch.setattr(command_line.time, "monotonic", lambda: float(next(times)))
+    with contextlib.redirect_stderr(Terminal()) as there:
+        line = ProgressLine("bench", 4)
+        for done in range(1, 4):
+            line.update(done)
+        line.end()
+    assert there.lines == [
+        "bench: 25% done, about 1.5 min left",
+        "bench: 50% done, about 1.0 min left",
+        "bench: 75% done, about 0.5 min left",
+    ]
+
+
+def test_a_short_step_or_no_terminal_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    line = ProgressLine("bench", 4)
+    line.update(2)
+    line.end()
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("times", "longest_s", "percent"), [(1, float("inf"), "50%"), (5, float("inf"), "10%"), (5, 4.0, "25%")]
+)
+def test_what_is_left_of_recordings_counts_repeats_and_the_limit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, times: int, longest_s: float, percent: str
+) -> None:
+    clock = iter(range(0, 300, 30))
+    soundfile.write(tmp_path / "a.wav", np.full(16000, 0.1), 8000)
+    blocks = iter([Block(at * 8000, np.zeros(8000, np.float32), float(at), float(at)) for at in range(2)])
+    monkeypatch.setattr(command_line.time, "monotonic", lambda: float(next(clock)))
+    with contextlib.redirect_stderr(Terminal()) as there:
+        assert len(list(shown(blocks, [tmp_path / "a.wav"], 1, times=times, at_most_s=longest_s))) == 2
+    assert there.lines[-1].startswith(f"a.wav: {percent} done, about ")

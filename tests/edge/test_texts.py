@@ -1,11 +1,13 @@
 """Text files of Windows editors, and names that a terminal must not act on."""
 
+import os
 from pathlib import Path
 
 import pytest
 
 from leakear.edge import settings_file, texts
-from leakear.edge.errors import ConfigError
+from leakear.edge.errors import ConfigError, ModelError
+from leakear.edge.model import bundle
 from leakear.edge.mqtt.credentials import login
 
 
@@ -47,3 +49,27 @@ def test_an_environment_variable_is_named(monkeypatch: pytest.MonkeyPatch) -> No
 def test_names_are_printable() -> None:
     assert texts.printable("a\x1b[31mb\nc\udce3.wav") == "a\\x1b[31mb\\nc\\udce3.wav"
     assert texts.printable("Gravação 漏水 💧.wav") == "Gravação 漏水 💧.wav"
+
+
+def test_a_configuration_or_model_without_an_end_is_refused() -> None:
+    with pytest.raises(ConfigError, match="configuration /dev/zero: Not a file, but a device or pipe; name a file"):
+        settings_file.read(Path("/dev/zero"))
+    with pytest.raises(ModelError, match="model /dev/zero: Not a file, but a device or pipe; name a model file"):
+        bundle.read("/dev/zero")
+
+
+@pytest.mark.parametrize(("mode", "pipes"), [("device", True), ("device", False), ("pipe", False)])
+def test_what_has_no_end_is_not_read(tmp_path: Path, mode: str, pipes: bool) -> None:
+    path = Path("/dev/zero") if mode == "device" else tmp_path / "pipe"
+    if mode == "pipe":
+        os.mkfifo(path)
+    with pytest.raises(OSError, match="Not a file, but a device or pipe"):
+        texts.content(path, 10, pipes=pipes)
+
+
+def test_a_file_is_read_up_to_a_size(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    path.write_bytes(bytes(2048))
+    assert len(texts.content(path, 2048)) == 2048
+    with pytest.raises(OSError, match="Larger than 1 KiB"):
+        texts.content(path, 2047)

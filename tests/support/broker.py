@@ -59,6 +59,8 @@ class Broker(Server):
     passwords: dict[str, str] | None = None
     acl: str | None = None
     websockets: bool = False
+    quiet: bool = False
+    """Leave the line for each packet out of the log."""
     extra: str = ""
     """Further lines of mosquitto.conf; `{folder}` is replaced."""
     host: str = "127.0.0.1"
@@ -144,7 +146,8 @@ class Broker(Server):
         subprocess.run(["mosquitto_passwd", "-U", str(path)], check=True)
 
     def _configuration(self) -> str:
-        lines = ["log_dest stderr", "log_type all", "max_queued_messages 0", self._listener()]
+        kinds = ("error", "warning", "notice", "information") if self.quiet else ("all",)
+        lines = ["log_dest stderr", *(f"log_type {kind}" for kind in kinds), "max_queued_messages 0", self._listener()]
         lines += [f"allow_anonymous {'false' if self.passwords is not None else 'true'}"]
         if self.passwords is not None:
             lines.append(f"password_file {self.folder}/passwords")

@@ -20,18 +20,30 @@ MODEL = ModelRef(id="test-model", sha256="0" * 64)
 class FakeNode:
     """Speaks as a node does, through the node's own message classes."""
 
-    def __init__(self, port: int, node: str = "node-1", site: str = "site-a", *, start: int = 0) -> None:
+    def __init__(
+        self,
+        port: int,
+        node: str = "node-1",
+        site: str = "site-a",
+        *,
+        start: int = 0,
+        host: str = "127.0.0.1",
+        user: tuple[str, str] | None = None,
+    ) -> None:
+        """`user`: name and password at the broker."""
         self.who = Identity(site, node)
         self.seq = start
         self.state = "OK"
         self.commands: list[tuple[str, dict[str, Any]]] = []
         self.answers: Callable[[str, dict[str, Any]], list[CommandResult]] = lambda _name, _request: []
         self.client = paho.Client(CallbackAPIVersion.VERSION2, f"{site}-{node}", protocol=paho.MQTTv5)
+        if user:
+            self.client.username_pw_set(*user)
         self.client.will_set(self.who.topic("availability"), "offline", 1, retain=True)
         self.client.on_message = self._on_message
         subscribed = threading.Event()
         self.client.on_subscribe = lambda *_: subscribed.set()
-        self.client.connect("127.0.0.1", port, 5)
+        self.client.connect(host, port, 5)
         self.client.loop_start()
         self.client.subscribe(self.who.topic("cmd/+"), 1)
         assert subscribed.wait(10)

@@ -1,4 +1,4 @@
-"""A real systemd in a container of its own: Debian bookworm booted by systemd-nspawn, as root on any Linux.
+"""A real systemd in a container of its own: Debian of any suite booted by systemd-nspawn, as root on any Linux.
 
     with Machine() as machine:
         machine.sh("systemctl start leakear")
@@ -21,7 +21,7 @@ import pytest
 
 CACHE = Path(os.environ.get("LEAKEAR_CACHE", Path.home() / ".cache" / "leakear"))
 PACKAGES = (
-    "systemd,systemd-sysv,dbus,libpam-systemd,python3,python3-venv,iproute2,procps,mosquitto,mosquitto-clients,"
+    "systemd,systemd-sysv,dbus,libpam-systemd,python3,python3-venv,iproute2,nftables,procps,mosquitto,mosquitto-clients,"
     "pulseaudio,pulseaudio-utils,libasound2-plugins,libportaudio2,ca-certificates"
 )
 BOOT = """
@@ -30,8 +30,10 @@ umount -R /sys/fs/cgroup
 mount -t cgroup2 none /sys/fs/cgroup
 mkdir -p /sys/fs/cgroup/{name}
 echo $$ >/sys/fs/cgroup/{name}/cgroup.procs
-exec systemd-nspawn -q -D {root} --boot --register=no --keep-unit --private-network --console=read-only -M {name}
+exec systemd-nspawn -q -D {root} --boot --register=no --keep-unit --private-network --console=read-only -M {name} {more}
 """
+NESTED = "--capability=all --system-call-filter=@keyring --system-call-filter=bpf"
+"""of systemd-nspawn, for a machine in which containers are started"""
 ENVIRONMENT = {"PATH": "/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"}
 
 
@@ -43,42 +45,42 @@ def mirror() -> str:
     return next(line for line in listed.stdout.splitlines() if "security" not in line)
 
 
-def root_file_system() -> Path:
+def root_file_system(suite: str = "bookworm") -> Path:
     """Make the root file system once; skip where the tools or the rights are missing."""
     if os.geteuid() != 0 or not all(map(shutil.which, ("mmdebstrap", "systemd-nspawn", "unshare", "nsenter"))):
         pytest.skip("needs root, mmdebstrap, systemd-container and util-linux")
-    root = CACHE / "systemd-root"
-    if not (root / "usr" / "sbin" / "mosquitto").exists():
+    root = CACHE / ("systemd-root" if suite == "bookworm" else f"systemd-root-{suite}")
+    if not all((root / "usr" / "sbin" / name).exists() for name in ("mosquitto", "nft")):
         shutil.rmtree(root, ignore_errors=True)
         root.parent.mkdir(parents=True, exist_ok=True)
-        command = ["mmdebstrap", "--mode=root", "--variant=minbase", f"--include={PACKAGES}", "bookworm", str(root)]
+        command = ["mmdebstrap", "--mode=root", "--variant=minbase", f"--include={PACKAGES}", suite, str(root)]
         subprocess.run([*command, mirror()], check=True, capture_output=True)
     return root
 
 
 class Machine:
-    """One booted machine. `root` is its file system, seen from outside."""
+    """One booted machine. `root` is its file system, seen from outside; `lower`: another root file system below it.
 
-    def __init__(self) -> None:
-        self._lower = root_file_system()
+    `nested`: containers can be started in it; its root is a copy, for their layers cannot lie on an overlay.
+    """
+
+    def __init__(self, suite: str = "bookworm", lower: Path | None = None, *, nested: bool = False) -> None:
+        self._lower = lower or root_file_system(suite)
         self._place = Path(mkdtemp(prefix="leakear-machine-"))
         self._name = f"leakear-{os.getpid()}"
         self.root = self._place / "root"
-        self._leader = 0
+        self._nested = nested
+        self.leader = 0
 
     def __enter__(self) -> Self:
-        upper, work = self._place / "upper", self._place / "work"
-        for folder in (upper, work, self.root):
-            folder.mkdir()
-        layers = f"lowerdir={self._lower},upperdir={upper},workdir={work}"
-        subprocess.run(["mount", "-t", "overlay", "overlay", "-o", layers, self.root], check=True)
+        self._lay_root()
         (self.root / "etc" / "hosts").write_text("127.0.0.1 localhost\n::1 localhost\n")
-        boot = BOOT.format(name=self._name, root=self.root)
+        boot = BOOT.format(name=self._name, root=self.root, more=NESTED if self._nested else "")
         self._process = subprocess.Popen(
             ["unshare", "-m", "bash", "-ec", boot],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
-        self._leader = self._find_leader()
+        self.leader = self._find_leader()
         self.until("systemctl is-system-running | grep -qE 'running|degraded'", 60)
         return self
 
@@ -91,8 +93,19 @@ class Machine:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-        subprocess.run(["umount", "-l", self.root], check=False)
+        if not self._nested:
+            subprocess.run(["umount", "-l", self.root], check=False)
         shutil.rmtree(self._place, ignore_errors=True)
+
+    def _lay_root(self) -> None:
+        if self._nested:
+            subprocess.run(["cp", "-a", self._lower, self.root], check=True)
+            return
+        upper, work = self._place / "upper", self._place / "work"
+        for folder in (upper, work, self.root):
+            folder.mkdir()
+        layers = f"lowerdir={self._lower},upperdir={upper},workdir={work}"
+        subprocess.run(["mount", "-t", "overlay", "overlay", "-o", layers, self.root], check=True)
 
     def _find_leader(self) -> int:
         deadline = time.monotonic() + 30
@@ -107,7 +120,7 @@ class Machine:
 
     def run(self, script: str, timeout: float = 120) -> subprocess.CompletedProcess[str]:
         """Run a shell script inside."""
-        command = ["nsenter", "-t", str(self._leader), "-a", "bash", "-c", script]
+        command = ["nsenter", "-t", str(self.leader), "-a", "bash", "-c", script]
         return subprocess.run(command, check=False, capture_output=True, text=True, timeout=timeout, env=ENVIRONMENT)
 
     def sh(self, script: str, timeout: float = 120) -> str:

@@ -10,13 +10,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Self
 
-import pytest
-
 
 def need(*programs: str) -> None:
     """Skip the test where a program is missing."""
     missing = [program for program in programs if shutil.which(program) is None]
     if missing:
+        import pytest  # not in the virtual machine
+
         pytest.skip(f"not installed here: {', '.join(missing)} (make system-packages)")
 
 

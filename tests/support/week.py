@@ -12,9 +12,13 @@ from numpy.typing import NDArray
 
 from leakear.edge.audio.blocks import Block, SensorFault
 from leakear.edge.audio.capture import NO_DEVICE
+from leakear.edge.background.entries import DELAY, ENTRIES
+from leakear.edge.background.third_octaves import quiet_levels
 from leakear.edge.compose import log_to_stderr, open_node
+from leakear.edge.pipeline import Pipeline
 from leakear.edge.settings import Settings
 from leakear.edge.spectrogram import SpectrogramSpec
+from leakear.edge.spectrogram.short_spectra import short_powers
 from tests.support.places import TINY
 
 SPEC = SpectrogramSpec()
@@ -71,6 +75,20 @@ def week(hours: int) -> Iterator[Block | SensorFault]:
                 position += RATE
 
 
+def with_a_past(pipeline: Pipeline) -> None:
+    """Give a node the background that it has after ten days.
+
+    It fills for 240 h, longer than this test, and is bounded from then on: a week of entries that are compared, three
+    days that wait. Filled from the start, it hides nothing else that grows.
+    """
+    levels = quiet_levels(short_powers(sounds()["quiet"], SPEC), SPEC)
+    some = np.random.default_rng(5)
+    entries = pipeline.background.entries
+    for _ in range(ENTRIES + DELAY):
+        entries.add(levels + some.normal(0, 0.2, len(levels)).astype(np.float32))
+    assert len(entries.past) == ENTRIES
+
+
 def resident_mb() -> float:
     gc.collect()
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
@@ -99,6 +117,7 @@ def main(hours: int, port: int, folder: Path) -> None:
         sizes.append(resident_mb())
 
     with open_node(settings, Clock()) as node:
+        with_a_past(node.detector.pipeline)
         node.run(watched())
         assert node.link is not None
         assert node.link.drain(60)

@@ -70,9 +70,8 @@ def emulator() -> None:
         (registry / "register").write_text(BINFMT)
 
 
-@pytest.fixture(scope="module")
-def arm(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A root file system of aarch64 programs with the node's wheels in /opt/site."""
+def arm_root(place: Path) -> Path:
+    """Return a copy of an aarch64 root file system, made once; skip where the tools or the rights are missing."""
     if os.geteuid() != 0 or not all(map(shutil.which, ("mmdebstrap", "qemu-aarch64-static", "chroot"))):
         pytest.skip("needs root, mmdebstrap and qemu-user-static")
     emulator()
@@ -83,8 +82,15 @@ def arm(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]
         command = ["mmdebstrap", "--mode=root", "--variant=extract", "--arch=arm64", f"--include={INCLUDE}"]
         subprocess.run([*command, "bookworm", root, mirror()], check=True, capture_output=True)
         subprocess.run(["chroot", root, "/sbin/ldconfig"], check=True)
-    place = tmp_path_factory.mktemp("arm") / "root"
     subprocess.run(["cp", "-a", root, place], check=True)
+    (place / "srv").mkdir(exist_ok=True)
+    return place
+
+
+@pytest.fixture(scope="module")
+def arm(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A root file system of aarch64 programs with the node's wheels in /opt/site."""
+    place = arm_root(tmp_path_factory.mktemp("arm") / "root")
     wheels = tmp_path_factory.mktemp("wheels")
     install = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--target", place / "opt" / "site"]
     platforms = [word for name in PLATFORMS for word in ("--platform", name)]
@@ -92,7 +98,6 @@ def arm(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]
         [*install, *platforms, "--python-version", "3.11", "--only-binary=:all:", *download(wheels, wheel, "3.11")],
         check=True, capture_output=True,
     )  # fmt: skip
-    (place / "srv").mkdir(exist_ok=True)
     for folder in ("proc", "dev"):
         subprocess.run(["mount", "--bind", f"/{folder}", place / folder], check=True)
     yield place

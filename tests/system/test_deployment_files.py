@@ -4,11 +4,14 @@ import re
 import subprocess
 import time
 import tomllib
+from importlib.machinery import SourceFileLoader
+from importlib.util import module_from_spec, spec_from_loader
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from leakear.dashboard.cli import broker_options, parser
 from leakear.edge.messages.reports import Identity
 from leakear.edge.mqtt.link import Link, MqttOptions
 from leakear.edge.outbox.queue import Outbox
@@ -100,3 +103,35 @@ def test_the_telegraf_file_is_toml_and_names_our_topics() -> None:
     assert {topic for one in inputs for topic in one["topics"]} == {
         "leakear/+/+/telemetry", "leakear/+/+/state", "leakear/+/+/event",
     }  # fmt: skip
+
+
+def sandbox(unit: Path) -> list[str]:
+    """Lines of a unit from its sandbox on, without comments."""
+    text = unit.read_text().partition("# The sandbox")[2].partition("[Install]")[0]
+    return [line for line in text.splitlines() if line and not line.startswith("#")][1:]
+
+
+def test_an_ingest_worker_has_the_sandbox_of_the_dashboard_and_is_in_its_package(tmp_path: Path) -> None:
+    unit = ROOT / "packaging" / "leakear-dashboard-ingest@.service"
+    assert len(sandbox(unit)) > 20
+    assert sandbox(unit) == sandbox(ROOT / "packaging" / "leakear-dashboard.service")
+    loader = SourceFileLoader("build_deb", str(ROOT / "packaging" / "build-deb"))
+    build = module_from_spec(spec_from_loader(loader.name, loader) or pytest.fail("no module"))
+    loader.exec_module(build)
+    for part in ("edge", "dashboard"):
+        (tmp_path / part).mkdir()
+    build.units(tmp_path)
+    assert (tmp_path / "dashboard" / "units" / unit.name).read_text() == unit.read_text()
+    assert not list((tmp_path / "edge" / "units").glob("leakear-dashboard*"))
+
+
+def test_the_worker_of_the_unit_is_one_that_the_program_takes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    unit = (ROOT / "packaging" / "leakear-dashboard-ingest@.service").read_text()
+    words = re.findall(r"^ExecStart=/usr/bin/leakear-dashboard (.*) \$OPTIONS$", unit, re.MULTILINE)[0].split()
+    assert words == ["ingest", "--name", "%i"]
+    (tmp_path / "dashboard-mqtt-password").write_text("the secret\n")
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    given = parser().parse_args(["--broker", "mqtt://b", "--username", "ingest"])
+    assert broker_options(given).password == "the secret"
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path / "none"))
+    assert broker_options(given).password is None

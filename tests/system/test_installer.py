@@ -112,14 +112,14 @@ def test_a_package_with_another_hash_is_not_installed(tmp_path: Path) -> None:
     assert "DO NOT MATCH THE HASHES" in done.stderr
 
 
-@pytest.mark.parametrize("unit", sorted(path.name for path in (ROOT / "systemd").glob("*.service")))
-def test_the_exposure_of_every_unit_is_small(unit: str) -> None:
+@pytest.mark.parametrize("unit", sorted((ROOT / "systemd").rglob("*.service")), ids=lambda path: path.name)
+def test_the_exposure_of_every_unit_is_small(unit: Path) -> None:
     if shutil.which("systemd-analyze") is None:
         pytest.skip("systemd-analyze is not installed")
-    name = unit.replace("@.", "@x.")
+    name = unit.name.replace("@.", "@x.")
     with tempfile.TemporaryDirectory() as folder:
-        shutil.copy(ROOT / "systemd" / unit, Path(folder) / name)
+        shutil.copy(unit, Path(folder) / name)
         command = ["systemd-analyze", "security", "--offline=true", "--threshold=20", str(Path(folder) / name)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-300:]
-    print(f"\n{unit}: {done.stdout.splitlines()[-1]}")
+    print(f"\n{unit.name}: {done.stdout.splitlines()[-1]}")

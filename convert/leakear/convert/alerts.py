@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from tqdm import tqdm
 
 from leakear.convert import runtimes
 from leakear.convert.quantise import Codes, quantise
@@ -90,10 +91,11 @@ def over_days(floating: Path, converted: Path, days: Days) -> Alerts:
 
     total = Alerts(0, 0, 0)
     work = partial(day_alerts, floating, converted, days)
-    for done, (day, times) in enumerate(unordered(work, range(days.count), os.cpu_count() or 1), 1):
+    heard = unordered(work, range(days.count), os.cpu_count() or 1)
+    for done, (day, times) in enumerate(tqdm(heard, "days", days.count, unit="day", disable=None), 1):
         alerts = count(*times, leak=has_leak(day))
         counts = f"day {day}: {alerts.floating} alerts by float, {alerts.converted} by the converted one"
-        print(f"  {done} of {days.count} days, {counts}, {alerts.together} together", file=sys.stderr, flush=True)
+        tqdm.write(f"  {done} of {days.count} days, {counts}, {alerts.together} together", file=sys.stderr)
         total += alerts
     return total
 

@@ -5,6 +5,7 @@ from hashlib import sha256
 from typing import Any
 
 import numpy as np
+from tqdm import tqdm
 
 from leakear.convert import alerts, gate, memory, runtimes
 from leakear.convert import calibration as sets
@@ -140,7 +141,8 @@ def measure(
     thresholds = _thresholds(source, theirs.trained, ours.trained, scale)
     verdict = _judge(source, windows, theirs, ours, thresholds)
     with stage("other runtimes"):
-        rest = [runtimes.score(runtime, flatbuffer, windows.all, options.repeats) for runtime in others]
+        left = tqdm(others, "runtimes", unit="runtime", leave=False, disable=None)
+        rest = [runtimes.score(runtime, flatbuffer, windows.all, options.repeats) for runtime in left]
     allowed = tolerance(scale, theirs.calibration, [outcome, *rest])
     check_golden(ours.golden, allowed, options.golden_span, source.info.name)
     outcomes = check_runtimes([outcome, *rest], ours.golden, allowed)

@@ -6,6 +6,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from tqdm import tqdm
+
 PULSE_S = 10.0
 """seconds between two progress lines of a stage"""
 
@@ -17,7 +19,8 @@ def stage(title: str) -> Iterator[None]:
 
     def pulse() -> None:
         while not done.wait(PULSE_S):
-            print(f"  {title}: {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
+            tqdm.write(f"  {title}: {time.monotonic() - began:.0f} s", file=sys.stderr)  # above a progress bar
+            sys.stderr.flush()
 
     print(f"{title} …", file=sys.stderr, flush=True)
     thread = threading.Thread(target=pulse, daemon=True)

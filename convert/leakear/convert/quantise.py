@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+from tqdm import tqdm
 
 from leakear.convert.lower import lower_dense
 from leakear.edge.errors import ModelError
@@ -100,7 +101,7 @@ def _configure(converter: Any, mode: Mode, calibration: Iterable[Codes], *, per_
 
 
 def _inputs(calibration: Iterable[Codes]) -> Iterator[list[NDArray[np.float32]]]:
-    for codes in calibration:
+    for codes in tqdm(calibration, "calibration", unit="window", leave=False, disable=None):
         yield [codes[None, ..., None].astype(np.float32) / np.float32(255)]
 
 

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from leakear.edge import texts
 from leakear.edge.errors import ConfigError, LeakearError
 from leakear.edge.model import bundle
 
@@ -54,8 +55,8 @@ def read_private_key(path: Path, password_file: Path | None = None) -> Any:
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
     try:
-        password = password_file.read_bytes().rstrip(b"\r\n") if password_file else None
-        key = load_pem_private_key(path.read_bytes(), password)
+        password = _password(password_file) if password_file else None
+        key = load_pem_private_key(texts.content(path, texts.LARGEST), password)
     except OSError as error:
         raise ConfigError(f"private key {error.filename}: {error.strerror}; make one: --new-key NAME") from None
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
@@ -63,6 +64,13 @@ def read_private_key(path: Path, password_file: Path | None = None) -> Any:
     if not isinstance(key, Ed25519PrivateKey):
         raise ConfigError(f"private key {path} is not an Ed25519 key; make one: --new-key NAME")
     return key
+
+
+def _password(path: Path) -> bytes:
+    try:
+        return texts.read(path, pipes=True).rstrip("\r\n").encode()
+    except texts.TextError as error:
+        raise ConfigError(f"--password-file {path} {error}") from None
 
 
 def new_key(name: str) -> None:

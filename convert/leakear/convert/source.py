@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from tqdm import tqdm
 
 from leakear.convert.head import to_logit
 from leakear.convert.precision import in_float32, refuse_half
@@ -127,7 +128,8 @@ def checked(source: Source, path: Path) -> Source:
 
 def float_logits(network: Any, codes: NDArray[np.uint8], batch: int = 8) -> NDArray[np.float64]:
     """Return the float network's logits, shape (n,), of windows (n, rows, frames)."""
-    parts = (codes[i : i + batch, ..., None].astype(np.float32) / np.float32(255) for i in range(0, len(codes), batch))
+    starts = tqdm(range(0, len(codes), batch), "float network", unit="batch", leave=False, disable=None)
+    parts = (codes[i : i + batch, ..., None].astype(np.float32) / np.float32(255) for i in starts)
     return np.concatenate([np.asarray(network.predict_on_batch(part), np.float64)[:, 0] for part in parts])
 
 

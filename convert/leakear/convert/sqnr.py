@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from tqdm import tqdm
 
 from leakear.convert.quantise import Codes
 
@@ -33,7 +34,7 @@ def layers(floating: bytes, quantised: bytes, windows: Codes) -> list[Layer]:
     reference, judged = _Graph(floating), _Graph(quantised)
     pairs = [(key, index, reference.outputs[key]) for key, index in judged.outputs.items() if key in reference.outputs]
     signal, noise = np.zeros(len(pairs)), np.zeros(len(pairs))
-    for codes in windows[:WINDOWS]:
+    for codes in tqdm(windows[:WINDOWS], "layers", unit="window", leave=False, disable=None):
         unit = codes[None, ..., None].astype(np.float32) / np.float32(255)
         reference.run(unit)
         judged.run(unit)

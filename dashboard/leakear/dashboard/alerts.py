@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Engine, and_, or_, select, update
 
+from leakear.dashboard.fleet import Key
 from leakear.dashboard.history import History, Row, public
 from leakear.dashboard.history.rows import NIGHT
 from leakear.dashboard.history.tables import events, nodes
@@ -13,8 +14,12 @@ from leakear.edge.errors import InputDataError
 
 MAX_NOTE = 2000
 """characters"""
+OPEN = 10
+"""open alerts of a node that its page shows above everything"""
 PAGE = 100
 """alerts per page"""
+Span = tuple[float, float]
+EVER: Span = (0.0, 1e12)
 MATERIALS = ("", "Metal", "NonMetal")
 """of the pipe, with the values of the training manifest"""
 
@@ -43,11 +48,16 @@ class Alerts:
         self.engine = engine
         self.history = history
 
-    def page(self, which: str = "open", search: str = "", before: str | None = None) -> list[Row]:
-        """One page of the log, the newest first; `before` is the id of the last event of the previous page."""
+    def page(
+        self, which: str = "open", search: str = "", before: str | None = None, *, span: Span = EVER, most: int = PAGE
+    ) -> list[Row]:
+        """One page of the log, the newest first; `before` is the id of the last event of the previous page.
+
+        `span`: beginning and end, POSIX seconds.
+        """
         if which not in FILTERS:
             raise InputDataError(f"The log has no filter {which!a}: use {', '.join(FILTERS)}.")
-        found = select(events).where(FILTERS[which])
+        found = select(events).where(FILTERS[which], events.c.happened >= span[0], events.c.happened < span[1])
         if search:
             text = f"%{_literal(search)}%"
             found = found.where(
@@ -57,7 +67,14 @@ class Alerts:
             last = select(events.c.happened).where(events.c.id == before).scalar_subquery()
             same = and_(events.c.happened == last, events.c.id < before)
             found = found.where(or_(events.c.happened < last, same))
-        found = found.order_by(events.c.happened.desc(), events.c.id.desc()).limit(PAGE)
+        found = found.order_by(events.c.happened.desc(), events.c.id.desc()).limit(most)
+        with self.engine.connect() as connection:
+            return self.history.with_clips(connection, [public(row) for row in connection.execute(found).mappings()])
+
+    def open_of(self, key: Key) -> list[Row]:
+        """Return the alerts of a node that nobody has acknowledged, the newest first."""
+        mine = (FILTERS["open"], events.c.site == key[0], events.c.node == key[1])
+        found = select(events).where(*mine).order_by(events.c.happened.desc(), events.c.id.desc()).limit(OPEN)
         with self.engine.connect() as connection:
             return self.history.with_clips(connection, [public(row) for row in connection.execute(found).mappings()])
 

@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Callable
 
 from leakear.dashboard.fleet import Key
+from leakear.edge.messages.discovery import discovery_topic
 from leakear.edge.messages.reports import Identity
 
 RETAINED = ("availability", "state")
@@ -25,8 +26,12 @@ class Clearing:
         """topics that are being emptied"""
 
     async def clear(self, key: Key) -> bool:
-        """Delete the retained messages of a node; False when the broker did not."""
-        topics = [Identity(*key).topic(suffix) for suffix in RETAINED]
+        """Delete the retained messages of a node; False when the broker did not.
+
+        Where it does, Home Assistant's device goes too, if the node used the usual discovery prefix.
+        """
+        who = Identity(*key)
+        topics = [who.topic(suffix) for suffix in RETAINED]
         bells = [self._waiting.setdefault(topic, asyncio.Event()) for topic in topics]
         try:
             if not all(self._publish(topic) for topic in topics):
@@ -39,7 +44,7 @@ class Clearing:
         finally:
             for topic in topics:
                 self._waiting.pop(topic, None)
-        return True
+        return self._publish(discovery_topic(who))
 
     def emptied(self, topic: str) -> None:
         """Note that the broker delivered an empty message."""

@@ -6,7 +6,9 @@ from sqlalchemy import Engine, and_, delete, func, select, update
 
 from leakear.dashboard.admission import NEW_S
 from leakear.dashboard.history import Row, public
+from leakear.dashboard.history.rows import QUIET
 from leakear.dashboard.history.tables import events, nodes, notices
+from leakear.dashboard.quiet.tables import held
 
 MOST = 500
 """alerts in one message"""
@@ -29,7 +31,10 @@ class Notifications:
         mine = mine.where(notices.c.way == address)
         with self.engine.connect() as connection:
             found = connection.execute(mine.order_by(notices.c.tries, events.c.received, events.c.id).limit(limit))
-            return [public(row) | {"known": bool(row["known"])} for row in found.mappings()]
+            rows = [public(row) | {"known": bool(row["known"])} for row in found.mappings()]
+            marks = select(held.c.event_id, held.c.mark).where(held.c.event_id.in_([row["id"] for row in rows]))
+            noted = {row.event_id: row.mark for row in connection.execute(marks)}
+        return [row | {QUIET: noted.get(row["id"])} for row in rows]
 
     def done(self, event_ids: Sequence[str], address: str) -> None:
         """Remove notifications that were sent or given up."""

@@ -9,14 +9,14 @@ from functools import partial
 from pathlib import Path
 
 import apprise
-from sqlalchemy.exc import SQLAlchemyError
 
 from leakear.dashboard.accounts.throttle import Budgets
 from leakear.dashboard.history import Row
+from leakear.dashboard.i18n import texts
 from leakear.dashboard.notifications import Notifications
 from leakear.dashboard.text_file import read_text
 from leakear.dashboard.wording import severity, wording, wording_of_many
-from leakear.edge.errors import ConfigError
+from leakear.edge.errors import ConfigError, InputDataError
 
 log = logging.getLogger(__name__)
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 5.0, 300.0
@@ -45,6 +45,8 @@ class Address:
     name: str
     """digest of the address, used in the database"""
     sender: apprise.Apprise
+    kind: str = ""
+    """the kind of service, such as mailtos: the part before ://"""
     bell: asyncio.Event = field(default_factory=asyncio.Event)
     pause: float = 0.0
     """seconds until the next try; 0 while it works"""
@@ -69,13 +71,37 @@ class Notifier:
         """Names of the addresses."""
         return [address.name for address in self._addresses]
 
+    def states(self) -> list[Row]:
+        """Return each address without its secrets, and how many alerts wait while it does not work."""
+        return [
+            {"number": address.number, "kind": address.kind, "trouble": bool(address.pause),
+             "waiting": address.waiting if address.pause else 0}
+            for address in self._addresses
+        ]  # fmt: skip
+
+    async def test(self, number: int, who: str) -> bool:
+        """Send a test message to one address now; return whether it was taken. Raises InputDataError."""
+        address = next((one for one in self._addresses if one.number == number), None)
+        if address is None:
+            raise InputDataError("There is no such address in the file of --notify.")
+        catalogue = texts(self._language)
+        body = catalogue["notify.test.body"].format(who=who)
+        return await self.send(address.name, f"leakear: {catalogue['notify.test']}", body)
+
+    async def send(self, name: str, title: str, body: str) -> bool:
+        """Send a message that is no alert to the address of this name; return whether it was taken."""
+        address = next(one for one in self._addresses if one.name == name)
+        kind = apprise.NotifyType("info")
+        send = partial(address.sender.notify, notify_type=kind, body_format=apprise.NotifyFormat.TEXT)
+        return bool(await asyncio.to_thread(send, body, title))
+
     @property
     def trouble(self) -> str | None:
         """One sentence while an address does not work."""
         bad = next((address for address in self._addresses if address.pause), None)
         if bad is None:
             return None
-        return f"Notifications by address {bad.number} of --notify fail: {bad.waiting} alerts are waiting."
+        return f"Notifications by address {bad.number} of --notify fail; alerts waiting: {bad.waiting}."
 
     def wake(self) -> None:
         """Send new alerts now."""
@@ -84,7 +110,10 @@ class Notifier:
 
     async def run(self) -> None:
         """Send notifications until cancelled; addresses do not wait for each other."""
-        await asyncio.to_thread(self._notifications.keep_only, self.addresses)
+        try:
+            await asyncio.to_thread(self._notifications.keep_only, self.addresses)
+        except Exception:
+            log.exception("notifications for addresses that are no longer used could not be deleted")
         async with asyncio.TaskGroup() as group:
             for address in self._addresses:
                 group.create_task(self._serve(address))
@@ -93,8 +122,8 @@ class Notifier:
         while True:
             try:
                 more = await self._one(address)
-            except SQLAlchemyError:
-                log.exception("the notifications in the database cannot be read or changed")
+            except Exception:  # no alert may end the notifications of others
+                log.exception("address %d: notifying failed; trying again later", address.number)
                 more = False
             if address.pause:
                 await asyncio.sleep(address.pause)
@@ -121,14 +150,8 @@ class Notifier:
 
     async def _send(self, address: Address, rows: list[Row]) -> None:
         """Send alerts in one message, as plain text: what a node writes is never markup."""
-        if len(rows) > 1:
-            title, body = wording_of_many(rows, self._public_url, self._language)
-        else:
-            title, body = wording(rows[0], self._public_url, self._language)
         ids = [row["id"] for row in rows]
-        kind = apprise.NotifyType(severity(rows))
-        send = partial(address.sender.notify, notify_type=kind, body_format=apprise.NotifyFormat.TEXT)
-        if await asyncio.to_thread(send, body, title):
+        if await self._sent(address, rows):
             address.pause = 0.0
             for cause in {_cause(row) for row in rows}:
                 address.budgets.take(cause, time.monotonic())
@@ -139,6 +162,20 @@ class Notifier:
         address.pause = min(max(2 * address.pause, FIRST_PAUSE_S), LONGEST_PAUSE_S)
         await asyncio.to_thread(self._notifications.failed, ids, address.name)
         address.waiting = await asyncio.to_thread(self._notifications.waiting, address.name)
+
+    async def _sent(self, address: Address, rows: list[Row]) -> bool:
+        """Whether a message was sent; one that cannot even be written must not hold up others either."""
+        try:
+            if len(rows) > 1:
+                title, body = wording_of_many(rows, self._public_url, self._language)
+            else:
+                title, body = wording(rows[0], self._public_url, self._language)
+            kind = apprise.NotifyType(severity(rows))
+            send = partial(address.sender.notify, notify_type=kind, body_format=apprise.NotifyFormat.TEXT)
+            return bool(await asyncio.to_thread(send, body, title))
+        except Exception:
+            log.exception("address %d: a message failed unexpectedly", address.number)
+            return False
 
     async def _give_up(self, address: Address, row: Row) -> None:
         log.error("address %d: the alert of %s %s could not be sent for a day and is given up", address.number,
@@ -166,7 +203,7 @@ def _address(path: Path | None, number: int, url: str) -> Address:
     if "format=" not in url:
         for server in sender:
             server.notify_format = apprise.NotifyFormat.TEXT
-    return Address(number, hashlib.sha256(url.encode()).hexdigest()[:16], sender)
+    return Address(number, hashlib.sha256(url.encode()).hexdigest()[:16], sender, url.partition(":")[0])
 
 
 def _urls(path: Path | None) -> list[str]:

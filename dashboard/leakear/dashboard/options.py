@@ -7,6 +7,7 @@ from ipaddress import ip_address
 from pathlib import Path
 
 from leakear.dashboard.accounts.users import Role
+from leakear.dashboard.health.weekday import Weekly
 from leakear.edge.errors import ConfigError
 
 log = logging.getLogger(__name__)
@@ -24,6 +25,8 @@ class ProxyOptions:
     role: Role = Role.VIEW
     """role of its users, except those in `operators`"""
     operators: frozenset[str] = frozenset()
+    default_user: str | None = None
+    """name of a user whom the proxy let through without a name; None: such requests need a log-in"""
 
 
 @dataclass(frozen=True)
@@ -43,24 +46,42 @@ class ServeOptions:
     """nodes that have not been heard over a day yet"""
     keep_events: float = 5 * 365 * DAY
     """seconds"""
+    keep_readings: float = 2 * DAY
+    """seconds"""
     keep_minutes: float = 14 * DAY
     """seconds"""
     keep_hours: float = 3 * 365 * DAY
     """seconds"""
+    ingest_here: bool = True
+    """whether this process stores what nodes send, and no ingest workers do"""
     public_url: str | None = None
     """address under which people reach the page"""
     notify_file: Path | None = None
+    webhooks_file: Path | None = None
+    """addresses that get every change of a case as JSON"""
+    brand_name: str = "leakear"
+    """name at the head of reports"""
+    brand_logo: Path | None = None
+    """PNG or JPEG at the head of reports"""
+    health_report: Weekly | None = None
+    """when the health of the fleet is sent to who is notified; None: never"""
+    metrics_token: str | None = None
+    """with it /metrics may be read from another machine; None: from this machine alone"""
     language: str = "en"
     """of notifications"""
     proxy: ProxyOptions | None = None
+    map_tiles: Path | None = None
+    """MBTiles file: the background of the map"""
     certificate: Path | None = None
     key: Path | None = None
 
     def __post_init__(self) -> None:
         if not 5 <= self.stale_after <= 7 * DAY:
             raise ConfigError(f"--stale-after is {self.stale_after:g}: use 5 to {7 * DAY:g} seconds.")
-        if self.keep_minutes < DAY or self.keep_hours < DAY or self.keep_events < DAY:
-            raise ConfigError("--keep-minutes, --keep-hours and --keep-events are at least 1 day.")
+        if self.keep_readings < DAY or self.keep_minutes < DAY or self.keep_hours < DAY or self.keep_events < DAY:
+            raise ConfigError("--keep-readings, --keep-minutes, --keep-hours and --keep-events are at least 1 day.")
+        if self.health_report and not self.notify_file:
+            raise ConfigError("--health-report sends to the addresses of --notify: give that file too.")
         if (self.certificate is None) != (self.key is None):
             raise ConfigError("--certificate and --key go together.")
 

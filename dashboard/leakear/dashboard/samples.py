@@ -4,10 +4,12 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import Engine, case, delete, func, insert, select
+from sqlalchemy import BigInteger, Connection, Engine, case, cast, delete, func, insert, literal, select
 
 from leakear.dashboard.fleet import Fleet, Key
-from leakear.dashboard.history import insert_new
+from leakear.dashboard.history import insert_new, partitions
+from leakear.dashboard.history.pruning import prune
+from leakear.dashboard.history.rows import batched
 from leakear.dashboard.history.tables import samples
 from leakear.dashboard.ring import SLOT_S, Sums
 
@@ -15,7 +17,6 @@ MINUTE, HOUR = 60, 3600
 MAX_POINTS = 1500
 """about as many as a chart has pixels"""
 ADDED = ("score_n", "score_sum", "level_n", "level_sum", "floor_n", "floor_sum")
-COLUMNS = (*ADDED, "score_max", "level_min", "level_max")
 
 
 class Samples:
@@ -26,17 +27,21 @@ class Samples:
 
     def add(self, buckets: Sequence[tuple[Key, Sums]], seconds: int = MINUTE) -> None:
         """Store finished buckets; add to a bucket that exists already (after a restart within the minute)."""
+        for part in batched(buckets):
+            with self.engine.begin() as connection:
+                self.merge(connection, part, seconds)
+
+    def merge(self, connection: Connection, buckets: Sequence[tuple[Key, Sums]], seconds: int = MINUTE) -> None:
+        """Do what `add` does, in the caller's transaction; buckets are sorted, so that two writers do not deadlock."""
         rows = [{"site": k[0], "node": k[1], "seconds": seconds, **asdict(sums)} for k, sums in buckets]
-        if not rows:
-            return
+        rows.sort(key=lambda row: (row["site"], row["node"], row["start"]))
         statement = insert_new(self.engine, samples)
         kept: dict[str, Any] = {name: samples.c[name] + statement.excluded[name] for name in ADDED}
         kept["score_max"] = _extreme(samples.c.score_max, statement.excluded.score_max, larger=True)
         kept["level_max"] = _extreme(samples.c.level_max, statement.excluded.level_max, larger=True)
         kept["level_min"] = _extreme(samples.c.level_min, statement.excluded.level_min, larger=False)
         keys = ["site", "node", "seconds", "start"]
-        with self.engine.begin() as connection:
-            connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=kept), rows)
+        connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=kept), rows)
 
     def roll_up(self, now: float) -> None:
         """Compute the sums of finished hours from their minutes; repeating it gives the same result."""
@@ -45,27 +50,21 @@ class Samples:
         start = (func.floor(samples.c.start / float(HOUR)) * HOUR).label("hour")
         span = (samples.c.seconds == MINUTE, samples.c.start < over, samples.c.start >= done)
         sums = [func.sum(samples.c[name]).label(name) for name in ADDED]
-        extremes = [func.max(samples.c.score_max).label("score_max"), func.min(samples.c.level_min).label("level_min"),
-                    func.max(samples.c.level_max).label("level_max")]  # fmt: skip
-        found = select(samples.c.site, samples.c.node, start, *sums, *extremes).where(*span)
+        extremes = [func.max(samples.c.score_max), func.min(samples.c.level_min), func.max(samples.c.level_max)]
+        columns = (samples.c.site, samples.c.node, literal(HOUR), cast(start, BigInteger), *sums, *extremes)
+        found = select(*columns).where(*span).group_by(samples.c.site, samples.c.node, start)
+        names = ["site", "node", "seconds", "start", *ADDED, "score_max", "level_min", "level_max"]
         with self.engine.begin() as connection:
-            hours = connection.execute(found.group_by(samples.c.site, samples.c.node, start)).mappings().all()
             connection.execute(delete(samples).where(samples.c.seconds == HOUR, samples.c.start >= done))
-            rows = [
-                {"site": h["site"], "node": h["node"], "seconds": HOUR, "start": int(h["hour"])}
-                | {name: h[name] for name in COLUMNS}
-                for h in hours
-            ]
-            if rows:
-                connection.execute(insert(samples), rows)
+            connection.execute(insert(samples).from_select(names, found))
 
     def sweep(self, now: float, keep_minutes_s: float, keep_hours_s: float) -> None:
         """Delete what is too old, after the sums of the hours were computed."""
         self.roll_up(now)
-        with self.engine.begin() as connection:
-            for seconds, keep in ((MINUTE, keep_minutes_s), (HOUR, keep_hours_s)):
-                old = (samples.c.seconds == seconds, samples.c.start < now - keep)
-                connection.execute(delete(samples).where(*old))
+        spans = ((MINUTE, partitions.MINUTES, now - keep_minutes_s), (HOUR, partitions.HOURS, now - keep_hours_s))
+        for seconds, parts, before in spans:
+            partitions.drop(self.engine, parts, before)
+            prune(self.engine, samples, (samples.c.seconds == seconds) & (samples.c.start < before))
 
     def series(self, key: Key, since: float, until: float) -> dict[str, Any]:
         """Columns for a chart: bucket starts (POSIX seconds), means, extremes; per hour beyond MAX_POINTS."""

@@ -30,6 +30,8 @@ def serve(options: ServeOptions, broker: BrokerOptions, engine: Engine) -> int:
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     for handler in logging.getLogger().handlers:
         handler.addFilter(LogLimit())
+    if not options.ingest_here and engine.driver != "psycopg":
+        raise ConfigError("--ingest elsewhere needs PostgreSQL: write --database postgresql+psycopg://USER@HOST/NAME.")
     if options.certificate:
         chain, key = ("--certificate", options.certificate), ("--key", options.key)
         load_pair(ssl.create_default_context(ssl.Purpose.CLIENT_AUTH), chain, key)
@@ -60,7 +62,7 @@ async def _serve(options: ServeOptions, broker: BrokerOptions, engine: Engine) -
     host = f"[{options.host}]" if ":" in options.host else options.host
     protocol = type("Protocol", (LimitedProtocol,), {"listener": listener})
     config = uvicorn.Config(
-        build(service), http=protocol, log_config=None, access_log=False, proxy_headers=False, ws_max_size=4096,
+        build(service), http=protocol, log_config=None, access_log=False, proxy_headers=False, ws_max_size=16384,
         ws_max_queue=4, ssl_certfile=options.certificate, ssl_keyfile=options.key, ssl_ciphers=SUITES,
         timeout_graceful_shutdown=3, server_header=False,
     )  # fmt: skip

@@ -5,36 +5,48 @@ import logging
 import time
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, TypeVar
 
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
+from leakear.dashboard.accounts.throttle import LogInLimits
 from leakear.dashboard.accounts.users import Users
+from leakear.dashboard.alerting.raising import Raising
 from leakear.dashboard.alerts import Alerts
 from leakear.dashboard.broker.commander import Commander
 from leakear.dashboard.broker.connection import BrokerOptions
 from leakear.dashboard.broker.inbox import Read, Unread, read
 from leakear.dashboard.broker.resend import Resend
+from leakear.dashboard.broker.silence import Silence
 from leakear.dashboard.broker.subscriber import Incoming, Subscriber, waker
 from leakear.dashboard.cases.store import Cases
 from leakear.dashboard.clearing import Clearing
 from leakear.dashboard.clips import Clips
 from leakear.dashboard.deploy.rollouts import Rollouts
-from leakear.dashboard.fleet import Fleet, Key, Node
+from leakear.dashboard.fleet import Fleet, Key, Node, Round
+from leakear.dashboard.fleet.fleet import Reports
+from leakear.dashboard.fleet.silent_nodes import SilentNodes
+from leakear.dashboard.health.problems import to_json
+from leakear.dashboard.health.weekly import HealthReport
 from leakear.dashboard.history import History, Row, event_row, presence_row
-from leakear.dashboard.history.ingest import ends_alarm
-from leakear.dashboard.history.rows import NIGHT, fresh
-from leakear.dashboard.hub import Hub, Page
+from leakear.dashboard.history.rows import batched
+from leakear.dashboard.hub import Hub
+from leakear.dashboard.ingest.city import City
+from leakear.dashboard.ingest.relay import Relay
+from leakear.dashboard.map.town import Town
 from leakear.dashboard.notifications import Notifications
 from leakear.dashboard.notifier import Notifier
 from leakear.dashboard.options import ServeOptions
 from leakear.dashboard.pipes.locating import Locating
-from leakear.dashboard.regular import every
+from leakear.dashboard.quiet.store import QuietTimes
+from leakear.dashboard.regular import repeated
+from leakear.dashboard.retention.sweeping import sweep_all
 from leakear.dashboard.samples import Samples
-from leakear.dashboard.silent_nodes import SilentNodes
 from leakear.dashboard.watches import Watches, asker
-from leakear.edge.messages.reports import Event, Spectrum
+from leakear.dashboard.webhooks.sender import Webhooks
+from leakear.edge.messages.reports import Event, Identity, Spectrum
 
 log = logging.getLogger(__name__)
 
@@ -45,8 +57,8 @@ TICK_S = 0.5
 MINUTE_S = 60.0
 SWEEP_S = 600.0
 VERSION_S = 1.0
-RESEND_S, ROLLOUT_S = 5.0, 1.0
-"""intervals at which missing events are looked for, and a rollout goes on"""
+RESEND_S, ROLLOUT_S, WEBHOOKS_S, RELEASE_S = 5.0, 1.0, 2.0, 5.0
+"""intervals: missing events are looked for, a rollout goes on, work orders are sent, ends of quiet times are noticed"""
 
 T = TypeVar("T")
 
@@ -57,90 +69,112 @@ class Service:
     def __init__(self, options: ServeOptions, broker: BrokerOptions, engine: Engine) -> None:
         self.options = options
         self.fleet = Fleet(options.stale_after, options.max_nodes, options.max_new_nodes)
-        self.hub = Hub(self.fleet)
-        self.history = History(engine)
-        self.samples = Samples(engine)
-        self.alerts = Alerts(engine, self.history)
-        self.cases = Cases(engine)
-        self.history.also = self.cases.on_event
+        self.hub, self._round = Hub(self.fleet), Round(self.fleet)
+        self.history, self.samples = History(engine), Samples(engine)
+        self.alerts, self.cases, self.quiet = Alerts(engine, self.history), Cases(engine), QuietTimes(engine)
+        self.webhooks = Webhooks(engine, options.webhooks_file, options.public_url)
+        self.cases.on_change = self.webhooks.on_change
         self.clips = Clips(engine, options.clips_folder, options.clips_mib << 20)
-        self.users = Users(engine)
+        self.users, self.tries = Users(engine), LogInLimits()
         self.start_token = self.history.start_token()
         self.notifier = Notifier(options.notify_file, options.public_url, Notifications(engine), options.language)
+        self.health = HealthReport(
+            engine, self.notifier, lambda: to_json(list(self.fleet)), options.health_report, language=options.language,
+            brand=options.brand_name, public_url=options.public_url,
+        )  # fmt: skip
         self._bell = asyncio.Event()
-        self._subscriber = Subscriber(broker, waker(asyncio.get_running_loop(), self._bell))
+        wake = waker(asyncio.get_running_loop(), self._bell)
+        relay = None if options.ingest_here else Relay(engine)
+        self._subscriber = Subscriber(broker, wake, options.max_nodes, server=relay.server if relay else None)
         self.commander = Commander(self._subscriber.publish, self._subscriber.answers)
         self._resend = Resend(self.fleet, self.commander, self.hub.changed)
         self._clearing = Clearing(lambda topic: self._subscriber.publish(topic, b"", retain=True))
         self.rollouts = Rollouts(self.fleet, self.commander)
         self.locating = Locating(engine, self.history, self.commander, self.fleet, self.hub.broadcast)
+        self.town = Town(engine, self.locating.jobs.pipes, self.locating.jobs.locations, options.map_tiles)
         self._watches = Watches(asker(self._subscriber.publish))
         self._silent_nodes = SilentNodes(options.lost_after, ())
         self._storing = ThreadPoolExecutor(1, "storing")
         """events are stored in a thread of their own: they never wait for what pages ask for"""
+        self.raising = Raising(
+            fleet=self.fleet, hub=self.hub, history=self.history, cases=self.cases, notifier=self.notifier,
+            quiet=self.quiet, locating=self.locating, in_thread=self.in_storing,
+        )  # fmt: skip
+        self._city = City(engine, self, relay) if relay else None
+        """takes events from the database, where ingest workers store them (and the minutes)"""
+        self._add_minutes = self.samples.add if options.ingest_here else lambda _: None
         self._unsaved: list[tuple[Row, Incoming | None]] = []
+        self._silence = Silence(broker.username)
         self._trouble: str | None = None
-        self._flushed = 0.0
         self._unread = 0
+
+    @property
+    def leads(self) -> bool:
+        """Whether this server does what only one of several may do."""
+        return self._city is None or self._city.leads
 
     async def run(self) -> None:
         """Run until cancelled, then save everything. An exception means that the service cannot continue."""
         await asyncio.to_thread(self.history.restore, self.fleet)
         await asyncio.to_thread(self.samples.refill, self.fleet, time.time())
-        self._silent_nodes = SilentNodes(self.options.lost_after, await asyncio.to_thread(self.history.reported_lost))
+        await self.hub.restored()
+        await self.expect_silence()
         self._subscriber.start()
         try:
             async with asyncio.TaskGroup() as group:
-                for job in (self._ingest(), self.notifier.run(), self.locating.run(), *self._regular()):
+                run = self.notifier.run
+                notify = self._city.run(self._subscriber, run) if self._city else run()
+                for job in (self._ingest(), notify, self.locating.run(), *self._regular()):
                     group.create_task(job)
         finally:
             self._subscriber.stop()
             self.hub.close()
             self._storing.shutdown()
-            self.samples.add(self.fleet.finished_minutes(time.time(), all_of_them=True))
-            self.history.save_nodes(self.fleet, time.time())
+            self._add_minutes(self.fleet.finished_minutes(time.time(), all_of_them=True))
+            if self.leads:
+                self.history.save_nodes(self.fleet, time.time())
+
+    async def expect_silence(self) -> None:
+        """Read which nodes are known to be silent."""
+        self._silent_nodes = SilentNodes(self.options.lost_after, await asyncio.to_thread(self.history.reported_lost))
 
     def connection_status(self) -> dict[str, Any]:
         """Return the state of broker connection and history, for the page's header."""
-        subscriber = self._subscriber
+        heard, parts = self._subscriber, (self._subscriber, self._city, self.notifier, self.webhooks, self.history)
+        trouble = self._trouble or next((part.trouble for part in parts if part and part.trouble), None)
         return {
-            "connected": subscriber.connected,
-            "trouble": self._trouble or subscriber.trouble or self.notifier.trouble or self._set_aside(),
-            "dropped": subscriber.dropped,
-            "unread": self._unread,
-            "refused": self.fleet.refused,
-        }
-
-    def _set_aside(self) -> str | None:
-        count = self.history.refused
-        return f"The database refused {count} events: they are in its table set_aside." if count else None
-
-    def join(self, page: Page) -> None:
-        """Add a page that has just been opened."""
-        self.hub.join(page, time.time())
+            "connected": heard.connected, "trouble": trouble or self._silence.trouble(heard, time.monotonic()),
+            "heard": heard.heard, "dropped": heard.dropped, "unread": self._unread, "refused": self.fleet.refused,
+            "leads": self.leads,
+        }  # fmt: skip
 
     async def forget(self, key: Key, who: str) -> bool | None:
         """Take a node out of service: it leaves the fleet until it sends anew; its events stay.
 
         Return whether the broker deleted its retained messages too; None when there is no such node.
         """
-        node = self.fleet.forget(key)
-        if node is None:
+        if not self.take_out(key):
             return None
-        self._take_out(node)
+        self.hub.relay({"t": "forgotten", "site": key[0], "node": key[1]})
         await asyncio.to_thread(self.history.forget_node, key, time.time())
         await asyncio.to_thread(self.history.record_action, who, "forget", "/".join(key))
         return await self._clearing.clear(key)
 
+    def take_out(self, key: Key) -> bool:
+        """Let a node leave the fleet; False when there is none."""
+        node = self.fleet.forget(key)
+        if node is not None:
+            self._take_out(node)
+        return node is not None
+
     def _regular(self) -> list[Coroutine[Any, Any, None]]:
-        return [
-            every(TICK_S, self._tick),
-            every(MINUTE_S, self._minute),
-            every(SWEEP_S, self._sweep),
-            every(VERSION_S, self._switch_version),
-            every(RESEND_S, self._resend.ask),
-            every(ROLLOUT_S, self.rollouts.step),
-        ]
+        version = partial(asyncio.to_thread, self._subscriber.switch_version)
+        return repeated([
+            (TICK_S, self._tick), (MINUTE_S, self._minute), (VERSION_S, version), (ROLLOUT_S, self.rollouts.step),
+        ]) + repeated([
+            (SWEEP_S, self._sweep), (RESEND_S, self._resend.ask), (WEBHOOKS_S, self.webhooks.send),
+            (RELEASE_S, self.raising.release), (MINUTE_S, self.health.step),
+        ], lambda: self.leads)  # fmt: skip
 
     async def _ingest(self) -> None:
         """Receive, show, store, acknowledge: in this order, so that a slow disk delays no alarm; reports come last."""
@@ -161,7 +195,7 @@ class Service:
         """Apply deliveries; update the pages at once when a state changed."""
         changed = [self._one(item, now) for item in items]
         if any(changed):
-            self._flush(now)
+            self.flush(now)
 
     def _one(self, item: Incoming, now: float) -> bool:
         """Apply one delivery; True when the page should be updated at once."""
@@ -186,18 +220,19 @@ class Service:
             return False
         if isinstance(message, Event):
             self._unsaved.append((event_row(message, now), found.source))
-        known = self.fleet.get((found.who.site, found.who.node))
+        return self.follow(found.who, message, now, retained=found.source.retained)
+
+    def follow(self, who: Identity, message: Reports, now: float, *, retained: bool = False) -> bool:
+        """Apply a message to the fleet; True when the page should be updated at once."""
+        known = self.fleet.get((who.site, who.node))
         before = (known.state, known.presence) if known else None
-        node = self.fleet.take(found.who, message, now, retained=found.source.retained)
-        self._take_out_displaced()
+        node = self.fleet.take(who, message, now, retained=retained)
+        while self.fleet.displaced:
+            self._take_out(self.fleet.displaced.pop())
         if node is None:
             return False
         self.hub.changed(node)
         return (node.state, node.presence) != before
-
-    def _take_out_displaced(self) -> None:
-        while self.fleet.displaced:
-            self._take_out(self.fleet.displaced.pop())
 
     def _take_out(self, node: Node) -> None:
         """Drop what is kept beside the fleet of a node that is no longer in it."""
@@ -209,9 +244,9 @@ class Service:
         """Store the waiting events, then acknowledge them. When the database fails, the broker still has them."""
         batch, self._unsaved = self._unsaved, []
         try:
-            new = await self._in_storing(self.history.record, [row for row, _ in batch], self._addresses)
-            await self._announce(new)
-            await self._in_storing(self.history.save_nodes, self._note_sequence(batch, new), now)
+            new = await self.in_storing(self.history.record, [row for row, _ in batch], self.raising.addresses)
+            await self.raising.announce(new)
+            await self.in_storing(self.history.save_nodes, self.note_sequence([row for row, _ in batch], new), now)
             self._trouble = None
         except SQLAlchemyError as error:
             self._unsaved = batch + self._unsaved
@@ -220,76 +255,46 @@ class Service:
             return
         self._subscriber.acknowledge([item for _, item in batch if item is not None])
 
-    async def _in_storing(self, work: Callable[..., T], *arguments: object) -> T:
+    async def in_storing(self, work: Callable[..., T], *arguments: object) -> T:
+        """Do something in the thread that stores events."""
         return await asyncio.get_running_loop().run_in_executor(self._storing, work, *arguments)
 
-    async def _announce(self, new: list[Row]) -> None:
-        """Send new events to pages and notifier as soon as they are stored, before anyone can change them."""
-        nights = [row for row in new if row["kind"] == NIGHT]
-        others = [fresh(row) for row in new if row["kind"] != NIGHT]
-        if nights:
-            self.hub.broadcast({"t": "nights", "nodes": [[row["site"], row["node"]] for row in nights]})
-        if others:
-            self.hub.broadcast({"t": "events", "rows": others})
-            if any(row["to_state"] == "LEAK" for row in others):
-                self.hub.broadcast({"t": "case", "case": None})  # one was opened or changed
-            self.notifier.wake()
-            self.locating.heard(new)
-        for key in dict.fromkeys((row["site"], row["node"]) for row in nights):
-            await self.check_repairs(key)
+    def note_sequence(self, rows: list[Row], new: list[Row]) -> list[Node]:
+        """Note the numbers of events; return the nodes that changed."""
+        changed = self.fleet.note_sequence(rows, {row["id"] for row in new})
+        for node in changed:
+            self.hub.changed(node)
+        return changed
 
-    async def check_repairs(self, key: Key | None = None) -> None:
-        """Let the nights (of one node, or of all) decide which repairs held; tell the pages."""
-        for case in await self._in_storing(self.cases.check_repairs, key):
-            self.hub.broadcast({"t": "case", "case": case})
-
-    def _addresses(self, row: Row) -> list[str]:
-        """Return the addresses for an event: all for an alert and its end, none when its node is muted."""
-        node = self.fleet.get((row["site"], row["node"]))
-        muted = (node.muted_until or 0.0) if node else 0.0
-        return self.notifier.addresses if (row["alert"] or ends_alarm(row)) and muted < row["received"] else []
-
-    def _note_sequence(self, batch: list[tuple[Row, Incoming | None]], new: list[Row]) -> list[Node]:
-        """Update gaps in `seq`. A repeated event counts only when its number was not saved because of a crash."""
-        fresh = {row["id"] for row in new}
-        changed: dict[Key, Node] = {}
-        for row, _ in batch:
-            node = self.fleet.get((row["site"], row["node"]))
-            if node is not None and row["seq"] and (row["id"] in fresh or row["seq"] > node.sequence.last):
-                node.sequence.see(row["seq"])
-                self.hub.changed(node)
-                changed[node.key] = node
-        return list(changed.values())
-
-    def _flush(self, now: float) -> None:
-        self._flushed = now
+    def flush(self, now: float) -> None:
+        """Update the pages."""
         self.hub.flush(now, self.connection_status())
 
     async def _tick(self) -> None:
-        now = time.time()
-        for node in self.fleet:
+        now, leads = time.time(), self.leads
+        for node in self._round.part():
             if self.fleet.update_presence(node, now):
                 self.hub.changed(node)
-            found = self._silent_nodes.check(node, now, new=self.fleet.admission.is_new(node.key))
+            found = self._silent_nodes.check(node, now, new=self.fleet.admission.is_new(node.key)) if leads else None
             if found is not None:
                 self._unsaved.append((presence_row(node, *found, now), None))
         if self._unsaved:
             self._bell.set()
         self._watches.update((key for key in self.hub.listened() if self.fleet.get(key)), now)
-        self._flush(now)
+        self.flush(now)
 
     async def _minute(self) -> None:
+        """Store minutes and nodes in parts, in the thread of the events: between two parts an event has its turn."""
         now = time.time()
-        await asyncio.to_thread(self.samples.add, self.fleet.finished_minutes(now))
-        await asyncio.to_thread(self.history.save_nodes, list(self.fleet), now)
-
-    async def _switch_version(self) -> None:
-        await asyncio.to_thread(self._subscriber.switch_version)
+        for minutes in batched(self.fleet.finished_minutes(now)):
+            await self.in_storing(self._add_minutes, minutes)
+        if self._city and not self._city.leads:
+            self.raising.show_quiet()
+            await self._city.renew()
+            return
+        for nodes in batched(list(self.fleet)):
+            await self.in_storing(self.history.save_nodes, nodes, now)
 
     async def _sweep(self) -> None:
-        options, now = self.options, time.time()
-        await asyncio.to_thread(self.samples.sweep, now, options.keep_minutes, options.keep_hours)
-        names = await asyncio.to_thread(self.history.sweep, now, options.keep_events)
-        await asyncio.to_thread(self.clips.remove, names)
-        await self.check_repairs()
-        await asyncio.to_thread(self.locating.jobs.locations.sweep, now, options.keep_events)
+        await asyncio.to_thread(sweep_all, self, time.time())
+        await self.raising.check_repairs()

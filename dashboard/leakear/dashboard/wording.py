@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from leakear.dashboard.history import Row
 from leakear.dashboard.history.ingest import ends_alarm
+from leakear.dashboard.history.rows import QUIET
 from leakear.dashboard.i18n import sentence, texts
 
 LINES = 40
@@ -34,6 +35,9 @@ def wording(row: Row, public_url: str | None, language: str) -> tuple[str, str]:
     lines.append(
         catalogue["alert.when"].format(when=f"{datetime.fromtimestamp(row['happened'], UTC):%Y-%m-%d %H:%M} UTC")
     )
+    if row.get(QUIET):
+        kind, _, title = row[QUIET].partition(": ")
+        lines.append(catalogue["quiet.held.raised"].format(what=title or catalogue[f"quiet.kind.{kind}"]))
     if public_url:
         place = public_url.rstrip("/")
         lines.append(f"{place}/node/{row['site']}/{row['node']}")

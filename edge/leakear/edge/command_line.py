@@ -10,6 +10,7 @@ import io
 import math
 import os
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,8 @@ from leakear.edge.texts import printable
 
 _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 """Errors of a write that names no file."""
+_AFTER_S, _EVERY_S = 10.0, 1.0
+"""No progress is shown of what takes less than the first, and never more often than the second."""
 
 
 @dataclass(frozen=True)
@@ -153,3 +156,34 @@ def number(low: float, high: float = math.inf, *, above: bool = False) -> Callab
         return value
 
     return parse
+
+
+class ProgressLine:
+    """One line of a terminal that says how far a long step is, and the time left; nothing where there is no terminal.
+
+    Other lines are written over it.
+    """
+
+    def __init__(self, name: str, total: float | None = None) -> None:
+        """Begin; `total`: of the whole step, in any unit. None: not known."""
+        self._name, self._total = name, total
+        self._began = self._last = time.monotonic()
+        self._shown = False
+
+    def update(self, done: float) -> None:
+        """Say how much of `total` is done."""
+        now = time.monotonic()
+        if now - self._began > _AFTER_S and now - self._last > _EVERY_S and sys.stderr.isatty():
+            print(f"\r\x1b[2K{self._text(done, now - self._began)}\r", end="", file=sys.stderr, flush=True)
+            self._last, self._shown = now, True
+
+    def end(self) -> None:
+        """Remove the line."""
+        if self._shown:
+            print("\r\x1b[2K", end="", file=sys.stderr, flush=True)
+
+    def _text(self, done: float, spent_s: float) -> str:
+        if not self._total or done <= 0:
+            return f"{self._name}: {spent_s / 60:.0f} min so far"
+        left_s = max(0.0, self._total - done) * spent_s / done
+        return f"{self._name}: {min(1.0, done / self._total):.0%} done, about {left_s / 60:.1f} min left"

@@ -12,12 +12,13 @@ from leakear.edge import __version__
 from leakear.edge.audio.capture import CaptureStatus
 from leakear.edge.evidence.recorder import Evidence
 from leakear.edge.messages.reports import Event
+from leakear.edge.metrics import MetricsServer, Snapshot, exposition
 from leakear.edge.mqtt.homeassistant import Discovery, Introduction
 from leakear.edge.mqtt.link import Link
 from leakear.edge.node.allocator import return_large_buffers
 from leakear.edge.node.detector import Detector
-from leakear.edge.node.events import EventWriter
-from leakear.edge.node.faults import Faults
+from leakear.edge.node.events import EventWriter, state_message
+from leakear.edge.node.faults import Faults, SoftwareUpdate
 from leakear.edge.node.node import Node, NodeParts
 from leakear.edge.node.reload import Reloader
 from leakear.edge.node.reporter import Reporter
@@ -47,6 +48,8 @@ class Given:
     capture: CaptureStatus
     bound: Callable[[], Bound]
     observers: tuple[Observer, ...]
+    stack: ExitStack
+    """what ends with the node"""
 
 
 def log_to_stderr(level: str) -> None:
@@ -99,7 +102,7 @@ def open_node(
         link = Link(settings.mqtt, settings.node.identity, outbox) if connect else None
         if link:
             stack.callback(link.stop)
-        given = Given(clock, capture or CaptureStatus(), bound, observers)
+        given = Given(clock, capture or CaptureStatus(), bound, observers, stack)
         yield _assemble(settings, given, store, detector, outbox, link)
 
 
@@ -118,7 +121,7 @@ def _assemble(
         outbox=outbox,
         link=link,
         clock=given.clock,
-        faults=Faults(detector, *delivery, evidence, given.clock, counter, store),
+        faults=Faults(detector, *delivery, evidence, given.clock, counter, store, SoftwareUpdate()),
         capture=given.capture,
         bound=given.bound,
     )
@@ -133,7 +136,7 @@ def _assemble(
             settings.commands, detector=detector, reporter=reporter, evidence=evidence, store=store, trial=trial,
             resender=Resender(outbox, link), recorder=recorder, idle=lambda: link.idle,
         )  # fmt: skip
-        parts, dispatcher = _connected(settings, given.observers, controls, trial, link), controls.dispatcher
+        parts, dispatcher = _connected(settings, given, controls, trial, link), controls.dispatcher
     return Node(
         detector=detector,
         reporter=reporter,
@@ -148,6 +151,18 @@ def _assemble(
     )
 
 
+def _figures(settings: Settings, reporter: Reporter, stack: ExitStack) -> Snapshot:
+    """Serve figures for Prometheus, as they are taken by what is returned."""
+
+    def take() -> bytes:
+        status = reporter.status()
+        return exposition(state_message(status), reporter.telemetry(), connected=status.connected)
+
+    snapshot = Snapshot(take)
+    stack.enter_context(MetricsServer(settings.metrics, lambda: snapshot.text))
+    return snapshot
+
+
 def _announce_name(reporter: Reporter, former: str) -> None:
     """Report that this node had another name at its last start."""
     if former:
@@ -156,9 +171,7 @@ def _announce_name(reporter: Reporter, former: str) -> None:
         reporter.announce("fault", reason)
 
 
-def _connected(
-    settings: Settings, observers: tuple[Observer, ...], controls: NodeControls, trial: TrialControl, link: Link
-) -> NodeParts:
+def _connected(settings: Settings, given: Given, controls: NodeControls, trial: TrialControl, link: Link) -> NodeParts:
     """Connect commands and Home Assistant to the link; return what takes part in the loop."""
     link.on_command = controls.dispatcher.handle
     model, options = controls.model_control, settings.homeassistant
@@ -172,9 +185,11 @@ def _connected(
     )
     if options.discovery != "off":
         tickers = (*tickers, Introduction(discovery, link, controls.reporter.send_state).tick)
+    if settings.metrics.port:
+        tickers = (*tickers, _figures(settings, controls.reporter, given.stack).tick)
     return NodeParts(
         starters=(model.announce_start, partial(_announce_name, controls.reporter, former)),
-        observers=(trial.observe, controls.calibration.observe, *observers),
+        observers=(trial.observe, controls.calibration.observe, *given.observers),
         tickers=tickers,
         listeners=(controls.recorder.take,),
         replace_model=trial.take_back,

@@ -196,6 +196,21 @@ class Pipeline:
             night=verdict.night,
         )
 
+    def pause(self, time_s: float, utc: float, until: float) -> Result:
+        """Expect a sleep from now (monotonic `time_s`, `utc`) `until` the next listening hours, s since 1970."""
+        self.windower.pause()
+        self._unbroken = False
+        verdict = self.judge.pause(time_s=time_s, utc=utc, until=until)
+        return Result(
+            verdict.state,
+            verdict.transition,
+            utc,
+            utc,
+            faults=verdict.faults,
+            end_monotonic=time_s,
+            night=verdict.night,
+        )
+
     def take_over(self, before: "Pipeline", time_s: float) -> None:
         """Continue where another pipeline stands: its judgement and its counters."""
         self.restore(before.snapshot(), time_s, 0)

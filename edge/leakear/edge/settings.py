@@ -8,7 +8,7 @@ import logging
 import os
 import socket
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from leakear.edge.evidence.recorder import EvidenceOptions
 from leakear.edge.fields import declared
 from leakear.edge.health.monitor import HealthOptions
 from leakear.edge.messages.reports import Identity
+from leakear.edge.metrics import MetricsOptions
 from leakear.edge.model.tflite import ModelOptions
 from leakear.edge.mqtt.dispatcher import CommandOptions
 from leakear.edge.mqtt.homeassistant import HomeassistantOptions
@@ -28,6 +29,7 @@ from leakear.edge.options import option
 from leakear.edge.options import path as path_of
 from leakear.edge.outbox.queue import OutboxOptions
 from leakear.edge.recording.options import RecordingOptions
+from leakear.edge.schedule import ScheduleOptions
 from leakear.edge.windows import WindowOptions
 
 log = logging.getLogger(__name__)
@@ -88,6 +90,7 @@ class Settings:
 
     node: NodeOptions = field(default_factory=NodeOptions)
     audio: CaptureOptions = field(default_factory=CaptureOptions)
+    schedule: ScheduleOptions = field(default_factory=ScheduleOptions)
     window: WindowOptions = field(default_factory=WindowOptions)
     model: ModelOptions = field(default_factory=ModelOptions)
     health: HealthOptions = field(default_factory=HealthOptions)
@@ -99,6 +102,7 @@ class Settings:
     recording: RecordingOptions = field(default_factory=RecordingOptions)
     homeassistant: HomeassistantOptions = field(default_factory=HomeassistantOptions)
     commands: CommandOptions = field(default_factory=CommandOptions)
+    metrics: MetricsOptions = field(default_factory=MetricsOptions)
     log: LogOptions = field(default_factory=LogOptions)
 
     @classmethod
@@ -123,6 +127,10 @@ class Settings:
         for name, body in merged.items():
             checked = settings_file.checked(SECTIONS[name], body, f"{where}: [{name}]")
             sections[name] = checked if name == "decision" else _built(SECTIONS[name], checked, where)
+        asleep_s = sections.get("schedule", ScheduleOptions()).longest_sleep_s
+        if asleep_s and "session_expiry_s" not in merged.get("mqtt", {}):  # commands wait at the broker for the waking
+            chosen = replace(sections.get("mqtt", MqttOptions()), session_expiry_s=round(asleep_s) + 3600)
+            sections["mqtt"] = chosen
         return cls(**sections)
 
 
@@ -157,6 +165,7 @@ REMOVED = (("log", "windows"),)
 SECTIONS: Mapping[str, type[Any]] = {
     "node": NodeOptions,
     "audio": CaptureOptions,
+    "schedule": ScheduleOptions,
     "window": WindowOptions,
     "model": ModelOptions,
     "health": HealthOptions,
@@ -167,6 +176,7 @@ SECTIONS: Mapping[str, type[Any]] = {
     "recording": RecordingOptions,
     "homeassistant": HomeassistantOptions,
     "commands": CommandOptions,
+    "metrics": MetricsOptions,
     "log": LogOptions,
 }
 

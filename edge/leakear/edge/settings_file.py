@@ -21,7 +21,7 @@ Sections: TypeAlias = Mapping[str, type[Any]]
 
 def read(path: Path) -> dict[str, Any]:
     """Parse a configuration file. Raises ConfigError."""
-    return parse(_text(path), str(path))
+    return parse(read_text(path), str(path))
 
 
 def parse(text: str, where: str) -> dict[str, Any]:
@@ -32,7 +32,8 @@ def parse(text: str, where: str) -> dict[str, Any]:
         raise ConfigError(f"{where}: not readable as TOML: {error}") from None
 
 
-def _text(path: Path) -> str:
+def read_text(path: Path) -> str:
+    """Read a configuration file as text. Raises ConfigError."""
     try:
         return texts.read(path)
     except OSError as error:
@@ -170,7 +171,7 @@ def set_keys(path: Path, section: str, values: Mapping[str, Any], check: Callabl
     `check` gets the new configuration and raises ConfigError where it is unusable; nothing is changed then. Mode and
     owner of the file stay, its .bak gets them too. Raises ConfigError, OSError.
     """
-    old = _text(path)
+    old = read_text(path)
     new = with_keys(old, section, values, str(path))
     check(parse(new, str(path)))
     files.write(path.with_name(f"{path.name}.bak"), old.encode(), like=path)

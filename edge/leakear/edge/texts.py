@@ -1,9 +1,14 @@
-"""Text files as other systems write them, headings however they are spelt, and names that are safe to print."""
+"""Files of a person: read up to a size, text as other systems write it, headings however they are spelt, safe names."""
 
 import codecs
+import errno
 import re
+import stat
 import unicodedata
 from pathlib import Path
+
+LARGEST = 16 << 20
+"""Bytes of a text file that is a setting: configuration, password, JSON."""
 
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_BE)
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -25,12 +30,19 @@ def decode(data: bytes) -> str:
 
 
 def decode_table(data: bytes) -> str:
-    """Decode a table as spreadsheets and loggers save it: UTF-8, UTF-16 or Windows-1252; nothing is refused."""
+    """Decode a table as spreadsheets and loggers save it: UTF-8, UTF-16, UTF-32 or Windows-1252; nothing is refused.
+
+    Single zero bytes, with which some loggers fill up, are dropped.
+    """
+    if data.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):
+        return data.decode("utf-32", errors="replace")
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return data.decode("utf-16", errors="replace")
-    if b"\0" in data[:200]:
+    begin = data[:200]
+    if begin.count(0) > len(begin) / 4:
         order = "utf-16-le" if data[1:2] == b"\0" else "utf-16-be"
         return data.decode(order, errors="replace")
+    data = data.replace(b"\0", b"")
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -48,9 +60,27 @@ def plain(text: str) -> str:
     return re.sub(r"[\W_]+", "", "".join(c for c in parts if not unicodedata.combining(c)))
 
 
-def read(path: Path) -> str:
-    """Read a whole text file; line ends stay as they are. Raises OSError, or TextError."""
-    return decode(path.read_bytes())
+def content(path: str | Path, largest: int, *, pipes: bool = False) -> bytes:
+    """Return the bytes of a file that a person named. Raises OSError.
+
+    That includes a file of more than `largest` bytes, and what has no end: a device, and, without `pipes`, a pipe.
+    """
+    mode = Path(path).stat().st_mode
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode) or (pipes and stat.S_ISFIFO(mode))):
+        raise OSError(errno.EINVAL, "Not a file, but a device or pipe", str(path))
+    with Path(path).open("rb") as source:
+        data = source.read(largest + 1)
+    if len(data) > largest:
+        raise OSError(errno.EFBIG, f"Larger than {largest >> 10} KiB", str(path))
+    return data
+
+
+def read(path: Path, *, pipes: bool = False) -> str:
+    """Read a whole text file of at most `LARGEST` bytes; line ends stay as they are. Raises OSError, or TextError.
+
+    `pipes`: whether it may be a pipe.
+    """
+    return decode(content(path, LARGEST, pipes=pipes))
 
 
 def printable(name: str | Path) -> str:

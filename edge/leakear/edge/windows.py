@@ -108,6 +108,10 @@ class Windower:
                     self._previous = window.start
         return windows
 
+    def pause(self) -> None:
+        """Drop the unfinished windows without counting them: nobody listens for a while."""
+        self.restart(self._position)
+
     def restart(self, start: int) -> None:
         """Drop the unfinished windows without counting them: another recording begins at `start`."""
         self._origin = self._position = start

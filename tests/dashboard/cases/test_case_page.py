@@ -1,6 +1,7 @@
 """From alarm to repair in a real Chromium, a real broker and both databases: nothing lost, nothing twice."""
 
 import struct
+import urllib.request
 import zlib
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -14,6 +15,7 @@ from leakear.dashboard.i18n import texts
 from leakear.edge.messages.reports import utc_text
 from tests.dashboard.nights.test_stored_nights import night_event
 from tests.support.harness import Browser, Dashboard, FakeNode, path_of, until
+from tests.support.printed import likeness, of_html, of_pdf, words
 
 EN = texts("en")
 DAY = 86400.0
@@ -47,6 +49,15 @@ def send(page: Browser, path: str, body: dict[str, Any]) -> tuple[int, Any]:
 def only_case(dashboard: Dashboard) -> Any:
     (case,) = dashboard.get("/api/cases?filter=all")["cases"]
     return case
+
+
+def fetched(page: Browser, kind: str) -> bytes:
+    """The report behind a button of the case's page."""
+    address = page.one(f'a[data-report="{kind}"]').get_attribute("href")
+    assert address is not None
+    with urllib.request.urlopen(address, timeout=60) as answer:
+        content: bytes = answer.read()
+    return content
 
 
 def write(page: Browser, name: str, value: str) -> None:
@@ -111,6 +122,18 @@ def test_from_alarm_to_a_repair_that_the_nights_confirm(
         browser.one('main[data-status="verified"][data-version="5"]')
         browser.text(".next", EN["case.next.verified"])
         browser.text(".history", "the nights after the repair are as before the leak")
+        paper = of_pdf(fetched(browser, "pdf"))
+        for text in (
+            name,
+            "wet ground",
+            EN["outcome.found"],
+            EN["case.status.verified"],
+            "142 – 284 m³",
+            "leakear",
+            "ben",
+        ):
+            assert words(text) in paper, text
+        assert likeness(of_html(fetched(browser, "html").decode()), paper) > 0.99, "but for numbers of pages"
         browser.open(served.url + path_of(node))
         browser.one('.nights[data-nights="39"][data-marks="2"]')  # the alarm and the repair
         browser.open(f"{served.url}/cases")

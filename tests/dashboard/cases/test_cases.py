@@ -9,10 +9,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sqlalchemy import select
 
+from leakear.dashboard.cases import room
 from leakear.dashboard.cases.changes import LARGEST_PHOTO
 from leakear.dashboard.cases.store import ITSELF, LEAKS, Cases, Conflict
 from leakear.dashboard.history import History, event_row
+from leakear.dashboard.history.case_tables import case_changes
 from leakear.dashboard.nights.repair_check import HELD, NOISE_STAYS, UNKNOWN, WAITING, check_repair
 from leakear.edge.errors import InputDataError
 from leakear.edge.messages.reports import Event, ModelRef, utc_text, uuid7
@@ -278,6 +281,36 @@ def test_a_node_that_reports_leaks_without_end_fills_no_case(history: History, c
     repaired = step(cases, only(cases), "repair")
     history.record([event_row(leak(now + 1, LEAKS + 51), now + 1)])
     assert only(cases)["status"] == "open", repaired
+
+
+def test_a_case_has_room_for_so_much_and_no_more(cases: Cases, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(room, "CHANGES", 6)
+    monkeypatch.setattr(room, "PHOTOS", 2)
+    case = cases.open(KEY, "ana", "r")
+    photo = base64.b64encode(PNG).decode()
+    for _ in range(2):
+        case = step(cases, case, "visit", outcome="found", photo=photo)
+    with pytest.raises(InputDataError, match="has 2 photos"):
+        step(cases, case, "visit", outcome="found", photo=photo)
+    for _ in range(3):
+        case = step(cases, case, "note", note="again")
+    with pytest.raises(InputDataError, match="has 6 changes"):
+        step(cases, case, "note", note="again")
+    assert step(cases, case, "close")["status"] == "closed"
+
+
+def test_closed_cases_are_swept_with_their_photos_and_open_ones_stay(cases: Cases) -> None:
+    case = cases.open(KEY, "ana", "r1")
+    case = step(cases, case, "visit", outcome="found", photo=base64.b64encode(PNG).decode())
+    going = cases.open(("site-a", "pit-2"), "ana", "r2")
+    closed = step(cases, case, "close")
+    cases.sweep(closed["closed"])
+    assert cases.photo(case["id"], 2) is not None, "not old enough"
+    cases.sweep(time.time() + 1)
+    assert [row["id"] for row in cases.page("all")] == [going["id"]]
+    assert cases.photo(case["id"], 2) is None
+    with cases.engine.connect() as connection:
+        assert set(connection.scalars(select(case_changes.c.case_id))) == {going["id"]}
 
 
 def test_a_closed_case_is_not_opened_again_beside_another(cases: Cases) -> None:

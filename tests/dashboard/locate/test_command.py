@@ -12,6 +12,7 @@ import scipy.signal
 import soundfile
 
 from leakear.dashboard import cli
+from leakear.edge.command_line import ProgressLine
 from leakear.train.simulator.pairs import render
 from tests.support.pairs import case
 
@@ -226,3 +227,22 @@ def broadcast(path: Path, samples: np.ndarray, reference: int) -> None:
     parts = [(b"bext", bytes(chunk)), (b"fmt ", form), (b"data", data)]
     body = b"WAVE" + b"".join(name + struct.pack("<I", len(part)) + part for name, part in parts)
     path.write_bytes(b"RIFF" + struct.pack("<I", len(body)) + body)
+
+
+@pytest.mark.parametrize("words", [(), ("--known-source", "A")])
+def test_reading_and_correlating_show_how_far_they_are(
+    pair: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
+) -> None:
+    shown: dict[str, list[float]] = {}
+
+    def noted(line: ProgressLine, done: float) -> None:
+        assert line._total is not None
+        shown.setdefault(line._name, []).append(done / line._total)
+
+    monkeypatch.setattr(ProgressLine, "update", noted)
+    cli.main(["locate", *map(str, pair), *PIPE, *words, "--drift-uncertainty", "50"])  # whatever it finds
+    assert set(shown) == {"reading a.wav", "reading b.flac", "correlating"}
+    for shares in shown.values():
+        assert shares == sorted(shares)
+        assert len(shares) > 2
+        assert 0.7 < shares[-1] <= 1.001

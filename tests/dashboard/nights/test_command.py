@@ -1,6 +1,7 @@
 """`leakear-dashboard nights`: a vendor-like file is read, and the loggers that rise come first."""
 
 import json
+import os
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -129,3 +130,16 @@ def test_a_rise_that_ended_is_kept_with_its_nights() -> None:
 def test_loggers_with_few_nights_say_nothing() -> None:
     found = outlooks(np.array([[1.0, 50.0, np.nan], [np.nan] * 3]))
     assert [(one.nights, one.false_per_year, one.rises) for one in found] == [(2, None, ()), (0, None, ())]
+
+
+@pytest.mark.parametrize("kind", ["device", "pipe"])
+def test_a_file_without_an_end_is_refused_at_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], kind: str
+) -> None:
+    path = Path("/dev/zero") if kind == "device" else tmp_path / "pipe"
+    if kind == "pipe":
+        os.mkfifo(path)
+    assert cli.main(["nights", str(path)]) == 65
+    assert (
+        capsys.readouterr().err == f"leakear-dashboard: {path} is a device or pipe: save it as a file and name that.\n"
+    )

@@ -1,6 +1,7 @@
 """Histories as people export them: long and wide, any separator, encoding and form of dates; text among numbers."""
 
 import re
+import tracemalloc
 from datetime import date
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from leakear.dashboard.nights import reading
 from leakear.dashboard.nights.cells import day_of, number, order_of
 from leakear.dashboard.nights.reading import MOST, History, read
 from leakear.edge.errors import InputDataError
@@ -190,3 +192,41 @@ def test_one_long_history_beside_many_short_ones_is_refused(tmp_path: Path) -> N
     short = [f"L{n},2023-03-01,10" for n in range(MOST // 5000)]
     with pytest.raises(InputDataError, match="4001 loggers and up to 5000 nights of one: export fewer"):
         history(tmp_path, "\n".join(["logger,date,level", *long, *short]))
+
+
+def test_a_large_file_is_read_without_keeping_its_cells(tmp_path: Path) -> None:
+    """Of each reading 32 bytes stay, beside the text of the file."""
+    days = [date.fromordinal(FIRST + n).isoformat() for n in range(300)]
+    text = "logger,date,level,spread\r\n" + "".join(f"L{n},{day},{n % 40}.5,2\r\n" for n in range(100) for day in days)
+    path = tmp_path / "large.csv"
+    path.write_bytes(text.encode())
+    read(path)  # numbers and dates are cached from here on
+    tracemalloc.start()
+    try:
+        found = read(path)
+        most = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert found.levels.shape == (100, 300)
+    assert most < 10 * len(text), f"{most / len(text):.1f} times the file"
+
+
+def test_lines_may_end_in_any_way_and_cells_may_hold_line_ends(tmp_path: Path) -> None:
+    path = tmp_path / "ends.csv"
+    for end in ("\n", "\r\n", "\r"):
+        lines = ["logger,date,level", *(f"A,2023-03-0{n},{n}" for n in range(1, 8)), '"B\nC",2023-03-01,9']
+        path.write_bytes(end.join(lines).encode())
+        found = read(path)
+        assert (found.loggers, found.levels[0].tolist(), found.levels[1, 0]) == (
+            ("A", "B\nC"),
+            [1, 2, 3, 4, 5, 6, 7],
+            9,
+        )
+
+
+def test_more_readings_than_are_judged_together_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "MOST", 5)
+    path = tmp_path / "many.csv"
+    path.write_text("logger,date,level\n" + "".join(f"A,2023-03-0{n},{n}\n" for n in range(1, 8)))
+    with pytest.raises(InputDataError, match="holds over 5 night levels"):
+        read(path)

@@ -1,6 +1,7 @@
 """Nights of nodes: stored once on both databases, kept for years, judged by the same rule, shown on the node's page."""
 
 import json
+import re
 import time
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -9,8 +10,12 @@ from typing import Any
 from selenium.webdriver.common.by import By
 
 from leakear.dashboard.history import History, event_row
+from leakear.dashboard.history.nights import rising_since
 from leakear.dashboard.history.tables import events
-from leakear.dashboard.i18n import texts
+from leakear.dashboard.i18n import sentence, texts
+from leakear.dashboard.quiet.calendar import by_hand
+from leakear.dashboard.quiet.nights import quiet_nights
+from leakear.dashboard.quiet.store import QuietTimes
 from leakear.edge.messages.nights import Night
 from leakear.edge.messages.reports import Event, ModelRef, utc_text, uuid7
 from tests.support.broker import Broker
@@ -18,7 +23,8 @@ from tests.support.harness import Browser, Dashboard, FakeNode, path_of, until
 from tests.support.living_node import BORN, Asker, living_node
 
 EN = texts("en")
-TODAY = datetime.now(UTC).date()
+TODAY = (datetime.now(UTC) - timedelta(hours=5)).date()
+"""of the newest night that is over by now, at any hour of the day"""
 
 
 def night(level: float | None, spread: float = 2.0) -> Night:
@@ -77,11 +83,41 @@ def test_only_the_nights_asked_for_are_shown_but_all_are_judged(engine: Any) -> 
     assert found["rising"]
 
 
+def test_nights_of_a_quiet_time_are_shown_and_not_judged(engine: Any) -> None:
+    history, quiet = History(engine), QuietTimes(engine)
+    history.record([event_row(event, time.time()) for event in a_season()])
+    at_one = datetime(TODAY.year, TODAY.month, TODAY.day, 1, tzinfo=UTC).timestamp()
+    entry = by_hand("Park", at_one - 4 * 86400, at_one - 4 * 86400 + 2 * 3600, "UTC", "daily")
+    (added,) = quiet.add("site-a", "", "irrigation", [entry], who="ana")
+    with engine.connect() as connection:
+        assert rising_since(connection, ("site-a", "pit-1")) is None
+    found = history.nights.of_node(("site-a", "pit-1"), 0.0)
+    assert [one["quiet"] for one in found["nights"]] == [None] * 55 + ["irrigation"] * 5
+    assert (found["known"], found["rises"], found["rising"]) == (54, [], False)
+    assert found["nights"][-1]["level"] > -55, "it is shown"
+    assert history.nights.of_node(("site-b", "pit-1"), 0.0)["nights"] == []
+    quiet.remove(added, "ana")
+    assert history.nights.of_node(("site-a", "pit-1"), 0.0)["rising"], "a mistake hides no leak"
+    with engine.connect() as connection:
+        rising = rising_since(connection, ("site-a", "pit-1"))
+    assert rising is not None
+    assert re.search(r"without a leak once in \d+ node-years$", rising[1])
+    assert sentence(rising[1], "pt-BR").startswith("as noites sobem desde")
+
+
+def test_a_daily_quiet_time_of_years_is_reckoned_to_its_end(engine: Any) -> None:
+    QuietTimes(engine).add("a", "n", "filling", [by_hand("", 1.5e9, 1.5e9 + 60, "UTC", "daily")], who="ana")
+    nights = [(1.5e9 + n * 86400 - 3600, 1.5e9 + n * 86400 + 3600) for n in range(1000)]
+    with engine.connect() as connection:
+        assert quiet_nights(connection, ("a", "n"), nights) == ["filling"] * 1000
+        assert quiet_nights(connection, ("a", "other"), nights) == [None] * 1000
+
+
 def test_nights_are_no_entries_of_the_log_and_go_when_they_are_old(engine: Any) -> None:
     history = History(engine)
     history.record([event_row(event, time.time()) for event in a_season()])
     assert history.node_events(("site-a", "pit-1"), 0.0) == []
-    assert history.counts() == {"open": 0, "events": 60}
+    assert history.counts() == {"open": 0}
     history.sweep(time.time() + 30 * 86400, 60 * 86400)
     assert 29 <= len(history.nights.of_node(("site-a", "pit-1"), 0.0)["nights"]) <= 31
     with engine.connect() as connection:

@@ -61,6 +61,23 @@ def test_a_cut_file_is_refused_whatever_its_container(tmp_path: Path, kind: str,
 
 
 @pytest.mark.parametrize(
+    ("kind", "codec", "whole"), [("OGG", "VORBIS", True), ("OGG", "OPUS", True), ("AU", "PCM_16", False)]
+)
+def test_an_ogg_file_may_state_an_end_a_little_behind_its_last_packet(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, codec: str, whole: bool
+) -> None:
+    path = tmp_path / "a"
+    path.write_bytes(encoded(kind, codec))
+    frames = len(read(path)[0])
+    monkeypatch.setattr(soundfile.SoundFile, "frames", property(lambda _: frames + 13))
+    if whole:
+        assert len(read(path)[0]) == frames
+    else:
+        with pytest.raises(InputDataError, match=f"header says {frames + 13} samples, the file has {frames};"):
+            read(path)
+
+
+@pytest.mark.parametrize(
     ("kind", "codec"), [("WAV", "PCM_16"), ("FLAC", "PCM_16"), ("OGG", "VORBIS"), ("AIFF", "PCM_16")]
 )
 def test_files_that_were_joined_are_read_to_their_end(tmp_path: Path, kind: str, codec: str) -> None:

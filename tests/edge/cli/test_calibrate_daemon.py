@@ -23,6 +23,11 @@ def life(broker: Broker, tmp_path: Path) -> Iterator[Life]:
         yield it
 
 
+def interruptible() -> None:
+    """Take Ctrl-C as in a terminal: a job in the background, which may run these tests, has its children ignore it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class Shell:
     """A terminal on the node."""
 
@@ -33,7 +38,13 @@ class Shell:
 
     def begin(self, *words: str) -> subprocess.Popen[str]:
         command = [sys.executable, "-m", "leakear.edge.cli", "calibrate", "--config", str(self.config), *words]
-        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        return subprocess.Popen(
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            preexec_fn=interruptible,  # noqa: PLW1509 (one call, which takes no lock)
+        )
 
     def live(self) -> None:
         self._life.hear(1)

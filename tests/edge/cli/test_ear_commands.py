@@ -18,6 +18,7 @@ from leakear.edge.cli.listen import Meter, sound
 from leakear.edge.health.monitor import HealthOptions
 from leakear.edge.model.macs import macs
 from leakear.edge.model.tflite import Model
+from leakear.edge.schedule import ScheduleOptions
 from tests.support.broker import Broker
 from tests.support.places import TINY
 
@@ -127,7 +128,7 @@ def test_listen_ends_by_itself_after_the_given_time() -> None:
 def test_bench_counts_multiplications_and_recommends_a_step() -> None:
     model = Model.load(TINY)
     assert macs(model) == 41 * 53 * 8 * 64 + 10 * 17 * 12 * 4 * 3 * 8 + 12 * 16 + 16
-    costs = bench.measure_costs(model, 3)
+    costs = bench.measure_costs(model, 3, ScheduleOptions().schedule(None))
     assert costs.window_ms > 0
     assert costs.real_time_factor == pytest.approx(costs.window_ms / 1e4)
     assert set(asdict(costs)["stages"]) >= {"health", "score", "spectrogram, whole"}

@@ -10,9 +10,11 @@ from pathlib import Path
 import pytest
 
 from leakear.edge.cli import check
-from leakear.edge.cli.onsite import unit
+from leakear.edge.cli.onsite import as_owner, unit
+from leakear.edge.errors import LeakearError
 from leakear.edge.messages.reports import CommandResult
 from leakear.edge.mqtt.credentials import login
+from leakear.edge.outbox import sequence
 from leakear.edge.remote import onsite
 from leakear.edge.settings import Settings
 from tests.support.broker import Broker
@@ -127,3 +129,79 @@ def test_root_follows_no_link_of_the_daemons_user(tmp_path: Path) -> None:
     onsite.ask(tmp_path, "r", "selftest", {})
     assert precious.read_text() == "precious"
     assert not (tmp_path / onsite.ASK).is_symlink()
+
+
+@pytest.fixture
+def foreign(machine: Path) -> Path:
+    """The state folder of a unit's user, who owns it and everything in it."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can give up its rights")
+    state = machine / "state"
+    (state / "models").mkdir()
+    for path in (state, state / "models"):
+        os.chown(path, 65534, 65534)
+    return state
+
+
+def test_root_looks_at_the_state_with_the_rights_of_its_user(foreign: Path, tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("root's own")
+    secret.chmod(0o600)
+    (foreign / "link").symlink_to(secret)
+
+    def look(state: Path) -> dict[str, object]:
+        try:
+            read = (state / "link").read_text()
+        except PermissionError:
+            read = "refused"
+        (state / "made").touch()
+        terminal = any(os.isatty(descriptor) for descriptor in range(3))
+        return {"who": os.getresuid() + os.getresgid(), "more": os.getgroups(), "read": read, "terminal": terminal}
+
+    found = as_owner.look(foreign, look)
+    assert found == {"who": [65534] * 6, "more": [], "read": "refused", "terminal": False}
+    assert (foreign / "made").stat().st_uid == 65534
+    assert os.geteuid() == 0
+
+
+@pytest.mark.parametrize("answer", ["nothing", "no object", "too much"])
+def test_an_answer_that_is_none_is_an_error(foreign: Path, answer: str) -> None:
+    def look(_state: Path) -> dict[str, object]:
+        if answer == "nothing":
+            raise ValueError("damaged")
+        return {"a": "a" * as_owner.MOST_BYTES} if answer == "too much" else []  # type: ignore[return-value]
+
+    with pytest.raises(LeakearError, match="with the rights of its user"):
+        as_owner.look(foreign, look)
+
+
+def test_check_loads_the_units_model_without_roots_rights(foreign: Path, machine: Path, tmp_path: Path) -> None:
+    """A ledger that is a link to what only root may read is not read."""
+    ledger = tmp_path / "ledger.json"
+    ledger.write_text('{"installed": "none.tflite"}')
+    ledger.chmod(0o600)
+    (foreign / "models" / "ledger.json").symlink_to(ledger)
+    shutil.copy(TINY, machine / "etc" / "tiny.tflite")
+    (machine / "etc" / "tiny.tflite").chmod(0o644)
+    path = written(machine)
+    path.write_text(path.read_text().replace(str(TINY), str(machine / "etc" / "tiny.tflite")))
+    (found,) = [finding for finding in check.look(path, 0.1) if finding.name == "model"]
+    assert (found.status, "computes its golden vector" in found.detail) == ("ok", True)
+
+
+def test_whether_a_daemon_runs_is_asked_without_making_or_following_anything(tmp_path: Path) -> None:
+    place = tmp_path / "outbox.seq"
+    with pytest.raises(FileNotFoundError):
+        sequence.held(place)
+    assert list(tmp_path.iterdir()) == []
+    other = sequence.Sequence(tmp_path / "other")
+    place.symlink_to(tmp_path / "other")
+    with pytest.raises(OSError, match="symbolic links"):
+        sequence.held(place)
+    assert sequence.held(tmp_path / "other")
+    other.close()
+    assert not sequence.held(tmp_path / "other")
+    place.unlink()
+    os.mkfifo(place)
+    with pytest.raises(OSError, match="no file"):
+        sequence.held(place)

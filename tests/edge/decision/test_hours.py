@@ -13,8 +13,8 @@ from leakear.edge.decision.observation import Observation, State
 from leakear.edge.decision.rule import DecisionRule
 
 STEP = 60.0
-LEAK, OFF = 0.9, 0.1
-HIGH_DB, LOW_DB = 6.0, 0.2
+LEAK, LIKE, OFF = 0.9, 0.3, 0.1
+HIGH_DB, LOW_DB, LOUD_DB = 6.0, 0.2, 12.0
 
 
 class Node:
@@ -256,8 +256,8 @@ def test_a_leak_does_not_end_when_nothing_could_be_judged_for_long() -> None:
 
 PARTS = st.tuples(
     st.sampled_from([2, 7, 20, 29, 45, 90]),
-    st.sampled_from([LEAK, LEAK, OFF, None]),
-    st.sampled_from([HIGH_DB, HIGH_DB, 1.2, LOW_DB, None]),
+    st.sampled_from([LEAK, LEAK, LIKE, OFF, None]),
+    st.sampled_from([HIGH_DB, HIGH_DB, LOUD_DB, 1.2, LOW_DB, None]),
     st.booleans(),
     st.booleans(),
 )
@@ -304,8 +304,8 @@ def test_leak_within_the_hour_needs_a_known_place() -> None:
     assert node.hear(2, LEAK, HIGH_DB) == ["LEAK"]
 
 
-def known_place() -> Node:
-    node = Node(leak_needs_background=True)
+def known_place(change_db: float = 0.0) -> Node:
+    node = Node(change_db, leak_needs_background=True)
     node.hours.nights_known = node.hours.rule.strong_nights
     node.hear(60)
     return node
@@ -338,3 +338,52 @@ def test_a_long_time_without_windows_ends_the_sound_that_was_heard() -> None:
     node.hear(120, LEAK, LOW_DB)
     node.hear(60)
     assert node.hours.longest_s == pytest.approx(120 * 60, abs=600)
+
+
+def test_a_loud_new_sound_need_not_score_as_a_leak_only_not_be_unlike_one() -> None:
+    node = known_place()
+    assert node.hear(120, LIKE, node.hours.limit_db + 5) == []
+    node.hear(60)
+    assert node.hear(120, OFF, LOUD_DB) == []
+    assert node.hear(40, LIKE, LOUD_DB) == ["WARNING"]
+    assert node.hours.reason.startswith("a loud new sound, possibly a leak, in 90% of the last 30 min, 12.0 dB over")
+    assert node.hear(200, LIKE, LOUD_DB - 1) == ["LEAK"]
+    assert node.hear(60) == ["OK"]
+
+
+def test_what_was_said_of_a_loud_sound_holds_over_a_restart_and_in_the_rain() -> None:
+    node = known_place()
+    assert node.hear(60, LIKE, LOUD_DB) == ["WARNING", "LEAK"]
+    node.restart(30.0)
+    assert node.hear(20, LIKE, None) == []  # the background is not compared for the first quarter of an hour
+    assert node.hear(60, LIKE, LOUD_DB, weather=True) == []
+    assert node.hear(20, LIKE, LOUD_DB) == []
+    assert node.hear(30) == ["OK"]
+
+
+def test_a_machine_that_was_loud_on_other_days_is_no_news_and_hides_no_leak_that_scores() -> None:
+    node = known_place(change_db=0.5)
+    for _ in range(3):
+        node.hear(40, LIKE, LOUD_DB)
+        node.hear(60)
+        node.hours.end_day()
+    assert node.hours.limit_db == pytest.approx(node.hours.rule.rise_db)
+    assert node.hear(120, LIKE, LOUD_DB) == []
+    node.hear(60)
+    assert node.hear(40, LEAK, HIGH_DB) == ["WARNING"]
+    node.hear(60)
+    assert node.hear(40, LIKE, LOUD_DB + 1) == ["WARNING"]
+
+
+def test_a_loud_sound_that_a_person_calls_no_leak_is_learnt_at_once() -> None:
+    node = known_place(change_db=0.5)
+    assert node.hear(40, LIKE, LOUD_DB) == ["WARNING"]
+    node.hours.accept()
+    assert node.hear(120, LIKE, LOUD_DB) == []
+
+
+@pytest.mark.parametrize("off", [{"loud_db": 0.0}, {"rise_db": 0.0}])
+def test_without_it_only_the_score_counts(off: dict[str, float]) -> None:
+    node = Node(**off)
+    node.hear(60)
+    assert node.hear(120, LIKE, 30.0) == []

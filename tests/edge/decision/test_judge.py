@@ -1,6 +1,7 @@
 """Judge: health, background, lasting faults and state machine give one verdict."""
 
 import json
+import tracemalloc
 from dataclasses import replace
 from unittest.mock import patch
 
@@ -253,3 +254,24 @@ def test_entries_that_hold_a_leak_found_later_are_held_back() -> None:
     nights = [night for night in node.decision.nights.last if night.risen]
     assert len(asked) == 2
     assert nights == [] or asked[-1] == (nights[-1].band, nights[-1].level_db, nights[-1].excess_db)
+
+
+def test_what_a_node_learns_is_bounded() -> None:
+    """Memory grows while the background fills; every day has a leak-like use and faults."""
+    node, some, sizes = Judge(LONG, SPEC, step_s=900.0), np.random.default_rng(3), []
+    tracemalloc.start()
+    try:
+        for number in range(96 * 42):
+            end, quarter = 900.0 * (number + 1), number % 96
+            loud = quarter in range(70, 78)
+            measures = BROKEN if quarter == 50 else CLIPPED if quarter == 51 else HEALTHY
+            levels = (sound(12, 20.0) if loud else LEVELS) + some.normal(0, 0.3, 25).astype(np.float32)
+            node.window(node.check(measures, end - 10), time_s=end, utc=end, score=0.9 if loud else 0.1, levels=levels)
+            if quarter == 95:
+                sizes.append(tracemalloc.get_traced_memory()[0])
+    finally:
+        tracemalloc.stop()
+    grown = [(sizes[last] - sizes[first]) / 1e3 for first, last in ((0, 13), (13, 27), (27, 41))]
+    print(f"\nin the first, second and third fortnight: {', '.join(f'{kb:.0f}' for kb in grown)} kB")
+    assert grown[0] > 300, "else nothing was learnt"
+    assert grown[2] < 30

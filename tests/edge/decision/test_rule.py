@@ -1,5 +1,7 @@
 """The rule: combinations that could never be met are refused."""
 
+from datetime import UTC, datetime
+
 import pytest
 
 from leakear.edge.decision.rule import DecisionRule, rule_from
@@ -16,6 +18,14 @@ def test_quiet_hours_begin_and_end_on_the_minute(utc: float, quiet: bool) -> Non
 def test_a_site_overrides_its_model_and_unknown_keys_of_a_model_are_ignored() -> None:
     rule = rule_from({"threshold": 0.7, "span_s": 60.0, "later": 1}, {"threshold": 0.8})
     assert (rule.threshold, rule.span_s) == (0.8, 60)
+
+
+def test_quiet_hours_follow_the_clock_of_the_place_where_its_zone_is_given() -> None:
+    rule = DecisionRule(quiet_hours="02:00-04:00", time_zone="Europe/Lisbon")
+    for month, utc_hour in ((1, 2), (7, 1)):  # winter and summer time
+        moment = datetime(2026, month, 15, utc_hour, 30, tzinfo=UTC).timestamp()
+        assert rule.quiet_hour(moment)
+        assert not rule.quiet_hour(moment - 3600)
 
 
 @pytest.mark.parametrize(

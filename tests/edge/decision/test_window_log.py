@@ -10,7 +10,7 @@ STEP = 10.0
 def logged(
     time_s: float, *, on: bool | None = True, sure: bool = False, lost: bool = False, above: bool | None = None
 ) -> LoggedWindow:
-    return LoggedWindow(time_s=time_s, step_s=STEP, on=on, sure=sure, lost=lost, above=above)
+    return LoggedWindow(time_s=time_s, step_s=STEP, on=on, like=on, sure=sure, lost=lost, above=above)
 
 
 def test_a_summary_counts_only_the_windows_of_its_span_that_count() -> None:
@@ -62,4 +62,4 @@ def test_a_window_with_a_fault_is_neither_counted_nor_lost() -> None:
 
 def test_the_log_of_an_older_node_has_no_excesses() -> None:
     log = WindowLog.restored([[10.0, 10.0, True, False, False], [0.0, 10.0, None, False, True, True]], 100)
-    assert log.snapshot(100) == [[10, 10, True, False, False, None], [0, 10, None, False, True, True]]
+    assert log.snapshot(100) == [[10, 10, True, False, False, None, True], [0, 10, None, False, True, True, None]]

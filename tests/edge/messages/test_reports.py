@@ -87,7 +87,7 @@ NIGHT = {
         ("score", 1.01, "Event.score is 1.01; allowed is 0 to 1."),
         ("score", [], "Event.score must be a number, not a list."),
         ("id", "7", "Event.id is '7', which is not of the form"),
-        ("kind", "joke", "Event.kind is 'joke'; allowed are state, fault, dropped, model, night."),
+        ("kind", "joke", "Event.kind is 'joke'; allowed are state, fault, dropped, model, night, test."),
         ("to", None, "Event.to must be a text, not null."),
         ("reason", "a\nb", "Event.reason holds control characters."),
         ("reason", "\ud800", "Event.reason holds control characters."),

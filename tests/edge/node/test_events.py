@@ -34,7 +34,7 @@ def status(*faults: str, **changes: Any) -> NodeStatus:
         "clock": Bound("chrony", 0.0012345678), "timing": Timing(-12.34567, 0.98765, 0.0004321987),
         "clock_synced": True, "state": "WARNING", "since_utc": 1.8e9 - 5, "on_fraction": 0.95, "last": RESULT,
         "faults": dict.fromkeys(faults, "A sentence."), "threshold": 0.7, "level_gate_dbfs": -50.0,
-        "threshold_from": "site", "muted_until": None, "learning": LEARNT,
+        "threshold_from": "site", "muted_until": None, "asleep_until": None, "learning": LEARNT,
         "seq": 4, "queue_depth": 3, "queue_bytes": 2, "connected": True,
         "certificate_expires": None, "real_time_factor": None, "mono_microphone": False,
         "counters": Counters(0, 0, 0, 0, 0, 0),

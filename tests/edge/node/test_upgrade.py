@@ -50,7 +50,7 @@ def upgraded(folder: Path, broker: Broker | None = None) -> Iterator[Node]:
 
 def test_every_section_of_the_configuration_is_read(folder: Path) -> None:
     text = (folder / "leakear.toml").read_text()
-    known = {f"[{name}]" for name in SECTIONS} - {"[recording]"}  # which version 0.1 had not
+    known = {f"[{name}]" for name in SECTIONS} - {"[metrics]", "[recording]", "[schedule]"}  # which version 0.1 had not
     assert {line for line in text.splitlines() if line.startswith("[")} == known
     read = settings(folder)
     assert (read.node.site, read.node.name, read.node.telemetry_s) == ("hill", "pit-7", 120.0)
@@ -97,6 +97,8 @@ def kept(old: Any, new: Any) -> bool:
     """Whether everything old is in the new; a later version may save more."""
     if isinstance(old, dict):
         return isinstance(new, dict) and all(key in new and kept(value, new[key]) for key, value in old.items())
+    if isinstance(old, list) and isinstance(new, list) and old and isinstance(old[0], list):
+        return len(old) == len(new) and all(row == more[: len(row)] for row, more in zip(old, new, strict=True))
     return bool(old == new)
 
 

@@ -28,7 +28,7 @@ device = "hw:Loopback,1"
 [window]
 step_s = 2.0
 [model]
-path = "/opt/test/tiny.tflite"
+path = "/opt/test/tests/data/tiny.tflite"
 [decision]
 span_s = 8.0
 confirm_s = 4.0
@@ -138,7 +138,8 @@ def main() -> None:
     node.send_signal(signal.SIGTERM)
     code = node.wait(30)
     passed = code == 0 and after == before
-    print("VM TEST PASSED" if passed else f"VM TEST FAILED: exit {code}\n{log()}", flush=True)
+    if not passed:
+        raise SystemExit(f"VM TEST FAILED: exit {code}\n{log()}")
 
 
 if __name__ == "__main__":

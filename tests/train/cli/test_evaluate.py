@@ -34,7 +34,7 @@ def test_what_is_heard_of_several_channels_and_why_there_is_no_score_is_said(
     (tmp_path / "NoLeak" / "bad.wav").write_bytes(b"RIFF")
     assert cli.main(["evaluate", str(tmp_path), "--minutes", "0.2", "--channel", "all"]) == 0
     said = capsys.readouterr().out
-    assert "1 recordings have 2 channels; heard: each channel by itself (--channel N|mix|all)" in said
+    assert "1 recording has 2 channels; heard: each channel by itself (--channel N|mix|all)" in said
     assert said.count("Leak/a.wav") == 2
     assert "Leak/dead.wav  (digital_silence)" in said
     assert "2 recordings have no score: a node would report a fault" in said

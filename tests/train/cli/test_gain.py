@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import soundfile
 
 from leakear.edge.errors import InputDataError
 from leakear.edge.model.tflite import FACTORY
@@ -55,3 +56,18 @@ def test_the_command_prints_a_table(hk: Path, tmp_path: Path, capsys: pytest.Cap
     assert cli.main(words) == 0
     assert "| -20 | 4 | 0 |" in capsys.readouterr().out
     assert json.loads(out.read_text())[0]["p95"] < 0.05
+
+
+def test_the_chosen_channel_is_heard(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for label, sound in zip(("Leak", "NoLeak"), sounds(2, 0.02), strict=True):
+        (tmp_path / label).mkdir()
+        soundfile.write(tmp_path / label / "1.wav", np.stack([np.ones_like(sound), sound], axis=1), 22050)
+    words = ["gain", str(tmp_path), "--simulated", "0", "--gain", "6", "--channel"]
+    assert cli.main([*words, "2"]) == 0
+    said = capsys.readouterr().out
+    assert "2 recordings have 2 channels; heard: channel 2" in said
+    assert "| +6 | 2 | 0 |" in said
+    assert cli.main([*words, "1"]) == 65
+    assert "every window clips" in capsys.readouterr().err
+    assert cli.main([*words, "3"]) == 65
+    assert "holds no recording that can be read with --channel 3" in capsys.readouterr().err

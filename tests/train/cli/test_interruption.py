@@ -2,8 +2,10 @@
 
 import re
 import resource
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -68,11 +70,7 @@ def test_evaluate_continues_and_says_the_same(tmp_path: Path, monkeypatch: pytes
 def test_crossval_continues_and_says_the_same(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
 ) -> None:
-    table = ["path,label,site,fold"]
-    for path in sorted(folder.rglob("*.wav")):
-        label, site = path.parent.name.partition("-")[0], path.name[:3]
-        table.append(f"{path.relative_to(folder)},{label},{site},{int(site[1:]) // 2 % 3}")
-    (folder / "manifest.csv").write_text("\n".join(table))
+    sites(folder)
     words = ["crossval", str(folder), "--baseline", "dbmin", "--baseline", "rms", "--draws", "2", "--bootstrap", "20"]
     words += ["-o", str(tmp_path / "out"), "--cache"]
     assert cli.main([*words, str(tmp_path / "one")]) == 0
@@ -85,6 +83,62 @@ def test_crossval_continues_and_says_the_same(
     assert cli.main([*words, str(tmp_path / "two")]) == 0
     assert capsys.readouterr().out == whole
     assert len(then) == 2
+
+
+def words_of(command: str, folder: Path, cache: Path) -> list[str | Path]:
+    """Return a command line that keeps what it has done in `cache`; what it says does not depend on where that is."""
+    words: list[str | Path] = [*PROGRAM, command, folder, "--cache", cache, "--jobs", "1"]
+    return (
+        words
+        + {
+            "crossval": ["--baseline", "dbmin", "--draws", "2", "--bootstrap", "20", "-o", folder.parent / "out"],
+            "evaluate": ["--minutes", "0.5", "--json", folder.parent / "result.json"],
+            "inspect": ["-o", folder.parent / "report.html"],
+        }[command]
+    )
+
+
+def sites(folder: Path) -> None:
+    table = ["path,label,site,fold"]
+    for path in sorted(folder.rglob("*.wav")):
+        label, site = path.parent.name.partition("-")[0], path.name[:3]
+        table.append(f"{path.relative_to(folder)},{label},{site},{int(site[1:]) // 2 % 3}")
+    (folder / "manifest.csv").write_text("\n".join(table))
+
+
+def kept(cache: Path) -> dict[str, tuple[int, bytes]]:
+    """Return what is kept: name → (time of writing, content); what a killed process began has a name with a dot."""
+    found = {str(path.relative_to(cache)): path for path in cache.rglob("*") if path.is_file()}
+    return {
+        name: (path.stat().st_mtime_ns, path.read_bytes())
+        for name, path in found.items()
+        if path.suffix in (".json", ".npz") and not path.name.startswith(".")
+    }
+
+
+@pytest.mark.parametrize("command", ["crossval", "evaluate", "inspect"])
+def test_killed_again_and_again_it_says_the_same_and_redoes_nothing(folder: Path, tmp_path: Path, command: str) -> None:
+    """Each time it is killed when some more files were kept, wherever it then is."""
+    for path in sorted(folder.rglob("*.wav"))[:: 2 if command == "crossval" else 3]:
+        path.unlink()  # a site with one recording is enough
+    sites(folder)
+    whole = subprocess.run(words_of(command, folder, tmp_path / "one"), capture_output=True, check=True).stdout
+    cache = tmp_path / "two"
+    for more, how in ((1, signal.SIGKILL), (3, signal.SIGINT), (8, signal.SIGKILL)):
+        before = kept(cache)
+        process = subprocess.Popen(words_of(command, folder, cache), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        while process.poll() is None and len(kept(cache)) < len(before) + more:
+            time.sleep(0.01)
+        process.send_signal(how)
+        said = process.communicate()[1].decode()
+        assert "Traceback" not in said
+        assert before.items() <= kept(cache).items(), "what was done is done once"
+    before = kept(cache)
+    done = subprocess.run(words_of(command, folder, cache), capture_output=True, check=True)
+    assert done.stdout == whole
+    assert before
+    assert before.items() <= kept(cache).items()
+    assert {name: content for name, (_, content) in kept(cache).items()}.keys() == kept(tmp_path / "one").keys()
 
 
 def test_a_manifest_onto_a_full_disk_is_one_sentence(tmp_path: Path) -> None:
@@ -116,6 +170,42 @@ def test_a_disk_that_fills_up_damages_nothing(folder: Path, tmp_path: Path, limi
     assert not (tmp_path / "run" / "run.json").exists()
     assert subprocess.run(words, capture_output=True, check=False).returncode == 0
     assert (tmp_path / "run" / "run.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("command", "limit", "result"),
+    [
+        ("crossval", 100, "out/crossval.json"),
+        ("crossval", 20_000, "out/crossval.json"),
+        ("evaluate", 100, "result.json"),
+        ("evaluate", 4_000, "result.json"),
+        ("inspect", 100, "report.html"),
+        ("inspect", 20_000, "report.html"),
+    ],
+)
+def test_on_a_full_disk_it_says_so_and_the_next_run_completes(
+    folder: Path, tmp_path: Path, command: str, limit: int, result: str
+) -> None:
+    """Nothing can be kept, then all but the result. What was kept is whole: the next run changes none of it."""
+    sites(folder)
+    words = words_of(command, folder, tmp_path / "cache")
+
+    def limited() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
+
+    full = subprocess.run(words, preexec_fn=limited, capture_output=True, text=True, check=False)
+    said = full.stderr.strip().splitlines()
+    assert full.returncode == 1
+    assert re.match(r"leakear-train: .*File too large", said[-1])
+    assert "Traceback" not in full.stderr
+    assert not (tmp_path / result).exists()
+    assert not list(tmp_path.rglob(".*")), "no half of a file stays"
+    before = kept(tmp_path / "cache")
+    assert bool(before) == (limit > 100)
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert done.returncode == 0
+    assert before.items() <= kept(tmp_path / "cache").items()
+    assert (tmp_path / result).exists()
 
 
 def test_features_killed_at_any_moment_are_those_of_one_run(folder: Path, tmp_path: Path) -> None:

@@ -54,14 +54,25 @@ def test_the_table_guesses_and_is_read_back(tmp_path: Path) -> None:
 def test_what_telephones_call_a_recording_is_no_place(tmp_path: Path, capsys: Capture) -> None:
     names = ("Gravação 1", "Gravação 2", "Nova gravação 3", "Nova gravação 4", "New Recording 5", "Voice 006",
              "AUD-20260311-WA0007", "AUD-20260311-WA0008", "Voice 7", "New Recording 8",
-             "rua 7 Voice 9", "rua 7 Voice 10")  # fmt: skip
+             "WhatsApp Audio 2026-03-20 at 10.12.33", "WhatsApp Audio 2026-03-21 at 11.12.33", "Voz 011", "Voz 012",
+             "Nova gravação 13 copy (2)", "Nova gravação 14 copy (2)",
+             "rua 7 Voice 9", "rua 7 Voice 10", "Rua B nº 15", "Rua B nº 16")  # fmt: skip
     for number, name in enumerate(names):
         record(tmp_path / "obra" / f"{name}.wav", leak=True, seed=number)
     assert cli.main(["manifest", str(tmp_path)]) == 0
     said = capsys.readouterr()
     sites = {row["path"]: row["site"] for row in csv.DictReader(io.StringIO(said.out.removeprefix("\ufeff")))}
-    assert {name for name, site in sites.items() if site} == {"obra/rua 7 Voice 9.wav", "obra/rua 7 Voice 10.wav"}
-    assert "12 recordings; check label and site of each; fill in label of 12, site of 10" in said.err
+    assert {name for name, site in sites.items() if site} == {
+        f"obra/{name}.wav" for name in ("rua 7 Voice 9", "rua 7 Voice 10", "Rua B nº 15", "Rua B nº 16")
+    }
+    assert sites["obra/Rua B nº 15.wav"] == "Rua-B"
+    assert "20 recordings; check label and site of each; fill in label of 20, site of 16" in said.err
+
+
+@pytest.mark.parametrize("inner", [" ruido", "não sei", "vazamentos"])
+def test_a_folder_that_speaks_of_the_class_is_no_place(tmp_path: Path, inner: str) -> None:
+    record(tmp_path / "março" / inner / "a.wav", leak=True)
+    assert [row["site"] for row in rows(table(tmp_path))] == [""]
 
 
 def test_a_name_that_is_not_utf_8_is_found_again(tmp_path: Path) -> None:

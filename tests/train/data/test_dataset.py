@@ -1,14 +1,23 @@
 import hashlib
+import os
+from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
+from sklearn.model_selection import train_test_split
 
 from leakear.edge.errors import InputDataError
 from leakear.train.data import dataset
 from leakear.train.data.dataset import Recording
 from leakear.train.data.split import split
+from tests.support.places import ROOT
 from tests.support.sounds import record
+
+NOTEBOOK = ROOT.parent / "shared" / "reference" / "linear_spectrogram_notebook.txt"
 
 
 def manifest(path: Path, *lines: str) -> Path:
@@ -115,6 +124,41 @@ def test_a_split_by_file_equals_the_notebooks(hk: Path) -> None:
     divided = split(dataset.load(hk), "file", 42)
     assert (len(divided.train), len(divided.validation)) == (48, 12)
     assert sum(r.target for r in divided.validation) == 6
+
+
+def by_the_notebook(data: Path, order: Callable[[list[str]], list[str]]) -> dict[str, dict[str, str]]:
+    """Run the notebook's own lines over a folder; return side → file → label. `order`: of the names that it lists."""
+    text = NOTEBOOK.read_text(encoding="utf-8")
+    lines = text[text.index("# --- Get all file paths") : text.index('print(f"Training files')]
+    listing = SimpleNamespace(path=os.path, listdir=lambda folder: order([p.name for p in Path(folder).iterdir()]))
+    found: dict[str, Any] = {"os": listing, "train_test_split": train_test_split, "BASE_AUDIO_PATH": data}
+    exec(lines, found)
+    names = {"train": ("train_files", "train_labels"), "validation": ("val_files", "val_labels")}
+    return {
+        side: {Path(path).relative_to(data).as_posix(): label for path, label in zip(found[a], found[b], strict=True)}
+        for side, (a, b) in names.items()
+    }
+
+
+@pytest.mark.skipif(not NOTEBOOK.is_file(), reason="the reference notebook is not here: ../shared/reference")
+@pytest.mark.parametrize("order", [sorted, list, lambda names: sorted(names, reverse=True)])
+def test_the_notebooks_folders_give_its_files_labels_and_split(
+    tmp_path: Path, order: Callable[[list[str]], list[str]]
+) -> None:
+    """In alphabetical order exactly its split; in another, which the disk decides there, as many of each class."""
+    counts = {"Leak": 3, "Leak-Metal": 8, "Leak-NonMetal": 6, "NoLeak-Metal": 9, "NoLeak-Soil": 5}
+    for kind, count in counts.items():
+        for number in range(count):
+            record(tmp_path / kind / f"{kind.lower()}_{number}.wav", leak=kind.startswith("Leak"), seed=number)
+        (tmp_path / kind / "notes.txt").write_text("no sound")
+    theirs = by_the_notebook(tmp_path, order)
+    divided = split(dataset.load(tmp_path), "file", 42)
+    sides = {"train": divided.train, "validation": divided.validation}
+    ours = {side: {r.name: r.label for r in part} for side, part in sides.items()}
+    assert ours["train"] | ours["validation"] == theirs["train"] | theirs["validation"]
+    for side, files in theirs.items():
+        assert Counter(ours[side].values()) == Counter(files.values())
+    assert (ours == theirs) == (order is sorted) or order is list
 
 
 def test_a_split_by_site_needs_sites_of_each_class(recordings: list[Recording]) -> None:

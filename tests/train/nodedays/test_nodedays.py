@@ -1,6 +1,8 @@
 """Node-days: found leaks, delays and false alarms of whole days."""
 
 import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +23,7 @@ from leakear.train.nodedays.outcome import (
     share_interval,
     summarise,
 )
-from leakear.train.nodedays.recorded_day import Change, RecordedDay, Row, decide, record
+from leakear.train.nodedays.recorded_day import Change, RecordedDay, Row, decide, judged, record
 from leakear.train.nodedays.runs import NodeDay, Plan, run
 from leakear.train.simulator import Site
 from leakear.train.simulator.day import Day
@@ -223,3 +225,18 @@ def test_a_night_plays_recordings_with_pauses(shared_data: Path) -> None:
     assert loud > quiet
     with_leak = Night(site, 0, shared_data / "background", leak_db=10.0, minutes=1.0).truth()
     assert with_leak["events"][0]["kind"] == "leak"
+
+
+def test_a_node_with_listening_hours_hears_them_alone() -> None:
+    day = series([(600, 600 + 120 * MINUTE)])
+    assert decide(day, RULE) != []
+    asleep = replace(day, listen=(hours_without(day),))
+    assert decide(asleep, RULE) == []
+    seen = list(judged(asleep, asleep.judge(RULE)))
+    assert [row.health for row in seen] == [None], "one row for the whole sleep"
+
+
+def hours_without(day: RecordedDay) -> str:
+    """Return listening hours, UTC, that begin after a recorded day has ended."""
+    begin = datetime.fromtimestamp(float(day.end_utc[-1]) + 600, UTC)
+    return f"{begin:%H:%M}-{begin + timedelta(minutes=40):%H:%M}"

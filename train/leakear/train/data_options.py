@@ -6,13 +6,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from leakear.edge.audio.channels import Choice, choice
+from tqdm import tqdm
+
+from leakear.edge.audio.channels import Channel, Choice, choice, each, told
+from leakear.edge.audio.recordings import channels
+from leakear.edge.errors import InputDataError
 from leakear.edge.spec import SpectrogramSpec
 from leakear.edge.texts import counted, printable
 from leakear.train.data import dataset
 from leakear.train.data.collection import labels, prepare
 from leakear.train.data.collection.prepare import Prepared
-from leakear.train.data.dataset import Listed
+from leakear.train.data.dataset import Listed, Recording
 from leakear.train.data.features import default_cache
 from leakear.train.work.jobs import Jobs, add_job_arguments, jobs_of
 
@@ -62,6 +66,18 @@ class DataSet:
     cache: Path
     jobs: Jobs
 
+    def openable(self) -> list[tuple[Recording, list[Channel]]]:
+        """Return each recording with the channels to hear; print which ones, and name what cannot be opened."""
+        counts: dict[Recording, int] = {}
+        for recording in tqdm(self.listed.recordings, "opening", unit="file", leave=False, disable=None):
+            try:
+                counts[recording] = _channels(recording)
+            except InputDataError as error:
+                print(f"left out: {error}")
+        for line in told(counts.values(), self.channel):
+            print(line)
+        return [(recording, each(self.channel, count)) for recording, count in counts.items()]
+
     def prepare(self, spec: SpectrogramSpec, *, clipped: bool = False) -> Prepared:
         """Listen to it and print what a person should know. `clipped`: keep clipped recordings. InputDataError."""
         found = prepare.prepare(self.listed, spec, self.channel, self.cache, self.jobs, clipped=clipped)
@@ -72,6 +88,13 @@ class DataSet:
         if found.left_out:
             print(f"{counted(len(found.left_out), 'recording')} left out")
         return found
+
+
+def _channels(recording: Recording) -> int:
+    """Return how many channels it has. Raises InputDataError."""
+    if recording.path.exists() and not recording.path.is_file():  # nobody may ever write into a pipe
+        raise InputDataError(f"{recording.name}: is no file; name a recording")
+    return channels(recording.path)
 
 
 def listed(args: argparse.Namespace, *, fold_column: str = "fold", site_pattern: str | None = None) -> DataSet:

@@ -139,6 +139,14 @@ class LogInLimits:
         self._all.use()
         return made, 0.0
 
+    def elsewhere(self, name: str, address: str, now: float) -> None:
+        """Count a try that was wrong at another server of the same pages."""
+        made = Try(name, address)
+        for throttle, key in ((self._pairs, made.pair), (self._addresses, address), (self._names, name)):
+            throttle.failed(key, now)
+        self._all.wait(now)
+        self._all.use()
+
     def right(self, made: Try) -> None:
         """Undo the count: the password was right."""
         self._pairs.succeeded(made.pair)

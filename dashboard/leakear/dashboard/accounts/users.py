@@ -36,6 +36,8 @@ class User:
 
     name: str
     role: Role
+    by_proxy: bool = False
+    """whether a proxy logs this user in, and out"""
 
     @property
     def operates(self) -> bool:

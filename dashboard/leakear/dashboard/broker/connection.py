@@ -48,6 +48,7 @@ class BrokerConnection:
     A persistent connection keeps its session at the broker, and the caller acknowledges its messages. Any other starts
     a new session each time. `largest`: bytes of a payload; of a larger one, `deliver` gets at least one byte more.
     `wanted`: for a persistent connection, whether to take a message on a topic; others are acknowledged and dropped.
+    `leaves`: topics to which an earlier program with this session has subscribed; what of them waits still comes.
     """
 
     def __init__(
@@ -61,6 +62,7 @@ class BrokerConnection:
         largest: int,
         subscribed: Callable[[int], None] = lambda _: None,
         wanted: Callable[[bytes], bool] | None = None,
+        leaves: Sequence[str] = (),
     ) -> None:
         self.connected = False
         """connected and subscribed"""
@@ -69,7 +71,7 @@ class BrokerConnection:
         self.session = 0
         """number of the connection, from 1: a packet id is valid only on its own connection"""
         self._topics, self._deliver, self._wake, self._persistent = list(topics), deliver, wake, persistent
-        self._largest, self._subscribed, self._wanted = largest, subscribed, wanted
+        self._largest, self._subscribed, self._wanted, self._leaves = largest, subscribed, wanted, list(leaves)
         self._host, self._port = address(options.url)
         self._options = options
         self._version = "5" if options.version == "auto" else options.version
@@ -95,6 +97,13 @@ class BrokerConnection:
     def stop(self) -> None:
         """Disconnect; the broker keeps the session of a persistent connection."""
         self._client.disconnect()
+        self._client.loop_stop()
+
+    def end_session(self) -> None:
+        """Disconnect; the broker forgets the session, and what of it has not been acknowledged."""
+        properties = Properties(PacketTypes.DISCONNECT)  # type: ignore[no-untyped-call]
+        properties.SessionExpiryInterval = 0
+        self._client.disconnect(properties=properties)
         self._client.loop_stop()
 
     def switch_version(self) -> None:
@@ -162,6 +171,8 @@ class BrokerConnection:
         self.trouble = f"The broker refuses the connection: {code}." if code.is_failure else None
         if not code.is_failure and self._topics:
             client.subscribe(self._topics)
+        if not code.is_failure and self._leaves:
+            client.unsubscribe(self._leaves)
         self.connected = not code.is_failure and not self._topics
         self._wake()
 

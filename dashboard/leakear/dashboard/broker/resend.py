@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 
 from leakear.dashboard.broker.commander import Commander
-from leakear.dashboard.fleet import ONLINE, Fleet, Key, Node
+from leakear.dashboard.fleet import ONLINE, Fleet, Key, Node, Round
 from leakear.edge.errors import InputDataError
 
 log = logging.getLogger(__name__)
@@ -22,8 +22,8 @@ SETTLE_S = 10.0
 """seconds that a gap must exist: a late event fills most gaps by itself"""
 TAIL_S = 30.0
 """seconds for which the node's report must be ahead of its last event"""
-AGAIN_S = 3600.0
-"""seconds between two requests for the same events"""
+AGAIN_S = (120.0, 3600.0)
+"""seconds between two requests for the same events: at first, doubled each time, and at most"""
 AT_ONCE = 20
 """nodes asked at a time"""
 RANGE = 1000
@@ -33,12 +33,26 @@ Gap = tuple[int, int]
 
 
 @dataclass(slots=True)
+class _Request:
+    """Numbers that a node was asked for."""
+
+    gap: Gap
+    at: float
+    wait_s: float
+    """until they are asked for again"""
+
+    def meets(self, gap: Gap) -> bool:
+        return self.gap[0] <= gap[1] and gap[0] <= self.gap[1]
+
+
+@dataclass(slots=True)
 class _Node:
     """What is remembered of one node."""
 
     noticed: dict[Gap, float] = field(default_factory=dict)
     """when each gap was first seen"""
-    asked: list[tuple[Gap, float]] = field(default_factory=list)
+    asked: list[_Request] = field(default_factory=list)
+    """what is still missing of it"""
     tail: tuple[int, float] = (0, 0.0)
     """last `seq` of an event, and since when a report is ahead of it"""
 
@@ -47,13 +61,14 @@ class Resend:
     """Asks nodes for missing events; `changed` is called with a node that was asked. Times are POSIX seconds."""
 
     def __init__(self, fleet: Fleet, commander: Commander, changed: Callable[[Node], None]) -> None:
-        self._fleet, self._commander, self._changed = fleet, commander, changed
+        self._commander, self._changed = commander, changed
+        self._round = Round(fleet)
         self._nodes: dict[Key, _Node] = {}
 
     async def ask(self) -> None:
         """Ask the nodes that are due, some at a time: those first that were asked longest ago."""
         now = time.time()
-        in_turn = sorted(self._fleet, key=self._last_asked)
+        in_turn = sorted(self._round.part(), key=self._last_asked)
         due = ((node, gap) for node in in_turn if (gap := self.due(node, now)))
         await asyncio.gather(*[self._ask(node, *gap) for node, gap in islice(due, AT_ONCE)])
 
@@ -80,25 +95,35 @@ class Resend:
         self._look_at_tail(node, kept, now)
         gaps = node.sequence.gaps
         kept.noticed = {gap: kept.noticed.get(gap, now) for gap in gaps}
-        kept.asked = [(gap, at) for gap, at in kept.asked if now - at < AGAIN_S]
+        kept.asked = [request for request in kept.asked if any(map(request.meets, gaps))]
         if node.presence != ONLINE:
             return None
+        waited_for = [request for request in kept.asked if now - request.at < request.wait_s]
         for gap in reversed(gaps):
-            first = _beyond(max(gap[0], gap[1] - RANGE + 1), kept.asked)
+            first = _beyond(max(gap[0], gap[1] - RANGE + 1), waited_for)
             if now - kept.noticed[gap] >= SETTLE_S and first <= gap[1]:
-                kept.asked.append(((first, gap[1]), now))
+                self._note(kept, (first, gap[1]), now)
                 return first, gap[1]
         return None
+
+    @staticmethod
+    def _note(kept: _Node, gap: Gap, now: float) -> None:
+        """Note a request, which takes the place of those for the same numbers that have had their time."""
+        before = [r for r in kept.asked if r.meets(gap) and now - r.at >= r.wait_s]
+        wait_s = min(2 * max(r.wait_s for r in before), AGAIN_S[1]) if before else AGAIN_S[0]
+        kept.asked = [r for r in kept.asked if r not in before] + [_Request(gap, now, wait_s)]
 
     def answered(self, key: Key, asked: Gap, following: object) -> None:
         """Note that a node sends only what is before `following`: the rest is asked for at the next opportunity."""
         kept = self._nodes.get(key)
         if kept is not None and isinstance(following, int) and asked[0] < following <= asked[1]:
-            kept.asked = [((gap[0], following - 1) if gap == asked else gap, at) for gap, at in kept.asked]
+            for request in kept.asked:
+                if request.gap == asked:
+                    request.gap = asked[0], following - 1
 
     def _last_asked(self, node: Node) -> float:
         kept = self._nodes.get(node.key)
-        return kept.asked[-1][1] if kept is not None and kept.asked else 0.0
+        return kept.asked[-1].at if kept is not None and kept.asked else 0.0
 
     @staticmethod
     def _look_at_tail(node: Node, kept: _Node, now: float) -> None:
@@ -110,9 +135,9 @@ class Resend:
             node.sequence.expect(report.seq)
 
 
-def _beyond(number: int, asked: list[tuple[Gap, float]]) -> int:
+def _beyond(number: int, asked: list[_Request]) -> int:
     """Return the first number from `number` on that was not asked for."""
-    for gap, _ in sorted(asked):
+    for gap in sorted(request.gap for request in asked):
         if gap[0] <= number <= gap[1]:
             number = gap[1] + 1
     return number

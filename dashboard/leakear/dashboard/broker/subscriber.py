@@ -7,20 +7,17 @@ and recognised by its id. Answers of a node are subscribed to only while a comma
 """
 
 import asyncio
-import logging
 import threading
-import time
 from collections import OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import paho.mqtt.client as paho
 
-from leakear.dashboard.accounts.throttle import Budgets
 from leakear.dashboard.broker.answers import Answers
 from leakear.dashboard.broker.connection import BrokerConnection, BrokerOptions
+from leakear.dashboard.broker.limits import TopicLimits
 
-log = logging.getLogger(__name__)
 EVENTS = [("leakear/+/+/event", 1)]
 """messages that must not be lost or late"""
 REPORTS = [
@@ -33,25 +30,15 @@ REPORTS = [
 LARGEST = 64 * 1024
 """bytes of an event or a report"""
 TOPICS = 20_000
-"""topics of which reports are kept while the event loop is busy; reports of further topics are dropped"""
+"""topics of which reports are kept while the event loop is busy; for more nodes more; others are dropped"""
 PER_TOPIC = 4
 """reports of one topic that wait; beyond it the oldest is dropped"""
 WAITING = 64 * 2**20
-"""bytes of waiting reports beyond which those of further topics are dropped"""
+"""bytes of waiting reports beyond which those of further topics are dropped; more where REPORT for each node is more"""
+REPORT = 2048
+"""bytes of the reports of one node that wait"""
 AT_ONCE = 500
 """reports taken before events are looked for again"""
-BURST, PER_S = 500.0, 100.0
-"""events of one topic that are taken: so many at once, then so many a second
-
-A node sends more slowly (`leakear.edge.mqtt.sender`). Further ones are acknowledged and left out: one node's events
-must not delay another's leak. They are missing in `seq`, and asked for again.
-"""
-MOST, MOST_PER_S = 20_000.0, 0.25
-"""the same, over days: one node's events must not fill the disk"""
-CLOSED, CLOSED_S = 1_000, 0.1
-"""topics beyond their limit whose events are left out without counting, and for how many seconds"""
-LOGGED = 1_000
-"""events left out for each line in the log"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,29 +62,57 @@ class Incoming:
 class Subscriber:
     """Subscription to all nodes. `wake` is called in paho's threads when something waits."""
 
-    def __init__(self, options: BrokerOptions, wake: Callable[[], None]) -> None:
-        self.dropped = 0
-        """reports dropped because the event loop was too slow, and events beyond their topic's limit"""
-        self._closed: dict[bytes, float] = {}
-        """topics that are beyond their limit, until when"""
-        self._budgets = Budgets(BURST, PER_S), Budgets(MOST, MOST_PER_S)
+    def __init__(
+        self, options: BrokerOptions, wake: Callable[[], None], nodes: int = 0, *, server: str | None = None
+    ) -> None:
+        """`nodes`: those that are expected; a broker sends the retained reports of all of them at once.
+
+        `server`: a name of this process, where ingest workers take the events and several servers have the same client
+        id; the one that leads still gets the events that wait in this session.
+        """
+        self._topics = max(TOPICS, len(REPORTS) * nodes)
+        self._waiting = max(WAITING, REPORT * nodes)
+        self._dropped = 0
+        """reports dropped because the event loop was too slow"""
+        self._heard = -1
+        """number of the reports' connection on which something has come"""
+        self._limits = TopicLimits()
         self._lock = threading.Lock()
         self._urgent: deque[Incoming] = deque()
         self._reports: OrderedDict[str, deque[Incoming]] = OrderedDict()
         self._report_bytes = 0
         self._wake = wake
-        other = replace(options, client_id=f"{options.client_id}-reports")
+        events = server is None
+        mine = f"{options.client_id}-{server}" if server else options.client_id
+        other = replace(options, client_id=f"{mine}-reports")
         self._events = BrokerConnection(
-            options, EVENTS, self._event, wake, persistent=True, largest=LARGEST, wanted=self._within_limit
-        )
+            options, EVENTS if events else [], self._event, wake, persistent=True, largest=LARGEST,
+            wanted=self._limits.take, leaves=() if events else [topic for topic, _ in EVENTS],
+        )  # fmt: skip
         self._state_reports = BrokerConnection(other, REPORTS, self._report, wake, persistent=False, largest=LARGEST)
-        self.answers = Answers(replace(options, client_id=f"{options.client_id}-answers"), wake)
-        self._all = (self._events, self._state_reports, self.answers.connection)
+        self.answers = Answers(replace(options, client_id=f"{mine}-answers"), wake)
+        others = (self._state_reports, self.answers.connection)
+        self._all: tuple[BrokerConnection, ...] = (self._events, *others) if events else others
+        """those that are started"""
+
+    @property
+    def dropped(self) -> int:
+        """Reports dropped because the event loop was too slow, and events beyond their topic's limit."""
+        return self._dropped + self._limits.dropped
 
     @property
     def connected(self) -> bool:
         """Whether all connections are up and subscribed."""
         return all(each.connected for each in self._all)
+
+    @property
+    def heard(self) -> bool:
+        """Whether anything has come since the connection: retained messages of nodes come at once.
+
+        mosquitto grants every subscription and then delivers what its access list allows: an account that may read
+        nothing looks like a broker without nodes.
+        """
+        return self._heard == self._state_reports.session
 
     @property
     def trouble(self) -> str | None:
@@ -108,6 +123,16 @@ class Subscriber:
         """Connect in the background, and reconnect after every failure."""
         for each in self._all:
             each.start()
+
+    def lead(self, *, leads: bool) -> None:
+        """Begin or end to take what waits for the events' session, where workers take all others. Blocking."""
+        others = (self._state_reports, self.answers.connection)
+        if leads:
+            self._events.start()
+            self._all = (self._events, *others)
+        elif self._events in self._all:
+            self._all = others
+            self._events.stop()
 
     def stop(self) -> None:
         """Disconnect; the broker keeps the session."""
@@ -146,43 +171,31 @@ class Subscriber:
         return self.answers.connection.publish(topic, payload, qos=qos, retain=retain)
 
     def _event(self, message: paho.MQTTMessage) -> None:
-        self._urgent.append(_incoming(message, self._events.session))
+        self._heard = self._state_reports.session
+        self._urgent.append(incoming(message, self._events.session))
         self._wake()
-
-    def _within_limit(self, topic: bytes) -> bool:
-        """Whether one more event on this topic is taken; called in paho's thread, before the event is read."""
-        now = time.monotonic()
-        if self._closed.get(topic, 0.0) <= now:
-            name = topic.decode("utf-8", "replace")
-            if all(budgets.take(name, now) for budgets in self._budgets):
-                return True
-            if len(self._closed) >= CLOSED:
-                self._closed.clear()
-            self._closed[topic] = now + CLOSED_S
-        self.dropped += 1
-        if self.dropped % LOGGED == 1:
-            log.warning("%a sends too many events: %d messages were left out so far", topic[:200], self.dropped)
-        return False
 
     def _report(self, message: paho.MQTTMessage) -> None:
         """Keep the newest reports of each topic, so that a node that sends many displaces only its own."""
-        item = _incoming(message)
+        item = incoming(message)
+        self._heard = self._state_reports.session
         with self._lock:
             waiting = self._reports.get(item.topic)
             if waiting is None:
-                if len(self._reports) >= TOPICS or self._report_bytes > WAITING:
-                    self.dropped += 1
+                if len(self._reports) >= self._topics or self._report_bytes > self._waiting:
+                    self._dropped += 1
                     return
                 waiting = self._reports[item.topic] = deque()
             if len(waiting) == PER_TOPIC:
-                self.dropped += 1
+                self._dropped += 1
                 self._report_bytes -= len(waiting.popleft().payload)
             waiting.append(item)
             self._report_bytes += len(item.payload)
         self._wake()
 
 
-def _incoming(message: paho.MQTTMessage, session: int = 0) -> Incoming:
+def incoming(message: paho.MQTTMessage, session: int = 0) -> Incoming:
+    """Return what paho has received, without what is too large; `session`: number of the connection."""
     large = len(message.payload) > LARGEST
     payload = b"" if large else bytes(message.payload)
     too_large = LARGEST if large else 0

@@ -3,7 +3,7 @@
 import json
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -11,13 +11,14 @@ import numpy as np
 from sqlalchemy import Connection, Engine, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
+from leakear.dashboard.cases import room
 from leakear.dashboard.cases.changes import BY_HAND, REPAIRED, Change, change
 from leakear.dashboard.cases.figures import figures, water_lost
 from leakear.dashboard.fleet import Key
 from leakear.dashboard.history.case_tables import case_changes, case_photos, cases
-from leakear.dashboard.history.nights import MOST, rising_since
+from leakear.dashboard.history.nights import judged_nights, rising_since
 from leakear.dashboard.history.rows import Row
-from leakear.dashboard.history.tables import events, nights
+from leakear.dashboard.history.tables import events
 from leakear.dashboard.nights.repair_check import HELD, NOISE_STAYS, check_repair
 from leakear.edge.background.own_limit import DAYS
 from leakear.edge.errors import InputDataError
@@ -32,6 +33,8 @@ LEAKS = 100
 TRIES = 3
 """for a case that somebody else changes at the same moment"""
 log = logging.getLogger(__name__)
+OnChange = Callable[[Connection, Mapping[str, Any], Mapping[str, Any]], None]
+"""takes the case as it is after a change, and the change"""
 
 
 class Conflict(InputDataError):  # noqa: N818 - it is an expected result, not a failure
@@ -48,6 +51,8 @@ class Cases:
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
+        self.on_change: OnChange = lambda *_: None
+        """what else is done in the transaction that changes a case"""
 
     # ---- opening
 
@@ -119,19 +124,24 @@ class Cases:
             raise InputDataError("This alert is not known.")
         return float(found.happened), str(found.reason)
 
+    def going(self, key: Key) -> Row | None:
+        """Return the case that is open at a node; None: none is."""
+        with self.engine.connect() as connection:
+            return self._going(connection, key)
+
     @staticmethod
     def _going(connection: Connection, key: Key) -> Row | None:
         mine = (cases.c.site == key[0], cases.c.node == key[1], cases.c.closed.is_(None))
         found = connection.execute(select(cases).where(*mine)).mappings().first()
         return None if found is None else dict(found)
 
-    @staticmethod
-    def _insert(connection: Connection, case: Row, *, request: str, note: str) -> None:
+    def _insert(self, connection: Connection, case: Row, *, request: str, note: str) -> None:
         connection.execute(insert(cases).values(**case))
         first = _change_row(
             case, 1, Change("open", {}, note[:2000]), who=case["opened_by"], request=request, now=case["opened"]
         )
         connection.execute(insert(case_changes).values(**first))
+        self.on_change(connection, case, first)
 
     # ---- changing
 
@@ -154,6 +164,7 @@ class Cases:
                     if case["version"] != version:
                         raise Conflict(self._with_changes(connection, [case])[0])
                     made = change(case, what, given, time.time())
+                    room.check(connection, case, made)
                     self._apply(connection, case, made, who=who, request=request, now=time.time())
         except IntegrityError:  # another change of this version, or another open case of the node, was faster
             present = self.get(case_id)
@@ -167,19 +178,18 @@ class Cases:
         same = (case_changes.c.case_id == case_id, case_changes.c.request == request)
         return connection.execute(select(case_changes.c.version).where(*same)).first() is not None
 
-    @staticmethod
-    def _apply(connection: Connection, case: Row, made: Change, *, who: str, request: str, now: float) -> None:
+    def _apply(self, connection: Connection, case: Row, made: Change, *, who: str, request: str, now: float) -> None:
         """Write a change; the version must still be the one that was read. Raises IntegrityError when it is not."""
         version = case["version"] + 1
-        connection.execute(
-            insert(case_changes).values(**_change_row(case, version, made, who=who, request=request, now=now))
-        )
+        changed = _change_row(case, version, made, who=who, request=request, now=now)
+        connection.execute(insert(case_changes).values(**changed))
         mine = (cases.c.id == case["id"], cases.c.version == case["version"])
         connection.execute(update(cases).where(*mine).values(**made.values, version=version))
         if made.photo is not None:
             kind, content = made.photo
             row = {"case_id": case["id"], "version": version, "media_type": kind, "content": content}
             connection.execute(insert(case_photos).values(**row))
+        self.on_change(connection, {**case, **made.values, "version": version}, changed)
 
     # ---- nights after a repair
 
@@ -212,14 +222,17 @@ class Cases:
 
     def _after_repair(self, case: Row) -> tuple[str, int]:
         """Return what the nights say of a repair, and the last night that was looked at."""
-        heard = (nights.c.site == case["site"], nights.c.node == case["node"], nights.c.level.is_not(None))
-        found = select(nights.c.first, nights.c.day, nights.c.level).where(*heard).order_by(nights.c.day.desc())
         with self.engine.connect() as connection:
-            rows = connection.execute(found.limit(MOST)).all()[::-1]
+            rows = judged_nights(connection, (case["site"], case["node"]))
         begins, levels = np.array([row.first for row in rows]), np.array([row.level for row in rows], np.float64)
         before, after = begins < case["since"], begins > case["repaired"]
         result = check_repair(levels[before][-DAYS:], levels[~before & ~after], levels[after])
         return result, rows[-1].day if rows else 0
+
+    def sweep(self, before: float) -> None:
+        """Delete the cases that were closed before this time."""
+        with self.engine.begin() as connection:
+            room.sweep(connection, before)
 
     # ---- reading
 

@@ -13,7 +13,7 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 
 from leakear.dashboard.fleet import Node
 from leakear.dashboard.history.nights import night_row
-from leakear.dashboard.history.rows import ALARMS, BACK, LOST, NIGHT, Row
+from leakear.dashboard.history.rows import ALARMS, BACK, LOST, NIGHT, QUIET, Row
 from leakear.dashboard.history.tables import events, nights, notices, set_aside
 from leakear.edge.messages.reports import Event, parse_utc, uuid7
 
@@ -24,6 +24,10 @@ Addresses = Callable[[Row], Sequence[str]]
 """addresses to notify of an event"""
 Also = Callable[[Connection, Row], None]
 """what else is done in the transaction that stores a new event"""
+Hold = Callable[[Connection, Row], str | None]
+"""what is noted beside an event that a quiet time holds back: then nobody is told of it; None: it is not held back"""
+Then = Callable[[Connection, list[Row]], None]
+"""what is done with the new events of a batch, in the transaction that stores them"""
 
 
 @dataclass(frozen=True)
@@ -36,28 +40,28 @@ class Stored:
     """those that the database refused, each with the reason; they are in the table `set_aside`"""
 
 
-def store(engine: Engine, rows: Sequence[Row], addresses: Addresses, also: Also = lambda *_: None) -> Stored:
-    """Store events and the notifications of the new ones; when this returns they are on the disk.
+def store(engine: Engine, rows: Sequence[Row], then: Then = lambda *_: None) -> Stored:
+    """Store events, and do with the new ones what `then` does; when this returns they are on the disk.
 
     Raises SQLAlchemyError when the database does not work at all: then nothing of the failing part is stored.
     """
     try:
         with engine.begin() as connection:
-            return Stored([row for row in rows if _insert(connection, row, addresses, also)], [])
+            return Stored(_insert(connection, rows, then), [])
     except Exception as error:
         if not _is_refusal(error):
             raise
-    return _one_by_one(engine, rows, addresses, also)
+    return _one_by_one(engine, rows, then)
 
 
-def _one_by_one(engine: Engine, rows: Sequence[Row], addresses: Addresses, also: Also) -> Stored:
+def _one_by_one(engine: Engine, rows: Sequence[Row], then: Then) -> Stored:
     """Store each event in a transaction of its own; set aside those that the database refuses."""
     stored = Stored([], [])
     for row in rows:
         try:
             with engine.begin() as connection:
-                if _insert(connection, row, addresses, also):
-                    stored.new.append(row)
+                new = _insert(connection, [row], then)
+            stored.new.extend(new)
         except Exception as error:
             if not _is_refusal(error):
                 raise
@@ -85,19 +89,38 @@ def _put_aside(engine: Engine, row: Row, reason: str) -> None:
         connection.execute(delete(set_aside).where(set_aside.c.id <= newest - KEPT_ASIDE))
 
 
-def _insert(connection: Connection, row: Row, addresses: Addresses, also: Also) -> bool:
-    """Insert an event with its notifications; False when it is stored already."""
-    values = {name: value for name, value in row.items() if name != NIGHT}
-    statement = insert_new(connection.engine, events).values(**values).on_conflict_do_nothing()
-    if connection.scalar(statement.returning(events.c.id)) is None:
-        return False
-    if row.get(NIGHT):
-        connection.execute(insert_new(connection.engine, nights).values(**row[NIGHT]).on_conflict_do_nothing())
+def _insert(connection: Connection, rows: Sequence[Row], then: Then) -> list[Row]:
+    """Insert the events that are not stored yet, in one statement; return them, in order.
+
+    They are sorted by their ids: of two writers with the same events, one waits for the other, and neither for both.
+    """
+    first: dict[str, Row] = {}
+    for row in rows:
+        first.setdefault(row["id"], row)
+    values = [
+        {name: value for name, value in first[each].items() if name not in (NIGHT, QUIET)} for each in sorted(first)
+    ]
+    if not values:
+        return []
+    statement = insert_new(connection.engine, events).on_conflict_do_nothing().returning(events.c.id)
+    stored = set(connection.execute(statement, values).scalars())
+    new = [row for row in first.values() if row["id"] in stored]
+    heard = sorted((row[NIGHT] for row in new if row.get(NIGHT)), key=lambda n: (n["site"], n["node"], n["day"]))
+    if heard:
+        connection.execute(insert_new(connection.engine, nights).on_conflict_do_nothing(), heard)
+    then(connection, new)
+    return new
+
+
+def raise_alert(connection: Connection, row: Row, addresses: Addresses, also: Also, hold: Hold) -> None:
+    """Note what a new event sets off: its notifications and its case, or that a quiet time holds it back."""
+    row[QUIET] = hold(connection, row)
+    if row[QUIET] is not None:
+        return
     pending = [{"event_id": row["id"], "way": address, "tries": 0} for address in addresses(row)]
     if pending:
         connection.execute(insert(notices), pending)
     also(connection, row)
-    return True
 
 
 def insert_new(engine: Engine, table: Table) -> Any:

@@ -5,12 +5,15 @@ from datetime import date
 from typing import Any
 
 import numpy as np
-from sqlalchemy import Connection, Engine, delete, select
+from sqlalchemy import Connection, Engine, select
 
 from leakear.dashboard.fleet import Key
+from leakear.dashboard.history import partitions
+from leakear.dashboard.history.pruning import prune
 from leakear.dashboard.history.rows import NIGHT, Row
 from leakear.dashboard.history.tables import events, nights
 from leakear.dashboard.nights.rises import Rise, outlooks
+from leakear.dashboard.quiet.nights import quiet_nights
 from leakear.edge.messages.reports import Event
 
 MOST = 3 * 366
@@ -47,7 +50,9 @@ class Nights:
             found = select(nights).where(*mine).order_by(nights.c.day.desc()).limit(MOST)
             rows = [dict(row) for row in connection.execute(found).mappings()][::-1]
             alarms = self._alarms(connection, key, since)
-        heard = [row for row in rows if row["level"] is not None]
+            kinds = quiet_nights(connection, key, [(row["first"], row["last"]) for row in rows])
+        rows = [row | {"quiet": kind} for row, kind in zip(rows, kinds, strict=True)]
+        heard = [row for row in rows if row["level"] is not None and row["quiet"] is None]
         outlook = outlooks(np.array([[row["level"] for row in heard]], np.float64).reshape(1, -1), budget)[0]
         return {
             "nights": [_public(row) for row in rows if row["last"] >= since],
@@ -71,26 +76,41 @@ class Nights:
 
     def sweep(self, before: float) -> None:
         """Delete nights that ended before a POSIX second."""
-        with self._engine.begin() as connection:
-            connection.execute(delete(nights).where(nights.c.last < before))
+        partitions.drop(self._engine, partitions.NIGHTS, before, kept=f"last >= {before}")
+        prune(self._engine, nights, nights.c.last < before)
 
 
 def rising_since(connection: Connection, key: Key) -> tuple[float, str] | None:
     """Return since when the nights of a node rise (POSIX seconds) and how sure that is; None: they do not."""
-    mine = (nights.c.site == key[0], nights.c.node == key[1], nights.c.level.is_not(None))
-    found = select(nights.c.first, nights.c.day, nights.c.level).where(*mine).order_by(nights.c.day.desc()).limit(MOST)
-    rows = connection.execute(found).all()[::-1]
+    rows = judged_nights(connection, key)
     rise = outlooks(np.array([[row.level for row in rows]], np.float64).reshape(1, -1))[0].now
     if rise is None:
         return None
     since = date.fromordinal(rows[rise.since].day)
-    return float(rows[rise.since].first), (
-        f"the nights rise since {since}, which happens without a leak {rise.false_per_year:.3g} times a node-year"
-    )
+    return float(rows[rise.since].first), _sentence(since, rise.false_per_year)
+
+
+def judged_nights(connection: Connection, key: Key, most: int = MOST) -> list[Any]:
+    """Return the nights that count (heard, and in no quiet time), the oldest first."""
+    mine = (nights.c.site == key[0], nights.c.node == key[1], nights.c.level.is_not(None))
+    columns = (nights.c.first, nights.c.last, nights.c.day, nights.c.level, nights.c.spread)
+    found = select(*columns).where(*mine).order_by(nights.c.day.desc()).limit(most)
+    rows = connection.execute(found).all()[::-1]
+    kinds = quiet_nights(connection, key, [(row.first, row.last) for row in rows])
+    return [row for row, kind in zip(rows, kinds, strict=True) if kind is None]
+
+
+def _sentence(since: date, per_year: float) -> str:
+    if per_year >= 1:
+        return f"the nights rise since {since}, which happens without a leak {per_year:.1f} times a node-year"
+    if per_year <= 0.001:
+        return f"the nights rise since {since}, which happens without a leak less than once in 1000 node-years"
+    return f"the nights rise since {since}, which happens without a leak once in {1 / per_year:.0f} node-years"
 
 
 def _public(row: Row) -> Row:
-    kept = {name: row[name] for name in ("first", "last", "judged", "level", "spread", "steadiness", "hz", "excess")}
+    names = ("first", "last", "judged", "level", "spread", "steadiness", "hz", "excess", "quiet")
+    kept = {name: row[name] for name in names}
     return kept | {
         "date": date.fromordinal(row["day"]).isoformat(), "hours": row["hours"], "limit": row["limit_db"],
         "histogram_from": row["histogram_from"], "histogram": json.loads(row["histogram"]),

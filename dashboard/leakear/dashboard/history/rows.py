@@ -1,8 +1,8 @@
 """Stored events as dictionaries: column name → value."""
 
 import json
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, TypeVar
 
 ALARMS = ("LEAK", "SENSOR_FAULT")
 """states a person must look at"""
@@ -12,7 +12,19 @@ LOST, BACK = "lost", "back"
 NIGHT = "night"
 """kind of the event that carries a night; in a row, the night itself"""
 
+QUIET = "quiet"
+"""in a row: the quiet time during which the event came, if it was held back because of it"""
+
 Row = dict[str, Any]
+T = TypeVar("T")
+PART = 1000
+"""rows of one transaction"""
+
+
+def batched(rows: Sequence[T]) -> Iterator[Sequence[T]]:
+    """Yield rows in parts, so that storing those of a large fleet never keeps an event waiting for long."""
+    for start in range(0, len(rows), PART):
+        yield rows[start : start + PART]
 
 
 def public(row: Mapping[Any, Any]) -> Row:
@@ -23,4 +35,5 @@ def public(row: Mapping[Any, Any]) -> Row:
 def fresh(row: Mapping[Any, Any]) -> Row:
     """Return a new event in the form for the page: people have not edited it yet."""
     edited = dict.fromkeys(("acknowledged", "acknowledged_by", "verdict", "verdict_by", "verdict_at"))
-    return public(row) | edited | {"material": "", "note": "", "clips": []}
+    held = "held" if row.get(QUIET) and row["alert"] else None
+    return public(row) | edited | {"material": "", "note": "", "clips": [], "held": held, QUIET: row.get(QUIET)}

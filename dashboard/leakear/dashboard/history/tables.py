@@ -3,6 +3,7 @@
 import logging
 import os
 import stat
+import time
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
@@ -11,6 +12,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Connection,
     Engine,
     Float,
     Index,
@@ -21,13 +23,16 @@ from sqlalchemy import (
     Text,
     create_engine,
     event,
+    func,
     insert,
     inspect,
     select,
+    text,
 )
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, OperationalError, ProgrammingError
 
+from leakear.dashboard.history import partitions, trigrams
 from leakear.edge.errors import ConfigError
 
 log = logging.getLogger(__name__)
@@ -36,6 +41,8 @@ SCHEMA = 1
 NAME = 64
 """longest site or node name"""
 META = MetaData()
+TABLES = ("pipes.tables", "map.tables", "history.case_tables", "quiet.tables", "webhooks.tables", "ingest.tables")
+"""modules that declare further tables"""
 
 
 def _key() -> list[Column[str]]:
@@ -86,7 +93,18 @@ events = Table(
     Column("note", Text, nullable=False, default=""),
     Index("events_by_node", "site", "node", "happened"),
     Index("events_by_time", "happened"),
+    postgresql_partition_by="RANGE (id)",
 )  # fmt: skip
+
+_OPEN, _JUDGED = events.c.alert & events.c.acknowledged.is_(None), events.c.verdict.is_not(None)
+Index(
+    "events_alerts", events.c.alert, events.c.happened, sqlite_where=text("alert = 1"), postgresql_where=events.c.alert
+)
+Index(
+    "events_open", events.c.alert, events.c.acknowledged, events.c.happened, sqlite_where=_OPEN, postgresql_where=_OPEN
+)
+Index("events_judged", events.c.happened, sqlite_where=_JUDGED, postgresql_where=_JUDGED)
+"""the log reads few of many events"""
 
 forgotten = Table("forgotten", META, *_key(), Column("at", Float, nullable=False))
 """nodes taken out of service that have sent nothing since"""
@@ -105,6 +123,7 @@ samples = Table(
     Column("floor_n", BigInteger, nullable=False),
     Column("floor_sum", Float, nullable=False),
     Index("samples_by_age", "seconds", "start"),
+    postgresql_partition_by="LIST (seconds)",
 )  # fmt: skip
 
 nights = Table(
@@ -124,6 +143,7 @@ nights = Table(
     Column("histogram_from", Integer),
     Column("histogram", Text, nullable=False),
     Index("nights_by_age", "last"),
+    postgresql_partition_by="RANGE (day)",
 )  # fmt: skip
 """what each node heard in the quietest hours; `day`: ordinal of the proleptic Gregorian calendar"""
 
@@ -201,15 +221,28 @@ def open_database(url: str, *, make: bool = True) -> Engine:
         event.listen(engine, "connect", _sqlite)
     elif parsed.get_backend_name() != "postgresql":
         raise ConfigError(f"--database {parsed.render_as_string()} is neither SQLite nor PostgreSQL.")
-    import_module("leakear.dashboard.pipes.tables")  # known to META before the tables are made
     try:
-        META.create_all(engine)
-        _check_version(engine)
-        _widen(engine)
+        make_tables(engine)
     except (OperationalError, ProgrammingError) as error:
         reason = str(error.orig).replace(str(parsed.password or "\0"), "***")
         raise ConfigError(f"The database {parsed.render_as_string()} cannot be used: {reason}.") from error
     return engine
+
+
+def make_tables(engine: Engine) -> None:
+    """Make missing tables, and on PostgreSQL the partitions of the present; one process at a time."""
+    for name in TABLES:  # known to META before the tables are made
+        import_module(f"leakear.dashboard.{name}")
+    with engine.begin() as connection:
+        if engine.dialect.name == "postgresql":
+            connection.execute(select(func.pg_advisory_xact_lock(partitions.MAKING)))
+        META.create_all(connection)
+        for index in events.indexes:  # an older database lacks some
+            index.create(connection, checkfirst=True)
+        _check_version(connection)
+        _widen(connection)
+    partitions.prepare(engine, time.time())
+    trigrams.make(engine)
 
 
 def _private_file(path: Path, *, make: bool) -> None:
@@ -228,27 +261,25 @@ def _private_file(path: Path, *, make: bool) -> None:
                 log.warning("%s was readable by other users of this machine; its mode is now 0600", each)
 
 
-def _widen(engine: Engine) -> None:
+def _widen(connection: Connection) -> None:
     """Give columns of an older PostgreSQL database the 64 bits that they have now; SQLite has only one integer."""
-    if engine.dialect.name != "postgresql":
+    if connection.dialect.name != "postgresql":
         return
-    inspector = inspect(engine)
+    inspector = inspect(connection)
     for table in META.sorted_tables:
         found = {column["name"]: column["type"] for column in inspector.get_columns(table.name)}
         for column in table.columns:
             kind = found.get(column.name)
             if isinstance(column.type, BigInteger) and isinstance(kind, Integer) and not isinstance(kind, BigInteger):
-                with engine.begin() as connection:
-                    connection.exec_driver_sql(f'ALTER TABLE "{table.name}" ALTER COLUMN "{column.name}" TYPE BIGINT')
+                connection.exec_driver_sql(f'ALTER TABLE "{table.name}" ALTER COLUMN "{column.name}" TYPE BIGINT')
 
 
-def _check_version(engine: Engine) -> None:
-    with engine.begin() as connection:
-        found = connection.scalar(select(about.c.value).where(about.c.name == "schema"))
-        if found is None:
-            connection.execute(insert(about).values(name="schema", value=str(SCHEMA)))
-        elif found != str(SCHEMA):
-            raise ConfigError(f"The database holds tables of version {found}; this leakear-dashboard knows {SCHEMA}.")
+def _check_version(connection: Connection) -> None:
+    found = connection.scalar(select(about.c.value).where(about.c.name == "schema"))
+    if found is None:
+        connection.execute(insert(about).values(name="schema", value=str(SCHEMA)))
+    elif found != str(SCHEMA):
+        raise ConfigError(f"The database holds tables of version {found}; this leakear-dashboard knows {SCHEMA}.")
 
 
 def _sqlite(connection: object, _record: object) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from leakear.edge import files
-from leakear.edge.command_line import number, place
+from leakear.edge.command_line import ProgressLine, number, place
 from leakear.edge.errors import UsageError
 
 EPILOG = """examples:
@@ -23,6 +23,8 @@ EPILOG = """examples:
 Exit codes: 0 done (a refusal with its reason too), 2 wrong usage, 65 unusable recordings, 1 anything else.
 """
 _CLOCK_S, _DRIFT_PPM = 0.001, 50.0
+_WHOLE = 1.25
+"""Of the time of a correlation: with what follows it."""
 
 
 @dataclass(frozen=True)
@@ -140,12 +142,15 @@ def _answer(args: argparse.Namespace) -> Answer:
         length_uncertainty=args.length_uncertainty, pumps=tuple(args.pump),
     )  # fmt: skip
     recordings, notes = _recordings(args)
+    line = ProgressLine("correlating", _WHOLE * len(recordings))
     if args.known_source:
         if not args.speed:
             pipe = known_source.with_range(pipe, known_source.searched(args.material))
-        speed = known_source.measure_speed(recordings, pipe, args.known_source)
+        speed = known_source.measure_speed(recordings, pipe, args.known_source, line.update)
+        line.end()
         return Answer(wording.speed_text(speed), wording.speed_fields(speed, notes))
-    location = locate(recordings, pipe)
+    location = locate(recordings, pipe, line.update)
+    line.end()
     page = report.page(location, [str(path) for path in args.files]) if args.report else None
     return Answer(wording.text(location), wording.fields(location, notes), page)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -13,16 +14,20 @@ from leakear.dashboard.locate.pipes import REFERENCE_HZ
 from leakear.dashboard.locate.spectra import Spectra
 
 Floats = npt.NDArray[np.float64]
+Told = Callable[[float], None]
+"""Takes how much is done."""
 _OVERSAMPLE = 4
 """Samples of the correlation for each period of the highest frequency, at least."""
 _DRIFT_TURN = 0.2
 """Turns of phase by which neighbouring drifts differ at most, at the highest frequency and the ends."""
 _MOST_COHERENT = 0.95
 """Coherence (not squared) is taken as this at most: no pair is perfect."""
-
-
 _MOST_SPREAD = 9.0
 """Excess of chance's variance that is corrected at most."""
+
+
+def untold(_done: float) -> None:
+    """Show no progress."""
 
 
 @dataclass(frozen=True)
@@ -66,12 +71,15 @@ class Found:
     delay_index: int
 
 
-def correlate(s: Spectra, *, longest: float, possible: float, drift_bound: float, dispersion: float) -> Correlation:
+def correlate(
+    s: Spectra, *, longest: float, possible: float, drift_bound: float, dispersion: float, told: Told = untold
+) -> Correlation:
     """Correlate every band for delays of ± `longest` s and drifts of ± `drift_bound` (s of delay in a second).
 
     `possible`: s, delays beyond it have no source on the pipe, so what stands there is chance, or tones.
 
     `dispersion`: rise of the phase speed for each factor e of frequency; the delay is that at `REFERENCE_HZ`.
+    `told` is given the share that is done.
     """
     step = s.frequency[1]
     top = s.frequency[s.bands.edges[-1] - 1]
@@ -93,6 +101,7 @@ def correlate(s: Spectra, *, longest: float, possible: float, drift_bound: float
         out[d] = _by_band(mean, s, size)[:, take]
         if d + 1 < len(drifts):
             turn *= advance
+        told((d + 1) / len(drifts))
     delay = take / (size * step)
     kernel = _by_band(s.used.astype(np.complex128), s, size)[:, np.r_[-2 * reach : 2 * reach + 1]].astype(np.float32)
     return Correlation(delay, drifts, out, _counts(out, s.bands.count, np.abs(delay) > possible), kernel)

@@ -71,7 +71,11 @@ def chart(
     for at, label in marks:
         x = float(axes.place_x(np.array(at)))
         parts.append(f'<path class="mark" d="M{x:.1f} {_TOP}V{HEIGHT - _BOTTOM}"/>')
-        parts.append(f'<text class="label" x="{min(x + 4, WIDTH - 60):.1f}" y="{_TOP + 11}">{escape(label)}</text>')
+        side = "end" if x > WIDTH - 90 else "start"
+        beside = x - 4 if side == "end" else x + 4
+        parts.append(
+            f'<text class="label" text-anchor="{side}" x="{beside:.1f}" y="{_TOP + 11}">{escape(label)}</text>'
+        )
     names = "".join(f'<span class="key {line.style}">{escape(line.name)}</span>' for line in lines if line.name)
     return f"<figure><figcaption>{escape(title)} {names}</figcaption>{''.join(parts)}</svg></figure>"
 
@@ -87,25 +91,25 @@ def pipe_drawing(
     """Draw the pipe from A to B with the probability along it, its 50 and 95 % intervals, and labelled marks (m)."""
     axes = Axes((0, length), (0, 1), "", "")
     title = "Position along the pipe"
-    base = HEIGHT - 70
+    base, high = HEIGHT - 70, HEIGHT - 30
     xs = axes.place_x(x)
     heights = base - 14 - probability / max(float(probability.max()), 1e-30) * (base - 40)
     outline = " ".join(f"{a:.1f},{b:.1f}" for a, b in zip(xs, heights, strict=True))
-    parts = [f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{title}">']
+    parts = [f'<svg viewBox="-4 0 {WIDTH + 28} {high}" role="img" aria-label="{title}">']
     parts.append(f'<polygon class="density" points="{xs[0]:.1f},{base - 14} {outline} {xs[-1]:.1f},{base - 14}"/>')
     parts.append(
         f'<rect class="pipe" x="{xs[0]:.1f}" y="{base - 10}" width="{xs[-1] - xs[0]:.1f}" height="20" rx="4"/>'
     )
     for interval, style in ((most, "most"), (half, "half")):
-        low, high = axes.place_x(np.array(interval))
+        left, right = axes.place_x(np.array(interval))
         parts.append(
-            f'<rect class="{style}" x="{low:.1f}" y="{base - 10}" width="{max(high - low, 2):.1f}" height="20"/>'
+            f'<rect class="{style}" x="{left:.1f}" y="{base - 10}" width="{max(right - left, 2):.1f}" height="20"/>'
         )
     for metres in _ticks(0, length):
         at = float(axes.place_x(np.array(metres)))
         parts.append(f'<text class="tick" text-anchor="middle" x="{at:.1f}" y="{base + 30}">{metres:g} m</text>')
     parts.append(f'<text class="end" x="{xs[0] - 22:.1f}" y="{base + 6}">A</text>')
-    parts.append(f'<text class="label" text-anchor="end" x="{xs[-1]:.1f}" y="{base - 18}">B</text>')
+    parts.append(f'<text class="end" x="{xs[-1] + 10:.1f}" y="{base + 6}">B</text>')
     for metres, label in marks:
         at = float(axes.place_x(np.array(metres)))
         parts.append(f'<path class="mark" d="M{at:.1f} 16V{base + 12}"/>')

@@ -9,7 +9,8 @@ from typing import Literal
 import numpy as np
 
 from leakear.dashboard.locate import correlation, posterior, repeats, sources
-from leakear.dashboard.locate.locating import Heard, hear, likelihood_of, too_short_for
+from leakear.dashboard.locate.correlation import Told, untold
+from leakear.dashboard.locate.locating import Heard, hear_all, likelihood_of, too_short_for
 from leakear.dashboard.locate.pipes import MATERIALS, SLOWEST, WATER_SPEED, Pipe, Speed
 from leakear.dashboard.locate.posterior import Estimate
 from leakear.dashboard.locate.refusals import silent
@@ -28,7 +29,7 @@ def searched(material: str) -> Speed:
     return Speed(max(SLOWEST, known.slowest * (1 - _WIDER)), min(WATER_SPEED, known.fastest * (1 + _WIDER)))
 
 
-def measure_speed(recordings: Sequence[Recording], pipe: Pipe, end: End) -> Estimate:
+def measure_speed(recordings: Sequence[Recording], pipe: Pipe, end: End, told: Told = untold) -> Estimate:
     """Measure the speed, m/s, from a sound at or beyond `end`, each speed of the pipe's range being as likely before.
 
     Raises InputDataError when the sound is not heard at both sensors, or comes from elsewhere.
@@ -36,7 +37,7 @@ def measure_speed(recordings: Sequence[Recording], pipe: Pipe, end: End) -> Esti
     unusable = silent(recordings) or too_short_for(recordings, pipe)
     if unusable:
         raise InputDataError(unusable.text)
-    heard = [hear(one, pipe) for one in recordings]
+    heard = hear_all(recordings, pipe, told)
     score, founds = repeats.strongest([(h.correlation, h.possible, h.slack, h.spectra.seconds) for h in heard])
     _refuse_faint(heard[0], score)
     delay = float(heard[0].correlation.delay[founds[0].delay_index])

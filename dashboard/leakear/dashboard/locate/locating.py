@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from leakear.dashboard.locate import correlation, posterior, repeats, sources, spectra
-from leakear.dashboard.locate.correlation import Correlation, Floats, Found
+from leakear.dashboard.locate.correlation import Correlation, Floats, Found, Told, untold
 from leakear.dashboard.locate.pipes import Pipe
 from leakear.dashboard.locate.posterior import DelayLikelihood, Estimate
 from leakear.dashboard.locate.refusals import Refusal, outside, refusal_of, silent, too_loose, too_short
@@ -66,12 +66,15 @@ class Location:
     heard: tuple[Heard, ...]
 
 
-def locate(recordings: Sequence[Recording], pipe: Pipe) -> Location:
-    """Locate a source on a pipe from one pair or from repeats (other minutes or nights), which are averaged."""
+def locate(recordings: Sequence[Recording], pipe: Pipe, told: Told = untold) -> Location:
+    """Locate a source on a pipe from one pair or from repeats (other minutes or nights), which are averaged.
+
+    `told` is given how many pairs are correlated, and parts of one.
+    """
     early = silent(recordings) or too_loose(recordings, pipe) or too_short_for(recordings, pipe)
     if early:
         return Location(pipe, None, early, None, None, (), 0.0, 0.0, (0.0, 0.0), None, None, None, ())
-    heard = tuple(hear(one, pipe) for one in recordings)
+    heard = hear_all(recordings, pipe, told)
     score, founds = repeats.strongest([(h.correlation, h.possible, h.slack, h.spectra.seconds) for h in heard])
     first, found = heard[0], founds[0]
     weights = [correlation.weights(h.correlation, f) for h, f in zip(heard, founds, strict=True)]
@@ -105,7 +108,16 @@ def _outside(heard: Heard, score: float, pipe: Pipe) -> Refusal | None:
     return outside(float(c.delay[found.delay_index]), pipe) if found.score > score else None
 
 
-def hear(recording: Recording, pipe: Pipe) -> Heard:
+def hear_all(recordings: Sequence[Recording], pipe: Pipe, told: Told = untold) -> tuple[Heard, ...]:
+    """Correlate each pair. `told` is given how many are done, and parts of one."""
+
+    def of(number: int) -> Told:
+        return lambda share: told(number + share)
+
+    return tuple(hear(one, pipe, of(number)) for number, one in enumerate(recordings))
+
+
+def hear(recording: Recording, pipe: Pipe, told: Told = untold) -> Heard:
     """Correlate one pair for every delay and drift that the pipe and the clocks allow, and beyond."""
     slack, inside = _limits(recording, pipe)
     clock = recording.clock
@@ -119,6 +131,7 @@ def hear(recording: Recording, pipe: Pipe) -> Heard:
         possible=_CERTAIN * inside,
         drift_bound=clock.relative_drift,
         dispersion=pipe.dispersion,
+        told=told,
     )
     return Heard(recording, s, c, np.abs(c.delay) <= inside, slack)
 

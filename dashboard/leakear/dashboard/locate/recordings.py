@@ -12,6 +12,7 @@ import numpy as np
 
 from leakear.dashboard.locate.spectra import Clock, Recording, Samples, to_rate
 from leakear.edge.audio.sound_file import opened
+from leakear.edge.command_line import ProgressLine
 from leakear.edge.errors import InputDataError
 from leakear.edge.texts import printable
 
@@ -47,12 +48,16 @@ def read(path: Path, longest_s: float = math.inf) -> list[Sound]:
     `longest_s`: a file that holds more is refused as soon as that is seen, whatever its header says.
     """
     with opened(path) as file:
-        chunks, seconds = [], 0.0
+        chunks, seconds, done_s = [], 0.0, 0.0
+        line = ProgressLine(f"reading {printable(path.name)}", file.seconds)
         for chunk in file.chunks():
             seconds += chunk.frames.size / chunk.rate
             if seconds > longest_s:
                 raise InputDataError(f"{path}: holds more than {longest_s:.0f} s of sound")
             chunks.append(chunk)
+            done_s += len(chunk.frames) / chunk.rate
+            line.update(done_s)
+        line.end()
         notes = tuple(f"{printable(path)}: {note}." for note in dict.fromkeys(file.notes))
     rate = chunks[0].rate
     if any((chunk.rate, chunk.frames.shape[1]) != (rate, chunks[0].frames.shape[1]) for chunk in chunks):

@@ -45,11 +45,11 @@ class Layout:
     spreads: Mapping[int, int] = field(default_factory=dict)
     """column of a level → column of its spread"""
 
-    def dates(self, rows: Sequence[Sequence[str]]) -> Iterable[str]:
-        """Return the texts that are dates."""
+    def dates(self, rows: Iterable[Sequence[str]]) -> Iterable[str]:
+        """Return the texts that are dates. `rows`: those from `first` on."""
         if self.form == "nights across":
             return [text for _, text in self.across]
-        return [row[self.date] for row in rows[self.first :] if self.date is not None and self.date < len(row)]
+        return (row[self.date] for row in rows if self.date is not None and self.date < len(row))
 
 
 def layout_of(rows: Sequence[Sequence[str]], given: Mapping[str, str], name: str) -> Layout:

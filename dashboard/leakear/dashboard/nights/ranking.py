@@ -8,7 +8,11 @@ import numpy as np
 
 from leakear.dashboard.nights.reading import History
 from leakear.dashboard.nights.rises import RARE, Outlook, Rise, outlooks
+from leakear.edge.command_line import ProgressLine
 from leakear.edge.texts import printable
+
+_TOGETHER = 100
+"""Loggers that are judged at a time."""
 
 
 @dataclass(frozen=True)
@@ -48,8 +52,8 @@ class Ranking:
     def meaning(self) -> str:
         """How to take it."""
         return (
-            f"Surest first. {self.budget:g} false alarms a logger-year are about {self.a_week:.1f} a week with so many "
-            "loggers. A rise says nothing of the size of a leak."
+            f"Surest first. A budget of {self.budget:g} a logger-year means about {self.a_week:.1f} false alarms a "
+            "week with so many loggers. A rise says nothing of the size of a leak."
         )
 
     def day(self, one: Ranked, night: int) -> date:
@@ -59,7 +63,11 @@ class Ranking:
 
 def rank(history: History, budget: float) -> Ranking:
     """Judge and order every logger. `budget`: false alarms a logger-year."""
-    found = outlooks(history.levels, budget)
+    found, line = [], ProgressLine("nights", len(history.loggers))
+    for first in range(0, len(history.loggers), _TOGETHER):
+        found += outlooks(history.levels[first : first + _TOGETHER], budget)
+        line.update(len(found))
+    line.end()
     loggers = [
         Ranked(logger, row, outlook) for row, (logger, outlook) in enumerate(zip(history.loggers, found, strict=True))
     ]

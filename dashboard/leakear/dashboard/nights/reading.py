@@ -5,10 +5,12 @@ row a night. What cannot be read is counted and told, never guessed.
 """
 
 import csv
-import io
+import re
+from array import array
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +25,10 @@ LARGEST = 512 * 2**20
 """bytes"""
 MOST = 20_000_000
 """nights of all loggers, each counted with as many as the one that has most: all are judged together"""
+HEAD = 500
+"""rows from which the layout of a file is told"""
 _SEPARATORS = ",;\t|"
+_LINE = re.compile(r"[^\r\n]*(?:\r\n?|\n)|[^\r\n]+")
 Numbers = NDArray[np.float64]
 
 
@@ -46,9 +51,11 @@ class History:
 class _Found:
     """Readings as they are found."""
 
+    name: str
+    """of the file, for messages"""
     loggers: dict[str, int] = field(default_factory=dict)
-    rows: list[tuple[int, int, float, float]] = field(default_factory=list)
-    """logger, day, level, spread"""
+    columns: "tuple[array[float], ...]" = field(default_factory=lambda: tuple(array("d") for _ in range(4)))
+    """logger, day, level, spread: 32 bytes a reading"""
     unread: Counter[str] = field(default_factory=Counter)
 
     def add(self, logger: str, day: int, level: str, spread: str = "") -> None:
@@ -56,10 +63,14 @@ class _Found:
         if value is None:
             self.unread["levels that are no number" if level.strip() else "nights without a level"] += 1
             return
+        if len(self.columns[0]) >= MOST:
+            raise InputDataError(
+                f"{self.name} holds over {MOST} night levels: export fewer loggers or nights at a time."
+            )
         width = number(spread) if spread else None
-        self.rows.append(
-            (self.loggers.setdefault(logger, len(self.loggers)), day, value, np.nan if width is None else width)
-        )
+        row = (self.loggers.setdefault(logger, len(self.loggers)), day, value, np.nan if width is None else width)
+        for column, cell in zip(self.columns, row, strict=True):
+            column.append(cell)
 
 
 def read(path: Path, given: Mapping[str, str] | None = None, order: str = "") -> History:
@@ -68,21 +79,24 @@ def read(path: Path, given: Mapping[str, str] | None = None, order: str = "") ->
     Raises InputDataError: one sentence that names the file and the remedy; OSError.
     """
     name = printable(path)
+    if not (path.is_file() or path.is_dir()) and path.exists():
+        raise InputDataError(f"{name} is a device or pipe: save it as a file and name that.")
     if path.stat().st_size > LARGEST:
         raise InputDataError(f"{name} is larger than {LARGEST >> 20} MiB: export fewer loggers or nights at a time.")
     data = path.read_bytes()
     if is_workbook(data):
         raise InputDataError(f"{name} is a workbook: save the sheet as CSV and name that file.")
-    rows = _rows(decode_table(data), name)
-    layout = layout_of(rows, given or {}, name)
+    table = _Table(decode_table(data), name)
+    del data
+    layout = layout_of(table.head, given or {}, name)
     guessed = False
     if not order:
-        order, guessed = order_of(layout.dates(rows))
-    found = _Found()
+        order, guessed = order_of(layout.dates(table.rows(layout.first)))
+    found = _Found(name)
     {"long": _long, "nights across": _nights_across, "loggers across": _loggers_across}[layout.form](
-        rows, layout, order, found, path.stem
+        table.rows(layout.first), layout, order, found, path.stem
     )
-    if not found.rows:
+    if not found.loggers:
         raise InputDataError(
             f"{name} holds no night level that can be read: it needs columns for {', '.join(MEANINGS)}; name them with "
             "--logger, --date and --level."
@@ -96,23 +110,33 @@ def read(path: Path, given: Mapping[str, str] | None = None, order: str = "") ->
     return _packed(found, notes, name)
 
 
-def _rows(text: str, name: str) -> list[list[str]]:
-    """Return the cells of each row that is not empty."""
-    declared = text[:8].strip('"').lower().startswith("sep=")
-    first, _, rest = text.partition("\n")
-    text = rest if declared else text
-    separator = first.strip().strip('"')[4:5] if declared else _separator(text)
-    reader = csv.reader(
-        io.StringIO(text.replace("\0", ""), newline=""), delimiter=separator or ",", skipinitialspace=True
-    )
-    try:
-        stripped = ([cell.strip(" \t\u00a0\ufeff") for cell in row] for row in reader)
-        rows = [row for row in stripped if any(row) and not row[0].startswith("#")]
-    except csv.Error as error:
-        raise InputDataError(f"{name} line {reader.line_num} cannot be read as CSV: {error}.") from error
-    if not rows:
-        raise InputDataError(f"{name} is empty: it needs columns for {', '.join(MEANINGS)}.")
-    return rows
+class _Table:
+    """The cells of each row that is not empty, read anew each time: a file of many nights does not fit as cells."""
+
+    def __init__(self, text: str, name: str) -> None:
+        declared = text[:8].strip('"').lower().startswith("sep=")
+        first, _, rest = text.partition("\n")
+        self._text, self._name = (rest if declared else text).replace("\0", ""), name
+        self._separator = (first.strip().strip('"')[4:5] if declared else _separator(self._text)) or ","
+        self.head = list(islice(self.rows(), HEAD))
+        """the first rows, from which the layout follows"""
+        if not self.head:
+            raise InputDataError(f"{name} is empty: it needs columns for {', '.join(MEANINGS)}.")
+
+    def rows(self, first: int = 0) -> Iterator[list[str]]:
+        """Yield the rows from this one on. Raises InputDataError."""
+        return islice(self._rows(), first, None)
+
+    def _rows(self) -> Iterator[list[str]]:
+        lines = (found[0] for found in _LINE.finditer(self._text))
+        reader = csv.reader(lines, delimiter=self._separator, skipinitialspace=True)
+        try:
+            for row in reader:
+                cells = [cell.strip(" \t\u00a0\ufeff") for cell in row]
+                if any(cells) and not cells[0].startswith("#"):
+                    yield cells
+        except csv.Error as error:
+            raise InputDataError(f"{self._name} line {reader.line_num} cannot be read as CSV: {error}.") from error
 
 
 def _separator(text: str) -> str:
@@ -134,8 +158,8 @@ def _cell(row: Sequence[str], at: int | None) -> str:
     return row[at] if at is not None and at < len(row) else ""
 
 
-def _long(rows: list[list[str]], layout: Layout, order: str, found: _Found, stem: str) -> None:
-    for row in rows[layout.first :]:
+def _long(rows: Iterable[list[str]], layout: Layout, order: str, found: _Found, stem: str) -> None:
+    for row in rows:
         day = day_of(_cell(row, layout.date), order)
         logger = _cell(row, layout.logger) if layout.logger is not None else stem
         if day is None or not logger:
@@ -144,9 +168,9 @@ def _long(rows: list[list[str]], layout: Layout, order: str, found: _Found, stem
         found.add(logger, day, _cell(row, layout.level), _cell(row, layout.spread))
 
 
-def _nights_across(rows: list[list[str]], layout: Layout, order: str, found: _Found, _stem: str) -> None:
+def _nights_across(rows: Iterable[list[str]], layout: Layout, order: str, found: _Found, _stem: str) -> None:
     nights = [(at, day_of(text, order)) for at, text in layout.across]
-    for row in rows[layout.first :]:
+    for row in rows:
         logger = _cell(row, layout.logger)
         if not logger:
             found.unread["rows without a logger"] += 1
@@ -156,8 +180,8 @@ def _nights_across(rows: list[list[str]], layout: Layout, order: str, found: _Fo
                 found.add(logger, day, _cell(row, at), _cell(row, layout.spreads.get(at)))
 
 
-def _loggers_across(rows: list[list[str]], layout: Layout, order: str, found: _Found, _stem: str) -> None:
-    for row in rows[layout.first :]:
+def _loggers_across(rows: Iterable[list[str]], layout: Layout, order: str, found: _Found, _stem: str) -> None:
+    for row in rows:
         day = day_of(_cell(row, layout.date), order)
         if day is None:
             found.unread["rows without a date"] += 1
@@ -168,7 +192,7 @@ def _loggers_across(rows: list[list[str]], layout: Layout, order: str, found: _F
 
 def _packed(found: _Found, notes: list[str], name: str) -> History:
     """Sort by logger and day, keep the lowest of several readings of a night, and pack. Raises InputDataError."""
-    table = np.array(found.rows, np.float64)
+    table = np.column_stack([np.frombuffer(column) for column in found.columns])
     table = table[np.lexsort((table[:, 2], table[:, 1], table[:, 0]))]
     new = np.ones(len(table), bool)
     new[1:] = (np.diff(table[:, 0]) != 0) | (np.diff(table[:, 1]) != 0)

@@ -12,6 +12,7 @@ from leakear.edge import __version__
 from leakear.edge.texts import printable
 
 _TABLE_STYLE = (
+    ".wide{overflow-x:auto}td:nth-child(-n+5){white-space:nowrap}"
     "table{border-collapse:collapse}th,td{text-align:left;padding:.2em .8em .2em 0;border-bottom:1px solid var(--soft)}"
 )
 CHARTS = 24
@@ -37,7 +38,7 @@ def page(ranking: Ranking, source: str) -> str:
 def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     head = "".join(f'<th scope="col">{escape(cell)}</th>' for cell in heads)
     body = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    return f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
 
 
 def _chart(ranking: Ranking, one: Ranked) -> str:

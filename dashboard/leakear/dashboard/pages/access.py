@@ -85,10 +85,12 @@ class Access:
         if proxy is None or not proxy.user_header or _peer(connection) not in proxy.addresses:
             return None
         names = connection.headers.getlist(proxy.user_header)
-        name = names[0].strip() if len(names) == 1 else ""
+        name = _utf8(names[0]).strip() if len(names) == 1 else ""
+        if not names and proxy.default_user:
+            name = proxy.default_user
         if not 1 <= len(name) <= 80 or not name.isprintable() or not usable(name):
             return None
-        return User(name, Role.OPERATE if name in proxy.operators else proxy.role)
+        return User(name, Role.OPERATE if name in proxy.operators else proxy.role, by_proxy=True)
 
     def _has_token(self, connection: HTTPConnection) -> bool:
         bearer = connection.headers.get("authorization", "").removeprefix("Bearer ")
@@ -97,6 +99,14 @@ class Access:
 
 def _peer(connection: HTTPConnection) -> str:
     return connection.client.host if connection.client else ""
+
+
+def _utf8(value: str) -> str:
+    """Return a header's text as most proxies mean it; Starlette reads Latin-1."""
+    try:
+        return value.encode("latin-1").decode("utf-8")
+    except UnicodeError:
+        return value
 
 
 def _loopback_name(headers: Mapping[str, str]) -> bool:

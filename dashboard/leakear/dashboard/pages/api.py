@@ -1,6 +1,7 @@
 """The page's data: history, alerts, commands, clips. Permissions are checked here, not in the page."""
 
 import asyncio
+import json
 import tempfile
 import time
 
@@ -14,7 +15,7 @@ from leakear.dashboard.fetch import fetch_clip
 from leakear.dashboard.history import Row
 from leakear.dashboard.manifest import write_zip
 from leakear.dashboard.pages.body import Refused, json_object
-from leakear.dashboard.pages.handlers import BODY, ChangeLimits, key_of, number_of, operator_of, route, user_of
+from leakear.dashboard.pages.handlers import BODY, ChangeLimits, key_of, number_of, operator_of, route, span_of, user_of
 from leakear.dashboard.service import Service
 from leakear.edge.messages.requests import REQUESTS
 
@@ -50,7 +51,7 @@ class Api:
         """Return the user, and the number of open alerts."""
         user = user_of(request)
         counts = await asyncio.to_thread(self._service.history.counts)
-        about = {"name": user.name, "role": user.role, "local": user is LOCAL}
+        about = {"name": user.name, "role": user.role, "local": user is LOCAL, "by_proxy": user.by_proxy}
         return JSONResponse({**about, "counts": counts, "line": self._service.connection_status()})
 
     async def history(self, request: Request) -> Response:
@@ -60,11 +61,13 @@ class Api:
         series = await asyncio.to_thread(self._service.samples.series, key, since, now)
         events = await asyncio.to_thread(self._service.history.node_events, key, since)
         before = await asyncio.to_thread(self._service.history.state_before, key, since)
+        unseen = await asyncio.to_thread(self._service.alerts.open_of, key)
         node = self._service.fleet.get(key)
         recent = node.recent(now) if node else None
-        return JSONResponse(
-            {"since": since, "now": now, "series": series, "events": events, "before": before, "recent": recent}
-        )
+        case = await asyncio.to_thread(self._service.cases.going, key)
+        log = {"events": events, "before": before, "open": unseen}
+        shown = case and {name: case[name] for name in ("id", "status", "assigned_to")}
+        return JSONResponse({"since": since, "now": now, "series": series, "recent": recent, "case": shown, **log})
 
     async def nights(self, request: Request) -> Response:
         """Return the nights of a node for the last `days`, whether their level rises, and the alerts of that time."""
@@ -81,7 +84,7 @@ class Api:
             raise Refused(404, f"There is no command {name!a}.")
         values = await json_object(request, BODY)
         REQUESTS[name].from_json({**values, "id": "check"})  # refuse a wrong value before sending it
-        await asyncio.to_thread(self._service.history.record_action, user.name, name, "/".join(key), str(values))
+        await asyncio.to_thread(self._service.history.record_action, user.name, name, "/".join(key), json.dumps(values))
         answer = await self._service.commander.ask(key, name, values)
         return JSONResponse({"ok": answer.ok, "error": answer.error, "result": answer.result})
 
@@ -97,7 +100,8 @@ class Api:
         """Return one page of the log."""
         query = request.query_params
         which, search = query.get("filter", "open"), query.get("search", "")[:100]
-        rows = await asyncio.to_thread(self._service.alerts.page, which, search, query.get("before"))
+        span = span_of(request)
+        rows = await asyncio.to_thread(self._service.alerts.page, which, search, query.get("before"), span=span)
         return JSONResponse({"rows": rows})
 
     async def acknowledge(self, request: Request) -> Response:
@@ -112,6 +116,8 @@ class Api:
         values = [str(body.get(name, "")) for name in ("verdict", "note", "material")]
         event_id = request.path_params["id"]
         row = await asyncio.to_thread(self._service.alerts.judge, event_id, user.name, *values)
+        if row is not None:
+            await self._service.raising.note_verdict(row)
         return self._changed(row)
 
     async def clip(self, request: Request) -> Response:

@@ -21,7 +21,7 @@ class Refused(InputDataError):  # noqa: N818 - it is an expected result, not a f
 async def json_object(request: Request, limit: int) -> dict[str, Any]:
     """Return the JSON object of a request of at most `limit` bytes; an empty body is an empty object.
 
-    Raises Refused, also for NUL, lone surrogates, NaN and infinite numbers anywhere in it.
+    Raises Refused, also for NUL, lone surrogates, NaN, infinite numbers and whole ones that no float holds in it.
     """
     content = bytearray()
     async for chunk in request.stream():
@@ -31,7 +31,7 @@ async def json_object(request: Request, limit: int) -> dict[str, Any]:
     try:
         data = json.loads(bytes(content) or b"{}", parse_constant=_constant)
         _check(data)
-    except (ValueError, RecursionError) as error:
+    except (ValueError, OverflowError, RecursionError) as error:
         raise Refused(422, "The request is not JSON that can be used.") from error
     if not isinstance(data, dict):
         raise Refused(422, "The request is not a JSON object.")
@@ -48,7 +48,9 @@ def _constant(name: str) -> NoReturn:
 
 
 def _check(value: Any) -> None:
-    if isinstance(value, dict):
+    if isinstance(value, int):
+        float(value)  # OverflowError: larger than any number that is meant, and math.isfinite would raise it later
+    elif isinstance(value, dict):
         _check(list(value))
         _check(list(value.values()))
     elif isinstance(value, list):

@@ -14,6 +14,7 @@ from leakear.dashboard.cases.store import Conflict
 from leakear.dashboard.history import Row
 from leakear.dashboard.pages.body import Refused, json_object
 from leakear.dashboard.pages.handlers import ChangeLimits, operator_of, route
+from leakear.dashboard.priority.reading import ranked
 from leakear.dashboard.service import Service
 from leakear.edge.messages.identifiers import REQUEST_ID
 from leakear.edge.messages.reports import Identity
@@ -46,6 +47,7 @@ class CasePages:
         if which not in ("open", "all"):
             raise Refused(422, f"There is no filter {which[:40]!a}: use open or all.")
         rows = await asyncio.to_thread(self._cases.page, which)
+        rows = await asyncio.to_thread(ranked, self._cases.engine, rows, time.time())
         return JSONResponse(
             {"cases": rows, "figures": await asyncio.to_thread(self._cases.figures), "now": time.time()}
         )

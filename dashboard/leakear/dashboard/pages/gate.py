@@ -19,20 +19,24 @@ from leakear.dashboard.pages.access import Access
 
 OPEN = ("/static/", "/api/login", "/favicon.ico")
 """paths without log-in: the page's code contains no secret"""
+DATA = ("/api/", "/tiles/")
+"""paths that need a log-in"""
+METRICS = "/metrics"
 SAFE = ("GET", "HEAD")
 ELSEWHERE = ("cross-site", "same-site")
 """what a browser says of a request that a page of another web site has made; others leave the header out"""
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; media-src 'self' blob:; "
-    "connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+    "connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'self'"
 )
+"""`frame-ancestors`: Home Assistant shows its add-ons in a frame of its own origin (decision 172)"""
 HEADERS = {
     "content-security-policy": POLICY,
     "x-content-type-options": "nosniff",
     "referrer-policy": "same-origin",
     "cross-origin-opener-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
-    "permissions-policy": "camera=(), microphone=(), geolocation=()",
+    "permissions-policy": "camera=(), microphone=(), geolocation=(self)",
 }
 
 
@@ -71,7 +75,7 @@ class Gate:
         token = connection.query_params.get("token") if scope["path"] == "/" else None
         if token is None or not self._access.is_token(token) or not await self._access.is_local(connection):
             return None
-        return self._access.with_token(RedirectResponse("/", 303))
+        return self._access.with_token(RedirectResponse("./", 303))
 
     def _cross_site(self, scope: Scope, headers: Headers) -> tuple[int, str] | None:
         """Refuse a change, or a read of data, that a page of another web site may have sent."""
@@ -100,7 +104,8 @@ class Gate:
         path: str = scope["path"]
         if user is not None or path.startswith(OPEN):
             return None
-        if scope["type"] == "websocket" or path.startswith("/api/"):
+        metrics = path == METRICS and scope.get("method") in SAFE  # it has a token of its own
+        if scope["type"] == "websocket" or (path.startswith((*DATA, METRICS)) and not metrics):
             return 401, "Log in first."
         return None
 
@@ -123,4 +128,4 @@ class Gate:
 
 def _is_page(scope: Scope) -> bool:
     """Whether a request is for a page itself, to which any web site may link."""
-    return scope["type"] == "http" and not scope["path"].startswith("/api/")
+    return scope["type"] == "http" and not scope["path"].startswith((*DATA, METRICS))

@@ -92,6 +92,21 @@ def key_of(request: Request) -> Key:
     return who.site, who.node
 
 
+def root_of(request: Request) -> str:
+    """Return the relative address of "/" as seen from the page that was asked for: "./" or some "../".
+
+    Browsers resolve it against the address they know, so that pages need not know what a proxy has put in front.
+    """
+    path: bytes = request.scope.get("raw_path") or request.scope["path"].encode()
+    return "../" * (path.count(b"/") - 1) or "./"
+
+
+def span_of(request: Request) -> tuple[float, float]:
+    """Return `since` and `until` of the address, POSIX seconds; all that is known where they are left out."""
+    query = request.query_params
+    return number_of(query.get("since") or "0"), number_of(query.get("until") or "1e12")
+
+
 def number_of(text: str) -> float:
     """Return a finite number of the address. Raises Refused."""
     try:

@@ -1,4 +1,4 @@
-"""The WebSocket of a page: sends the fleet's changes."""
+"""The WebSocket of a page: takes what it shows, sends what changes."""
 
 import asyncio
 import json
@@ -12,13 +12,18 @@ from leakear.dashboard.accounts.throttle import Budget, Budgets
 from leakear.dashboard.fleet import Key
 from leakear.dashboard.hub import Page
 from leakear.dashboard.service import Service
+from leakear.dashboard.views.view import View
 
 PAGES = 20
 """open pages of one user at a time"""
 OPENED, OPENED_PER_S = 30.0, 0.5
-"""pages that one user opens: so many at once, then so many a second; each is sent the whole fleet"""
-REQUESTS, REQUESTS_PER_S = 20.0, 2.0
+"""pages that one user opens: so many at once, then so many a second; each may be sent the whole fleet"""
+REQUESTS, REQUESTS_PER_S = 60.0, 8.0
 """what a page may ask for: so many times at once, then so many times a second"""
+VIEWED, VIEWED_PER_S = 40.0, 8.0
+"""searches and parts of a large fleet, over all pages of a user; further ones wait"""
+ALSO = 200
+"""further nodes that a page may show"""
 RECHECK_S = 5.0
 """seconds between two checks that the user is still logged in"""
 
@@ -29,6 +34,7 @@ class Live:
     def __init__(self, service: Service) -> None:
         self._service = service
         self._opened = Budgets(OPENED, OPENED_PER_S)
+        self._viewed = Budgets(VIEWED, VIEWED_PER_S)
 
     async def serve(self, socket: WebSocket) -> None:
         """Serve one page until it is closed or too slow."""
@@ -38,7 +44,7 @@ class Live:
             return
         await socket.accept()
         page = Page(user)
-        self._service.join(page)
+        self._service.hub.join(page, time.time())
         helpers = [asyncio.create_task(job) for job in (self._read(socket, page), self._recheck(socket, page))]
         try:
             await self._write(socket, page)
@@ -65,17 +71,28 @@ class Live:
         with suppress(WebSocketDisconnect, ValueError, RuntimeError, RecursionError, KeyError):
             while budget.wait(time.monotonic()) == 0:
                 budget.use()
-                self._request(page, json.loads(await socket.receive_text()))
+                request = json.loads(await socket.receive_text())
+                await self._turn(page)
+                self._request(page, request)
         page.end()
 
+    async def _turn(self, page: Page) -> None:
+        """Wait until a user's pages may ask for a further part of a large fleet."""
+        while not page.whole and not self._viewed.take(page.user, time.monotonic()):  # noqa: ASYNC110 - time alone fills it
+            await asyncio.sleep(self._viewed.wait(page.user, time.monotonic()))
+
     def _request(self, page: Page, request: Any) -> None:
-        """Store what the page shows: `{"watch": [site, node] | null, "spectrum": bool}`."""
+        """Store what the page shows: `{"watch": [site, node] | null, "spectrum": bool, "view": …, "also": […]}`.
+
+        `view`: see `views.view.View`; `also`: further nodes as [site, node]. Both count where the fleet is large.
+        """
         if not isinstance(request, dict):
             return
         page.watching, page.listening = _key(request.get("watch")), request.get("spectrum") is True
-        node = self._service.fleet.get(page.watching) if page.watching else None
-        if node is not None:
-            self._service.hub.show(page, node)
+        page.view, also = View.of(request.get("view")), request.get("also")
+        named = (_key(one) for one in also[:ALSO]) if isinstance(also, list) else ()
+        page.also = frozenset(key for key in named if key)
+        self._service.hub.show(page, time.time())
 
 
 def _key(value: Any) -> Key | None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 import time
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
@@ -34,6 +35,8 @@ LEADS_S = (6.0, 40.0)
 """s from the request to the start; the second one for a node that is reached late"""
 AGAIN_S = 5.0
 """s between two tries to store something"""
+LONGEST_S = 3600.0
+"""s after which a job of another server is taken for abandoned"""
 BROKEN = "The location failed unexpectedly: the dashboard's log says why."
 
 Slot = tuple[Recording, Recording]
@@ -75,6 +78,8 @@ class Jobs:
         self.locations = Locations(engine)
         self._history, self._commander, self._tell = history, commander, tell
         self._worker = Worker()
+        self.shared = False
+        """whether other servers of the same database may be at work as well"""
         self._jobs: list[Job] = []
         self._bell = asyncio.Event()
         self._asking = asyncio.Lock()
@@ -83,13 +88,17 @@ class Jobs:
         """Carry out jobs until cancelled; what an earlier run left behind is told as interrupted."""
         async with self._asking:
             self._jobs.clear()
-            await _stored(self.locations.interrupt)
+            await _stored(self.interrupt)
         async with asyncio.TaskGroup() as group:
             while True:
                 for job in self._startable():
                     job.task = group.create_task(self._work(job))
                 await self._bell.wait()
                 self._bell.clear()
+
+    def interrupt(self) -> int:
+        """Tell as interrupted what an earlier run left behind; return how many. Blocking."""
+        return self.locations.interrupt(time.time() - LONGEST_S if self.shared else math.inf)
 
     async def ask(self, pipe_id: str, cause: str, who: str, slot: Slot | None = None, seconds: float = SECONDS) -> Row:
         """Queue a job, or return the one that a pipe has already. Raises InputDataError."""

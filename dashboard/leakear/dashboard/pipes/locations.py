@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import math
 import time
 from typing import Any
 
@@ -55,9 +56,12 @@ class Locations:
             location_id, {"state": "failed", "ended": time.time(), "reason": reason[:1000], "reason_node": node}
         )
 
-    def interrupt(self) -> int:
-        """Say of the jobs that an earlier run left behind that they were interrupted; return how many."""
-        unfinished = locations.c.state.not_in(ENDED)
+    def interrupt(self, before: float = math.inf) -> int:
+        """Say of the jobs that an earlier run left behind that they were interrupted; return how many.
+
+        `before`: only those asked for before this POSIX second.
+        """
+        unfinished = locations.c.state.not_in(ENDED) & (locations.c.asked < before)
         values = {"state": "failed", "ended": time.time(), "reason": INTERRUPTED}
         with self.engine.begin() as connection:
             return connection.execute(update(locations).where(unfinished).values(**values)).rowcount

@@ -18,6 +18,9 @@ log = logging.getLogger(__name__)
 
 LONGEST_S = 600.0
 """s that one pair may take; two are usual, but its priority is the lowest"""
+_NEEDED = ("PATH", "PYTHONPATH", "LANG", "TZ", "TMPDIR", "LD_LIBRARY_PATH")
+"""of this process's environment; the rest may hold the passwords of broker and database"""
+_ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
 FAILED = "The recordings could not be correlated: the dashboard's log says why."
 
 
@@ -41,9 +44,8 @@ class Worker:
 
     async def _run(self, folder: Path) -> None:
         command = [sys.executable, "-m", "leakear.dashboard.pipes.correlating", str(folder)]
-        environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
         process = await asyncio.create_subprocess_exec(
-            *command, env=environment, stdin=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE
+            *command, env=environment(), stdin=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE
         )
         try:
             _, complaint = await asyncio.wait_for(process.communicate(), LONGEST_S)
@@ -60,6 +62,11 @@ class Worker:
                 ascii(complaint.decode(errors="replace"))[-600:],
             )
             raise InputDataError(FAILED)
+
+
+def environment() -> dict[str, str]:
+    """Return what the process of its own gets of this one's environment."""
+    return {name: os.environ[name] for name in _NEEDED if name in os.environ} | _ONE_THREAD
 
 
 def _prepare(folder: Path, described: Described, a: Taken, b: Taken) -> None:

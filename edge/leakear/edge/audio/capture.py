@@ -143,6 +143,7 @@ class Capture:
         self._stopped.set()
 
     def __iter__(self) -> Iterator[Block | SensorFault]:
+        self._stale = self._stale or self._end > 0  # after a sleep: devices may have come and gone
         while not self._stopped.is_set():
             ring = RingBuffer(self._options.buffer_s)
             try:
@@ -169,8 +170,7 @@ class Capture:
         self._first = self._first or device
         self._rate_check = RateCheck(stream.rate, trusted=self._rate_check.trusted)
         self._sample_clock = SampleClock(stream.rate, server=not device.card_id)
-        self.status.device = device.name
-        self.status.native_rate = stream.rate
+        self.status.device, self.status.native_rate = device.name, stream.rate
         self.status.channels = stream.channels
         self.status.server = device.server
         return stream

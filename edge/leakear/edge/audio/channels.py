@@ -41,7 +41,8 @@ def told(counts: Iterable[int], chosen: Choice) -> Iterator[str]:
     several = [count for count in counts if count > 1]
     if several:
         numbers = ", ".join(map(str, sorted(set(several))))
-        yield f"{len(several)} recordings have {numbers} channels; heard: {described(chosen)} (--channel N|mix|all)"
+        have = "1 recording has" if len(several) == 1 else f"{len(several)} recordings have"
+        yield f"{have} {numbers} channels; heard: {described(chosen)} (--channel N|mix|all)"
 
 
 def described(chosen: Choice) -> str:

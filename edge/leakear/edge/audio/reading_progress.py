@@ -1,43 +1,49 @@
-"""Progress of a long recording in a terminal: how much is read, and the time left."""
+"""Progress of long recordings in a terminal: how much is read, and the time left."""
 
+import math
 import sys
-import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from leakear.edge.audio.blocks import Block
-from leakear.edge.audio.recordings import seconds
-from leakear.edge.texts import printable
+from leakear.edge.audio.channels import Choice, each
+from leakear.edge.audio.recordings import channels, seconds
+from leakear.edge.command_line import ProgressLine
+from leakear.edge.errors import InputDataError
+from leakear.edge.texts import counted, printable
 
-_AFTER_S = 10.0
-"""Nothing is shown for a recording that is read in less time."""
-_EVERY_S = 1.0
 
+def shown(
+    blocks: Iterator[Block], paths: Sequence[Path], chosen: Choice, *, times: int = 1, at_most_s: float = math.inf
+) -> Iterator[Block]:
+    """Pass blocks on; on a terminal, say from time to time how far the recordings are read.
 
-def shown(path: Path, blocks: Iterator[Block]) -> Iterator[Block]:
-    """Pass blocks on; on a terminal, print from time to time how far the recording is read."""
+    `paths`: none for a simulated day. `times`: how often each is read; `at_most_s`: seconds of sound after which the
+    blocks end.
+    """
     if not sys.stderr.isatty():
         yield from blocks
         return
-    began = last = time.monotonic()
+    total = min(at_most_s, _length(paths, chosen) * times) if paths else at_most_s
+    name = printable(paths[0].name) if len(paths) == 1 else counted(len(paths), "recording") if paths else "the day"
+    line = ProgressLine(name, total if math.isfinite(total) else None)
     origin: float | None = None
-    total = seconds(path) if path.is_file() else None
-    printed = False
     for block in blocks:
         yield block
         origin = block.monotonic if origin is None else origin
-        now = time.monotonic()
-        if now - began > _AFTER_S and now - last > _EVERY_S:
-            line = _line(path, block.monotonic - origin, total, now - began)
-            print(f"\r\x1b[2K{line}\r", end="", file=sys.stderr)  # other lines are written over it
-            sys.stderr.flush()
-            last, printed = now, True
-    if printed:
-        print("\r\x1b[2K", end="", file=sys.stderr, flush=True)
+        line.update(block.monotonic - origin)
+    line.end()
 
 
-def _line(path: Path, done_s: float, total_s: float | None, spent_s: float) -> str:
-    if not total_s or done_s <= 0:
-        return f"{printable(path.name)}: {done_s / 60:.0f} min read"
-    left = max(0.0, total_s - done_s) * spent_s / done_s
-    return f"{printable(path.name)}: {min(1.0, done_s / total_s):.0%} read, about {left / 60:.1f} min left"
+def _length(paths: Sequence[Path], chosen: Choice) -> float:
+    """Return how many seconds are heard of recordings by their headers; infinity where that is not known."""
+    total = 0.0
+    for path in paths:
+        length = seconds(path) if path.is_file() else None
+        if length is None:
+            return math.inf
+        try:
+            total += length * len(each(chosen, channels(path)))
+        except InputDataError:
+            continue  # it is named when its turn comes
+    return total

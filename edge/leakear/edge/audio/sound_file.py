@@ -28,6 +28,9 @@ RATES = (1000, 384_000)
 """Sample rates in Hz that are accepted, lowest and highest."""
 _UNKNOWN = 1 << 50
 """Number of frames from which it is a placeholder."""
+_LATE_END = {"OGG": 8192}
+"""Frames by which a format's last page may state a later end than its packets reach, as encoders write it: the longest
+block of Vorbis. Cut files are known by their pages (`containers.ogg`)."""
 
 
 @dataclass(frozen=True)
@@ -109,8 +112,9 @@ class SoundFile:
         promised = part.frames or (sound.frames if sound.frames < _UNKNOWN else 0)
         if total == 0:
             raise SoundError("holds no samples; record it again")
-        if total < promised and part.stream is None:
-            raise truncated(f"{promised / rate:.1f} s", f"{total / rate:.1f} s")
+        if total < promised - _LATE_END.get(sound.format, 0) and part.stream is None:
+            said, held = f"{promised / rate:.1f} s", f"{total / rate:.1f} s"
+            raise truncated(said, held) if said != held else truncated(f"{promised} samples", str(total))
         if self._messages.damaged:
             self.notes.append("its MP3 decoder met damage: some of the sound is not as it was recorded")
         if part.exact and part.frames and total > part.frames:
@@ -129,6 +133,8 @@ def opened(path: Path) -> Iterator[SoundFile]:
         raise InputDataError(f"{printable(path)}: {error}") from error
     except BrokenPipeError:
         raise
+    except IsADirectoryError:
+        raise InputDataError(f"{printable(path)}: is a folder; name the recordings in it") from None
     except OSError as error:
         raise InputDataError(f"{printable(path)}: cannot be opened ({error.strerror or error})") from error
 

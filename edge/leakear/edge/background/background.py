@@ -135,6 +135,12 @@ class Background:
         """Hold back waiting entries with a sound that was found later: two bands at `level_db`, of that excess."""
         self.entries.hold_back(band, level_db - (1 - GONE_SHARE) * excess_db, excess_db)
 
+    def pause(self) -> None:
+        """Forget the last hours, not the past: what is heard after a sleep does not go on from them."""
+        self._recent.clear()
+        self._trace.clear()
+        self.now = None
+
     def accept(self) -> None:
         """Let everything heard so far belong to the background: a person has stated that it is no leak."""
         if self._recent:

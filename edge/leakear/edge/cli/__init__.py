@@ -8,6 +8,7 @@ from leakear.edge.command_line import Program
 HELP = """\
 Hears water leaks: listens in 10-second windows, scores each, publishes alerts over MQTT.
 
+  leakear-edge setup                       from nothing to a configuration that was tried
   leakear-edge devices                     which microphones are there
   leakear-edge listen                      level, spectrum and score while you mount the sensor
   leakear-edge config example > my.toml    an annotated configuration
@@ -27,6 +28,7 @@ COMMANDS = {
     "check": ("leakear.edge.cli.check", "is everything ready? each finding with a remedy"),
     "calibrate": ("leakear.edge.cli.calibrate", "learn threshold and level gate from quiet hours"),
     "bench": ("leakear.edge.cli.bench", "time and memory of a window on this machine"),
+    "setup": ("leakear.edge.cli.setup.command", "ask for everything, try it, write the configuration"),
     "config": ("leakear.edge.cli.config", "write, check or show a configuration"),
     "deploy": ("leakear.edge.cli.models.deploy", "bring a signed model to nodes over MQTT"),
     "rollback": ("leakear.edge.cli.models.rollback", "use a model again that was in use before, here or elsewhere"),

@@ -15,12 +15,14 @@ import numpy as np
 
 from leakear.edge.audio.resample import Resampler
 from leakear.edge.background.third_octaves import quiet_levels
-from leakear.edge.command_line import whole
+from leakear.edge.command_line import ProgressLine, whole
 from leakear.edge.health.measures import measure
 from leakear.edge.health.monitor import HealthMonitor, HealthOptions
 from leakear.edge.model.macs import macs
 from leakear.edge.model.tflite import FACTORY, RUNTIMES, Model
+from leakear.edge.node.sleep import traffic
 from leakear.edge.node.status import rss_bytes
+from leakear.edge.schedule import Schedule, ScheduleOptions
 from leakear.edge.spectrogram import IncrementalSpectrogram, spectrogram
 from leakear.edge.spectrogram.short_spectra import short_powers
 from leakear.edge.windows import step_samples
@@ -31,6 +33,10 @@ Measure each stage of a window on this machine: milliseconds, memory, MACs, real
   leakear-edge bench
   leakear-edge bench --model my.tflite --json
 
+  leakear-edge bench --listen 02:00-04:00        a node with these listening hours ([schedule])
+
+Also printed: seconds a day that a node with these hours is awake, and bytes a day that it sends over MQTT while nothing
+happens (state and telemetry every minute, one night; packets without TCP and TLS).
 Times are of one thread and of this machine at this moment; compare ratios, not times.
 """
 
@@ -73,6 +79,10 @@ class Costs:
     """shortest recommended step between overlapping windows here"""
     pi_zero_2w_step_s: float
     """the same, estimated for a Pi Zero 2 W"""
+    awake_s_a_day: float
+    """seconds of a day in which it listens"""
+    mqtt_bytes_a_day: int
+    """bytes that it publishes in a day without alerts"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -80,18 +90,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", type=Path, default=FACTORY, help="model file (the factory model)")
     parser.add_argument("--runtime", choices=("auto", *RUNTIMES), default="auto", help="TFLite runtime (auto)")
     parser.add_argument("--repeat", type=whole(3), default=30, help="runs of each stage (30)")
+    parser.add_argument("--listen", action="append", default=[], metavar="HH:MM-HH:MM", help="listening hours (always)")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 
 
 def main(args: argparse.Namespace) -> int:
     """Measure and print."""
     model = Model.load(args.model, args.runtime)
-    costs = measure_costs(model, args.repeat)
+    schedule = ScheduleOptions(listen=tuple(args.listen)).schedule(None)
+    costs = measure_costs(model, args.repeat, schedule)
     print(json.dumps(asdict(costs)) if args.json else text(costs))
     return 0
 
 
-def measure_costs(model: Model, repeat: int) -> Costs:
+def measure_costs(model: Model, repeat: int, schedule: Schedule) -> Costs:
     """Time every stage of a window on noise."""
     spec = model.info.spec
     rng = np.random.default_rng(0)
@@ -111,7 +123,11 @@ def measure_costs(model: Model, repeat: int) -> Costs:
         "spectrogram, 1 s further": lambda: incremental.update(samples, second),
         "score": lambda: model.score(decibels),
     }
-    timed = {name: timing(stage, repeat) for name, stage in stages.items()}
+    timed, line = {}, ProgressLine("bench", len(stages))
+    for number, (name, stage) in enumerate(stages.items(), 1):
+        timed[name] = timing(stage, repeat)
+        line.update(number)
+    line.end()
     whole = sum(timed[name].median_ms for name in timed if name != "spectrogram, 1 s further")
     step = sum(timed[name].median_ms for name in timed if name != "spectrogram, whole")
     factor = whole / 1e3 / spec.window_seconds
@@ -126,6 +142,8 @@ def measure_costs(model: Model, repeat: int) -> Costs:
         nodes=int(LOAD * (os.cpu_count() or 1) / factor),
         step_s=recommended_step(step),
         pi_zero_2w_step_s=recommended_step(step * PI_ZERO_2W),
+        awake_s_a_day=schedule.awake_s,
+        mqtt_bytes_a_day=traffic.bytes_a_day(schedule),
     )
 
 
@@ -158,6 +176,7 @@ def text(costs: Costs) -> str:
         f"resident memory            {(costs.rss_bytes or 0) / 1e6:8.1f} MB",
         f"real-time factor           {costs.real_time_factor:8.5f}",
         f"this machine could run {costs.nodes} such nodes on {LOAD:.0%} of its cores",
+        f"awake {costs.awake_s_a_day:.0f} s a day; {costs.mqtt_bytes_a_day} bytes a day over MQTT without alerts",
         f"recommended step: {costs.step_s:g} s here; {costs.pi_zero_2w_step_s:g} s on a Pi Zero 2 W",
         f"(the latter estimated: one core {PI_ZERO_2W:g} times slower; run this command there to measure it)",
     ]

@@ -137,7 +137,8 @@ def _learn(args: argparse.Namespace, settings: Settings) -> Proposal:
     if not gated and rule.level_gate_dbfs > NO_GATE_DBFS:
         print("[decision] level_gate_dbfs: this model hears no level; remove the key", file=sys.stderr)
     if args.files:
-        learn(pipeline, baseline, _recorded(args.files, args.channel or settings.audio.channel, pipeline))
+        chosen = args.channel or settings.audio.channel
+        learn(pipeline, baseline, shown(_recorded(args.files, chosen, pipeline), args.files, chosen))
     else:
         hours = 8.0 if args.hours is None else args.hours
         with Capture(settings.audio, pipeline.spec) as capture:
@@ -173,7 +174,7 @@ def _recorded(paths: Iterable[Path], chosen: Choice, pipeline: Pipeline) -> Iter
         if count > 1:
             print(f"{printable(path)}: has {count} channels; heard: {described(chosen)}", file=sys.stderr)
         for channel in each(chosen, count):
-            yield from shown(path, joined.read(path, channel))
+            yield from joined.read(path, channel)
 
 
 def learn(

@@ -2,18 +2,21 @@
 
 import argparse
 import json
+import re
 import sys
-from collections.abc import Iterator
-from dataclasses import asdict
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 from leakear.edge.audio.microphone import SoundDeviceSource, Source
 from leakear.edge.cli import findings, probe
+from leakear.edge.cli.onsite import as_owner
 from leakear.edge.cli.onsite.unit import Unit, seen_by_unit
 from leakear.edge.cli.onsite.unit import look as look_at_unit
 from leakear.edge.clock import Clock
 from leakear.edge.command_line import number
-from leakear.edge.errors import ConfigError
+from leakear.edge.errors import ConfigError, LeakearError
 from leakear.edge.node import checks
 from leakear.edge.node.checks import FAULT, OK, WARNING, Finding
 from leakear.edge.remote.model_store import ModelStore
@@ -75,9 +78,8 @@ def _look(config: Path | None, seconds: float, source: Source | None, unit: Unit
         yield Finding("secrets", WARNING, *sentence.split(": ", 1))
     if unit is not None and config is not None:
         yield from look_at_unit(unit, config, settings)
-    finding, model = checks.model(ModelStore(settings.node.directory / "models", settings.model).reload)
+    finding, spec = _model(settings)
     yield finding
-    spec = model.info.spec if model else SpectrogramSpec()
     if source is None and probe.daemon_runs(settings):
         yield findings.heard_by_daemon(settings.node.directory)
     else:
@@ -89,6 +91,25 @@ def _look(config: Path | None, seconds: float, source: Source | None, unit: Unit
         yield checks.rights(settings.node.directory)
     if unreadable := findings.sound_devices():
         yield unreadable
+
+
+def _model(settings: Settings) -> tuple[Finding, SpectrogramSpec]:
+    """Load the model in use, with the rights of the unit's user: it may have come over the network."""
+    options = replace(settings.model, path=str(settings.model.file.absolute()) if settings.model.path else "")
+    folder = settings.node.directory
+
+    def load(state: Path) -> Mapping[str, Any]:
+        finding, model = checks.model(ModelStore(state / "models", options).reload)
+        return {"finding": asdict(finding), "spec": model.info.spec.to_json() if model else None}
+
+    try:
+        found = as_owner.look(folder, load)
+        given = {name: str(value)[:2000] for name, value in found["finding"].items()}
+        given["detail"] = re.sub(r"^models/", f"{folder}/models/", given["detail"])
+        spec = SpectrogramSpec.from_json(found["spec"]) if found["spec"] else SpectrogramSpec()
+        return Finding(**given), spec
+    except (LeakearError, ValueError, TypeError, KeyError, AttributeError) as error:
+        return Finding("model", FAULT, str(error), "name another file in [model] path"), SpectrogramSpec()
 
 
 def _faulty(found: list[Finding]) -> set[str]:

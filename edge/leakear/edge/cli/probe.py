@@ -21,11 +21,21 @@ from leakear.edge.mqtt.link import client_id
 from leakear.edge.mqtt.protocol_version import ProtocolVersion
 from leakear.edge.mqtt.refusals import reason_codes
 from leakear.edge.node.checks import FAULT, OK, WARNING, Finding
-from leakear.edge.outbox.sequence import Sequence
+from leakear.edge.outbox import sequence
 from leakear.edge.settings import Settings
 
 AFTERWARDS_S = 0.5
 """s in which a broker of MQTT 3.1.1 may cut the connection after it has acknowledged what it refuses"""
+
+
+@dataclass(frozen=True)
+class Said:
+    """A message to publish."""
+
+    suffix: str
+    """of its topic"""
+    payload: bytes
+    retain: bool
 
 
 @dataclass
@@ -43,21 +53,49 @@ class Answer:
 def broker(settings: Settings, timeout_s: float = 10.0) -> Finding:
     """Tell whether the broker lets this node in and takes its messages."""
     running = daemon_runs(settings)
-    name = client_id(settings.mqtt, settings.node.identity)
-    used = f"{name}-check-{os.getpid()}" if running else name
-    version = ProtocolVersion(settings.mqtt.protocol)
+    used = _name(settings, running=running)
+    availability = Said("availability", Availability.OFFLINE.to_json(), retain=True)
     try:
-        for _ in range(4):  # the ways in which the daemon would try, too
-            answer = _ask(settings, used, version, timeout_s, write=not running)
-            tried = answer.connection
-            version.attempt_ended(
-                refused=tried.version_refused, hung_up=tried.hung_up, retain_refused=tried.retain_refused
-            )
-            if answer.opened or tried.refusal or (version.number, version.retain) == (tried.protocol, tried.retains):
-                break
+        answer = _answer(settings, used, timeout_s, None if running else availability)
     except ConfigError as error:
         return Finding("broker", FAULT, str(error), "correct [mqtt]")
     return _finding(settings, answer, used, running=running)
+
+
+def publish(settings: Settings, suffix: str, payload: bytes, timeout_s: float = 10.0) -> Finding:
+    """Publish one message under this node's topic, not retained, and tell whether the broker took it."""
+    running = daemon_runs(settings)
+    try:
+        answer = _answer(settings, _name(settings, running=running), timeout_s, Said(suffix, payload, retain=False))
+    except ConfigError as error:
+        return Finding("broker", FAULT, str(error), "correct [mqtt]")
+    topic, user = settings.node.identity.topic(suffix), answer.connection.user
+    if answer.opened is None:
+        return _finding(settings, answer, "", running=running)
+    if answer.written is not None and answer.written >= reason_codes.FAILURE:
+        return Finding("broker", FAULT, reason_codes.explain_publish(answer.written, topic, user).sentence)
+    if answer.cut or answer.written is None:
+        said = f"{settings.mqtt.where} does not take {topic}"
+        return Finding("broker", FAULT, said, "let this node write its topics there (docs/DELIVERY.md)")
+    return Finding("broker", OK, f"{settings.mqtt.where} took {topic}")
+
+
+def _name(settings: Settings, *, running: bool) -> str:
+    """Return the client id to use: another one than the daemon's while that runs."""
+    name = client_id(settings.mqtt, settings.node.identity)
+    return f"{name}-check-{os.getpid()}" if running else name
+
+
+def _answer(settings: Settings, used: str, timeout_s: float, said: "Said | None") -> "Answer":
+    """Try in the ways in which the daemon would. Raises ConfigError."""
+    version = ProtocolVersion(settings.mqtt.protocol)
+    for _ in range(4):
+        answer = _ask(settings, used, version, timeout_s, said)
+        tried = answer.connection
+        version.attempt_ended(refused=tried.version_refused, hung_up=tried.hung_up, retain_refused=tried.retain_refused)
+        if answer.opened or tried.refusal or (version.number, version.retain) == (tried.protocol, tried.retains):
+            break
+    return answer
 
 
 def _finding(settings: Settings, answer: Answer, used: str, *, running: bool) -> Finding:
@@ -94,14 +132,11 @@ def daemon_runs(settings: Settings) -> bool:
     """Whether a daemon of this configuration holds its state folder now."""
     path = settings.node.directory / "outbox.seq"
     try:
-        if not path.exists():
-            return False
-        Sequence(path).close()
-    except ConfigError:
-        return True
+        return sequence.held(path)
+    except FileNotFoundError:
+        return False
     except OSError:  # not readable for this user: better take no connection away
         return True
-    return False
 
 
 class _Probe(Connection):
@@ -112,12 +147,12 @@ class _Probe(Connection):
         self._client.manual_ack_set(True)
 
 
-def _ask(settings: Settings, used: str, version: ProtocolVersion, timeout_s: float, *, write: bool) -> Answer:
-    options = settings.mqtt if write else replace(settings.mqtt, session_expiry_s=0)
-    topic = settings.node.identity.topic("availability" if write else "check")
-    payload = Availability.OFFLINE.to_json()
+def _ask(settings: Settings, used: str, version: ProtocolVersion, timeout_s: float, said: Said | None) -> Answer:
+    options = settings.mqtt if said else replace(settings.mqtt, session_expiry_s=0)
+    identity, offline = settings.node.identity, Availability.OFFLINE.to_json()
+    will = Will(identity.topic("availability" if said and said.retain else "check"), offline, version.retain)
     inbox, wake = Inbox(options.max_payload), Wake()
-    probe = _Probe(options, used, Will(topic, payload, version.retain), inbox, wake, version.number)
+    probe = _Probe(options, used, will, inbox, wake, version.number)
     thread = threading.Thread(target=probe.run, daemon=True)
     thread.start()
     answer, deadline = Answer(probe), time.monotonic() + timeout_s
@@ -132,9 +167,8 @@ def _ask(settings: Settings, used: str, version: ProtocolVersion, timeout_s: flo
                     answer.written = notice.code
 
     wait(lambda: answer.opened is not None, deadline)
-    if answer.opened is not None and write:
-        retain = answer.opened.retains
-        probe.publish(topic, payload, 1, retain)  # true: the daemon does not run
+    if answer.opened is not None and said:
+        probe.publish(identity.topic(said.suffix), said.payload, 1, said.retain and answer.opened.retains)
         wait(lambda: answer.written is not None, deadline)
         if probe.protocol != paho.MQTTv5:
             wait(lambda: False, time.monotonic() + AFTERWARDS_S)

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import math
 import os
 import sys
 import time
@@ -104,8 +105,11 @@ def _replay(node: Node, args: argparse.Namespace, began: float, printer: "Printe
     if args.simulated_day:
         demo_day.know_the_place(node.detector.pipeline.judge, node.detector.pipeline.spec)
     source = demo_day.blocks(utc=began) if args.simulated_day else reel.blocks()
+    longest_s = demo_day.LENGTH_S if args.simulated_day else math.inf
     if args.minutes is not None:
         source = takewhile(lambda block: block.monotonic < args.minutes * 60, source)
+        longest_s = min(longest_s, args.minutes * 60)
+    source = shown(source, args.files, chosen, times=args.repeat, at_most_s=longest_s)
     node.run(_paced(source, args.speed))
     printer.summary(node.detector, reel)
     if node.link and not node.link.drain(args.deadline):
@@ -191,7 +195,7 @@ class Reel:
     def _read(self, joined: JoinedRecordings, path: Path, channel: Channel) -> Iterator[Block]:
         spec = self.detector.model.info.spec
         origin, before = joined.position, self.detector.pipeline.windower.produced
-        yield from shown(path, joined.read(path, channel))
+        yield from joined.read(path, channel)
         if self.detector.pipeline.windower.produced == before:
             seconds = (joined.position - origin) / spec.sample_rate
             raise InputDataError(

@@ -11,6 +11,7 @@ from leakear.edge.audio.capture import Capture, CaptureStatus
 from leakear.edge.clock import Clock
 from leakear.edge.compose import log_to_stderr, open_node
 from leakear.edge.node.node import Node
+from leakear.edge.node.sleep.sleeper import Sleeper
 from leakear.edge.recording.clock_bound import ClockBound
 from leakear.edge.settings import SYSTEM_FILE, Settings, file_in_use
 
@@ -38,28 +39,31 @@ def main(args: argparse.Namespace) -> int:
     settings = Settings.load(path)
     log_to_stderr(settings.log.level)
     status = CaptureStatus()
-    with open_node(settings, Clock(), capture=status, bound=ClockBound().look) as node:
-        _listen(node, settings, status, path)
+    clock = Clock()
+    with open_node(settings, clock, capture=status, bound=ClockBound().look) as node:
+        _listen(node, settings, status, path, clock)
     return 0
 
 
-def _listen(node: Node, settings: Settings, status: CaptureStatus, path: Path | None) -> None:
-    """Listen to the microphone until SIGTERM."""
+def _listen(node: Node, settings: Settings, status: CaptureStatus, path: Path | None, clock: Clock) -> None:
+    """Listen to the microphone in the listening hours, until SIGTERM."""
 
     def idle() -> None:
         node.idle(time.monotonic(), time.time())
 
     with Capture(settings.audio, node.detector.model.info.spec, status=status, idle=idle) as capture:
-        _stop_on_signals(node, capture)
+        sleeper = Sleeper(node, clock)
+        _stop_on_signals(node, capture, sleeper)
         signal.signal(signal.SIGHUP, lambda *_: node.reloader.ask(lambda: Settings.load(path)))
         log.info("leakear-edge runs: %s", settings.node.identity.topic(""))
-        node.run(capture, live=time.monotonic)
+        sleeper.run(capture)
 
 
-def _stop_on_signals(node: Node, capture: Capture) -> None:
+def _stop_on_signals(node: Node, capture: Capture, sleeper: Sleeper) -> None:
     def stop(*_: object) -> None:
         node.stop()
         capture.stop()
+        sleeper.stop()
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)

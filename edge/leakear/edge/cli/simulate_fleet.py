@@ -19,6 +19,8 @@ from leakear.edge.errors import ConfigError, DeliveryError, LeakearError
 from leakear.edge.messages.reports import Identity
 from leakear.edge.mqtt.credentials import login
 from leakear.edge.mqtt.options import MqttOptions
+from leakear.edge.simulation.city import CityOptions
+from leakear.edge.simulation.city_process import CityWork, work_city
 from leakear.edge.simulation.node import FleetOptions, SimulatedNode
 
 HELP = """\
@@ -27,6 +29,11 @@ messages of a real node; only what they hear is made up.
 
   leakear-edge simulate-fleet --nodes 100 --broker localhost:1883 --seconds 600
   leakear-edge simulate-fleet --nodes 1000 --event-every 30 --json     last line: counts as JSON
+
+  leakear-edge simulate-fleet --nodes 100000 --connections 20 --outage-every 120 --ids sent.txt     a city
+
+With --connections the nodes share connections, which carries 100,000 of them on one machine; districts lose their
+power or their network in turn, names occur twice, clocks are wrong. --ids lists the events that the broker has taken.
 
 Prints how many are online, how many events were put and how many the broker has acknowledged. Exit code 69 when it
 has not acknowledged all of them at the end.
@@ -60,7 +67,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--drain", type=command_line.number(0), default=30.0, help="s to wait at the end for acknowledgements (30)"
     )
     parser.add_argument("--seed", type=int, default=1, help="of everything random (1)")
+    _add_city(parser)
     parser.add_argument("--json", action="store_true", help="the last line is a JSON object with the counts")
+
+
+def _add_city(parser: argparse.ArgumentParser) -> None:
+    share, seconds = command_line.number(0, 1), command_line.number(0)
+    city = parser.add_argument_group("a city, with --connections")
+    city.add_argument("--connections", type=command_line.whole(0), default=0, help="shared by all nodes (0: one each)")
+    city.add_argument("--processes", type=command_line.whole(1), default=2, help="that the nodes are spread over (2)")
+    city.add_argument("--nights-within", type=seconds, default=3600.0, help="s in which all report a night (3600)")
+    city.add_argument("--outage-every", type=seconds, default=0.0, help="s between two outages (0: none)")
+    city.add_argument("--outage-seconds", type=seconds, default=60.0, help="how long an outage lasts (60)")
+    city.add_argument("--outage-share", type=share, default=0.1, help="share of the sites that it hits (0.1)")
+    city.add_argument("--repeated", type=share, default=0.0, help="share of the events that are sent twice (0)")
+    city.add_argument("--twins", type=share, default=0.0, help="share of the names that two nodes have (0)")
+    city.add_argument("--wrong-clocks", type=share, default=0.0, help="share of the nodes whose clock is wrong (0)")
+    city.add_argument("--ids", type=Path, help="file for the ids of acknowledged events, one a line")
 
 
 def _broker(text: str) -> tuple[str, int]:
@@ -78,7 +101,7 @@ def main(args: argparse.Namespace) -> int:
     names = list(_names(args.nodes, args.sites or -(-args.nodes // 50)))
     shares = [names[start : start + PER_PROCESS] for start in range(0, len(names), PER_PROCESS)]
     with tempfile.TemporaryDirectory(prefix="leakear-fleet-") as folder:
-        counts = _run(shares, options, Path(folder), args)
+        counts = _city(names, options, args) if args.connections else _run(shares, options, Path(folder), args)
     print(json.dumps(counts) if args.json else _sentence(counts))
     if counts["acknowledged"] < counts["put"]:
         raise DeliveryError(f"{counts['put'] - counts['acknowledged']} of {counts['put']} events were not acknowledged")
@@ -103,14 +126,51 @@ def _names(nodes: int, sites: int) -> Iterator[Identity]:
         yield Identity(f"sim-{number % sites:03}", f"node-{number:04}")
 
 
+def _city(names: Sequence[Identity], fleet: FleetOptions, args: argparse.Namespace) -> Counts:
+    """Run the nodes of a city in a few processes; give the sums of their last counts."""
+    city = CityOptions(
+        args.event_every, args.telemetry_every, args.nights_within, args.outage_every, args.outage_seconds,
+        args.outage_share, args.repeated, args.twins, args.wrong_clocks,
+    )  # fmt: skip
+    if args.ids:
+        _empty(args.ids)
+    count = min(args.processes, args.connections, len(names))
+    sizes = [args.connections // count + (number < args.connections % count) for number in range(count)]
+    by_site = sorted(names, key=lambda who: who.site)
+
+    def part(number: int) -> Sequence[Identity]:
+        return by_site[number * len(names) // count : (number + 1) * len(names) // count]
+
+    given = [
+        (part(number), CityWork(fleet, city, sizes[number], args.seconds, args.seed + number, args.ids))
+        for number in range(count)
+    ]
+    return _all(work_city, given, args)
+
+
+def _empty(path: Path) -> None:
+    try:
+        path.write_text("")
+    except OSError as error:
+        raise ConfigError(f"--ids {path} cannot be written: {error.strerror}.") from error
+
+
 def _run(shares: Sequence[Sequence[Identity]], options: FleetOptions, folder: Path, args: argparse.Namespace) -> Counts:
-    """Start a process for each share, show progress, give the sums of their last counts."""
+    """Run a process for each share."""
+    given = [
+        (share, options, folder, args.seconds, args.seed + 1000 * number, len(shares))
+        for number, share in enumerate(shares)
+    ]
+    return _all(work, given, args)
+
+
+def _all(target: Callable[..., None], given: Sequence[tuple[object, ...]], args: argparse.Namespace) -> Counts:
+    """Start a process for each of `given`, show progress, give the sums of their last counts."""
     context = multiprocessing.get_context("spawn")
     workers = []
-    for number, share in enumerate(shares):
+    for arguments in given:
         mine, theirs = context.Pipe(duplex=False)
-        given = (share, options, folder, args.seconds, args.seed + 1000 * number, len(shares), theirs)
-        worker = context.Process(target=work, args=given, daemon=True)
+        worker = context.Process(target=target, args=(*arguments, theirs), daemon=True)
         worker.start()
         theirs.close()
         workers.append((worker, mine))
@@ -119,8 +179,8 @@ def _run(shares: Sequence[Sequence[Identity]], options: FleetOptions, folder: Pa
         for worker, _ in workers:
             worker.terminate()
 
-    for number in (signal.SIGINT, signal.SIGTERM):  # the end of this process stops every node in order
-        signal.signal(number, end)
+    for ending in (signal.SIGINT, signal.SIGTERM):  # the end of this process stops every node in order
+        signal.signal(ending, end)
     latest: list[Counts] = [{} for _ in workers]
     ended = [False] * len(workers)
     while not all(ended):

@@ -2,23 +2,24 @@
 
 The network detects the sound of flow in one window; a running tap has the same sound. So WARNING needs it for most of
 a span longer than the usual use of water, and above the background of this node by more than its own past ever showed;
-LEAK needs it to continue for `confirm_s` more, and for longer than any such sound that ended here. Only quiet ends
-them. Windows without a valid score are not counted, and an excess that may be weather is unknown: neither leak nor
-quiet. Pure: no clock, no I/O.
+LEAK needs it to continue for `confirm_s` more, and for longer than any such sound that ended here. The score of a sound
+far above that limit may be lower: the surroundings, which a window holds too, lower it. Only quiet ends them. Windows
+without a valid score are not counted, and an excess that may be weather is unknown: neither leak nor quiet.
+Pure: no clock, no I/O.
 """
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
 from leakear.edge.background.background import Excess
 from leakear.edge.background.own_limit import OwnLimit
-from leakear.edge.decision.observation import Observation, State
+from leakear.edge.decision.loud import HOLD, Loud
+from leakear.edge.decision.observation import UNLIKE, Observation, State
 from leakear.edge.decision.rule import DecisionRule
 from leakear.edge.decision.stretches import Stretches
 from leakear.edge.decision.window_log import LoggedWindow, SpanSummary, WindowLog
-
-HOLD = 0.8
-"""Share of the limit from which an excess still counts during a WARNING or LEAK."""
+from leakear.edge.decision.wording import where
 
 
 class Hours:
@@ -40,7 +41,9 @@ class Hours:
         self._stretches = Stretches()
         self._since = 0.0  # when `state` began
         self._counted_s: float | None = None  # end of the last window that counted
+        self._loud = Loud()
         self._accepted = False  # a person has stated "no leak" before the background was known
+        self._paused = False  # the node slept since the last window
 
     @property
     def limit_db(self) -> float:
@@ -55,7 +58,7 @@ class Hours:
     @property
     def on_share(self) -> float:
         """Share of on windows among those that count of the last span, 0 to 1."""
-        return self._log.scores(self.rule.span_s).share
+        return self._scores(self.rule.span_s).share
 
     @property
     def counted_share(self) -> float | None:
@@ -65,13 +68,17 @@ class Hours:
     @property
     def still_on(self) -> bool:
         """Whether more than `clear_fraction` of the last `clear_s` seconds was on."""
-        lately = self._log.scores(self.rule.clear_s)
+        lately = self._scores(self.rule.clear_s)
         return lately.share * lately.covered > self.rule.clear_fraction
 
     def update(self, seen: Observation) -> bool:
         """Take one window; return whether the state changed."""
+        if self._paused:
+            self._resume(seen)
         gap_s = 0.0 if self._counted_s is None else seen.time_s - self._counted_s
         self._accepted = self._accepted and seen.excess is None and self.rule.rise_db > 0
+        least_db = self.limit_db + self.rule.loud_db if self.rule.rise_db and self.rule.loud_db else math.inf
+        self._loud.update(seen.excess, least_db, self.change_db, suspected=self.state is not State.OK)
         self._record(seen)
         if not seen.usable:
             return False
@@ -85,25 +92,49 @@ class Hours:
         """Learn from a day: called once, when its night is over."""
         if self.state is not State.LEAK:
             self._limit.add(self._peak_db)
+        self._loud.end_day(leak=self.state is State.LEAK)
         self._peak_db = 0.0
         self._stretches.end_day()
+
+    def pause(self, *, noisy: bool) -> None:
+        """Expect a sleep until the next listening hours: neither quiet nor a fault, and its time does not count.
+
+        A WARNING or LEAK goes on afterwards; a suspicion that had not come that far begins anew, for two uses of water
+        in two nights are no leak. `noisy`: too few of the last windows counted, which goes on, too.
+        """
+        self._paused = True
+        self._stretches.pause()
+        if self.state is State.OK and not noisy:
+            self._log.forget_all()
+
+    def _resume(self, seen: Observation) -> None:
+        """Join the first window after a sleep to the last one before it. A WARNING is confirmed by new sound alone."""
+        self._paused, self._since = False, seen.time_s
+        newest_s = self._log.newest_s
+        last_s = self._counted_s if newest_s is None else newest_s
+        if last_s is not None and self._counted_s is not None:
+            asleep_s = max(0.0, seen.time_s - seen.step_s - last_s)
+            self._log.move(asleep_s)
+            self._counted_s += asleep_s
 
     def _record(self, seen: Observation) -> None:
         """Write a window into the log."""
         rule = self.rule
-        on = sure = False
+        on = like = sure = False
         if seen.usable:
             assert seen.score is not None
             level = 0.0 if seen.dbmin is None else seen.dbmin
             on = seen.score >= rule.threshold and level >= rule.level_gate_dbfs
+            like = on or (seen.score >= UNLIKE and level >= rule.level_gate_dbfs)
             sure = seen.score >= rule.fast_score and level >= rule.fast_level_dbfs
         above = self._above(seen.excess)
         hidden = above is None and seen.excess is not None and self.state is not State.OK  # rain may hide a leak
-        counts = seen.usable and (on or not (seen.low_confidence or hidden))
+        counts = seen.usable and (on or (like and self._loud.now) or not (seen.low_confidence or hidden))
         window = LoggedWindow(
             time_s=seen.time_s,
             step_s=seen.step_s,
             on=on if counts else None,
+            like=like if counts else None,
             sure=sure,
             lost=seen.score is None and seen.fault is None,
             above=above if counts else None,
@@ -112,6 +143,10 @@ class Hours:
         self._log.add(window, longest)
         if counts:
             self._counted_s = seen.time_s
+
+    def _scores(self, span_s: float) -> SpanSummary:
+        """Summarise the scores of the last `span_s` seconds, by what the present sound must reach."""
+        return self._log.scores(span_s, loud=self._loud.now)
 
     def _above(self, excess: Excess | None) -> bool | None:
         """Tell whether an excess counts, during a suspicion from a slightly smaller one on; None: not known."""
@@ -140,8 +175,11 @@ class Hours:
         if self._accepted:  # the score alone has just been called wrong
             return
         if self._sounds_like_leak(rule.span_s, seen) and self._stands_above(rule.rise_s, seen) is not False:
-            heard = f"sounds like a leak in {self.on_share:.0%} of the last {rule.span_s / 60:g} min"
-            self._move(State.WARNING, seen, heard + self._place_text(seen))
+            share, minutes = self.on_share, rule.span_s / 60
+            heard = f"sounds like a leak in {share:.0%} of the last {minutes:g} min"
+            if self._log.scores(rule.span_s).share < rule.on_fraction:
+                heard = f"a loud new sound, possibly a leak, in {share:.0%} of the last {minutes:g} min"
+            self._move(State.WARNING, seen, heard + self._where(seen))
 
     def _confirm(self, seen: Observation) -> None:
         """Move from WARNING to LEAK, or back to OK."""
@@ -159,12 +197,12 @@ class Hours:
             known = above is True and self.nights_known >= rule.strong_nights and longer
         if known and strong and self._sounds_like_leak(rule.confirm_s, seen):
             text = f"went on for {(seen.time_s - self._since) / 60:.0f} min after WARNING"
-            self._move(State.LEAK, seen, text + self._place_text(seen))
+            self._move(State.LEAK, seen, text + self._where(seen))
 
-    def _sounds_like_leak(self, span_s: float, seen: Observation) -> bool:
-        """Tell whether most of a span was on, from its beginning to its end."""
+    def _sounds_like_leak(self, span_s: float, seen: Observation, *, loud: bool | None = None) -> bool:
+        """Tell whether most of a span was on, from its beginning to its end. `loud`: None: as the present sound is."""
         span_s = max(span_s, seen.step_s)
-        span = self._log.scores(span_s)
+        span = self._log.scores(span_s, loud=self._loud.now if loud is None else loud)
         lasted = span.extent_s >= self.rule.on_fraction * span_s - 2 * seen.step_s
         return lasted and self._continuous(span, seen)
 
@@ -180,18 +218,13 @@ class Hours:
         enough = self.rule.on_fraction if seen.low_confidence else self.rule.coverage
         return span.covered >= enough and span.share >= self.rule.on_fraction
 
-    def _place_text(self, seen: Observation) -> str:
-        if not self.rule.rise_db:
-            return ""
-        if seen.excess is None:
-            return "; the background of this place is not known yet"
-        where = f"{seen.excess.db:.1f} dB over the background around {seen.excess.hz:.0f} Hz"
-        return f", {where} (limit of this node {self.limit_db:.1f} dB)"
+    def _where(self, seen: Observation) -> str:
+        return where(seen.excess, self.limit_db) if self.rule.rise_db else ""
 
     def _quiet(self, seen: Observation) -> bool:
         """Tell whether the scores of the last `clear_s` seconds indicate no leak, and the excesses neither."""
         rule = self.rule
-        scores, excesses = self._log.scores(rule.clear_s), self._log.excesses(rule.clear_s)
+        scores, excesses = self._scores(rule.clear_s), self._log.excesses(rule.clear_s)
         if scores.covered < rule.coverage or scores.share > rule.clear_fraction:
             return False
         if seen.excess is None or not rule.rise_db:
@@ -199,11 +232,13 @@ class Hours:
         return excesses.covered >= rule.coverage and excesses.share <= rule.clear_fraction
 
     def _note_peak(self, seen: Observation) -> None:
-        """Keep the largest excess of this day that stood and scored as a leak: the own limit is learnt from it."""
-        if self.state is State.LEAK or seen.excess is None or seen.excess.db <= self._peak_db:
+        """Keep the largest excess of this day that stood and scored as a leak: the own limits are learnt from it."""
+        if self.state is State.LEAK or seen.excess is None:
             return
-        if self._sounds_like_leak(self.rule.span_s, seen):
+        if seen.excess.db > self._peak_db and self._sounds_like_leak(self.rule.span_s, seen, loud=False):
             self._peak_db = round(seen.excess.db, 2)
+        if seen.excess.db > self._loud.peak_db and self._sounds_like_leak(self.rule.span_s, seen, loud=True):
+            self._loud.peak_db = round(seen.excess.db, 2)
 
     def _note_stretch(self, seen: Observation) -> None:
         """Follow for how long the score alone says leak: how loud it is does not matter."""
@@ -219,12 +254,13 @@ class Hours:
 
     def forget(self) -> None:
         """Ignore every excess so far: the background is learned again."""
-        self._limit, self._peak_db, self._stretches = OwnLimit(), 0.0, Stretches()
+        self._limit, self._peak_db, self._stretches, self._loud = OwnLimit(), 0.0, Stretches(), Loud()
         self._log.forget_excesses()
 
     def accept(self) -> None:
         """Learn that what was heard is no leak: a person has stated it."""
         self._limit.teach(self._peak_db)
+        self._loud.accept()
         self._stretches.end()
         self._peak_db, self.state, self._accepted = 0.0, State.OK, True
         self.reason = "a person has stated that there is no leak"
@@ -241,7 +277,9 @@ class Hours:
             "peak_db": self._peak_db,
             "stretches": self._stretches.snapshot(now),
             "counted_age_s": None if self._counted_s is None else round(now - self._counted_s, 1),
+            "loud": self._loud.snapshot(),
             "accepted": self._accepted,
+            "paused": self._paused,
         }
 
     def restore(self, saved: Mapping[str, Any], then: float) -> None:
@@ -250,6 +288,7 @@ class Hours:
         since, limit = then - float(saved["age_s"]), OwnLimit(saved.get("limit", []))
         peak_db = float(saved.get("peak_db", 0.0))
         stretches = Stretches.restored(saved["stretches"], then) if "stretches" in saved else Stretches()
+        loud = Loud.restored(saved["loud"]) if "loud" in saved else Loud()
         counted_s = log.newest_counted_s
         if counted_s is None and saved.get("counted_age_s") is not None:
             counted_s = then - float(saved["counted_age_s"])
@@ -257,4 +296,5 @@ class Hours:
             state = State.OK  # version 0.1: the time since the last window that counted is unknown
         self.state, self._since, self._log, self._counted_s = state, since, log, counted_s
         self._limit, self._peak_db, self._stretches = limit, peak_db, stretches
-        self._accepted = bool(saved.get("accepted", False))
+        self._loud = loud
+        self._accepted, self._paused = bool(saved.get("accepted", False)), bool(saved.get("paused", False))

@@ -118,6 +118,16 @@ class Judge:
         self._lasting, self._faulty_since = (name,), None
         return self._verdict(Observation(time_s=time_s, utc=utc, step_s=0.0, score=None, fault=name))
 
+    def pause(self, *, time_s: float, utc: float, until: float) -> Verdict:
+        """Expect a sleep from now (monotonic `time_s`, `utc`) `until` the next listening hours, s since 1970.
+
+        A night that is over by then ends now, so that what it tells is not told a day late.
+        """
+        verdict = self._verdict(Observation(time_s=time_s, utc=max(utc, until), step_s=0.0, score=None))
+        self.decision.pause()
+        self.background.pause()
+        return verdict
+
     def _verdict(self, observation: Observation) -> Verdict:
         transition = self.decision.update(observation)
         faults = (*self._lasting, NOT_JUDGED) if self.decision.too_few_counted else self._lasting

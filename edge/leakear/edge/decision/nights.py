@@ -18,16 +18,12 @@ import numpy as np
 from leakear.edge.background.night_rule import FEWEST, NODE
 from leakear.edge.background.own_limit import OwnLimit, Variation
 from leakear.edge.background.third_octaves import CENTRES_HZ, Bands
-from leakear.edge.decision.observation import Observation, State
+from leakear.edge.decision.observation import LOUD_DB, UNLIKE, Observation, State
 
 STANDS = 10
 """Percentile over the excesses of the night."""
 HEARD = 0.5
 """Share of the night that must have been judged."""
-LOUD_DB = 6.0
-"""Excess from which the new sound alone decides the score: such a night that does not score as a leak is no leak."""
-UNLIKE = 0.15
-"""Mean P(leak) below which the sound of a loud night is unlike a leak."""
 SINCE_INSTALLATION = 0.9
 """Share of on windows in each of the first nights from which a leak may have been there before the node."""
 

@@ -17,6 +17,10 @@ class State(StrEnum):
     SENSOR_FAULT = "SENSOR_FAULT"
 
 
+LOUD_DB = 6.0
+"""Excess from which the new sound alone decides the score."""
+UNLIKE = 0.15
+"""P(leak) below which such a sound is unlike a leak."""
 ALERTS = (State.WARNING, State.LEAK)
 """States of the pipe that are alerts."""
 

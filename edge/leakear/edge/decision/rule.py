@@ -5,10 +5,11 @@ The model file contains the defaults, a site's configuration overrides them, `st
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from datetime import UTC, tzinfo
+from datetime import UTC, datetime, tzinfo
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from leakear.edge.decision.observation import LOUD_DB
 from leakear.edge.errors import ConfigError
 from leakear.edge.options import option
 
@@ -29,7 +30,10 @@ class DecisionRule:
     )
     on_fraction: float = option(0.9, "share of judged windows that must be on, over span_s", minimum=0, maximum=1)
     confirm_s: float = option(900.0, "s; the sound must go on this long after WARNING", minimum=0, maximum=86400)
-    quiet_hours: str = option("", 'confirm only within these hours, UTC, as "02:00-04:00"; empty: at any hour')
+    quiet_hours: str = option(
+        "",
+        'confirm only within these hours, as "02:00-04:00": of time_zone, UTC where that is empty; empty: at any hour',
+    )
     night: str = option(
         "02:00-04:00", "the quietest hours of the place, in its own time: what lasts through them counts"
     )
@@ -55,8 +59,14 @@ class DecisionRule:
     strong_db: float = option(
         2.5, "dB; least excess for LEAK within the hour; a fainter one must come back at night", minimum=0, maximum=60
     )
+    loud_db: float = option(
+        LOUD_DB,
+        "dB over the limit of this node from which a sound need not score as a leak, only not unlike one; 0: it must",
+        minimum=0,
+        maximum=60,
+    )
     strong_nights: int = option(
-        7,
+        14,
         "nights that must be known before LEAK within the hour, where leak_needs_background is true: a place has to be "
         "known before a new sound is called a leak; WARNING needs none",
         minimum=0,
@@ -86,7 +96,7 @@ class DecisionRule:
 
     @property
     def quiet_interval(self) -> tuple[int, int] | None:
-        """`quiet_hours` in minutes of the UTC day, or None. Raises ConfigError when it is not readable."""
+        """`quiet_hours` in minutes of the day, or None. Raises ConfigError when it is not readable."""
         return _minutes("quiet_hours", self.quiet_hours) if self.quiet_hours else None
 
     @property
@@ -123,7 +133,8 @@ class DecisionRule:
         if self.quiet_interval is None:
             return True
         start, end = self.quiet_interval
-        minute = int(utc // 60) % 1440
+        local = datetime.fromtimestamp(utc, self.zone if self.time_zone else UTC)
+        minute = 60 * local.hour + local.minute
         return start <= minute < end if start < end else minute >= start or minute < end
 
 

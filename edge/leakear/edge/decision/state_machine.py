@@ -112,6 +112,10 @@ class Decision:
                 self.night_levels = replace(self.night_levels, excess_db=night.excess_db, limit_db=night.limit_db)
         return night
 
+    def pause(self) -> None:
+        """Expect a sleep until the next listening hours."""
+        self.hours.pause(noisy=self._too_few)
+
     def _evidence(self, seen: Observation) -> Evidence:
         """Say what the present state of the pipe was decided on."""
         nights, excess = self.nights, seen.excess

@@ -46,6 +46,10 @@ class Stretches:
                 self._today_s = max(self._today_s, round(lasted_s, 1))
         self._heard = None
 
+    def pause(self) -> None:
+        """Drop the present stretch: how long it would have lasted is not known, so it teaches nothing."""
+        self._heard = None
+
     def end_day(self) -> None:
         """Note that a day is over: once a day, after its night."""
         self._days.append(self._today_s)

@@ -17,6 +17,8 @@ class LoggedWindow:
     """s that the window stands for"""
     on: bool | None
     """whether the score is high enough and the sound loud enough for a leak; None: the window does not count"""
+    like: bool | None
+    """the same for a loud new sound, whose score need only not be unlike a leak's"""
     sure: bool
     """score at least `fast_score` and dBmin at least `fast_level_dbfs`"""
     lost: bool
@@ -59,9 +61,9 @@ class WindowLog:
         while self._windows and self._windows[0].time_s <= window.time_s - horizon_s:
             self._windows.popleft()
 
-    def scores(self, span_s: float) -> SpanSummary:
-        """Summarise the scores of the last `span_s` seconds."""
-        return self._summary(span_s, lambda window: window.on)
+    def scores(self, span_s: float, *, loud: bool = False) -> SpanSummary:
+        """Summarise the scores of the last `span_s` seconds; `loud`: those that are not unlike a leak count as on."""
+        return self._summary(span_s, lambda window: window.like if loud else window.on)
 
     def excesses(self, span_s: float) -> SpanSummary:
         """Summarise the excesses over the background of the last `span_s` seconds."""
@@ -94,6 +96,10 @@ class WindowLog:
             return None
         return counted / known
 
+    def move(self, by_s: float) -> None:
+        """Let all windows have ended so many seconds later: a sleep does not count."""
+        self._windows = deque(replace(window, time_s=window.time_s + by_s) for window in self._windows)
+
     def forget_excesses(self) -> None:
         """Set the excess of all windows to unknown."""
         self._windows = deque(replace(window, above=None) for window in self._windows)
@@ -104,7 +110,7 @@ class WindowLog:
 
     def snapshot(self, now: float) -> list[list[float | bool | None]]:
         """Return the windows as JSON values, times as ages before `now` in seconds."""
-        return [[round(now - w.time_s, 1), w.step_s, w.on, w.sure, w.lost, w.above] for w in self._windows]
+        return [[round(now - w.time_s, 1), w.step_s, w.on, w.sure, w.lost, w.above, w.like] for w in self._windows]
 
     @classmethod
     def restored(cls, saved: Iterable[Sequence[Any]], then: float) -> "WindowLog":
@@ -121,15 +127,17 @@ class WindowLog:
 
 
 def _window(row: Sequence[Any], then: float) -> LoggedWindow:
-    """Read one window; versions without a background saved five values."""
-    age, step, on, sure, lost, *above = row
+    """Read one window; versions without a background saved five values, others without `like` six."""
+    age, step, on, sure, lost, *more = row
+    above, like = more[0] if more else None, more[1] if len(more) > 1 else on
     return LoggedWindow(
         time_s=then - float(age),
         step_s=float(step),
         on=_known(on),
         sure=bool(sure),
         lost=bool(lost),
-        above=_known(above[0]) if above else None,
+        above=_known(above),
+        like=_known(like),
     )
 
 

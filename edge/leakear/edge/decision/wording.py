@@ -2,6 +2,7 @@
 
 from datetime import date
 
+from leakear.edge.background.background import Excess
 from leakear.edge.decision.nights import Nights
 from leakear.edge.decision.observation import Evidence, State
 
@@ -22,3 +23,11 @@ def alert_reason(reason: str, target: State, evidence: Evidence, nights: Nights,
     if evidence.excess_db is not None and evidence.nights_known and evidence.excess_db >= (evidence.limit_db or 0.0):
         parts.append(f"unlike everything heard here in {evidence.nights_known} nights")
     return "; ".join(parts)
+
+
+def where(excess: Excess | None, limit_db: float) -> str:
+    """Return by how much a sound is above the background, as the end of a reason; `limit_db`: from which it counts."""
+    if excess is None:
+        return "; the background of this place is not known yet"
+    above = f"{excess.db:.1f} dB over the background around {excess.hz:.0f} Hz"
+    return f", {above} (limit of this node {limit_db:.1f} dB)"

@@ -32,7 +32,7 @@ TUNED_BY = ("model", "site", "remote", "afar")
 """`afar` is what version 0.1 said for `remote`"""
 DECIDED_BY = ("hours", "nights", "score")
 MAY_SAY = ("warning", "strong leaks", "lasting leaks", "all")
-EVENT_KINDS = ("state", "fault", "dropped", "model", "night")
+EVENT_KINDS = ("state", "fault", "dropped", "model", "night", "test")
 COMMANDS = ("identify", "status", "set", "clip", "calibrate", "selftest", "model", "watch", "resend", "record")
 LAST_SECOND = 253402300799.999
 """POSIX seconds of the last millisecond of year 9999: a broken clock must not break a message."""
@@ -86,10 +86,11 @@ class Identity:
 
 
 class Availability(StrEnum):
-    """Retained payload of `availability`; the last will says OFFLINE."""
+    """Retained payload of `availability`; the last will says OFFLINE. ASLEEP: until `state.asleep_until`."""
 
     ONLINE = "online"
     OFFLINE = "offline"
+    ASLEEP = "asleep"
 
     def to_json(self) -> bytes:
         """Return the bare word, which dashboards expect on an availability topic."""
@@ -101,7 +102,7 @@ class Availability(StrEnum):
         for word in cls:
             if payload in (word.value, word.value.encode()):
                 return word
-        raise MessageError("Availability must be the word online or offline.")
+        raise MessageError("Availability must be the word online, offline or asleep.")
 
 
 @message
@@ -185,6 +186,10 @@ class State(Message):
     )
     learning: Learning | None = declare("what has been learnt of this place", default=None)
     muted_until: str | None = utc_time("no alert is announced before this time; null when not muted")
+    asleep_until: str | None = utc_time(
+        "when the node listens again; null while it listens. Until then the state is that of the last window",
+        default=None,
+    )
     model: ModelRef = declare("the model in use")
     staged_model: ModelRef | None = declare("a verified model that waits for cmd/model install", default=None)
     model_trial: ModelTrial | None = declare("a new model on trial, or still watched", default=None)
@@ -206,11 +211,15 @@ class Event(Message):
     """What happened. QoS 1 from the durable outbox, never retained; `seq` grows by one per node, for ever."""
 
     id: str = declare("UUIDv7; the same event sent twice carries the same id", pattern=UUID7)
-    seq: int = declare("order of the node's events, without gaps; 0 only before the outbox has numbered it", minimum=0)
+    seq: int = declare(
+        "order of the node's events, without gaps; 0 before the outbox has numbered it, and for a test", minimum=0
+    )
     site: str = declare("installation", pattern=NAME)
     node: str = declare("node within the site", pattern=NAME)
     kind: str = declare(
-        "what sort of event: a change of state, a fault, events given up, a model, a night", choices=EVENT_KINDS
+        "what sort of event: a change of state, a fault, events given up, a model, a night, a test (it says nothing of "
+        "the pipe)",
+        choices=EVENT_KINDS,
     )
     from_state: str = declare("state before", name="from", choices=STATES)
     to_state: str = declare("state after; equal to `from` where the state did not change", name="to", choices=STATES)

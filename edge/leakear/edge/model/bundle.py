@@ -23,6 +23,7 @@ from leakear.edge import files
 from leakear.edge.errors import ModelError
 from leakear.edge.model import archive
 from leakear.edge.spec import SpectrogramSpec
+from leakear.edge.texts import content
 
 SCHEMA = 1
 INFO, INPUTS, LOGITS, SIGNATURE = "leakear.json", "golden/inputs.npy", "golden/logits.npy", "leakear.sig"
@@ -33,6 +34,8 @@ SEAL = b"leakear-ed25519:"
 SEAL_BYTES = 64
 HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
 MAX_NPY_HEADER = 4096
+LARGEST = 256 << 20
+"""Bytes of a model file."""
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
@@ -174,7 +177,7 @@ def read(path: str | Path) -> Bundle:
 def read_bytes(path: str | Path) -> bytes:
     """Read a file that should be a bundle. Raises ModelError when it cannot be opened."""
     try:
-        return Path(path).read_bytes()
+        return content(path, LARGEST)
     except OSError as error:
         raise ModelError(f"model {path}: {error.strerror}; name a model file that leakear-convert made") from None
 

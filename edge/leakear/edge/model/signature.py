@@ -8,7 +8,7 @@ never leaves the workstation.
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from leakear.edge import options
+from leakear.edge import options, texts
 from leakear.edge.errors import ConfigError, ModelError
 from leakear.edge.model import bundle
 from leakear.edge.model.bundle import Bundle
@@ -60,7 +60,7 @@ def read_public_key(path: str | Path) -> "Ed25519PublicKey":
     from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
     try:
-        key = load_pem_public_key(options.path(str(path)).read_bytes())
+        key = load_pem_public_key(texts.content(options.path(str(path)), texts.LARGEST))
     except OSError as error:
         raise ConfigError(
             f"public key {path}: {error.strerror}; name the PEM file that leakear-convert sign made"

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from leakear.edge.messages.discovery import discovery_topic
 from leakear.edge.messages.reports import STATES, Identity
 from leakear.edge.mqtt.link import Link
 from leakear.edge.options import option
@@ -22,12 +23,14 @@ BIRTH = b"online"
 """What Home Assistant publishes on `<prefix>/status` after a start: the discovery message is then sent again."""
 BIRTH_SPREAD_S = 5.0
 """s after that message within which a node answers, at a random moment: not all nodes of a fleet at once"""
-EVENT_TYPES = (*(state.lower() for state in STATES), "fault", "dropped", "model", "night")
+EVENT_TYPES = (*(state.lower() for state in STATES), "fault", "dropped", "model", "night", "test")
 LEAK = (
     "{{ 'ON' if value_json.state == 'LEAK' else 'None' if value_json.state in ('SENSOR_FAULT', 'NOISY')"
-    " or 'not_judged' in value_json.faults else 'OFF' }}"
+    " or 'not_judged' in value_json.faults or value_json.asleep_until | default(none) else 'OFF' }}"
 )
-"""A node that cannot hear or judge does not know: `None` shows as unknown, never as dry."""
+"""A node that sleeps, cannot hear or cannot judge does not know: `None` shows as unknown, never as dry."""
+AVAILABLE = "{{ 'offline' if value == 'offline' else 'online' }}"
+"""A node that sleeps is not lost."""
 HEALTH = "{{ 'ON' if value_json.faults or value_json.state in ('SENSOR_FAULT', 'NOISY') else 'OFF' }}"
 EVENT = (
     "{{ dict(event_type=(value_json.to if value_json.kind == 'state' else value_json.kind) | lower,"
@@ -72,7 +75,7 @@ class Discovery:
     @property
     def topic(self) -> str:
         """Topic of the discovery message."""
-        return f"{self.options.prefix}/device/leakear-{self.identity.site}/{self.identity.node}/config"
+        return discovery_topic(self.identity, self.options.prefix)
 
     @property
     def birth_topic(self) -> str:
@@ -100,6 +103,7 @@ class Discovery:
             "device": device | ({"suggested_area": self.options.area} if self.options.area else {}),
             "origin": {"name": "leakear", "sw_version": self.firmware},
             "availability_topic": self.identity.topic("availability"),
+            "availability_template": AVAILABLE,
             "state_topic": self.identity.topic("state"),
             "qos": 1,
             "components": parts,
@@ -169,6 +173,8 @@ class Discovery:
         yield "nights_known", {**known, "value_template": "{{ value_json.learning.nights_known }}"}
         learning = {**sensor, "name": "Learning", "icon": "mdi:school-outline"}
         yield "learning", {**learning, "value_template": "{{ value_json.learning.may_say }}"}
+        asleep = {**sensor, "name": "Asleep until", "device_class": "timestamp", "icon": "mdi:sleep"}
+        yield "asleep_until", {**asleep, "value_template": "{{ value_json.asleep_until | default(none) }}"}
         yield "model", {**sensor, "name": "Model", "value_template": "{{ value_json.model.id }}"}
         yield (
             "queue_depth",

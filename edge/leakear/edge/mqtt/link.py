@@ -42,6 +42,8 @@ GOODBYE_S = 2.0
 class Link:
     """Delivers the outbox, retained messages and replies; hands commands to `on_command(name, payload)`."""
 
+    _started: bool
+    _connector: Connector
     _away_since: float | None
     """monotonic s since when there is no broker; None: connected, or the outage is already logged"""
 
@@ -83,10 +85,11 @@ class Link:
 
     def reconfigure(self, options: MqttOptions) -> None:
         """Go on with other settings (a reload), which `check` has found good."""
+        awake = self._started
         self.stop()
-        self._reset(options)
-        self._retained.set(self._availability, Availability.ONLINE.to_json())
-        self._begin_to_connect()
+        self._options = options
+        if awake:
+            self.wake()
 
     def _begin_to_connect(self) -> None:
         self._connector.start()
@@ -165,24 +168,28 @@ class Link:
     def _log_outage(self) -> None:
         """Log once that there is no broker: an outage is no error, but the journal must show it."""
         if self._started and self._away_since is not None and self._monotonic() - self._away_since > AWAY_S:
-            self._away_since = None
-            log.warning(
-                "no broker at %s for 10 s: events wait in the outbox, the node keeps trying", self._options.where
-            )
+            where, self._away_since = self._options.where, None
+            log.warning("no broker at %s for 10 s: events wait in the outbox, the node keeps trying", where)
 
     def drain(self, deadline_s: float) -> bool:
         """Pump until the broker has everything; False when it has not by then (or was never reached)."""
         return self._pump_until(lambda: self.idle is True and not self._outbox.depth, deadline_s)
 
-    def stop(self) -> None:
-        """Publish `offline` and disconnect; what is not acknowledged stays in the outbox."""
+    def wake(self) -> None:
+        """Connect again after a `stop`."""
+        self._reset(self._options)
+        self._retained.set(self._availability, Availability.ONLINE.to_json())
+        self._begin_to_connect()
+
+    def stop(self, goodbye: Availability = Availability.OFFLINE) -> None:
+        """Publish `offline` or `asleep` and disconnect; what is not acknowledged stays in the outbox."""
         if not self._started:
             return
         self._started = False
         # Just connected: `online` may be with the broker already, and a goodbye without `offline` would leave it there.
         self._pump_until(lambda: self._sender is None or self._sender.open, GOODBYE_S)
         if self._sender is not None and self._sender.open:
-            self.retain_topic(self._availability, Availability.OFFLINE.to_json())
+            self.retain_topic(self._availability, goodbye.to_json())
             self._pump_until(lambda: self._sender is None or not self._sender.busy(self._availability), GOODBYE_S)
         self._connector.stop()
         self.pump()
@@ -213,13 +220,10 @@ class Link:
         self._refused_topics, self._suspects = RefusedTopics(options.reconnect_refused_s), Suspects()
         self._sender: Sender | None = None
         self._started = self._reached = False
-        self._away_since, self._since = None, 0.0
-        """s, monotonic, when the broker was reached last"""
-        self._retains = True
-        """whether the broker keeps retained messages"""
+        self._away_since, self._since = None, 0.0  # s, monotonic, when the broker was reached last
+        self._retains = True  # whether the broker keeps retained messages
         self._refused: dict[str, str] = {}
-        self._certificate: tuple[float, str] | None = None
-        """POSIX s of the end, and whose"""
+        self._certificate: tuple[float, str] | None = None  # POSIX s of the end, and whose
 
     def _make_connector(self, options: MqttOptions, inbox: Inbox) -> Connector:
         name = client_id(options, self._identity)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from leakear.edge import options
+from leakear.edge import options, texts
 from leakear.edge.errors import ConfigError
 from leakear.edge.mqtt.credentials import credential
 
@@ -58,7 +58,7 @@ def expiries(files: Files) -> Iterable[tuple[float, str]]:
         if path is None:
             continue
         try:
-            found = x509.load_pem_x509_certificates(path.read_bytes())
+            found = x509.load_pem_x509_certificates(texts.content(path, texts.LARGEST))
         except (OSError, ValueError) as error:  # OpenSSL takes more than this does (`TRUSTED CERTIFICATE`)
             log.warning("the expiry date of %s %s cannot be read: %s", what, path, _reason(error))
             continue

@@ -66,6 +66,12 @@ class Detector:
             self.last = result
             yield result
 
+    def pause(self, monotonic: float, utc: float, until: float) -> Result:
+        """Expect a sleep from now until the next listening hours (`until`, s since 1970); return what follows."""
+        if self.beside is not None:
+            self.beside.pause(time_s=monotonic, utc=utc, until=until)
+        return self.pipeline.pause(monotonic, utc, until)
+
     @property
     def faults(self) -> dict[str, str]:
         """Name → sentence, of the sensor's faults at the newest result."""

@@ -126,6 +126,7 @@ def state_message(status: NodeStatus) -> State:
         limit_db=limit_of(status),
         learning=learning_of(status),
         muted_until=muted_text(status),
+        asleep_until=None if status.asleep_until is None else utc_text(status.asleep_until),
         model=status.model,
         staged_model=status.staged_model,
         model_trial=trial_of(status),

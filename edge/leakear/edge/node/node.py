@@ -73,14 +73,29 @@ class Node:
 
     # ---- the loop
 
+    @property
+    def stopping(self) -> bool:
+        """Whether `stop` was called."""
+        return self._stopping
+
     def run(self, source: Iterable[Block | SensorFault], *, live: Callable[[], float] | None = None) -> None:
         """Take items until the source ends or `stop` is called. `live`: the monotonic clock of a live source."""
         self.open()
+        self.listen(source, live=live)
+        self.close()
+
+    def listen(
+        self,
+        source: Iterable[Block | SensorFault],
+        *,
+        live: Callable[[], float] | None = None,
+        over: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """Take items until the source ends, `stop` is called, or `over` says so after an item."""
         for item in source:
             self.take(item, live() if live else None)
-            if self._stopping:
+            if self._stopping or over():
                 break
-        self.close()
 
     def stop(self) -> None:
         """End `run` after the present item; a signal handler may call it."""
@@ -112,6 +127,38 @@ class Node:
         if self.link:
             self.link.pump()
         self._tick(monotonic)
+
+    # ---- sleep between the listening hours
+
+    def fall_asleep(self, until: float) -> None:
+        """Say that the node sleeps until this time, s since 1970, and save. Messages still go out until `leave`."""
+        self._follow(self.detector.pause(*self.reporter.now, until))
+        self.reporter.asleep_until = until
+        self.reporter.send_state()
+        self.reporter.save()
+
+    @property
+    def delivered(self) -> bool:
+        """Whether nothing waits for the broker."""
+        return self.link is None or (self.link.idle is True and not self.outbox.depth)
+
+    def leave(self, wakes_at: str) -> None:
+        """Sign off at the broker. `wakes_at`: local time, for `systemctl status`."""
+        if self.link:
+            self.link.stop(Availability.ASLEEP)
+        self._notifier.status(f"asleep until {wakes_at}")
+
+    def rest(self) -> None:
+        """Feed the watchdog during a sleep that was wanted."""
+        self._notifier.alive()
+
+    def wake(self) -> None:
+        """Connect again and say that the node listens."""
+        self.reporter.asleep_until = None
+        self._progress = self.reporter.now[0]
+        self.reporter.send_state()
+        if self.link:
+            self.link.wake()
 
     def close(self) -> None:
         """Stop cleanly and save the state; the link publishes `offline` when it is stopped."""

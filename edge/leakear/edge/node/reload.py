@@ -14,7 +14,7 @@ from leakear.edge.settings import Settings
 
 log = logging.getLogger("leakear.reload")
 
-LIVE = ("decision", "log", "mqtt", "commands")
+LIVE = ("decision", "log", "mqtt", "commands", "schedule")
 """sections that take effect at once; the others need a restart and are named in the log"""
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from leakear.edge.audio.capture import CaptureStatus
 from leakear.edge.messages.reports import Event, Telemetry
 from leakear.edge.mqtt.link import Link
+from leakear.edge.node.allocator import return_freed_memory
 from leakear.edge.node.detector import Detector
 from leakear.edge.node.events import EventWriter, night_event, state_message
 from leakear.edge.node.faults import Faults
@@ -21,6 +22,8 @@ from leakear.edge.settings import NodeOptions
 
 STATE_EVERY_S = 60.0
 """s; the state is published at least this often, so that a receiver notices when a node has stopped"""
+MEMORY_EVERY_S = 3600.0
+"""s after which the heap's freed pages go back to the system"""
 
 
 class Reporter:
@@ -43,6 +46,8 @@ class Reporter:
         self.workload = Workload()
         self.now = (0.0, 0.0)
         """monotonic and UTC of the newest item, s"""
+        self.asleep_until: float | None = None
+        """s since 1970, when the node wakes; None: it listens"""
         self.directory = options.directory
         """where the node writes"""
         self._identity, self._telemetry_s = options.identity, options.telemetry_s
@@ -52,7 +57,7 @@ class Reporter:
         self._started: float | None = None  # monotonic s of the first item
         self._stopped = False  # whether this run ends on purpose
         self._watched_until = 0.0  # s, monotonic
-        self._due = {"telemetry": 0.0, "state": 0.0, "save": 0.0}
+        self._due = {"telemetry": 0.0, "state": 0.0, "save": 0.0, "memory": 0.0}
 
     def set_time(self, monotonic: float, utc: float) -> bool:
         """Note the time of an item, s; True for the first one."""
@@ -99,6 +104,7 @@ class Reporter:
             threshold_from=detector.threshold_from,
             learning=detector.learning,
             muted_until=detector.muted_until(utc),
+            asleep_until=self.asleep_until,
             seq=outbox.last_seq,
             queue_depth=outbox.depth,
             queue_bytes=outbox.bytes,
@@ -166,7 +172,7 @@ class Reporter:
             self._link.retain("state", state_message(self.status()).to_json())
 
     def send_due(self) -> None:
-        """Publish state and telemetry and save the state, each when it is due."""
+        """Publish state and telemetry, save the state, return freed memory: each when it is due."""
         now = self.now[0]
         if now >= self._due["state"]:
             self.send_state()
@@ -176,6 +182,9 @@ class Reporter:
             self.workload.begin()
         if now >= self._due["save"]:
             self.save()
+        if now >= self._due["memory"]:
+            self._due["memory"] = now + MEMORY_EVERY_S
+            return_freed_memory()
 
     def watch(self, seconds: float) -> None:
         """Publish the spectrum of every window for some seconds; 0 ends it."""

@@ -80,6 +80,8 @@ class NodeStatus:
     """what has been learnt of this place"""
     muted_until: float | None
     """s since 1970; None: not muted"""
+    asleep_until: float | None
+    """s since 1970; None: it listens"""
     seq: int
     """of the newest event"""
     queue_depth: int

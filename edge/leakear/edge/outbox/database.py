@@ -208,6 +208,7 @@ class Store:
         self._db.execute("PRAGMA locking_mode=EXCLUSIVE")
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA wal_autocheckpoint=16")
+        self._db.execute("PRAGMA cache_size=-512")  # KiB; the default of 2,000 fills for weeks with the kept events
         self._db.execute("PRAGMA journal_size_limit=0")  # the WAL is truncated after each checkpoint
         self._db.executescript(SCHEMA)
         found = self._db.execute("PRAGMA quick_check(1)").fetchone()[0]

@@ -50,7 +50,9 @@ class Part:
 
 DAY = (Part("quiet", 20), Part("tap", 10), Part("quiet", 15), Part("leak", 80), Part("quiet", 25))
 """Two and a half hours that hold all a day has to show."""
-NIGHTS = 7
+LENGTH_S = sum(part.minutes for part in DAY) * 60
+"""Of that day."""
+NIGHTS = 14
 """Nights that the demonstration's node knows."""
 CHANGE_DB = 0.3
 """How much the place changes from hour to hour and from night to night, dB."""
@@ -80,9 +82,8 @@ def truth(day: tuple[Part, ...] = DAY) -> list[tuple[float, float, str]]:
 
 def last_noon(now: float) -> float:
     """Return the last local noon from which the whole day is over at `now`, POSIX s: no night falls into the day."""
-    length_s = sum(part.minutes for part in DAY) * 60
-    noon = datetime.fromtimestamp(now - length_s).astimezone().replace(hour=12, minute=0, second=0, microsecond=0)
-    return noon.timestamp() if noon.timestamp() + length_s <= now else (noon - timedelta(days=1)).timestamp()
+    noon = datetime.fromtimestamp(now - LENGTH_S).astimezone().replace(hour=12, minute=0, second=0, microsecond=0)
+    return noon.timestamp() if noon.timestamp() + LENGTH_S <= now else (noon - timedelta(days=1)).timestamp()
 
 
 def know_the_place(judge: Judge, spec: SpectrogramSpec, seed: int = 1) -> None:

@@ -1,51 +1,18 @@
-"""A simulated node: outbox, link, messages, discovery and commands are real, the sound is not.
-
-It changes its state at random, with scores and levels to match. Model and firmware say that it is simulated.
-"""
+"""A simulated node: outbox, link, messages, discovery and commands are real, the sound is not."""
 
 import random
-import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from dataclasses import dataclass
 from pathlib import Path
 
-from leakear.edge import __version__
-from leakear.edge.decision.learning import NIGHTS_TO_BACKGROUND
-from leakear.edge.messages.nights import Night
-from leakear.edge.messages.reports import (
-    Event,
-    Identity,
-    Learning,
-    ModelRef,
-    Spectrum,
-    State,
-    Telemetry,
-    utc_now,
-    utc_text,
-    uuid7,
-)
+from leakear.edge.messages.reports import Identity, Spectrum, State, Telemetry, utc_now
 from leakear.edge.mqtt.homeassistant import Discovery, HomeassistantOptions
 from leakear.edge.mqtt.link import Link
 from leakear.edge.mqtt.options import MqttOptions
 from leakear.edge.outbox.queue import Outbox, OutboxOptions
 from leakear.edge.remote.resend import Resender
+from leakear.edge.simulation.character import FIRMWARE, STATE_EVERY_S, WINDOW_S, Character, Delivery
 from leakear.edge.simulation.handlers import SimulatedControls
-
-MODEL = ModelRef(id="simulated", sha256="0" * 64)
-FIRMWARE = f"{__version__} simulated"
-STATE_EVERY_S = 60.0
-WINDOW_S = 10.0
-NEXT = {
-    "OK": ("WARNING", "WARNING", "NOISY", "SENSOR_FAULT"),
-    "WARNING": ("LEAK", "OK"),
-    "LEAK": ("OK",),
-    "NOISY": ("OK",),
-    "SENSOR_FAULT": ("OK",),
-}
-LIMIT_DB = 3.0
-MEANS = {"OK": (0.05, -62.0), "WARNING": (0.85, -50.0), "LEAK": (0.96, -47.0), "NOISY": (0.5, -30.0)}
-"""state → score and level, dBFS; a node without sound has neither"""
 
 
 @dataclass(frozen=True)
@@ -62,21 +29,15 @@ class FleetOptions:
     """longest wait at the end for the broker's acknowledgements, s"""
 
 
-class SimulatedNode:
+class SimulatedNode(Character):
     """One node; `step` is called often, on the main thread."""
 
     def __init__(self, identity: Identity, options: FleetOptions, folder: Path, seed: int) -> None:
-        self.identity, self.options = identity, options
+        super().__init__(identity, random.Random(seed))
+        self.options = options
         self.outbox = Outbox(folder / f"{identity.node}.db", OutboxOptions())
-        self.state, self.since = "OK", utc_now()
-        self.threshold, self.step_s = 0.5, WINDOW_S
-        self.muted_until: str | None = None
         self._watched_until = 0.0  # s, monotonic
         self.now = self._started = 0.0
-        self._windows = 0
-        self._random = random.Random(seed)
-        self._drift = self._random.gauss(0, 4)
-        self._nights = self._random.randint(0, 30)
         self._due: dict[Callable[[float], None], float] = {}
         self.link = Link(options.mqtt, identity, self.outbox)
         controls = SimulatedControls(self, self.link.send, Resender(self.outbox, self.link))
@@ -115,126 +76,29 @@ class SimulatedNode:
 
     def state_message(self) -> State:
         """Return the state message."""
-        score, level = self.measured()
-        return State(
-            site=self.identity.site,
-            node=self.identity.node,
-            state=self.state,
-            since=self.since,
-            score=score,
-            level_dbfs=level,
-            noise_floor_dbfs=None if level is None else level - 6,
-            faults=("no_frames",) if self.state == "SENSOR_FAULT" else (),
-            threshold=self.threshold,
-            limit_db=self._limit_db,
-            learning=self._learning,
-            muted_until=self.muted_until,
-            model=MODEL,
-            firmware=FIRMWARE,
-            window_end=utc_now(),
-            window_s=WINDOW_S,
-            step_s=self.step_s,
-            clock_synced=True,
-            seq=self.outbox.last_seq,
-            queue_depth=self.outbox.depth,
-        )
+        return self.state_of(self._delivery)
 
     def telemetry_message(self) -> Telemetry:
         """Return the telemetry message."""
-        score, level = self.measured()
-        windows = self._windows
-        return Telemetry(
-            time=utc_now(),
-            uptime_s=round(self.now - self._started, 1),
-            level_dbfs=level,
-            noise_floor_dbfs=None if level is None else level - 6,
-            noise_floor_drift_db=round(self._random.gauss(0, 0.5), 2),
-            score=score,
-            windows_produced=windows,
-            windows_scored=windows,
-            windows_discarded=0,
-            windows_dropped=0,
-            overruns=0,
-            reconnects=self.link.reconnects,
-            real_time_factor=0.01,
-            queue_depth=self.outbox.depth,
-            queue_bytes=self.outbox.bytes,
-            temperature_c=round(40 + self._drift, 1),
-            disk_free_bytes=8 * 10**9,
-            rss_bytes=90 * 10**6,
-            certificate_expires=self.link.certificate_expires,
-            clock_synced=True,
-            limit_db=self._limit_db,
-            learning=self._learning,
-        )
+        return self.telemetry_of(self._delivery, self.now - self._started)
 
     @property
-    def _learning(self) -> Learning:
-        ready = self._nights >= NIGHTS_TO_BACKGROUND
-        return Learning(background_ready=ready, nights_known=self._nights, may_say="all" if ready else "strong leaks")
-
-    @property
-    def _limit_db(self) -> float | None:
-        return LIMIT_DB if self._nights >= NIGHTS_TO_BACKGROUND else None
-
-    def measured(self) -> tuple[float | None, float | None]:
-        """Score and level (dBFS) of this moment; None for both during a sensor fault."""
-        if self.state == "SENSOR_FAULT":
-            return None, None
-        score, level = MEANS[self.state]
-        wander = self._random.gauss
-        return round(min(max(wander(score, 0.03), 0), 1), 3), round(level + self._drift + wander(0, 1), 2)
+    def _delivery(self) -> Delivery:
+        outbox, link = self.outbox, self.link
+        return Delivery(outbox.last_seq, outbox.depth, outbox.bytes, link.reconnects, link.certificate_expires)
 
     def _event(self, now: float) -> None:
         self._due[self._event] = now + self._random.expovariate(1 / self.options.event_every_s)
-        before, self.state = self.state, self._random.choice(NEXT[self.state])
-        moment = time.time()
-        self.since = utc_text(moment)
-        self.outbox.put(self._event_of("state", before, "A simulated change of state.", moment))
+        self.outbox.put(self.change())
         self.send_state()
 
-    def _event_of(self, kind: str, before: str, reason: str, moment: float) -> Event:
-        score, level = self.measured()
-        return Event(
-            id=uuid7(),
-            seq=0,
-            site=self.identity.site,
-            node=self.identity.node,
-            kind=kind,
-            from_state=before,
-            to_state=self.state,
-            reason=reason,
-            window_start=utc_text(moment - WINDOW_S),
-            window_end=utc_text(moment),
-            clock_synced=True,
-            score=score,
-            level_dbfs=level,
-            model=MODEL,
-        )
-
     def _night(self, now: float) -> None:
-        """Report the last night that is over (02:00 to 04:00 UTC), once."""
+        """Report the last night that is over, once."""
         self._due[self._night] = now + STATE_EVERY_S
-        day = datetime.fromtimestamp(time.time() - 4 * 3600, UTC).date()
-        if self.outbox.recall("night") == day.isoformat():
-            return
-        midnight = datetime.combine(day, datetime.min.time(), UTC).timestamp()
-        level, counts = round(self.measured()[1] or -62.0), sorted(self._random.choices(range(4), k=720))
-        night = Night(
-            date=day.isoformat(),
-            hours="02:00-04:00",
-            judged=1.0,
-            level_dbfs=float(level),
-            spread_db=2.7,
-            steadiness=0.6,
-            hz=630.0,
-            histogram_from_dbfs=level,
-            histogram=tuple(counts.count(db) for db in range(4)),
-        )
-        self.outbox.put(
-            replace(self._event_of("night", self.state, "A simulated night.", midnight + 4 * 3600), night=night)
-        )
-        self.outbox.remember("night", day.isoformat())
+        day = self.last_night()
+        if self.outbox.recall("night") != day.isoformat():
+            self.outbox.put(self.night(day))
+            self.outbox.remember("night", day.isoformat())
 
     def watch(self, seconds: float) -> None:
         """Publish the spectrum of every window for some seconds."""
@@ -254,7 +118,7 @@ class SimulatedNode:
 
     def _window(self, now: float) -> None:
         self._due[self._window] = now + self.step_s
-        self._windows += 1
+        self.windows += 1
         if now < self._watched_until:
             level = self.measured()[1] or -100.0
             bands = tuple(round(level - 20 - band / 2 + self._random.gauss(0, 2), 1) for band in range(64))

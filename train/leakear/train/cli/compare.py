@@ -13,13 +13,14 @@ from tqdm import tqdm
 
 from leakear.edge import files
 from leakear.edge.command_line import number, whole
-from leakear.edge.errors import InputDataError
+from leakear.edge.errors import InputDataError, UsageError
 from leakear.edge.spec import SpectrogramSpec
-from leakear.train import stderr_filter
+from leakear.train import data_options, stderr_filter
 from leakear.train.data import clips, dataset
 from leakear.train.data.dataset import Recording
 from leakear.train.data.representations import REPRESENTATIONS, pooled
 from leakear.train.data.split import split
+from leakear.train.data_options import DataSet
 from leakear.train.evaluation import metrics
 from leakear.train.evaluation.metrics import Floats, Rows
 from leakear.train.networks.compact import strided
@@ -56,6 +57,7 @@ class Result:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("data", type=Path, metavar="DATA", help="folder with recordings and their sites")
+    data_options.add_arguments(parser)
     parser.add_argument("--representation", action="append", choices=REPRESENTATIONS, help="default: all")
     parser.add_argument("--network", action="append", choices=NETWORKS, help="default: logistic")
     parser.add_argument("--split", action="append", choices=("file", "site"), help="default: both")
@@ -78,8 +80,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> int:
     """Compare and print the table."""
+    if args.channel == "all":
+        raise UsageError("--channel all: a recording has one row: give the number of a channel, or mix")
     files.folder(args.output, "-o")
-    recordings, _ = dataset.fingerprint(dataset.load(args.data))
+    recordings = _readable(data_options.listed(args))
     results = list(compare(recordings, args))
     args.output.mkdir(parents=True, exist_ok=True)
     text = markdown(results, args)
@@ -88,6 +92,15 @@ def main(args: argparse.Namespace) -> int:
     files.write(args.output / "compare.json", (json.dumps(facts, indent=1) + "\n").encode())
     print(text)
     return 0
+
+
+def _readable(data: DataSet) -> list[Recording]:
+    """Return the recordings that can be read; name the others. Raises InputDataError where a class is missing."""
+    usable, bad = dataset.fingerprint(recording for recording, _ in data.openable())
+    for name, why in bad:
+        print(f"left out: {name}: {why}")
+    dataset.require_classes(usable, data.listed.source, bad, data.listed.remedy)
+    return usable
 
 
 def compare(recordings: list[Recording], args: argparse.Namespace) -> Iterator[Result]:
@@ -125,7 +138,7 @@ def _pictures(recordings: list[Recording], name: str, args: argparse.Namespace) 
     make = REPRESENTATIONS[name][1]
     made = []
     for recording in tqdm(recordings, f"{name} pictures", leave=False, disable=None):
-        sound = next(clips.windows(recording.path, SpectrogramSpec()))
+        sound = next(clips.windows(recording.path, SpectrogramSpec(), args.channel))
         made.append(pooled(make(sound)[: _rows(name, args.max_hz)], args.pool, args.reference))
     return np.stack(made)
 
@@ -170,7 +183,9 @@ def _fit(
     model = build(shape)
     model.compile("adam", keras.losses.BinaryCrossentropy(from_logits=True))
     wanted = targets[train][:, None].astype(np.float32)
-    model.fit(pictures[train][..., None], wanted, 16, epochs, verbose=0)
+    with tqdm(total=epochs, desc="training", unit="epoch", leave=False, disable=None) as bar:
+        shown = keras.callbacks.LambdaCallback(on_epoch_end=lambda *_: bar.update())
+        model.fit(pictures[train][..., None], wanted, 16, epochs, verbose=0, callbacks=[shown])
     return np.asarray(model.predict(pictures[test][..., None], verbose=0)[:, 0], np.float64)
 
 

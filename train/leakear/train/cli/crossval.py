@@ -142,9 +142,13 @@ def permutations(found: Candidates, args: argparse.Namespace) -> Study:
     tables = [cross_validation.permuted(found.table, seed) for seed in range(args.permute)]
     folds = [cross_validation.drawn_folds(table.real, seed) for seed, table in enumerate(tables)]
     results = []
-    for name, description, detector in found:
-        drawn = [cross_validation.run(detector, table, fold) for table, fold in zip(tables, folds, strict=True)]
-        results.append(Result(name, description, drawn[0], tuple(drawn)))
+    with tqdm(total=len(found.detectors) * len(tables), desc="cross-validations", disable=None) as bar:
+        for name, description, detector in found:
+            drawn = []
+            for table, fold in zip(tables, folds, strict=True):
+                drawn.append(cross_validation.run(detector, table, fold))
+                bar.update()
+            results.append(Result(name, description, drawn[0], tuple(drawn)))
     return Study(f"{args.permute} permutations of the labels by site", tuple(results), 0)
 
 

@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from tqdm import tqdm
 
 from leakear.edge import files
 from leakear.edge.errors import InputDataError, LeakearError
@@ -149,7 +150,7 @@ def held_out(data: TrainingData, windows: PooledWindows, folds: npt.NDArray[np.i
     """Return the logit of every original window, (rows,), each from a network trained without its fold."""
     real = data.real
     found = np.full(len(real.file), np.nan)
-    for fold in np.unique(folds):
+    for fold in tqdm(np.unique(folds), "folds", unit="fold", disable=None):
         network = data.pretrained.fit(windows.take(real.rows(np.flatnonzero(folds != fold), copies=True)))
         rows = real.rows(np.flatnonzero(folds == fold), copies=False)
         found[rows] = pretraining.logits(network, windows.frames[rows])

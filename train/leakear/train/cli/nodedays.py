@@ -13,6 +13,7 @@ from leakear.edge.command_line import number, whole
 from leakear.edge.decision.state_machine import DecisionRule, rule_from
 from leakear.edge.errors import UsageError
 from leakear.edge.model.tflite import FACTORY, Model
+from leakear.edge.schedule import ScheduleOptions
 from leakear.edge.windows import WindowOptions
 from leakear.train.nodedays import report
 from leakear.train.nodedays.runs import FileModel, Plan, run
@@ -62,12 +63,20 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_job_arguments(parser)
     parser.add_argument("--rule", action="append", default=[], metavar="KEY=VALUE", help=RULE_HELP)
+    parser.add_argument(
+        "--listen",
+        action="append",
+        default=[],
+        metavar="HH:MM-HH:MM",
+        help="the nodes listen in these hours only (UTC)",
+    )
     parser.add_argument("--no-sweep", action="store_true", help="leave out the DET curve")
 
 
 def main(args: argparse.Namespace) -> int:
     """Run the command."""
     files.folder(args.out, "--out")
+    hours = ScheduleOptions(listen=tuple(args.listen)).listen
     info = Model.load(args.model).info
     rule = rule_from(info.decision, parse_rule(args.rule))
     rule.check_step(args.step)
@@ -85,7 +94,7 @@ def main(args: argparse.Namespace) -> int:
         after=args.after,
     )
     jobs = jobs_of(args)
-    days = run(plan, jobs)
+    days = report.listening(run(plan, jobs), hours)
     found = report.report(days, rule, sweep=not args.no_sweep, jobs=jobs)
     found["model"] = info.raw.get("model", {})
     write(args.out, found)

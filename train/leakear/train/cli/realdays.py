@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import asdict
 
 from leakear.edge import files
 from leakear.edge.command_line import place, whole
 from leakear.edge.decision.state_machine import rule_from
+from leakear.edge.errors import UsageError
 from leakear.edge.model.tflite import Model
+from leakear.edge.schedule import ScheduleOptions
 from leakear.train.cli.nodedays import add_run_arguments, parse_rule, write
-from leakear.train.nodedays import report
+from leakear.train.nodedays import report, strong_leaks
 from leakear.train.nodedays.real_runs import Plan, run
 from leakear.train.nodedays.runs import FileModel
 from leakear.train.work.jobs import jobs_of
@@ -45,12 +48,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--simulated-uses", action="store_true", help="half of the nodes hear uses of water made by the simulator"
     )
     parser.add_argument("--dry", action="store_true", help="no node has a leak")
+    parser.add_argument(
+        "--strong-leaks", type=whole(0), default=0, metavar="N", help="try N leaks of 5 to 20 dB a node (needs --dry)"
+    )
     parser.add_argument("--leave-out", action="append", default=[], metavar="NAME", help="a place or sound not to use")
 
 
 def main(args: argparse.Namespace) -> int:
     """Run the command."""
+    if args.strong_leaks and not args.dry:
+        raise UsageError("--strong-leaks needs --dry: they are tried beside days without a leak")
     files.folder(args.out, "--out")
+    hours = ScheduleOptions(listen=tuple(args.listen)).listen
     info = Model.load(args.model).info
     rule = rule_from(info.decision, parse_rule(args.rule))
     rule.check_step(args.step)
@@ -70,8 +79,13 @@ def main(args: argparse.Namespace) -> int:
         leave_out=tuple(args.leave_out),
     )
     jobs = jobs_of(args)
-    found = report.report(run(plan, jobs), rule, sweep=not args.no_sweep, jobs=jobs)
+    found = report.report(report.listening(run(plan, jobs), hours), rule, sweep=not args.no_sweep, jobs=jobs)
     found |= {"model": info.raw.get("model", {}), "simulated": False}
+    if args.strong_leaks:
+        trials = strong_leaks.run(plan, rule, args.strong_leaks, jobs)
+        found |= {"strong_leaks": strong_leaks.summary(trials), "trials": [asdict(trial) for trial in trials]}
     write(args.out, found)
     print(report.text(found))
+    if args.strong_leaks:
+        print(strong_leaks.text(found["strong_leaks"]))
     return 0

@@ -11,10 +11,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from tqdm import tqdm
+
 from leakear.edge.errors import InputDataError
-from leakear.edge.texts import printable
-from leakear.train.data.collection.folders import SOUND_SUFFIXES, scan
-from leakear.train.data.manifest import MANIFEST, read
+from leakear.edge.texts import counted, printable
+from leakear.train.data.collection import dates
+from leakear.train.data.collection.folders import SOUND_SUFFIXES, scan, sounds
+from leakear.train.data.manifest import MANIFEST, read_with_remarks
 from leakear.train.data.written_paths import WrittenPaths, same_cell
 from leakear.train.runfolder import LABELS
 
@@ -58,6 +61,8 @@ class Listed:
     """A line a class folder, and what was not taken; or the columns of the manifest."""
     source: str = ""
     """The manifest or the folder, for messages."""
+    remedy: str = ""
+    """What to do where a class has no recording; empty: add some."""
 
 
 def load(
@@ -70,7 +75,7 @@ def load(
 ) -> list[Recording]:
     """List the recordings of a data folder, sorted by name: `listed`, without the lines."""
     found = listed(data, manifest, fold_column=fold_column, site_pattern=site_pattern, labels=labels)
-    require_classes(found.recordings, found.source)
+    require_classes(found.recordings, found.source, remedy=found.remedy)
     return found.recordings
 
 
@@ -92,19 +97,22 @@ def listed(
         raise InputDataError(f"{data} is not a folder: give the folder that holds the class folders or {MANIFEST}")
     if manifest is None and (data / MANIFEST).is_file():
         manifest = data / MANIFEST
+    remedy = ""
     if manifest:
-        recordings = _from_manifest(data, manifest, fold_column, labels or {})
+        recordings, told = _from_manifest(data, manifest, fold_column, labels or {})
+        written, remarks = dates.as_iso([r.date for r in recordings])
+        recordings = [replace(r, date=date) for r, date in zip(recordings, written, strict=True)]
         counts = Counter(f"{r.kind} → {r.label}" for r in recordings)
-        lines = [f"{printable(kind)}, {count}" for kind, count in sorted(counts.items())]
+        lines = [*(f"{printable(kind)}, {count}" for kind, count in sorted(counts.items())), *told, *remarks]
     else:
         listing = scan(data, labels or {})
         recordings = [
             Recording(path, label, _name(path, data), kind=printable(kind)) for path, label, kind in listing.files
         ]
-        lines = list(listing.lines())
+        lines, remedy = list(listing.lines()), listing.remedy()
     if site_pattern is not None:
         recordings = [replace(r, site=_site(r.name, site_pattern)) for r in recordings]
-    return Listed(sorted(recordings, key=lambda r: r.name), lines, str(manifest or data))
+    return Listed(sorted(recordings, key=lambda r: r.name.split("/")), lines, printable(manifest or data), remedy)
 
 
 def _name(path: Path, data: Path) -> str:
@@ -114,10 +122,13 @@ def _name(path: Path, data: Path) -> str:
     )
 
 
-def require_classes(recordings: Iterable[Recording], source: str, left_out: Sequence[tuple[str, str]] = ()) -> None:
+def require_classes(
+    recordings: Iterable[Recording], source: str, left_out: Sequence[tuple[str, str]] = (), remedy: str = ""
+) -> None:
     """Raise InputDataError unless both classes are present.
 
-    `source` names the place in the message; `left_out`: (name, reason) of recordings that could not be used.
+    `source` names the place in the message; `left_out`: (name, reason) of recordings that could not be used; `remedy`:
+    what to do about it.
     """
     counts = Counter(r.label for r in recordings)
     for label in LABELS:
@@ -127,7 +138,7 @@ def require_classes(recordings: Iterable[Recording], source: str, left_out: Sequ
                 + (
                     f"{len(left_out)} were left out: {_first(left_out)}"
                     if left_out
-                    else "add some, both classes are needed"
+                    else remedy or "add some, both classes are needed"
                 )
             )
 
@@ -170,7 +181,7 @@ def fingerprint(recordings: Iterable[Recording]) -> tuple[list[Recording], list[
     A file whose sha256 differs from the manifest's is not usable.
     """
     good, bad = [], []
-    for r in recordings:
+    for r in tqdm(list(recordings), "reading", unit="file", leave=False, disable=None):
         try:
             with r.path.open("rb") as file:
                 found = hashlib.file_digest(file, "sha256").hexdigest()
@@ -200,11 +211,15 @@ def _site(name: str, pattern: str) -> str:
     raise InputDataError(f"site pattern {pattern!r} finds no site in {name}: widen it, or give a manifest")
 
 
-def _from_manifest(data: Path, manifest: Path, fold_column: str, labels: Mapping[str, str]) -> list[Recording]:
+def _from_manifest(
+    data: Path, manifest: Path, fold_column: str, labels: Mapping[str, str]
+) -> tuple[list[Recording], list[str]]:
+    """Return the recordings of a table, and what a person should know of it."""
     found: dict[Path, Recording] = {}
     written: dict[Path, str] = {}
     paths = WrittenPaths(data)
-    for row in read(manifest, fold_column, labels):
+    rows, remarks = read_with_remarks(manifest, fold_column, labels)
+    for row in rows:
         path = paths.locate(row.path)
         if not same_cell(written.setdefault(path, row.path), row.path):
             raise InputDataError(
@@ -219,4 +234,14 @@ def _from_manifest(data: Path, manifest: Path, fold_column: str, labels: Mapping
             raise InputDataError(
                 f"{printable(manifest)}: {recording.name} stands there as Leak and as NoLeak: delete one of the rows"
             )
-    return list(found.values())
+    return list(found.values()), [*remarks, *_without_a_row(data, found)]
+
+
+def _without_a_row(data: Path, found: Iterable[Path]) -> list[str]:
+    """Count the sound files of the folder that the table does not name."""
+    there = {os.path.realpath(path) for path in found}
+    others = [path for path in sounds(data) if os.path.realpath(path) not in there]
+    if not others:
+        return []
+    first = ", ".join(_name(path, data) for path in others[:3]) + (" …" if len(others) > 3 else "")
+    return [f"{counted(len(others), 'sound file')} without a row in the table not used: {first}"]

@@ -8,12 +8,13 @@ are skipped.
 import csv
 import io
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from leakear.edge import texts
 from leakear.edge.errors import InputDataError
-from leakear.edge.texts import decode_table, is_workbook, plain, printable
+from leakear.edge.texts import counted, decode_table, is_workbook, plain, printable
 from leakear.train.data.collection import labels
 
 MANIFEST = "manifest.csv"
@@ -22,18 +23,27 @@ _SEPARATORS = (",", ";", "\t", "|")
 _TITLE = 20
 """Rows among which the one that names the columns is looked for."""
 _BEGINNING = 1 << 16
+_LARGEST = 256 << 20
+"""Bytes of a table."""
 _SHOWN = 200
 """Characters of a row that are shown in an error at most."""
 _NAMED = 10
-"""Labels of unknown meaning that are named at most."""
+"""Labels of unknown meaning, lines or columns that are named at most."""
+_NEEDED = {"path": "file", "label": "class"}
 _COLUMNS = {
     "path": ("path", "file", "filename", "filepath", "recording", "audio", "wav", "sound", "name",
-             "caminho", "arquivo", "nomedoarquivo", "nomearquivo", "ficheiro", "gravacao", "nome"),
+             "caminho", "arquivo", "nomedoarquivo", "nomearquivo", "ficheiro", "gravacao", "nome", "arquivodeaudio",
+             "archivo", "nombredearchivo", "nombredelarchivo", "grabacion", "nombre", "fichier", "datei", "dateiname"),
     "label": ("label", "class", "category", "target", "leak", "isleak", "hasleak", "leakage",
-              "rotulo", "classe", "categoria", "etiqueta", "vazamento", "fuga"),
-    "site": ("site", "location", "place", "logger", "point", "local", "sitio", "localizacao", "ponto", "lugar"),
+              "rotulo", "classe", "categoria", "etiqueta", "vazamento", "fuga", "clase", "fuite", "leck", "klasse",
+              "situacao", "resultado", "diagnostico", "condicao", "situacion", "estado", "status", "result",
+              "diagnosis", "verdict", "befund"),
+    "site": ("site", "location", "place", "logger", "point", "local", "sitio", "localizacao", "ponto", "lugar",
+             "ubicacion", "punto", "lieu", "ort", "endereco", "logradouro", "rua", "direccion", "calle", "address",
+             "street", "adresse", "rue", "strasse", "imovel", "predio", "edificio", "building"),
     "material": ("material", "pipematerial", "pipe", "tubo", "materialdotubo", "tubulacao"),
-    "date": ("date", "day", "time", "datetime", "recorded", "data", "dia", "hora", "datahora"),
+    "date": ("date", "day", "time", "datetime", "recorded", "data", "dia", "hora", "datahora",
+             "fecha", "datum"),
     "sha256": ("sha256", "checksum", "hash"),
 }  # fmt: skip
 """Meaning → headings as `plain` writes them; the first that is there is used."""
@@ -59,12 +69,19 @@ class ManifestRow:
 
 
 def read(manifest: Path, fold_column: str = "fold", given: Mapping[str, str] | None = None) -> list[ManifestRow]:
+    """Read a manifest: `read_with_remarks`, without the remarks."""
+    return read_with_remarks(manifest, fold_column, given)[0]
+
+
+def read_with_remarks(
+    manifest: Path, fold_column: str = "fold", given: Mapping[str, str] | None = None
+) -> tuple[list[ManifestRow], list[str]]:
     """Read a manifest; InputDataError names the file and line of the first row that is not valid.
 
-    `given`: label as written → Leak or NoLeak, from --label.
+    `given`: label as written → Leak or NoLeak, from --label. Also returned: what a person should know of the table.
     """
     try:
-        data = manifest.read_bytes()
+        data = texts.content(manifest, _LARGEST)
     except OSError as error:
         raise InputDataError(f"{printable(manifest)} cannot be read: {error.strerror}") from error
     rows = list(_rows(_text(data, manifest), manifest))
@@ -73,12 +90,37 @@ def read(manifest: Path, fold_column: str = "fold", given: Mapping[str, str] | N
     start = _header(rows, fold_column, manifest)
     head = rows[start][1]
     columns = _columns(head, fold_column)
-    _labels_known(rows[start + 1 :], columns["label"], head, given or {}, manifest)
+    body, remarks = _with_a_path(rows[start + 1 :], columns["path"])
+    _labels_known(body, columns["label"], head, given or {}, manifest)
     read_rows = [
         _row(f"{printable(manifest)} line {number}", row, columns, head, fold_column, given or {})
-        for number, row in rows[start + 1 :]
+        for number, row in body
     ]
-    return _once(read_rows, manifest)
+    return _once(read_rows, manifest), [*_columns_told(head, columns), *remarks]
+
+
+def _with_a_path(rows: list[tuple[int, list[str]]], at: int) -> tuple[list[tuple[int, list[str]]], list[str]]:
+    """Leave out rows that name no recording, and say so: people note visits without one. All of them: none."""
+    without = [number for number, row in rows if at >= len(row) or not row[at]]
+    if not without or len(without) == len(rows):
+        return rows, []
+    kept = [(number, row) for number, row in rows if number not in set(without)]
+    return kept, [f"{counted(len(without), 'row')} without a recording left out: line {_listed(map(str, without))}"]
+
+
+def _columns_told(head: list[str], columns: Mapping[str, int]) -> list[str]:
+    """Say how the columns were read, where a heading is not the usual one or is not used."""
+    renamed = [f"{head[at]} as {meaning}" for meaning, at in columns.items() if plain(head[at]) != meaning]
+    unused = [cell for at, cell in enumerate(head) if cell and at not in columns.values()]
+    if not renamed or not unused:
+        return []
+    return [f"columns read: {printable(', '.join(renamed))}; not used: {printable(_listed(unused))}"]
+
+
+def _listed(names: Iterable[str]) -> str:
+    """Write the first names."""
+    every = list(names)
+    return ", ".join(every[:_NAMED]) + (f" and {len(every) - _NAMED} more" if len(every) > _NAMED else "")
 
 
 def _header(rows: list[tuple[int, list[str]]], fold_column: str, manifest: Path) -> int:
@@ -86,10 +128,12 @@ def _header(rows: list[tuple[int, list[str]]], fold_column: str, manifest: Path)
     for start, (_, cells) in enumerate(rows[:_TITLE]):
         if {"path", "label"} <= _columns(cells, fold_column).keys():
             return start
-    number, head = rows[0]
+    number, head = max(rows[:_TITLE], key=lambda row: len(_columns(row[1], fold_column)))
+    there = _columns(head, fold_column)
+    remedy = "; ".join(f"call that of the {what} {name}" for name, what in _NEEDED.items() if name not in there)
     raise InputDataError(
         f"{printable(manifest)} line {number}: needs columns `path` and `label` (Leak or NoLeak), has "
-        f"{', '.join(map(printable, head))[:_SHOWN]}"
+        f"{', '.join(map(printable, head))[:_SHOWN]}: {remedy}"
     )
 
 
@@ -113,11 +157,16 @@ def _rows(text: str, manifest: Path) -> Iterator[tuple[int, list[str]]]:
     try:
         for cells in reader:
             clean = [cell.strip(" \t\r\n\u00a0\ufeff") for cell in cells]
-            if any(clean) and not clean[0].startswith("#"):
+            if any(clean) and not clean[0].startswith("#") and not _ruled(clean):
                 yield line + skipped, clean
             line = reader.line_num + 1
     except csv.Error as error:
         raise InputDataError(f"{printable(manifest)} line {line + skipped} cannot be read as CSV: {error}") from error
+
+
+def _ruled(cells: list[str]) -> bool:
+    """Whether a row is the line under the headings of a Markdown table."""
+    return all(re.fullmatch(r":?-+:?|", cell) for cell in cells)
 
 
 def _named(line: str, separator: str) -> tuple[int, int]:
@@ -146,6 +195,8 @@ def _row(
 ) -> ManifestRow:
     cells = {meaning: row[at] for meaning, at in columns.items() if at < len(row)}
     path, written = cells.get("path", ""), cells.get("label", "")
+    if "\n" in path or "\r" in path:
+        raise InputDataError(f"{where}: a quotation mark is opened there and not closed in its row; remove it")
     if not path:
         raise InputDataError(f"{where}: the column {printable(head[columns['path']])} is empty; name the recording")
     if not written:
@@ -184,7 +235,7 @@ def _labels_known(
     verb = "is" if len(said) == 1 else "are"
     raise InputDataError(
         f"{printable(manifest)} {', '.join(said[:_NAMED])}{more} in column {printable(head[at])} {verb} neither Leak "
-        "nor NoLeak; write one of them, or give --label VALUE=Leak or --label VALUE=NoLeak"
+        f"nor NoLeak; write one of them, or give {labels.options(lines)} (exchange Leak and NoLeak where that is wrong)"
     )
 
 

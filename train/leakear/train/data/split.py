@@ -36,7 +36,8 @@ class Split:
         """Say how the recordings are divided."""
         said = [f"split by {self.by}: {len(self.train)} recordings train, {len(self.validation)} validate"]
         if self.moved:
-            said.append(f"{len(self.moved)} copies were moved to training, where the same sound is: {self.moved[0]} …")
+            were = "1 copy was" if len(self.moved) == 1 else f"{len(self.moved)} copies were"
+            said.append(f"{were} moved to training, where the same sound is: {self.moved[0]} …")
         return said
 
     def to_json(self) -> dict[str, Any]:

@@ -8,6 +8,9 @@ from urllib.parse import unquote
 
 from leakear.train.data.collection import folders
 
+_QUOTES = ("\u201c\u201d", "\u2018\u2019", "\u201e\u201c", "\u00ab\u00bb")
+"""Pairs of quotation marks that text programs put in place of plain ones."""
+
 
 class WrittenPaths:
     """Finds the files below a data folder."""
@@ -59,7 +62,9 @@ def same_cell(one: str, other: str) -> bool:
 def _plain(written: str) -> str:
     """Return a cell without the quotes that Windows copies with a path, and without the form of a link."""
     text = written.strip()
-    if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'":
+    if link := re.fullmatch(r"=\s*HYPERLINK\(\s*\"([^\"]+)\".*\)", text, re.IGNORECASE):
+        text = link[1]
+    if len(text) > 1 and ((text[0] == text[-1] and text[0] in "\"'") or text[0] + text[-1] in _QUOTES):
         text = text[1:-1]
     return unquote(re.sub("^file:/+(?=[A-Za-z]:|)", "/", text)) if text.lower().startswith("file:") else text
 

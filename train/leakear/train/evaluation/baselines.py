@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Any, Generic, TypeAlias, TypeVar
 
 import numpy as np
+from tqdm import tqdm
 
 from leakear.edge.spec import SpectrogramSpec
 from leakear.train.data import clips
@@ -71,7 +72,7 @@ class ComputedOnce(Generic[T]):
 def measure(real: RealWindows, spec: SpectrogramSpec) -> Table:
     """Compute the levels of every recording's windows."""
     dbmin, rms = np.full((2, len(real.file)), np.nan)
-    for number, recording in enumerate(real.recordings):
+    for number, recording in enumerate(tqdm(real.recordings, "levels", unit="file", leave=False, disable=None)):
         rows = real.rows(np.array([number]), copies=False)
         for row, sound in zip(rows, clips.windows(recording.path, spec), strict=True):
             levels = _levels(sound, spec)

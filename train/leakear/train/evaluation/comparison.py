@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+from tqdm import tqdm
 
 from leakear.edge.errors import InputDataError
 from leakear.edge.model.tflite import FACTORY, Model
@@ -76,7 +77,8 @@ def compare(ours: Scores, threshold: float, factory: Model | None = None) -> Com
     """Compare scores of held-out windows with the factory model's. `threshold`: of P(Leak)."""
     model = Model.load(FACTORY) if factory is None else factory
     part = ours.files()
-    chances = np.array([factory_score(recording, model) for recording in part.recordings])
+    heard = tqdm(part.recordings, "factory model", unit="file", leave=False, disable=None)
+    chances = np.array([factory_score(recording, model) for recording in heard])
     heard = np.isfinite(chances)
     targets = part.targets[heard]
     rows = (

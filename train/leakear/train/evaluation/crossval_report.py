@@ -1,11 +1,13 @@
 """Writes the table and the pictures of a cross-validation."""
 
 import json
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from tqdm import tqdm
 
 from leakear.edge import files
 from leakear.train.evaluation import metrics
@@ -88,11 +90,15 @@ def _misses_at_10(scores: Floats, targets: metrics.Targets) -> float:
 
 def markdown(study: Study) -> str:
     """Return the table as Markdown."""
-    rows = [_row(figures(result, study)) for result in study.results]
+    rows = [_row(figures(result, study)) for result in _each(study)]
     files, sites = len(study.results[0].outcome.targets), len(set(study.results[0].outcome.groups))
     note = f"{files} recordings of {sites} groups of sites; 95 % intervals from {study.bootstrap} draws of sites."
     header = f"| {' | '.join(_COLUMNS)} |"
     return "\n".join([f"### {study.title}", "", note, "", header, "|---" * len(_COLUMNS) + "|", *rows, ""])
+
+
+def _each(study: Study) -> Iterator[Result]:
+    return iter(tqdm(study.results, "intervals", unit="detector", leave=False, disable=None))
 
 
 def _row(found: dict[str, Any]) -> str:
@@ -113,7 +119,7 @@ def write(output: Path, study: Study) -> None:
     """Write crossval.md, crossval.json and the pictures."""
     output.mkdir(parents=True, exist_ok=True)
     files.write(output / "crossval.md", (markdown(study) + "\n").encode())
-    lines = [figures(result, study) | {"files_scores": _per_file(result.outcome)} for result in study.results]
+    lines = [figures(result, study) | {"files_scores": _per_file(result.outcome)} for result in _each(study)]
     text = json.dumps({"title": study.title, "lines": lines}, indent=1)
     files.write(output / "crossval.json", (text + "\n").encode())
     for name, draw in (("roc", _roc), ("det", _det), ("reliability", _reliability)):

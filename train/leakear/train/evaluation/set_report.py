@@ -11,6 +11,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from leakear.edge import files
+from leakear.train.data.collection import duplicates
 from leakear.train.data.collection.prepare import Prepared
 from leakear.train.data.collection.survey import Facts
 from leakear.train.data.dataset import Recording
@@ -19,6 +20,8 @@ from leakear.train.evaluation import html_page
 from leakear.train.evaluation.metrics import auc
 from leakear.train.runfolder import LABELS
 
+_NAMED = 5
+"""Recordings of a group that are named."""
 _FEW = 10
 """Recordings of a class below which every figure is uncertain."""
 _SEPARATES = 0.9
@@ -37,7 +40,10 @@ def problems(data: Prepared) -> Iterator[str]:
     yield from joined(data.recordings)
     for name, prop in _PROPERTIES.items():
         yield from confounded(name, [prop.value(facts) for facts in data.facts], data.recordings)
-    yield from (f"{same}: listen to both, one label is wrong" for same in data.same if same.contradictory)
+    for group in duplicates.groups(data.same):
+        if len({r.label for r in group}) > 1:
+            names = ", ".join(r.name for r in group[:_NAMED]) + (" …" if len(group) > _NAMED else "")
+            yield f"{names} seem to hold the same sound under both labels: listen to them, one label is wrong"
 
 
 @dataclass(frozen=True)

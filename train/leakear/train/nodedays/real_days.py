@@ -215,33 +215,57 @@ class RealDays:
     def _leak(self, node: int) -> Track | None:
         wanted = self._wanted
         snr_db, onset = float(self._rng.uniform(-10, 20)), float(self._rng.uniform(0.25, 0.75))
-        recorded = self._rng.random() < 0.5 and self._leaks
+        recorded = self._rng.random() < 0.5 and bool(self._leaks)
         if wanted.leak_day is None:
             return None
-        if recorded:
-            place = self._leaks[int(self._rng.integers(len(self._leaks)))]
-            name, sound = place.name, read(place.dates[int(self._rng.integers(len(place.dates)))], self._cut)
+        start_s = (wanted.leak_day + onset) * wanted.day_s
+        return self._leak_track(
+            node if not recorded else None, start_s, wanted.snr_db if wanted.snr_db is not None else snr_db, self._rng
+        )
+
+    def another_leak(self, number: int, start_s: float) -> Track:
+        """Draw a leak of 5 to 20 dB that begins at a time, for days that have none; every number is another leak."""
+        rng = np.random.default_rng([0x1EA4, number])
+        snr_db = float(rng.uniform(5, 20))
+        recorded = rng.random() < 0.5 and bool(self._leaks)
+        return self._leak_track(None if recorded else number, start_s, snr_db, rng)
+
+    def _leak_track(self, number: int | None, start_s: float, snr_db: float, rng: np.random.Generator) -> Track:
+        """Make the simulated leak of a number, or a recorded one for None, that begins at a time and never ends."""
+        if number is None:
+            place = self._leaks[int(rng.integers(len(self._leaks)))]
+            name, sound = place.name, read(place.dates[int(rng.integers(len(place.dates)))], self._cut)
         else:
-            name, sound = "simulated", low_passed(simulated_leak(node), self._cut)
-        start = (wanted.leak_day + onset) * wanted.day_s
+            name, sound = "simulated", low_passed(simulated_leak(number), self._cut)
         surroundings = sum(
-            level * sum(spell.amplitude(start) for spell in spells) ** 2 for spells, level in self._dates.values()
+            level * sum(spell.amplitude(start_s) for spell in spells) ** 2 for spells, level in self._dates.values()
         )
         factor = np.float32(np.sqrt(surroundings / max(in_band(sound), 1e-20)))
-        spell = Spell(start, self.seconds + 1, wanted.snr_db if wanted.snr_db is not None else snr_db)
-        return Track(name, Role.LEAK, Grains(sound * factor, int(self._rng.integers(2**31))), (spell,))
+        spell = Spell(start_s, self.seconds + 1, snr_db)
+        return Track(name, Role.LEAK, Grains(sound * factor, int(rng.integers(2**31))), (spell,))
 
-    def blocks(self, *, step_s: float = 10.0, start_utc: float = 0.0) -> Iterator[Block]:
-        """Stream the days; sound that no window of a longer step uses is returned as zeros instead of being made."""
+    def blocks(
+        self,
+        *,
+        step_s: float = 10.0,
+        start_utc: float = 0.0,
+        between: tuple[float, float] | None = None,
+        beside: Sequence[Track] = (),
+    ) -> Iterator[Block]:
+        """Stream the days; sound that no window of a longer step uses is returned as zeros instead of being made.
+
+        `between`: only the chunks that begin between two times, s. `beside`: sounds heard beside those of the days.
+        """
         count = round(CHUNK_S * RATE)
         gain = np.float32(10 ** (self._wanted.gain_db / 20))
         white = np.random.default_rng(0x5E1F).standard_normal(60 * RATE, dtype=np.float32)
         noise = Grains(white * np.float32(np.sqrt(power(NOISE_DBFS))), 1)
-        for number in range(int(self.seconds // CHUNK_S)):
+        first, last = (round(at // CHUNK_S) for at in between or (0.0, self.seconds))
+        for number in range(first, last):
             at = number * CHUNK_S
             samples = np.zeros(count, np.float32)
             if at % step_s < CHUNK_S:
-                for track in self.tracks:
+                for track in (*self.tracks, *beside):
                     track.add(samples, at)
                 samples *= gain * np.float32(self._by_hour((start_utc + at) / 3600))
                 samples += noise.read(number * count, count)

@@ -54,8 +54,8 @@ def run(plan: Plan, jobs: Jobs) -> list[NodeDay]:
     return run_tasks(_node, tasks, jobs, [plan.out, *plan.model.files()])
 
 
-def _node(task: tuple[Plan, int]) -> NodeDay:
-    plan, node = task
+def node_days(plan: Plan, node: int) -> tuple[RealDays, str]:
+    """Return the days of a node, and the name under which they are kept."""
     places = load(plan.folders, plan.leave_out)
     leak = node % 2 == 0 and not plan.dry
     wanted = Wanted(
@@ -66,8 +66,13 @@ def _node(task: tuple[Plan, int]) -> NodeDay:
         simulated_uses=plan.simulated_uses,
         day_s=plan.day_s,
     )
-    days = RealDays(places, node, wanted)
     stem = f"node-{node:04}-{'leak' if leak else 'dry'}-{_digest(plan, places, wanted)}"
+    return RealDays(places, node, wanted), stem
+
+
+def _node(task: tuple[Plan, int]) -> NodeDay:
+    plan, node = task
+    days, stem = node_days(plan, node)
     recorded = kept(
         plan.out / "recorded" / stem,
         plan.model,

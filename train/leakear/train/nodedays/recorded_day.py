@@ -25,6 +25,7 @@ from leakear.edge.decision.state_machine import DecisionRule, State
 from leakear.edge.health.measures import Measures
 from leakear.edge.health.monitor import Health, HealthOptions
 from leakear.edge.pipeline import Pipeline, Result
+from leakear.edge.schedule import ScheduleOptions
 from leakear.edge.spec import SpectrogramSpec
 
 Series = npt.NDArray[np.float64]
@@ -32,6 +33,8 @@ Series = npt.NDArray[np.float64]
 MEASURES = tuple(declared.name for declared in fields(Measures))
 """Columns of `RecordedDay.measures`."""
 _NO_MEASURES = (np.nan,) * len(MEASURES)
+_ABOUT = {"step_s", "spec", "health", "listen"}
+"""Fields that are no columns."""
 _NO_LEVELS = np.full(len(CENTRES_HZ), np.nan, np.float32)
 
 
@@ -78,6 +81,8 @@ class RecordedDay:
     """Spectrogram of the model that scored."""
     health: HealthOptions = field(default_factory=HealthOptions)
     """Limits of the faults."""
+    listen: tuple[str, ...] = ()
+    """Listening hours of the node, as in [schedule]; outside of them its rows are skipped. Empty: all are judged."""
 
     @property
     def dbmin(self) -> Series:
@@ -109,7 +114,7 @@ class RecordedDay:
         return Judge(rule, self.spec, step_s=self.step_s, health=self.health)
 
     def _columns(self) -> dict[str, Any]:
-        names = [declared.name for declared in fields(self) if declared.name not in {"step_s", "spec", "health"}]
+        names = [declared.name for declared in fields(self) if declared.name not in _ABOUT]
         return {name: getattr(self, name) for name in names}
 
 
@@ -193,8 +198,16 @@ def judged(recorded: RecordedDay, judge: Judge) -> Iterator[JudgedRow]:
     At a restart a new judge continues from the saved state, as JSON. A window whose health allows a score here but did
     not when it was recorded (the noise floor was learned under another rule) counts as lost.
     """
+    hours, awake = ScheduleOptions(listen=recorded.listen).schedule(judge.rule.zone), True
     for row, kind in enumerate(recorded.kind.tolist()):
         time_s, utc = float(recorded.monotonic[row]), float(recorded.end_utc[row])
+        until = hours.asleep_until(utc)
+        if until is not None:  # as the daemon does
+            if awake:
+                yield JudgedRow(row, None, judge.pause(time_s=time_s, utc=utc, until=until), judge)
+            awake = False
+            continue
+        awake = True
         if kind == Row.RESTART:
             saved, judge = judge.snapshot(), recorded.judge(judge.rule)
             judge.restore(json.loads(json.dumps(saved)), time_s, float(recorded.gap_s[row]))

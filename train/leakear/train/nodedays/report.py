@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from tqdm import tqdm
 
 from leakear.edge.decision.calibration import Baseline, CalibrationRefused, propose
 from leakear.edge.decision.state_machine import DecisionRule
@@ -25,7 +26,7 @@ SWEEP = tuple(round(sigmoid(logit), 4) for logit in (-4, -3, -2, -1.5, -1, -0.5,
 
 def report(days: Sequence[NodeDay], rule: DecisionRule, *, sweep: bool = True, jobs: Jobs = 1) -> dict[str, Any]:
     """Judge all days under a rule; everything as JSON."""
-    outcomes = [outcome(day, rule) for day in days]
+    outcomes = [outcome(day, rule) for day in tqdm(days, "judging", unit="day", leave=False, disable=None)]
     found: dict[str, Any] = {
         "schema": 1,
         "simulated": True,
@@ -42,6 +43,18 @@ def report(days: Sequence[NodeDay], rule: DecisionRule, *, sweep: bool = True, j
     return found
 
 
+def listening(days: Iterable[NodeDay], listen: tuple[str, ...]) -> list[NodeDay]:
+    """Return days of nodes that listen in these hours only, as in [schedule]."""
+    return [
+        replace(
+            day,
+            recorded=replace(day.recorded, listen=listen),
+            before=None if day.before is None else replace(day.before, listen=listen),
+        )
+        for day in days
+    ]
+
+
 def outcome(day: NodeDay, rule: DecisionRule) -> Outcome:
     """Judge one day."""
     return judge(day.name, day.truth, decide(day.recorded, rule), rule, day.start_utc)
@@ -50,7 +63,7 @@ def outcome(day: NodeDay, rule: DecisionRule) -> Outcome:
 def calibrated(days: Sequence[NodeDay], rule: DecisionRule) -> dict[str, Any]:
     """Judge nodes calibrated on a leak-free day first, as `leakear-edge calibrate --accept-leak-like` does."""
     outcomes, refused = [], {}
-    for day in days:
+    for day in tqdm(days, "calibrating", unit="day", leave=False, disable=None):
         assert day.before is not None
         try:
             learnt = learn(day.before, rule)
@@ -87,7 +100,8 @@ def learn(before: RecordedDay, rule: DecisionRule) -> DecisionRule:
 def det(days: Sequence[NodeDay], rule: DecisionRule, jobs: Jobs) -> list[dict[str, Any]]:
     """Sweep the threshold of the rule, all days at each."""
     rules = [replace(rule, threshold=threshold) for threshold in SWEEP]
-    table = list(ordered(partial(_outcomes, rules), days, jobs))
+    judged_days = ordered(partial(_outcomes, rules), days, jobs)
+    table = list(tqdm(judged_days, "thresholds", len(days), unit="day", leave=False, disable=None))
     kept = ("detection_rate", "delay_median_min", "delay_p90_min", "false_alarms", "false_alarms_per_day")
     points = []
     for number, changed in enumerate(rules):
@@ -103,7 +117,7 @@ def _outcomes(rules: Sequence[DecisionRule], day: NodeDay) -> list[Outcome]:
 def _disturbances(days: Sequence[NodeDay], rule: DecisionRule) -> dict[str, dict[str, float]]:
     """Share of leak-free windows that count as on while each kind of disturbance sounds."""
     total: dict[str, np.ndarray[Any, Any]] = {}
-    for day in days:
+    for day in tqdm(days, "disturbances", unit="day", leave=False, disable=None):
         for kind, counts in on_by_disturbance(day.truth, day.recorded, rule, day.start_utc).items():
             total[kind] = total.get(kind, np.zeros(2)) + counts
     return {k: {"windows": int(n), "on": round(float(on / n), 4)} for k, (on, n) in sorted(total.items()) if n}

@@ -39,11 +39,17 @@ function row(one, go) {
       h("a.where", { href: path, onclick: (e) => { e.preventDefault(); go(path); } }, `${one.node} · ${one.site}`),
       h("span.when", null, timeElement(one.opened))),
     h("div.reason", null, next(one)),
-    h("div.meta", null, [t("case.since.for", { span: span(now() - one.since) }), one.assigned_to && t("case.with", { who: one.assigned_to }), one.position].filter(Boolean).map((fact) => h("span", null, fact))));
+    one.priority ? h("div.priority", { "data-points": one.priority.points }, h("strong", null, t("priority", { points: number(one.priority.points) })), " ", one.priority.reasons.map(([key, values]) => t(`priority.${key}`, figures(values))).join("; ")) : null,
+    h("div.meta", null, [one.priority ? null : t("case.since.for", { span: span(now() - one.since) }), one.assigned_to && t("case.with", { who: one.assigned_to }), one.position].filter(Boolean).map((fact) => h("span", null, fact))));
 }
 
 export function status(one) {
   return h("span.badge", { "data-look": LOOK[one.status] }, t(`case.status.${one.status}`));
+}
+
+/** The values of a reason, in the reader's figures. */
+function figures(values) {
+  return Object.fromEntries(Object.entries(values).map(([key, value]) => [key, number(value, Number.isInteger(value) ? 0 : 1)]));
 }
 
 /** What to do now, in one sentence. */
@@ -70,6 +76,13 @@ function facts(known) {
 export function water([low, high]) {
   const digits = high < 100 ? 1 : 0;
   return low === high ? `${number(low, digits)} m³` : `${number(low, digits)} – ${number(high, digits)} m³`;
+}
+
+/** The case that is open at a node: how far it is, and who has it. */
+export function going(one, go) {
+  const path = `/cases/${one.id}`;
+  const how = one.assigned_to ? `${t(`case.status.${one.status}`)}, ${t("case.with", { who: one.assigned_to })}` : t(`case.status.${one.status}`);
+  return h("a.button.going", { href: path, "data-status": one.status, onclick: (e) => { e.preventDefault(); go(path); } }, t("case.going", { how }));
 }
 
 /** A button that opens a case at a node by hand, or shows the one that is open. */

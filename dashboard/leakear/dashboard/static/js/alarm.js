@@ -1,7 +1,7 @@
 // A sound and a browser notification for what must not be missed, and a toast for whoever is looking.
-import { ICONS, h, icon } from "./dom.js";
+import { ICONS, address, h, icon } from "./dom.js";
 import { sentence, t } from "./i18n.js";
-import { me, nodeOf, now, on } from "./store.js";
+import { me, now, on } from "./store.js";
 import { badge, look, subject, word } from "./states.js";
 import { acknowledge } from "./alerts.js";
 
@@ -32,9 +32,9 @@ export function toasts(go) {
   const place = h("div.toasts", { role: "alert" });
   on("alert", ({ row }) => { if (row.acknowledged) place.querySelector(`[data-id="${CSS.escape(row.id)}"]`)?.remove(); });
   on("events", ({ rows }) => {
-    const alarming = rows.filter((row) => row.alert);
+    const alarming = rows.filter((row) => row.alert && row.held !== "held");
     for (const row of alarming) toast(place, row, go);
-    const waking = alarming.filter((row) => !(nodeOf(row.site, row.node)?.muted > now()));
+    const waking = alarming.filter((row) => !(row.muted > now()));
     if (waking.length && localStorage.getItem("leakear.alarm") === "yes") {
       ring(3);
       waking.forEach(notify);
@@ -47,7 +47,7 @@ function toast(place, row, go) {
   const path = `/node/${encodeURIComponent(row.site)}/${encodeURIComponent(row.node)}`;
   const element = h("div.toast", { "data-look": look(subject(row)), "data-id": row.id },
     h("div.row", null, badge(subject(row)), h("a", { href: path, onclick: (e) => { e.preventDefault(); go(path); } }, `${row.node} · ${row.site}`)),
-    h("div", null, sentence(row.reason)),
+    h("div", null, sentence(row.reason)), h("div.dim", null, t(`alert.do.${subject(row)}`)),
     h("div.row", null, me.operates ? h("button", { onclick: () => { acknowledge(row.id); element.remove(); } }, t("acknowledge")) : null,
       h("button", { onclick: () => element.remove() }, t("close"))));
   place.append(element);
@@ -57,7 +57,7 @@ function toast(place, row, go) {
 
 function notify(row) {
   if (globalThis.Notification?.permission !== "granted") return;
-  new Notification(`leakear: ${word(subject(row))}`, { body: `${row.node} · ${row.site}\n${sentence(row.reason)}\n${t(`alert.do.${subject(row)}`)}`, tag: row.id, icon: "/static/icon.svg" });
+  new Notification(`leakear: ${word(subject(row))}`, { body: `${row.node} · ${row.site}\n${sentence(row.reason)}\n${t(`alert.do.${subject(row)}`)}`, tag: row.id, icon: address("/static/icon.svg") });
 }
 
 /** Two falling tones, like a drop. */

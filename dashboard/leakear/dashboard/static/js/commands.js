@@ -2,6 +2,7 @@
 import { h, post, say } from "./dom.js";
 import { number, sentence, t } from "./i18n.js";
 
+/** @type {[string, number][]} */
 const MUTES = [["mute.1h", 1], ["mute.8h", 8], ["mute.3d", 72], ["mute.end", 0]];
 
 export function commands(site, name, node, go) {
@@ -25,15 +26,26 @@ export function commands(site, name, node, go) {
   const mute = h("select", { name: "mute" }, MUTES.map(([key, hours]) => h("option", { value: hours }, t(key))));
   const hours = h("input", { type: "number", min: 0.01, max: 336, step: "any", value: "8", name: "hours", required: true });
   const calibrate = (action, values = {}) => h("button", { type: "button", "data-command": `calibrate-${action}`, onclick: (e) => ask("calibrate", { action, ...values }, e.currentTarget) }, t(`calibrate.${action}`));
-  const form = (control, key, command, values) => h("form.one", {
-    "data-form": command + key, onsubmit: (e) => { e.preventDefault(); ask(command, values(), e.target.querySelector("button")); },
-  }, h("label", null, t(key), control), h("button", null, t("send")));
+  const form = (control, key, command, values) => {
+    const button = h("button", { onblur: () => { delete button.dataset.sure; say(button, t("send")); } }, t("send"));
+    const send = (event) => {
+      event.preventDefault();
+      if (!button.dataset.sure) { button.dataset.sure = "yes"; say(button, t("sure")); return; }
+      delete button.dataset.sure;
+      say(button, t("send"));
+      ask(command, values(), button);
+    };
+    return h("form.one", { "data-form": command + key, onsubmit: send }, h("label", null, t(key), control), button);
+  };
+  const changing = (key, command, values) => twice(key, (button) => ask(command, values, button));
   return h("div.commands", null,
     h("div.buttons", null, simple("identify"), simple("status"), simple("selftest")),
     form(threshold, "threshold", "set", () => ({ threshold: Number(threshold.value) })),
     form(mute, "mute", "set", () => ({ mute_until: new Date(Date.now() + Number(mute.value) * 3600e3).toISOString() })),
     form(hours, "calibrate.hours", "calibrate", () => ({ action: "start", hours: Number(hours.value) })),
-    h("div.buttons", null, calibrate("status"), calibrate("apply"), calibrate("cancel"), forget(base, go, answers)), answers);
+    h("div.buttons", null, calibrate("status"), calibrate("cancel"), changing("calibrate-apply", "calibrate", { action: "apply" })),
+    h("h3", null, t("commands.care")),
+    h("div.buttons", null, changing("as-configured", "set", { as_configured: true }), changing("accept-floor", "calibrate", { action: "accept_floor" }), forget(base, go, answers)), answers);
 }
 
 /** Take the node out of the fleet; where the broker keeps its last messages, say so. */
@@ -55,6 +67,16 @@ export function notALeak(site, name) {
   });
 }
 
+/** The button beside a node whose noise floor has fallen: the present one is right, learn from here. */
+export function acceptFloor(site, name) {
+  const path = `/api/nodes/${encodeURIComponent(site)}/${encodeURIComponent(name)}/commands/calibrate`;
+  return twice("accept-floor", async (button) => {
+    const { ok, error } = await post(path, { action: "accept_floor" }).catch((failed) => ({ ok: false, error: failed.message }));
+    button.dataset.ok = String(ok);
+    say(button, ok ? t("done") : sentence(error));
+  });
+}
+
 /** Two clicks: the first asks, the second does. */
 function twice(key, act) {
   const reset = () => { delete button.dataset.sure; say(button, t(key)); };
@@ -70,9 +92,18 @@ function twice(key, act) {
 }
 
 function answer(command, ok, error, result) {
+  if (command === "selftest" && ok && Array.isArray(result.checks)) return selftest(result);
   const rows = flat(result).flatMap(([key, value]) => [h("dt", null, key), h("dd", null, value)]);
   return h(ok ? "div.answer" : "div.answer.bad", { "data-answer": command, "data-ok": String(ok) },
     h("strong", null, `${t(`command.${command}`)}: ${ok ? t("done") : sentence(error)}`), rows.length ? h("dl.facts", null, rows) : null);
+}
+
+/** The findings of a self-test, the bad ones first and in red, in words. */
+function selftest({ passed, checks }) {
+  const rows = [...checks].sort((a, b) => Number(a.ok) - Number(b.ok)).map((check) =>
+    h(check.ok ? "li" : "li.bad", { "data-check": check.name, "data-ok": String(check.ok) }, h("strong", null, `${t(`check.${check.name}`)}: ${t(check.ok ? "check.ok" : "check.bad")}`), " ", sentence(check.detail)));
+  return h(passed ? "div.answer" : "div.answer.bad", { "data-answer": "selftest", "data-ok": String(passed), role: passed ? null : "alert" },
+    h("strong", null, `${t("command.selftest")}: ${t(passed ? "selftest.passed" : "selftest.failed")}`), h("ul.checks", null, rows));
 }
 
 /** [name, text] of every value of an answer. */

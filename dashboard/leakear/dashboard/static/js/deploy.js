@@ -1,13 +1,16 @@
 // One signed model to one, some or all nodes, in waves; and back.
 import { get, h, post, say } from "./dom.js";
 import { sentence, t, timeElement } from "./i18n.js";
-import { fleet, me, on } from "./store.js";
+import { narrow } from "../fleet/narrow.js";
+import { fleet, follow, me, on } from "./store.js";
 
 const LARGEST = 8 * 2 ** 20;
 
 export function deployPage(go) {
   const chosen = new Map();  // "site/node" → its box
-  const sites = h("div.sites");
+  const sites = h("div.sites", { onchange: () => keep() });
+  /** What was chosen stays here, whatever is searched for. */
+  const keep = () => follow(fleet.part ? nodes() : []);
   const said = h("div.log", { role: "status", "aria-live": "polite" });
   const progress = h("section.panel", { hidden: true });
   const file = h("input", { type: "file", name: "model", accept: ".tflite" });
@@ -17,7 +20,7 @@ export function deployPage(go) {
   const start = h("button.primary", { "data-command": "deploy", onclick: () => run(start, begin) }, t("deploy.start"));
   const back = h("button", { "data-command": "rollback", onclick: () => run(back, rollBack) }, t("deploy.rollback"));
   const stop = h("button", { "data-command": "stop", onclick: () => run(stop, async () => show((await post("/api/deploy/stop")).rollout)) }, t("deploy.stop"));
-  const choice = me.operates ? h("section.panel", null, h("h2", null, t("deploy.choose")), sites,
+  const choice = me.operates ? h("section.panel", null, h("h2", null, t("deploy.choose")), narrow(), sites,
     h("h2", null, t("deploy.model")), h("p", null, t("deploy.hint")),
     h("div.buttons", null, file, h("label", null, waves), h("label", null, trial, " ", t("deploy.trial")), start),
     h("h2", null, t("deploy.back")), h("div.buttons", null, to, back), said) : null;
@@ -88,7 +91,7 @@ export function deployPage(go) {
     progress.replaceChildren(h("h2", null, rollout.model ?? t("deploy.sending")),
       rollout.stopped ? h("div.answer.bad", { role: "alert" }, t("deploy.stopped", { why: sentence(rollout.stopped) })) : null,
       h("table", null, h("tbody", null, rollout.nodes.map((row) => h("tr", { "data-node": `${row.site}/${row.node}`, "data-status": row.status },
-        h("td", null, h("a", { href: `/node/${encodeURIComponent(row.site)}/${encodeURIComponent(row.node)}`, onclick: (e) => { e.preventDefault(); go(e.currentTarget.getAttribute("href")); } }, `${row.site}/${row.node}`)),
+        h("td", null, h("a", { href: pageOf(row), onclick: (e) => { e.preventDefault(); go(pageOf(row)); } }, `${row.site}/${row.node}`)),
         h("td", null, t("deploy.wave", { number: row.wave + 1 })), h("td", null, t(`deploy.status.${row.status}`)),
         h("td", null, row.until ? [t("deploy.until"), " ", timeElement(Date.parse(row.until) / 1000)] : sentence(row.says)))))),
       ...(me.operates && !rollout.over ? [h("div.buttons", null, stop)] : []));
@@ -101,9 +104,14 @@ export function deployPage(go) {
 
   drawNodes();
   look();
-  const ends = [on("fleet", drawNodes), on("diff", () => { if (fleet.nodes.size !== chosen.size) drawNodes(); })];
+  const ends = [on("fleet", drawNodes), on("diff", () => { if (fleet.nodes.size !== chosen.size || [...chosen.keys()].some((key) => !fleet.byKey.has(key))) drawNodes(); }),];
   const timer = setInterval(() => look().catch(() => {}), 2000);
   return { element, close: () => { clearInterval(timer); ends.forEach((end) => end()); }, title: t("deploy") };
+}
+
+/** @param {{ site: string, node: string }} row */
+function pageOf(row) {
+  return `/node/${encodeURIComponent(row.site)}/${encodeURIComponent(row.node)}`;
 }
 
 function answer(ok, text) {

@@ -1,21 +1,48 @@
 // Elements are built here and nowhere else: text goes in as text, so what a node sends can never become markup.
 
-/** h("button.primary", {onclick, title}, "text", child, …) */
+/** What a proxy has put in front of the dashboard's own paths: "" or "/leaks". This file's own address shows it. */
+const PREFIX = new URL("../..", import.meta.url).pathname.replace(/\/$/, "");
+
+/**
+ * The address of one of the dashboard's paths, "/api/me", wherever a proxy has put them.
+ * @param {string} path
+ */
+export function address(path) {
+  return PREFIX + path;
+}
+
+/** The path of the dashboard's page that is shown. */
+export function shownPath() {
+  return location.pathname.slice(PREFIX.length);
+}
+
+/**
+ * h("button.primary", {onclick, title}, "text", child, …); an `href` or `src` that begins with / is one of our paths.
+ * @param {string} name tag and classes
+ * @param {Record<string, any> | null} [attributes]
+ * @param {any[]} children texts, elements, lists of them; null, undefined and false are left out
+ * @returns {any} the element; its type is known to who names the tag
+ */
 export function h(name, attributes, ...children) {
   const [tag, ...classes] = name.split(".");
-  const element = document.createElement(tag || "div");
+  const element = /** @type {any} */ (document.createElement(tag || "div"));
   if (classes.length) element.className = classes.join(" ");
   for (const [key, value] of Object.entries(attributes ?? {})) {
     if (value === undefined || value === null || value === false) continue;
     if (key.startsWith("on")) element.addEventListener(key.slice(2), value);
     else if (key === "value" || key === "checked" || key === "disabled" || key === "hidden") element[key] = value;
+    else if ((key === "href" || key === "src") && value.startsWith("/")) element.setAttribute(key, address(value));
     else element.setAttribute(key, value === true ? "" : value);
   }
   element.append(...children.flat(3).filter((child) => child !== null && child !== undefined && child !== false));
   return element;
 }
 
-/** Set a text only where it differs: the browser then has nothing to lay out. */
+/**
+ * Set a text only where it differs: the browser then has nothing to lay out.
+ * @param {Element} element
+ * @param {string | null | undefined} text
+ */
 export function say(element, text) {
   const wanted = text ?? "";
   if (element.textContent !== wanted) element.textContent = wanted;
@@ -24,13 +51,18 @@ export function say(element, text) {
 /**
  * Give an element these children. One that stays is not taken out in between: it keeps what was typed into it, its
  * focus, and the sound it plays.
+ * @param {Element} element
+ * @param {any[]} wanted
  */
 export function fill(element, wanted) {
   for (const child of [...element.childNodes]) if (!wanted.includes(child)) child.remove();
   wanted.forEach((child, i) => { if (element.childNodes[i] !== child) element.insertBefore(child, element.childNodes[i] ?? null); });
 }
 
-/** An icon from paths on a 24 × 24 grid; each is [d, filled]. */
+/**
+ * An icon from paths on a 24 × 24 grid; each is [d, filled].
+ * @param {any[][]} shapes
+ */
 export function icon(shapes) {
   const space = "http://www.w3.org/2000/svg";
   const svg = document.createElementNS(space, "svg");
@@ -60,23 +92,35 @@ export const ICONS = {
   back: [["M15 5l-7 7 7 7"]],
 };
 
-/** POST JSON; gives the answer, or throws an Error with the server's sentence. */
+/**
+ * POST JSON; gives the answer, or throws a Failure with the server's sentence.
+ * @param {string} path
+ * @param {object} [body]
+ * @returns {Promise<any>}
+ */
 export async function post(path, body) {
-  const answer = await fetch(path, {
+  const answer = await fetch(address(path), {
     method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body ?? {}),
   });
   return settle(answer);
 }
 
-/** GET JSON, in the same way. */
+/**
+ * GET JSON, in the same way.
+ * @param {string} path
+ * @returns {Promise<any>}
+ */
 export async function get(path) {
-  return settle(await fetch(path));
+  return settle(await fetch(address(path)));
 }
 
+/** @typedef {Error & { status?: number, data?: any }} Failure what the server refused */
+
+/** @param {Response} answer */
 async function settle(answer) {
   const data = await answer.json().catch(() => ({}));
   if (!answer.ok) {
-    const error = new Error(data.error ?? `${answer.status} ${answer.statusText}`);
+    const error = /** @type {Failure} */ (new Error(data.error ?? `${answer.status} ${answer.statusText}`));
     error.status = answer.status;
     error.data = data;
     throw error;

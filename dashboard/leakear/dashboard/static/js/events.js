@@ -48,7 +48,8 @@ function equal(one, other) {
 function draw(element, state, go, compact) {
   const { row } = state;
   const again = () => draw(element, state, go, compact);
-  element.dataset.look = look(subject(row));
+  element.dataset.look = row.verdict === "false-alarm" || row.held === "held" || row.held === "ended" ? "gone" : look(subject(row));
+  element.dataset.held = row.held ?? "";
   element.dataset.subject = subject(row);
   const path = `/node/${encodeURIComponent(row.site)}/${encodeURIComponent(row.node)}`;
   const where = h("a.where", { href: path, onclick: (e) => { e.preventDefault(); go(path); } }, `${row.node} · ${row.site}`);
@@ -57,9 +58,10 @@ function draw(element, state, go, compact) {
   const focused = element.querySelector(".actions button:focus");
   if (focused) state.focus = focused.className;
   fill(element, [
-    h("div.first", null, badge(subject(row)), compact ? null : where, row.verdict ? verdict(row) : null,
+    h("div.first", null, badge(subject(row), false, row.verdict === "false-alarm"), row.quiet ? h("span.badge", { "data-look": "noisy" }, t(`quiet.held.${row.held ?? "during"}`, { what: quiet(row) })) : null, compact ? null : where, row.verdict ? verdict(row) : null,
       h("span.when", null, row.clock_synced ? null : h("span", { title: t("clock.wrong") }, "≈ "), timeElement(row.happened))),
     h("div.reason", null, sentence(row.reason)), meta(row),
+    row.alert && !row.acknowledged && !row.quiet ? h("div.todo", null, t(`alert.do.${subject(row)}`)) : null,
     row.note ? h("div.note", null, `“${row.note}”`) : null,
     actions(state, again, go), state.located,
     state.trouble ? h("div.answer.bad", { role: "alert" }, state.trouble) : null,
@@ -78,13 +80,19 @@ function refocus(element, state) {
   state.focus = null;
 }
 
+/** What the quiet time is called that held an alert back. */
+function quiet(row) {
+  const [kind, ...title] = row.quiet.split(": ");
+  return title.length ? title.join(": ") : t(`quiet.kind.${kind}`);
+}
+
 function meta(row) {
   const facts = [];
   if (row.kind === "state" && row.from_state !== row.to_state) facts.push(`${word(row.from_state)} → ${word(row.to_state)}`);
   if (row.score !== null) facts.push(`${t("score")} ${number(row.score, 2)}`);
   if (row.on_fraction !== null) facts.push(`${t("on.fraction")} ${number(row.on_fraction * 100)} %`);
   if (row.level !== null) facts.push(`${level(row.level)} dBFS`);
-  facts.push(...row.faults.map((fault) => t(`fault.${fault}`)));
+  facts.push(...row.faults.map((fault) => h("a.help", { href: `/help#fault-${fault}` }, t(`fault.${fault}`))));
   if (row.model) facts.push(row.model);
   if (row.seq) facts.push(`seq ${row.seq}`);
   return h("div.meta", null, facts.map((fact) => h("span", null, fact)));
@@ -158,8 +166,9 @@ async function judge(state, again, words) {
   return post(`/api/alerts/${row.id}/fetch`).catch(() => ({ row: state.row }));
 }
 
-export function page(filter, search, before) {
-  const query = new URLSearchParams({ filter, search });
+/** `span`: {since, until} in POSIX seconds, each of them only where it was chosen. */
+export function page(filter, search, before, span = {}) {
+  const query = new URLSearchParams({ filter, search, ...span });
   if (before) query.set("before", before);
   return get(`/api/alerts?${query}`);
 }

@@ -1,26 +1,17 @@
 // The fleet: tiles to count and filter, a search, and a list that holds only the rows in view.
 import { h, say } from "./dom.js";
 import { number, t } from "./i18n.js";
-import { fleet, on } from "./store.js";
-import { GROUPS, group, look, rank, shape, shown, word } from "./states.js";
-import { colour } from "./charts.js";
+import { fleet, on, size, unknown } from "./store.js";
+import { GROUPS, look, shape, word } from "./states.js";
+import { colour } from "../charts/canvas.js";
+import { Asking, SORTS, whole } from "../fleet/lists.js";
 import { nodeRow, siteRow } from "./rows.js";
 
 const NARROW = window.matchMedia("(max-width: 860px)");
-const SITE_HEIGHT = 36;
-const COLUMNS = ["state", "node", "score", "level", "seen", "faults", "model", "queue"];
-const SORTS = {
-  urgency: (a, b) => rank(a) - rank(b) || name(a, b),
-  name: (a, b) => name(a, b),
-  score: (a, b) => (b.score ?? -1) - (a.score ?? -1) || name(a, b),
-  level: (a, b) => (b.level ?? -999) - (a.level ?? -999) || name(a, b),
-  seen: (a, b) => (a.seen ?? 0) - (b.seen ?? 0) || name(a, b),
-};
-const collator = new Intl.Collator(undefined, { numeric: true });
-
-function name(a, b) {
-  return collator.compare(a.site, b.site) || collator.compare(a.node, b.node);
-}
+const COLUMNS = ["state", "node", "score", "level", "seen", "faults", "model"];
+/** The node whose row was opened last, and where the list stood: the focus returns to it. */
+let left = null;
+let leftTop = 0;
 
 export function fleetPage(go) {
   const view = new FleetView(go);
@@ -34,13 +25,15 @@ class FleetView {
     this.search = sessionStorage.getItem("leakear.search") ?? "";
     this.sort = localStorage.getItem("leakear.sort") ?? "urgency";
     this.grouped = localStorage.getItem("leakear.grouped") === "yes";
-    this.items = [];
+    this.items = null;
+    this.asking = new Asking();
     this.pool = new Map();
-    this.focus = null;
+    this.focus = left;
+    this.returning = left !== null;
     this.build();
     this.ends = [
       on("fleet", () => this.arrange()),
-      on("diff", ({ heads }) => (heads || this.sort !== "urgency" ? this.arrange() : this.paint())),
+      on("diff", ({ heads }) => (heads || (!fleet.part && this.sort !== "urgency") ? this.arrange() : this.paint())),
     ];
     this.clock = setInterval(() => this.paint(), 1000);
     this.keys = (event) => this.shortcut(event);
@@ -48,10 +41,13 @@ class FleetView {
     document.addEventListener("keydown", this.keys);
     NARROW.addEventListener("change", this.narrow);
     new ResizeObserver(() => this.paint()).observe(this.rows);
+    this.ends.push(on("line", () => this.arrange()));
     queueMicrotask(() => this.arrange());
   }
 
   close() {
+    [left, leftTop] = [this.focus, this.rows.scrollTop];
+    this.asking.close();
     this.ends.forEach((end) => end());
     clearInterval(this.clock);
     document.removeEventListener("keydown", this.keys);
@@ -103,38 +99,39 @@ class FleetView {
 
   /** Decide which rows there are, and where; then paint those in view. */
   arrange() {
-    const words = this.search.toLowerCase().split(/\s+/).filter(Boolean);
-    const counts = Object.fromEntries(GROUPS.map((key) => [key, 0]));
-    const found = [];
-    for (const node of fleet.nodes.values()) {
-      const mine = group(node);
-      counts[mine] += 1;
-      if ((!this.filter || this.filter === mine) && words.every((w) => text(node).includes(w))) found.push(node);
-    }
-    found.sort(SORTS[this.sort] ?? SORTS.urgency);
+    const what = { search: this.search, filter: this.filter, sort: this.sort, grouped: this.grouped };
+    const height = NARROW.matches ? 88 : 48;
+    const items = fleet.part ? this.asking.list(what, height) : whole(what, height);
+    if (!items) return;
+    this.items = items;
+    const { counts, found } = items;
     for (const [key, tile] of this.tiles) {
       say(tile.figure, number(counts[key]));
       tile.element.dataset.some = String(counts[key] > 0);
       tile.element.setAttribute("aria-pressed", String(this.filter === key));
     }
-    this.items = place(found, this.grouped, NARROW.matches ? 88 : 48);
-    const height = this.items.length ? this.items.at(-1).top + this.items.at(-1).height : 0;
-    this.all.style.height = `${height}px`;
-    this.list.setAttribute("aria-rowcount", String(found.length + 1));
-    say(this.shown, t("shown", { shown: number(found.length), all: number(fleet.nodes.size) }));
-    this.nothing.hidden = found.length > 0;
-    say(this.nothing.children[1], t(fleet.nodes.size ? "nothing.found" : "nothing.yet"));
-    say(this.nothing.children[2], fleet.nodes.size ? "" : t("nothing.hint"));
+    this.all.style.height = `${items.height}px`;
+    this.list.setAttribute("aria-rowcount", String(found + 1));
+    say(this.shown, t("shown", { shown: number(found), all: number(size()) }));
+    this.nothing.hidden = found > 0;
+    const blind = size() ? null : unknown();
+    say(this.nothing.children[1], blind ?? t(size() ? "nothing.found" : "nothing.yet"));
+    say(this.nothing.children[2], size() || blind ? "" : t("nothing.hint"));
+    if (this.returning && found) this.comeBack();
     this.paint();
   }
 
   paint() {
+    if (!this.items) return;
     const top = this.rows.scrollTop - 100;
     const bottom = this.rows.scrollTop + this.rows.clientHeight + 100;
     const drawn = [];
     const kept = new Set();
-    for (let n = first(this.items, top); n < this.items.length && this.items[n].top < bottom; n++) {
-      const item = this.items[n];
+    const begin = first(this.items, top);
+    let n = begin;
+    for (; n < this.items.length && this.items.place(n)[0] < bottom; n++) {
+      const item = this.items.at(n);
+      if (!item) continue;
       kept.add(item.key);
       let row = this.pool.get(item.key);
       if (!row) {
@@ -146,6 +143,7 @@ class FleetView {
       row.update(item);
       if (row.draw) drawn.push(row);
     }
+    this.items.show(begin, n);
     for (const [key, row] of this.pool) {
       if (!kept.has(key)) {
         if (row.element.contains(document.activeElement)) continue;
@@ -159,6 +157,22 @@ class FleetView {
       if (row.element.tabIndex !== index) row.element.tabIndex = index;
     }
     this.draw(drawn);
+    if (this.returning && this.pool.has(this.focus) && document.activeElement?.id === "main") {
+      this.returning = false;
+      this.pool.get(this.focus).element.focus({ preventScroll: true });
+    }
+    if (this.awaited) this.step(this.awaited);
+  }
+
+  /** Bring the row that was opened last into view, so that Back returns to it. */
+  comeBack() {
+    const here = this.items.number(this.focus);
+    if (here < 0) {
+      if (leftTop) this.rows.scrollTop = leftTop;
+      leftTop = 0;
+      return;
+    }
+    this.rows.scrollTop = Math.max(0, this.items.place(this.items.row(here))[0] - this.rows.clientHeight / 2);
   }
 
   /** Sparklines last, and their size asked for once: asked between two changes it would lay out the page each time. */
@@ -175,17 +189,23 @@ class FleetView {
     const steps = { ArrowDown: 1, ArrowUp: -1, PageDown: page, PageUp: -page, Home: -Infinity, End: Infinity };
     if (!(event.key in steps)) return;
     event.preventDefault();
-    const nodes = this.items.filter((item) => item.node);
-    const here = nodes.findIndex((item) => item.key === document.activeElement?.dataset.key);
-    const next = nodes[Math.min(nodes.length - 1, Math.max(0, here + steps[event.key]))];
-    if (!next) return;
-    this.focus = next.key;
-    if (next.top < this.rows.scrollTop) this.rows.scrollTop = next.top;
-    else if (next.top + next.height > this.rows.scrollTop + this.rows.clientHeight) {
-      this.rows.scrollTop = next.top + next.height - this.rows.clientHeight;
-    }
+    const here = this.items?.number(/** @type {HTMLElement | null} */ (document.activeElement)?.dataset.key ?? "") ?? -1;
+    if (this.items?.found) this.step({ number: Math.min(this.items.found - 1, Math.max(0, here + steps[event.key])), from: document.activeElement });
+  }
+
+  /** Go to a row; to one that is still to come, when it has come and nobody has gone elsewhere meanwhile. */
+  step(wanted) {
+    this.awaited = null;
+    if (document.activeElement !== wanted.from || wanted.number >= this.items.found) return;
+    const n = this.items.row(wanted.number);
+    const [top, height] = this.items.place(n);
+    const item = this.items.at(n);
+    if (item) this.focus = item.key;
+    if (top < this.rows.scrollTop) this.rows.scrollTop = top;
+    else if (top + height > this.rows.scrollTop + this.rows.clientHeight) this.rows.scrollTop = top + height - this.rows.clientHeight;
     this.paint();
-    this.pool.get(next.key)?.element.focus({ preventScroll: true });
+    if (item) this.pool.get(item.key)?.element.focus({ preventScroll: true });
+    else this.awaited = wanted;
   }
 
   shortcut(event) {
@@ -193,27 +213,6 @@ class FleetView {
     if (event.key === "/" && !typing) { event.preventDefault(); this.box.focus(); }
     if (event.key === "Escape" && document.activeElement === this.box) { this.box.value = ""; this.seek(); }
   }
-}
-
-function text(node) {
-  return `${node.site} ${node.node} ${word(shown(node))} ${node.faults.join(" ")} ${node.model ?? ""}`.toLowerCase();
-}
-
-/** Rows with their places; by site, the site with the worst news first. */
-function place(nodes, grouped, height) {
-  const items = [];
-  let top = 0;
-  const push = (item, tall) => { items.push({ ...item, top, height: tall }); top += tall; };
-  const row = (node) => push({ key: `${node.site}/${node.node}`, node }, height);
-  if (!grouped) { nodes.forEach(row); return items; }
-  const sites = new Map();
-  for (const node of nodes) sites.set(node.site, [...(sites.get(node.site) ?? []), node]);
-  const worst = (members) => Math.min(...members.map(rank));
-  for (const [site, members] of [...sites].sort((a, b) => worst(a[1]) - worst(b[1]) || collator.compare(a[0], b[0]))) {
-    push({ key: `site ${site}`, site, members }, SITE_HEIGHT);
-    members.forEach(row);
-  }
-  return items;
 }
 
 function move(row, top, index) {
@@ -227,7 +226,8 @@ function first(items, top) {
   let [low, high] = [0, items.length];
   while (low < high) {
     const middle = (low + high) >> 1;
-    if (items[middle].top + items[middle].height < top) low = middle + 1;
+    const [at, height] = items.place(middle);
+    if (at + height < top) low = middle + 1;
     else high = middle;
   }
   return low;

@@ -1,15 +1,18 @@
 // One node: what it hears and has heard, how it does, and what may be asked of it.
-import { fill, get, h, post, say } from "./dom.js";
-import { ago, level, local, number, span, t, timeElement, utc } from "./i18n.js";
-import { fleet, me, nodeOf, now, on, watch } from "./store.js";
-import { badge, learning, look, shown, word } from "./states.js";
-import { TimeChart } from "./charts.js";
+import { fill, get, h, say } from "./dom.js";
+import { ago, local, number, span, t, timeElement, utc } from "./i18n.js";
+import { me, nodeOf, now, on, watch } from "./store.js";
+import { badge, learning, look, shown, silent, word } from "./states.js";
+import { TimeChart } from "../charts/time_chart.js";
 import { Waterfall } from "./spectrum.js";
 import { entry, moment } from "./events.js";
-import { commands, notALeak } from "./commands.js";
+import { acceptFloor, commands, notALeak } from "./commands.js";
+import { nowPanel } from "../node/now.js";
 import { nightsPanel } from "../nights/nights.js";
-import { opener } from "../cases/cases.js";
+import { going, opener } from "../cases/cases.js";
 
+/** What the colours of the states over time mean. */
+const KEY = ["LEAK", "SENSOR_FAULT", "WARNING", "NOISY", "OK", "stale"];
 const RANGES = [["1h", 3600], ["6h", 21600], ["24h", 86400], ["7d", 604800], ["30d", 2592000], ["1y", 31536000]];
 
 export function nodePage(go, site, name) {
@@ -19,7 +22,10 @@ export function nodePage(go, site, name) {
 
 class NodeView {
   constructor(go, site, name) {
-    Object.assign(this, { go, site, name, seconds: 3600, live: [], history: null, asked: 0, came: [], listening: false, details: {} });
+    this.go = go;
+    this.site = site;
+    this.name = name;
+    Object.assign(this, { seconds: 3600, live: [], history: null, asked: 0, came: [], urgent: [], listening: false, details: {} });
     this.build();
     this.ends = [
       on("fleet", () => this.load()),
@@ -27,6 +33,7 @@ class NodeView {
       on("details", (message) => { if (message.i === this.node?.i) { this.details = message; this.drawFacts(); } }),
       on("spectrum", (message) => this.waterfall.add(message)),
       on("events", ({ rows }) => this.news(rows)),
+      on("case", () => this.load()),
       on("alert", ({ row }) => this.entries.get(row.id)?.show(row)),
     ];
     this.clock = setInterval(() => { this.drawHead(); this.drawCharts(); }, 2000);
@@ -48,6 +55,8 @@ class NodeView {
   build() {
     const { go } = this;
     this.headline = h("div.titles");
+    this.now = nowPanel();
+    this.accept = acceptFloor(this.site, this.name);
     this.fixed = [h("a.crumb", { href: "/", onclick: (e) => { e.preventDefault(); go("/"); } }, `‹ ${t("fleet")}`),
       h("h1", null, this.name, " ", h("span.dim", null, this.site))];
     this.notALeak = notALeak(this.site, this.name);
@@ -71,15 +80,15 @@ class NodeView {
     const legend = (...items) => h("span.legend", null, items.map(([key, ink, dash]) => { const e = h("span", { "data-dash": dash }, t(key)); e.style.setProperty("--c", `var(${ink})`); return e; }));
     const left = h("div", null,
       h("section.panel", null, h("div.head", null, h("h2", null, t("score")), h("div.segmented.ranges", { role: "group", "aria-label": t("range") }, this.ranges), legend(["score", "--score"], ["threshold", "--leak-edge", true])),
-        this.scores.element, h("h2", null, t("timeline")), this.strip),
+        this.scores.element, h("h2", null, t("timeline")), this.strip, h("div.key", null, KEY.map((name) => badge(name)))),
       h("section.panel", null, h("div.head", null, h("h2", null, t("level")), legend(["level", "--level"], ["floor", "--floor"])), this.levels.element),
       this.nights.element,
       h("section.panel", null, h("div.head", null, h("h2", null, t("spectrum.live")), h("span.spring"), this.listenButton), this.waterfall.element),
       h("section.panel", null, h("h2", null, t("events")), this.log));
     const right = h("div", null,
-      me.operates ? h("section.panel", null, h("h2", null, t("commands")), commands(this.site, this.name, () => this.node, go)) : null,
-      h("section.panel", null, h("h2", null, t("facts")), this.facts));
-    this.element = h("main", { id: "main" }, h("div.page", null, h("div.inner", null, this.headline, h("div.columns", null, left, right))));
+      h("section.panel", null, h("h2", null, t("facts")), this.facts),
+      me.operates ? h("section.panel", null, h("h2", null, t("commands")), commands(this.site, this.name, () => this.node, go)) : null);
+    this.element = h("main", { id: "main" }, h("div.page", null, h("div.inner", null, this.headline, this.now.element, h("div.columns", null, left, right))));
   }
 
   reach(seconds) {
@@ -105,6 +114,7 @@ class NodeView {
     this.history = history;
     this.live = this.live.filter((point) => point.t > this.history.now);
     this.history.events.forEach((row) => this.entries.get(row.id)?.show(row, asof));
+    this.history.events.push(...this.history.open.filter((row) => !this.history.events.some((known) => known.id === row.id)));
     this.add(this.came, asof);
     this.drawHead();
     this.drawCharts();
@@ -138,27 +148,35 @@ class NodeView {
     const held = [...this.entries].filter(([, element]) => element.held);
     const known = rows.map((row) => [row.id, this.entries.get(row.id) ?? entry(row, { go: this.go, compact: true, asof })]);
     this.entries = new Map([...known, ...held]);
-    fill(this.log, this.entries.size ? [...this.entries.values()] : [this.silence]);
+    this.urgent = [...this.entries.values()].filter((element) => element.row.alert && !element.row.acknowledged);
+    this.now.show(this.node, this.urgent, this.accept);
+    const rest = [...this.entries.values()].filter((element) => !this.urgent.includes(element));
+    fill(this.log, rest.length ? rest : [this.silence]);
   }
 
   drawHead() {
     const { node } = this;
-    const stamp = JSON.stringify([node?.state, node?.presence, node?.faults, node?.muted, ago(node?.seen, now()), node?.complaint, node?.learning]);
+    this.now.show(node, this.urgent, this.accept);
+    const stamp = JSON.stringify([this.history?.case, node?.judged, node?.quiet, node?.remote, node?.state, node?.presence, node?.faults, node?.muted, node?.asleep, ago(node?.seen, now()), node?.complaint, node?.learning]);
     if (stamp === this.headStamp) return;
     this.headStamp = stamp;
+    this.element.dataset.case = this.history?.case ? "yes" : "no";
     const parts = [...this.fixed];
     if (!node) parts.push(h("span.dim", null, t("node.unknown")));
     else {
       const name = shown(node);
       parts.push(badge(name, true));
-      if (name !== node.presence && node.presence !== "online") parts.push(badge(node.presence));
-      if (node.since) parts.push(h("span.dim", { title: utc(node.since) }, t("since", { when: local(node.since) })));
-      parts.push(...node.faults.map((fault) => h("span.chip", fault === "clipping" ? { title: t("hint.clipping") } : null, t(`fault.${fault}`))));
-      if (node.learning) parts.push(h("span.chip", null, learning(node)));
-      if (me.operates && (node.state === "WARNING" || node.state === "LEAK")) parts.push(this.notALeak);
-      if (node.muted > now()) parts.push(h("span.chip", { title: utc(node.muted) }, t("muted.until", { when: local(node.muted) })));
+      if (name !== node.presence && silent(node)) parts.push(badge(node.presence));
+      const since = name === node.presence && silent(node) ? node.seen : node.since;
+      if (since) parts.push(h("span.dim", { title: utc(since) }, t("since", { when: local(since) })));
+      parts.push(...node.faults.map((fault) => h("a.chip", { href: `/help#fault-${fault}`, title: t(`remedy.${fault}`) }, t(`fault.${fault}`))));
+      if (node.learning) parts.push(h("span.chip.note", null, learning(node)));
+      if (me.operates && !node.judged && (node.state === "WARNING" || node.state === "LEAK")) parts.push(this.notALeak);
+      if (node.presence === "asleep") parts.push(h("span.chip.note", { title: utc(node.asleep) }, t("asleep.until", { when: local(node.asleep) })));
+      if (node.muted > now()) parts.push(h("span.chip.note", { title: utc(node.muted) }, t("muted.until", { when: local(node.muted) })));
       if (node.complaint) parts.push(h("span.chip", { title: node.complaint }, t("malformed")));
-      if (this.opener) parts.push(this.opener);
+      const caseOf = this.history?.case ? going(this.history.case, this.go) : this.opener;
+      if (caseOf) parts.push(caseOf);
       parts.push(h("span.dim", null, t("seen.ago", { when: ago(node.seen, now()) })));
     }
     fill(this.headline, parts);
@@ -204,7 +222,7 @@ class NodeView {
     this.strip.replaceChildren(...spans.filter(([a, b]) => b > since && b > a).map(([a, b, name]) => {
       const wide = (b - a) / (until - since) * this.strip.clientWidth > 70;
       const title = `${word(name)} · ${local(a)} – ${local(b)} (${span(b - a)})\n${utc(a)} – ${utc(b)}`;
-      const element = h("div.span", { "data-look": look(name), title }, wide ? word(name) : "");
+      const element = h("div.span", { "data-look": look(name), title }, wide && look(name) !== "gone" ? word(name) : "");
       element.style.left = `${Math.max(0, (a - since) / (until - since)) * 100}%`;
       element.style.width = `${(b - Math.max(a, since)) / (until - since) * 100}%`;
       return element;
@@ -217,14 +235,14 @@ class NodeView {
     const rows = [];
     const put = (key, value, bad = false) => { if (value !== null && value !== undefined && value !== "") rows.push(h("dt", null, t(`fact.${key}`)), h(bad ? "dd.bad" : "dd", null, value)); };
     const size = (bytes) => (bytes < 2 ** 30 ? `${number(bytes / 2 ** 20, 1)} MiB` : `${number(bytes / 2 ** 30, 1)} GiB`);
-    if (node) put("queue", number(node.queue), node.queue > 0);
+    if (node) put("queue", number(node.queue), node.waits > 0);
     put("missing", gaps.length ? gaps.map(([a, b]) => (a === b ? a : `${a}–${b}`)).join(", ") : null, true);
     if (report) {
       put("model", h("span.mono", { title: report.model.sha256 }, report.model.id));
       const trial = node?.trial;
       if (trial) put(trial.decides ? "watched" : "trial", h("span", { "data-trial": trial.model }, trial.decides ? "" : `${trial.model}, `, timeElement(trial.until)));
       put("firmware", report.firmware);
-      put("threshold", number(report.threshold, 2));
+      put("threshold", `${number(report.threshold, 2)}${report.threshold_from ? `, ${t(`threshold.${report.threshold_from}`)}` : ""}`);
       if (report.learning) put("nights", number(report.learning.nights_known));
       if (report.limit_db !== null && report.limit_db !== undefined) put("limit", `${number(report.limit_db, 1)} dB`);
       const wish = this.element.querySelector("input[name=threshold]");

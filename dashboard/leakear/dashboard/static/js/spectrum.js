@@ -1,5 +1,5 @@
 // Pictures of sound: the live waterfall of a node, and the spectrogram of a clip, computed here in the browser.
-import { h } from "./dom.js";
+import { address, h } from "./dom.js";
 import { number, t } from "./i18n.js";
 
 const COLUMNS = 240;
@@ -65,7 +65,7 @@ export function clipPlayer(id) {
 }
 
 async function picture(source, canvas) {
-  const answer = await fetch(source);
+  const answer = await fetch(address(source));
   if (!answer.ok) throw new Error(String(answer.status));
   const bytes = await answer.arrayBuffer();
   const rate = Math.min(Math.max(sampleRate(new DataView(bytes)), 3000), 96000);

@@ -2,7 +2,7 @@
 import { get, h, say } from "../js/dom.js";
 import { language, local, number, t } from "../js/i18n.js";
 import { on } from "../js/store.js";
-import { TimeChart } from "../js/charts.js";
+import { TimeChart } from "../charts/time_chart.js";
 
 const RANGES = [["30d", 30], ["90d", 90], ["1y", 366], ["3y", 1098]];
 const DAY = 86400;
@@ -21,7 +21,7 @@ export function nightsPanel(site, name) {
   const detail = h("div.night-detail");
   const element = h("section.panel.nights", null,
     h("div.head", null, h("h2", null, t("nights")), h("div.segmented.ranges", { role: "group", "aria-label": t("range") }, ranges),
-      h("span.legend", null, key("nights.level", "--level"), key("nights.alert", "--leak-edge", true), key("nights.repair", "--ok-edge", true), key("nights.rise", "--warning-edge", true))),
+      h("span.legend", null, key("nights.level", "--level"), key("nights.alert", "--leak-edge", true), key("nights.repair", "--ok-edge", true), key("nights.rise", "--warning-edge", true), key("quiet", "--noisy-edge"))),
     verdict, chart.element, h("label.night-choice", null, t("nights.one"), picker), detail);
   const ends = [
     on("nights", ({ nodes }) => { if (nodes.some(([s, n]) => s === site && n === name)) load(); }),
@@ -51,7 +51,10 @@ export function nightsPanel(site, name) {
       ...alarms.map((alarm) => ({ at: alarm.happened, ink: alarm.state === "LEAK" ? "--leak-edge" : "--warning-edge" })),
       ...repairs.map((at) => ({ at, ink: "--ok-edge" })),
     ];
-    chart.spans = rises.map((rise) => ({ from: rise.first, to: rise.last, ink: "--warning-edge" }));
+    chart.spans = [
+      ...rises.map((rise) => ({ from: rise.first, to: rise.last, ink: "--warning-edge" })),
+      ...nights.filter((night) => night.quiet).map((night) => ({ from: night.first - DAY / 3, to: night.last + DAY / 3, ink: "--noisy-edge" })),
+    ];
     chart.show({
       t: middle, level: nights.map((night) => night.level),
       upper: nights.map((night) => (night.level === null ? null : night.level + (night.spread ?? 0))),
@@ -59,7 +62,8 @@ export function nightsPanel(site, name) {
     element.dataset.nights = String(nights.length);
     element.dataset.rises = String(rises.length);
     element.dataset.marks = String(chart.marks.length);
-    say(verdict, words());
+    const quiet = nights.filter((night) => night.quiet).length;
+    say(verdict, quiet ? `${words()} ${t("nights.quiet", { count: number(quiet) })}` : words());
     picker.replaceChildren(...nights.map((night, i) => h("option", { value: String(i) }, day(night.date))).reverse());
     const again = nights.find((night) => night.date === state.chosen);
     choose(again ?? nights.at(-1) ?? null);
@@ -98,11 +102,13 @@ function day(text) {
 function facts(night) {
   const rows = [];
   const put = (key, value) => { if (value !== null && value !== undefined) rows.push(h("dt", null, t(`night.${key}`)), h("dd", null, value)); };
-  put("hours", `${night.hours} (${local(night.last)})`);
+  put("hours", night.hours);
+  put("ended", local(night.last));
   put("level", night.level === null ? t("night.deaf") : `${number(night.level, 1)} dBFS`);
   put("spread", night.spread === null ? null : `${number(night.spread, 1)} dB`);
   put("steadiness", night.steadiness === null ? null : `${number(100 * night.steadiness)} %`);
   put("hz", night.hz === null ? null : `${number(night.hz)} Hz`);
+  put("quiet", night.quiet ? t(`quiet.kind.${night.quiet}`) : null);
   put("judged", `${number(100 * night.judged)} %`);
   put("excess", night.excess === null ? null : `${number(night.excess, 1)} dB`);
   put("limit", night.limit === null ? null : `${number(night.limit, 1)} dB`);

@@ -3,18 +3,20 @@
 import argparse
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from leakear.edge.cli.models import operator
 from leakear.edge.cli.models.operator import NoAnswer, Operator
-from leakear.edge.cli.onsite import daemon
+from leakear.edge.cli.onsite import as_owner, daemon
 from leakear.edge.cli.onsite.unit import seen_by_unit
 from leakear.edge.command_line import number
 from leakear.edge.errors import UsageError
 from leakear.edge.messages.codec import MessageError
 from leakear.edge.messages.reports import CommandResult, Identity
 from leakear.edge.messages.results import ModelResult
+from leakear.edge.model.tflite import ModelOptions
 from leakear.edge.remote.model_store import ModelStore
 from leakear.edge.settings import Settings, file_in_use
 
@@ -57,7 +59,7 @@ def main(args: argparse.Namespace) -> int:
     with seen_by_unit(config):
         settings = Settings.load(config)
         folder = settings.node.directory
-        return _list_here(ModelStore(folder / "models", settings.model), args) if args.list else _here(folder, args)
+        return _list_here(folder, settings.model, args) if args.list else _here(folder, args)
 
 
 def _ask(asker: Operator, node: Identity, args: argparse.Namespace) -> dict[str, Any]:
@@ -79,8 +81,13 @@ def _ask(asker: Operator, node: Identity, args: argparse.Namespace) -> dict[str,
     return row | {"ok": True, "says": f"{_used(result)} is in use again"}
 
 
-def _list_here(store: ModelStore, args: argparse.Namespace) -> int:
-    models = [{"id": info.model_id, "sha256": info.flatbuffer_sha256, "use": use} for _, info, use in store.models()]
+def _list_here(folder: Path, options: ModelOptions, args: argparse.Namespace) -> int:
+    def look(state: Path) -> dict[str, Any]:
+        found = ModelStore(state / "models", options).models()
+        return {"models": [{"id": i.model_id, "sha256": i.flatbuffer_sha256, "use": use} for _, i, use in found]}
+
+    options = replace(options, path=str(options.file.absolute()) if options.path else "")
+    models = [dict(model) for model in as_owner.look(folder, look)["models"]]
     print(json.dumps({"models": models}) if args.json else _words(models, "\n"))
     return 0
 

@@ -5,12 +5,14 @@
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import MappingProxyType
 
+from leakear.edge import files
 from leakear.edge.mqtt import credentials
 from leakear.edge.node.checks import FAULT, OK, WARNING, Finding
 from leakear.edge.options import path as path_of
@@ -62,17 +64,23 @@ def of(config: Path | None) -> Unit | None:
 
 
 @contextmanager
-def seen_by_unit(config: Path | None) -> Iterator[Unit | None]:
-    """Give this process the state folder and the credentials of the unit, where the configuration has one."""
+def seen_by_unit(config: Path | None, given: Mapping[str, bytes] = MappingProxyType({})) -> Iterator[Unit | None]:
+    """Give this process the state folder and the credentials of the unit, where the configuration has one.
+
+    `given`: credentials, by name, instead of those in the store; they hold without a unit, too.
+    """
     unit = of(config)
-    if unit is None:
+    if unit is None and not given:
         yield None
         return
     before = {name: os.environ.get(name) for name in (STATE, credentials.DIRECTORY)}
     with TemporaryDirectory(prefix="leakear-credentials-") as folder:
-        for name, path in unit.found().items():
-            (Path(folder) / name).symlink_to(path)
-        os.environ |= {STATE: str(unit.state), credentials.DIRECTORY: folder}
+        for name, path in (unit.found() if unit else {}).items():
+            if name not in given:
+                (Path(folder) / name).symlink_to(path)
+        for name, data in given.items():
+            files.write(Path(folder) / name, data, mode=0o600)
+        os.environ |= ({STATE: str(unit.state)} if unit else {}) | {credentials.DIRECTORY: folder}
         try:
             yield unit
         finally:

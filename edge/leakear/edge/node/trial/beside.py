@@ -106,6 +106,11 @@ class Beside:
         self.comparison.add(judge.step_s, new, old)
         return True
 
+    def pause(self, *, time_s: float, utc: float, until: float) -> None:
+        """Expect a sleep, as the pipeline of the node does."""
+        if self._judge is not None:
+            self._judge.pause(time_s=time_s, utc=utc, until=until)
+
     def next_day(self) -> None:
         """Begin another day of watching."""
         self.passed_s += self.comparison.heard_s

@@ -16,8 +16,7 @@ import numpy as np
 from tqdm import tqdm
 
 from leakear.edge import files
-from leakear.edge.audio.channels import Channel, each, told
-from leakear.edge.audio.recordings import channels
+from leakear.edge.audio.channels import Channel
 from leakear.edge.command_line import number
 from leakear.edge.decision.state_machine import DecisionRule, State, rule_from
 from leakear.edge.errors import InputDataError
@@ -99,7 +98,9 @@ def main(args: argparse.Namespace) -> int:
     found, bad = _alerts(data, _How(args.model.absolute(), rule, window, args.minutes, data.cache.absolute()))
     if not found:
         raise InputDataError(f"{args.data} holds no recording that can be read")
-    known = [r.name for r in data.listed.recordings if trained and _digest(r) in trained]
+    listed = data.listed.recordings if trained else []
+    compared = tqdm(listed, "comparing", unit="file", leave=False, disable=None if trained else True)
+    known = [r.name for r in compared if _digest(r) in trained]
     report = summarise(found) | {
         "trained_on": known,
         "trained_on_known": bool(trained),
@@ -127,7 +128,8 @@ class _How:
 
 def _alerts(data: DataSet, how: _How) -> tuple[list[Alerts], int]:
     """Return the alerts of each recording and channel, and how many recordings cannot be read; these are named."""
-    tasks, bad = _chosen(data)
+    tasks = [(replace(recording, path=recording.path.absolute()), heard) for recording, heard in data.openable()]
+    bad = len(data.listed.recordings) - len(tasks)
     alike = [how.model, *(recording.path for recording, _ in tasks[:1])]
     found: list[Alerts] = []
     heard = ordered(partial(_heard, how), tasks, data.jobs, files=alike)
@@ -138,21 +140,6 @@ def _alerts(data: DataSet, how: _How) -> tuple[list[Alerts], int]:
         else:
             found += alerts
     return found, bad
-
-
-def _chosen(data: DataSet) -> tuple[list[tuple[Recording, list[Channel]]], int]:
-    """Return the channels to hear of each recording, and how many cannot be opened; say which are heard."""
-    counts: dict[Recording, int] = {}
-    bad = 0
-    for recording in data.listed.recordings:
-        try:
-            counts[replace(recording, path=recording.path.absolute())] = channels(recording.path)
-        except InputDataError as error:
-            print(f"left out: {error}")
-            bad += 1
-    for line in told(counts.values(), data.channel):
-        print(line)
-    return [(recording, each(data.channel, count)) for recording, count in counts.items()], bad
 
 
 def _heard(how: _How, task: tuple[Recording, list[Channel]]) -> list[Alerts] | str:

@@ -18,7 +18,9 @@ from leakear.edge.errors import InputDataError
 from leakear.edge.model.tflite import FACTORY, Model
 from leakear.edge.spec import Samples, SpectrogramSpec
 from leakear.edge.spectrogram import spectrogram
-from leakear.train.data import clips, dataset
+from leakear.edge.texts import printable
+from leakear.train import data_options
+from leakear.train.data import clips
 from leakear.train.simulator import Site, clip
 
 HELP = """\
@@ -59,7 +61,7 @@ class Moved:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command line."""
     parser.add_argument("data", type=Path, help="class folders, or a folder with manifest.csv")
-    parser.add_argument("--manifest", type=Path, help="manifest (default: DATA/manifest.csv where there is one)")
+    data_options.add_arguments(parser)
     parser.add_argument("--model", type=Path, default=FACTORY, help="model file (default: the factory model)")
     parser.add_argument("--simulated", type=whole(0), default=200, help="simulated windows beside them (200)")
     parser.add_argument("--gain", type=float, action="append", metavar="DB", help="repeat for several (-30 to 12)")
@@ -73,6 +75,10 @@ def main(args: argparse.Namespace) -> int:
     model = Model.load(args.model)
     gains = tuple(args.gain or GAINS_DB)
     found = list(_windows(args, model.info.spec))
+    if not found:
+        raise InputDataError(
+            f"{printable(args.data)} holds no recording that can be read with --channel {args.channel}"
+        )
     moved = compare(model, found, gains)
     print(text(moved))
     if args.json:
@@ -126,9 +132,15 @@ def _moved(gain_db: float, plain: npt.NDArray[np.float64], changed: npt.NDArray[
 
 
 def _windows(args: argparse.Namespace, spec: SpectrogramSpec) -> Iterator[Samples]:
-    for recording in dataset.load(args.data, args.manifest):
-        yield from clips.windows(recording.path, spec)
-    for number in range(args.simulated):
+    recordings = data_options.listed(args).openable()
+    for recording, heard in tqdm(recordings, "reading", unit="file", disable=None):
+        try:
+            found = [sound for channel in heard for sound in clips.windows(recording.path, spec, channel)]
+        except InputDataError as error:
+            print(f"left out: {error}")
+        else:
+            yield from found
+    for number in tqdm(range(args.simulated), "simulating", unit="window", disable=None):
         yield clip(Site.draw(FIRST_SITE + number), "Leak" if number % 2 else "NoLeak", number)
 
 

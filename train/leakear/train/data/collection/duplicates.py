@@ -61,17 +61,40 @@ def refuse_contradictions(found: Sequence[Same]) -> None:
 
 
 def lines(found: Sequence[Same]) -> Iterator[str]:
-    """Yield the sentences that tell a person of copies."""
-    for exact, what in ((True, "copy"), (False, "near copy")):
-        pairs = [same for same in found if same.exact == exact]
-        yield from map(str, pairs[:_NAMED])
-        if pairs:
-            count = f"1 {what}" if len(pairs) == 1 else f"{len(pairs)} {what.removesuffix('y')}ies"
-            yield f"{count}: a split keeps both recordings on one side"
+    """Yield the sentences that tell a person of copies, a group in each."""
+    for exact, what in ((True, "copies"), (False, "near copies")):
+        together = groups([same for same in found if same.exact == exact])
+        for group in together[:_NAMED]:
+            names = ", ".join(r.name for r in group[:_NAMED])
+            more = f" and {len(group) - _NAMED} more" if len(group) > _NAMED else ""
+            how = (
+                "hold the same sound" if exact else "seem to hold the same sound (cut, resampled or with another gain)"
+            )
+            label = ", under both labels" if len({r.label for r in group}) > 1 else ""
+            yield f"{names}{more} {how}{label}"
+        if together:
+            count = "1 group" if len(together) == 1 else f"{len(together)} groups"
+            yield f"{count} of {what}, {sum(map(len, together))} recordings: a split keeps each group on one side"
+
+
+def groups(found: Sequence[Same]) -> list[list[Recording]]:
+    """Return the recordings that are copies of each other, directly or through others, in order of their names."""
+    known = {r.name: r for same in found for r in (same.first, same.second)}
+    by_root: dict[str, list[Recording]] = defaultdict(list)
+    root = _roots(found)
+    for name in sorted(known):
+        by_root[root[name]].append(known[name])
+    return sorted(by_root.values(), key=lambda group: group[0].name)
 
 
 def marked(recordings: Sequence[Recording], found: Sequence[Same]) -> list[Recording]:
     """Return the recordings with `same` set: the name of the first recording of that sound."""
+    root = _roots(found)
+    return [replace(r, same=root.get(r.name, "")) for r in recordings]
+
+
+def _roots(found: Sequence[Same]) -> dict[str, str]:
+    """Return name → name of the recording that stands for its group."""
     parent: dict[str, str] = {}
 
     def root(name: str) -> str:
@@ -81,4 +104,4 @@ def marked(recordings: Sequence[Recording], found: Sequence[Same]) -> list[Recor
 
     for same in found:
         parent[root(same.second.name)] = root(same.first.name)
-    return [replace(r, same=root(r.name) if r.name in parent else "") for r in recordings]
+    return {name: root(name) for name in list(parent)}

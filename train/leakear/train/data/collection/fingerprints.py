@@ -10,6 +10,7 @@ from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+from tqdm import tqdm
 
 from leakear.edge.audio.resample import Resampler
 
@@ -21,8 +22,14 @@ _LONGEST_S = 300
 """Seconds of a recording that are compared."""
 _SHORTEST = 250
 """Frames (3 s) that must overlap."""
+_SHARE = 0.9
+"""Of a recording that is shorter than that, this much must overlap."""
+_LEAST = 40
+"""Frames below which nothing is compared: a recording of 1 s has 51."""
 _WRONG_BITS = 0.28
 """Share of different bits up to which two recordings hold the same sound; unrelated ones differ in half."""
+_WRONG_BITS_SHORT = 0.2
+"""The same where less than `_SHORTEST` overlaps: few bits differ by chance in less than half."""
 _COMMON = 16
 """A pattern that is found more often says nothing."""
 _KEY = np.uint32(0xFFFFFF)
@@ -94,9 +101,11 @@ def alike(prints: Sequence[str]) -> list[tuple[int, int]]:
     value, owner, place = value[order], owner[order], place[order]
     votes: _Votes = {}
     starts = np.flatnonzero(np.concatenate([[True], value[1:] != value[:-1]]))
-    for start, end in zip(starts, [*starts[1:], len(value)], strict=True):
-        if 2 <= end - start <= _COMMON and value[start] not in (0, _KEY):
-            _vote(owner[start:end], place[start:end], votes)
+    ends = np.append(starts[1:], len(value))
+    telling = (ends - starts >= 2) & (ends - starts <= _COMMON) & ~np.isin(value[starts], [0, int(_KEY)])
+    shared = np.stack([starts, ends], axis=1)[telling]
+    for start, end in tqdm(shared, "comparing", unit="pattern", leave=False, disable=None):
+        _vote(owner[start:end], place[start:end], votes)
     return sorted((i, j) for (i, j), found in votes.items() if _same(codes[i], codes[j], masks[i] & masks[j], found))
 
 
@@ -115,14 +124,15 @@ def _same(a: npt.NDArray[np.uint32], b: npt.NDArray[np.uint32], mask: int, offse
     if mask.bit_count() < _LEAST_BITS:
         return False
     best = sorted(offsets, key=lambda offset: -offsets[offset])[:_CANDIDATES]
-    return any(_wrong(a, b, mask, offset) < _WRONG_BITS for offset in best)
+    return any(_matches(a, b, mask, offset) for offset in best)
 
 
-def _wrong(a: npt.NDArray[np.uint32], b: npt.NDArray[np.uint32], mask: int, offset: int) -> float:
-    """Return the share of different bits where b is moved by `offset` frames; 1 where too little overlaps."""
+def _matches(a: npt.NDArray[np.uint32], b: npt.NDArray[np.uint32], mask: int, offset: int) -> bool:
+    """Whether enough overlaps, and few enough bits differ, when b is moved by `offset` frames."""
     start = max(0, offset)
     length = min(len(a) - start, len(b) - (start - offset))
-    if length < _SHORTEST:
-        return 1.0
+    if length < max(_LEAST, min(_SHORTEST, _SHARE * min(len(a), len(b)))):
+        return False
     different = (a[start : start + length] ^ b[start - offset : start - offset + length]) & np.uint32(mask)
-    return float(np.unpackbits(different.view(np.uint8)).sum()) / (length * mask.bit_count())
+    wrong = float(np.unpackbits(different.view(np.uint8)).sum()) / (length * mask.bit_count())
+    return wrong < (_WRONG_BITS if length >= _SHORTEST else _WRONG_BITS_SHORT)

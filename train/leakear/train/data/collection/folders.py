@@ -32,6 +32,13 @@ class Listing:
     missed: Counter[str] = field(default_factory=Counter)
     """Reason → files or folders that were not taken"""
 
+    def remedy(self) -> str:
+        """Return what to do where no folder is NoLeak."""
+        names = sorted({folder.split("/")[0] for folder, label, remark in self.folders if remark == _BY_RULE})
+        if not names:
+            return ""
+        return f"no folder is called NoLeak…: say which one is, for example {labels.option(names[0], labels.NO_LEAK)}"
+
     def lines(self) -> Iterator[str]:
         """Yield a line a folder, and one for what was not taken."""
         for (folder, label, remark), count in sorted(self.folders.items()):
@@ -49,7 +56,7 @@ def scan(data: Path, given: Mapping[str, str]) -> Listing:
     misspelt: set[str] = set()
     for folder, names in _walk(data, listing):
         chain = folder.relative_to(data).parts
-        taken = [name for name in names if _is_sound(name, listing)]
+        taken = [name for name in names if _is_sound(folder / name, listing)]
         if not taken:
             continue
         if not chain:
@@ -61,14 +68,19 @@ def scan(data: Path, given: Mapping[str, str]) -> Listing:
             misspelt.update(error.names)
             continue
         used.add(decided)
-        remark = "  (--label)" if decided in given else "" if decided.startswith(label) else _BY_RULE
+        plainly = decided.startswith(label) or labels.means_leak(decided)
+        remark = "  (--label)" if decided in given else "" if plainly else _BY_RULE
         listing.folders["/".join(chain), label, remark] += len(taken)
         listing.files += [(folder / name, label, "/".join(chain)) for name in taken]
     if misspelt:
         raise labels.MisspeltError(misspelt, str(data))
     for name in given:
         if name not in used:
-            raise InputDataError(f"--label {printable(name)}: {printable(data)} holds no such folder with sound files")
+            there = sorted({part.strip() for folder, *_ in listing.folders for part in folder.split("/")})
+            raise InputDataError(
+                f"--label {printable(name)}: {printable(data)} holds no such folder with sound files, only "
+                f"{printable(', '.join(there[:10]))}{' …' if len(there) > 10 else ''}"
+            )
     listing.files.sort(key=lambda file: file[0])
     return listing
 
@@ -76,15 +88,18 @@ def scan(data: Path, given: Mapping[str, str]) -> Listing:
 def sounds(data: Path) -> list[Path]:
     """List all sound files below a folder, whatever their folders are called."""
     listing = Listing()
-    return sorted(folder / name for folder, names in _walk(data, listing) for name in names if _is_sound(name, listing))
+    paths = [folder / name for folder, names in _walk(data, listing) for name in names]
+    return sorted(path for path in paths if _is_sound(path, listing))
 
 
-def _is_sound(name: str, listing: Listing) -> bool:
-    if name.startswith("."):
+def _is_sound(path: Path, listing: Listing) -> bool:
+    if path.name.startswith("."):
         return False  # hidden: macOS writes ._NAME beside each file
-    suffix = os.path.splitext(name)[1].lower()  # noqa: PTH122 - a name, not a path
+    suffix = os.path.splitext(path.name)[1].lower()  # noqa: PTH122 - a name, not a path
     if suffix in SOUND_SUFFIXES:
-        return True
+        if special := path.exists() and not path.is_file():  # nobody may ever write into a pipe
+            listing.missed["that is a pipe or a device"] += 1
+        return not special
     if suffix not in _KNOWN:
         listing.missed[f"with the ending {printable(suffix) or '(none)'}"] += 1
     return False

@@ -10,7 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from tqdm import tqdm
+
 from leakear.edge.texts import plain
+from leakear.train.data.collection import labels
 
 _DATE = re.compile(
     r"(?<!\d)((?:19|20)\d\d)[-_.]?(0[1-9]|1[0-2])[-_.]?(0[1-9]|[12]\d|3[01])"
@@ -19,9 +22,12 @@ _DATE = re.compile(
 _MOTH = re.compile(r"at (\d\d:\d\d:\d\d) (\d\d)/(\d\d)/(\d{4}) \(UTC([+-]\d+)?\) by (AudioMoth \w+)")
 _RECORDER = frozenset(
     ("aud", "audio", "aufnahme", "clip", "gravacao", "grabacion", "memo", "neue", "new", "nota", "note", "nova", "novo",
-     "nueva", "ptt", "rec", "record", "recording", "sound", "sprachmemo", "voice", "wa", "wav", "whatsapp", "zoom")
+     "nueva", "ptt", "rec", "record", "recording", "sound", "sprachmemo", "voice", "wa", "wav", "whatsapp", "zoom",
+     "as", "at", "copia", "copy", "kopie", "recorder", "sem", "titulo", "unbenannt", "untitled", "voz")
 )  # fmt: skip
 """Words with which telephones and recorders name what they record: they say nothing of the place."""
+_NUMBER = ("n", "no", "nr", "num", "numero", "number")
+"""Words before a running number."""
 _LARGEST = 1 << 20
 
 
@@ -38,7 +44,7 @@ class Guess:
 
 def guesses(paths: Sequence[Path], data: Path) -> list[Guess]:
     """Guess date and site of each recording of a data folder."""
-    found = [_of_file(path) for path in paths]
+    found = [_of_file(path) for path in tqdm(paths, "reading", unit="file", leave=False, disable=None)]
     stems = [_place_in_name(path.stem) for path in paths]
     often = {stem for stem, count in Counter(stems).items() if 1 < count < len(paths) and stem}
     return [
@@ -49,7 +55,7 @@ def guesses(paths: Sequence[Path], data: Path) -> list[Guess]:
 
 def _site(name: str, stem: str, guess: Guess) -> str:
     """Return the folder below the class folder, else what the names share, else the recorder."""
-    folders = PurePosixPath(name).parts[1:-1]
+    folders = [folder.strip() for folder in PurePosixPath(name).parts[1:-1] if not labels.names_a_class(folder)]
     return folders[-1] if folders else stem or guess.device
 
 
@@ -57,6 +63,8 @@ def _place_in_name(stem: str) -> str:
     """Return a name without its date and its running number."""
     text = _DATE.sub(" ", stem)
     words = [word for word in re.split(r"[\s_\-.()]+", text) if word and not word.isdigit()]
+    while words and plain(words[-1].replace("º", "").replace("°", "")) in _NUMBER:
+        words.pop()
     if all(plain(word).rstrip("0123456789") in _RECORDER for word in words):
         return ""
     return "-".join(words) if re.search(r"\d", stem) else ""

@@ -72,7 +72,7 @@ def prepare(
     recordings = [recording for recording, _ in kept]
     same = duplicates.find(recordings, [facts for _, facts in kept])
     duplicates.refuse_contradictions(same)
-    require_classes(recordings, listed.source, left_out)
+    require_classes(recordings, listed.source, left_out, listed.remedy)
     return Prepared(
         tuple(duplicates.marked(recordings, same)),
         tuple(facts for _, facts in kept),

@@ -32,7 +32,7 @@ from leakear.train.data.dataset import Recording
 from leakear.train.work.jobs import Jobs
 from leakear.train.work.tasks import unordered
 
-VERSION = 1
+VERSION = 2
 UNUSABLE = ("nan", "digital_silence", "stuck", "clipping")
 """Faults of a sensor whose windows hold no sound of the pipe: they are not trained on."""
 SHORTEST_S = 1.0
@@ -112,6 +112,8 @@ def _listen(task: tuple[Path, SpectrogramSpec, Choice, Path]) -> Facts:
 
 def listen(path: Path, spec: SpectrogramSpec, channel: Choice, cache: Path) -> Facts:
     """Return the facts of one recording, from the cache where they are there."""
+    if path.exists() and not path.is_file():
+        return Facts(error="is no file; name a recording")  # nobody may ever write into a pipe
     try:
         with path.open("rb") as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()

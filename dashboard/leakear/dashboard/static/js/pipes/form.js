@@ -1,9 +1,11 @@
 // The form of a pipe: new, or changed.
 import { h, post } from "../dom.js";
 import { sentence, t } from "../i18n.js";
+import { narrow } from "../../fleet/narrow.js";
 import { fleet } from "../store.js";
 import { known } from "./known.js";
 
+/** @type {[string, number, number, string][]} */
 const NUMBERS = [["length", 1, 5000, "m"], ["diameter", 1, 5000, "mm"], ["wall", 0.1, 500, "mm"], ["speed_low", 100, 1480, "m/s"], ["speed_high", 100, 1480, "m/s"]];
 
 /** A form; `done(pipe)` is called with what was stored. */
@@ -21,6 +23,7 @@ export function pipeForm(pipe, done) {
   const submit = async (event) => {
     event.preventDefault();
     const given = new FormData(event.target);
+    /** @type {Record<string, any>} */
     const values = { material: material.value, automatic: automatic.checked };
     for (const end of ["a", "b"]) values[end] = String(given.get(end)).split("/");
     for (const [name] of NUMBERS) values[name] = given.get(name) === "" ? null : Number(given.get(name));
@@ -35,7 +38,7 @@ export function pipeForm(pipe, done) {
     }
     save.disabled = false;
   };
-  return h("form.pipe", { onsubmit: submit },
+  return h("form.pipe", { onsubmit: submit }, narrow(() => ends.forEach((end) => end.refresh())),
     h("label", null, t("pipe.a"), ends[0]), h("label", null, t("pipe.b"), ends[1]), numbers[0],
     h("label", null, t("pipe.material"), material), numbers.slice(1),
     h("label.check", null, automatic, h("span", null, t("pipe.automatic"))), h("div.actions", null, save), trouble,

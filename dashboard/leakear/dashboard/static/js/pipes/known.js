@@ -13,7 +13,7 @@ export async function loadPipes() {
   const [{ pipes, materials }, { certainties }] = await Promise.all([get("/api/pipes"), get("/api/certainties")]);
   if (turn !== asked) return;
   Object.assign(known, { pipes, materials, certainties });
-  document.querySelectorAll(".of-pipes").forEach((element) => element.refresh());
+  document.querySelectorAll(".of-pipes").forEach((element) => /** @type {any} */ (element).refresh());
 }
 
 on("fleet", loadPipes);
@@ -61,7 +61,7 @@ export function located(row, go) {
       };
       const path = `/pipes/${pipe.id}`;
       return [me.operates ? h("button.locate", { "data-pipe": pipe.id, onclick: act }, t("locate.with", { node: other })) : null,
-        pipe.last || !me.operates ? h("a.button", { href: path, onclick: (e) => { e.preventDefault(); go(path); } }, pipeName(pipe)) : null];
+        pipe.last || !me.operates ? h("a.button", { href: path, onclick: (e) => { e.preventDefault(); go(path); } }, t("located.results", { pipe: pipeName(pipe) })) : null];
     });
     element.replaceChildren(...(found ? [h("div.certainty", { "data-change": found.change }, sentence(found.sentence))] : []), ...buttons.flat().filter(Boolean), trouble);
     element.hidden = !found && !buttons.length;

@@ -1,7 +1,7 @@
 // All pipes: what was located last on each, and a form for a new one.
 import { fill, h, say } from "../dom.js";
 import { sentence, t } from "../i18n.js";
-import { me, nodeOf, on } from "../store.js";
+import { follow, me, nodeOf, on } from "../store.js";
 import { badge, shown } from "../states.js";
 import { pipeForm } from "./form.js";
 import { known, loadPipes, locate, pipeName } from "./known.js";
@@ -43,6 +43,7 @@ export function pipesPage(go) {
   }
 
   function draw() {
+    follow(/** @type {[string, string][]} */ (known.pipes.flatMap((pipe) => [[pipe.site_a, pipe.node_a], [pipe.site_b, pipe.node_b]]).slice(0, 200)));
     entries = new Map(known.pipes.map((pipe) => {
       const stamp = JSON.stringify([pipe, nodeOf(pipe.site_a, pipe.node_a)?.state, nodeOf(pipe.site_b, pipe.node_b)?.state]);
       const before = entries.get(pipe.id);

@@ -1,7 +1,7 @@
 // One pipe: locate on it, what was found, and its nights laid over each other.
 import { fill, get, h, post, say } from "../dom.js";
 import { local, number, sentence, t, timeElement } from "../i18n.js";
-import { me, nodeOf, on } from "../store.js";
+import { follow, me, nodeOf, on } from "../store.js";
 import { badge, shown } from "../states.js";
 import { pipeForm } from "./form.js";
 import { pipeName } from "./known.js";
@@ -21,7 +21,11 @@ export function pipePage(go, id) {
 
 class PipeView {
   constructor(go, id) {
-    Object.assign(this, { go, id, pipe: null, rows: [], chosen: null, curves: new Map(), asked: 0, editing: false });
+    this.go = go;
+    this.id = id;
+    this.curves = new Map();
+    this.asked = 0;
+    Object.assign(this, { pipe: null, rows: [], chosen: null, editing: false });
     this.headline = h("div.titles");
     this.trouble = h("div.answer.bad", { role: "alert", hidden: true });
     this.job = h("section.panel.job", { hidden: true, "aria-live": "polite" });
@@ -101,6 +105,7 @@ class PipeView {
   drawHead() {
     const { pipe, go } = this;
     if (!pipe) return;
+    follow([[pipe.site_a, pipe.node_a], [pipe.site_b, pipe.node_b]]);
     const states = [[pipe.site_a, pipe.node_a], [pipe.site_b, pipe.node_b]].map(([site, name]) => nodeOf(site, name));
     const stamp = JSON.stringify([pipe, states.map((node) => node && shown(node)), Boolean(this.running)]);
     if (stamp === this.stamp) return;
@@ -165,7 +170,7 @@ class PipeView {
       put("located.clock", `± ${number(found.clock_uncertainty_s * 1000, 2)} ms`);
     }
     if (row.heard) put("located.heard", timeElement(row.heard));
-    put("located.asked", h("span", null, t(`cause.${row.cause}`), ` · ${row.asked_by} · `, timeElement(row.asked)));
+    put("located.asked", h("span", null, t(`cause.${row.cause}`), row.asked_by ? ` · ${row.asked_by} · ` : " · ", timeElement(row.asked)));
     const others = (found.sources ?? []).slice(found.position_m === null ? 0 : 1).map((one) => h("li", null, `${t(`source.${one.kind}`)}, ${number(one.position_m, 1)} m (${span(one.interval_95_m)})`));
     fill(this.result, [
       h("h2", null, t("located")), h("p.answer-line", { "data-position": found.position_m ?? "" }, summary(pipe, row)),
@@ -224,7 +229,7 @@ class PipeView {
     this.list.hidden = !this.rows.length;
     const rows = this.rows.map((row) => h("li", null, h("button.choice", { "aria-pressed": String(row.id === this.chosen?.id), "data-location": row.id, onclick: () => this.choose(row) },
       h("span.dim", null, short(row.asked)), h("span", null, summary(pipe, row)))));
-    fill(this.list, [h("div.head", null, h("h2", null, t("located.all")), h("span.spring"), h("a.button", { href: `/api/pipes/${this.id}/locations.csv`, download: "" }, "CSV")), h("ol.choices", null, rows)]);
+    fill(this.list, [h("div.head", null, h("h2", null, t("located.all")), h("span.spring"), h("a.button", { href: `/api/pipes/${this.id}/locations.csv`, download: "" }, t("csv"))), h("ol.choices", null, rows)]);
   }
 }
 

@@ -55,7 +55,7 @@ function path(xs, ys, style) {
  * Curves over one axis. `lines`: [{x, y, style}]; `x`, `y`: [low, high]; `band`: a shaded range of x; `marks`: x values;
  * `level`: a dashed line; `logarithmic`: the x axis.
  */
-export function curves({ title, label, name, lines, x, y, xLabel, band, marks = [], level = null, logarithmic = false, height = 190 }) {
+export function curves({ title, label, name, lines, x, y, xLabel, band = null, marks = [], level = null, logarithmic = false, height = 190 }) {
   return figure(title, label, name, (width) => {
     const scale = logarithmic ? (v) => Math.log(Math.max(v, x[0]) / x[0]) / Math.log(x[1] / x[0]) : (v) => (v - x[0]) / (x[1] - x[0]);
     const px = (v) => LEFT + Math.min(Math.max(scale(v), 0), 1) * (width - LEFT - RIGHT);

@@ -1,0 +1,1 @@
+"""What becomes of a stored event: pages, notifications, cases; and what a quiet time holds back."""

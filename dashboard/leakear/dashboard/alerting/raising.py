@@ -1,0 +1,108 @@
+"""Raises alerts: tells pages, notifications and cases of new events, unless a quiet time holds them back."""
+
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any, Protocol
+
+from sqlalchemy import Connection, insert
+
+from leakear.dashboard.cases.store import Cases
+from leakear.dashboard.fleet import Fleet, Key, Round
+from leakear.dashboard.history import History, Row
+from leakear.dashboard.history.ingest import ends_alarm
+from leakear.dashboard.history.rows import NIGHT, fresh
+from leakear.dashboard.history.tables import notices
+from leakear.dashboard.hub import Hub
+from leakear.dashboard.notifier import Notifier
+from leakear.dashboard.quiet.store import QuietTimes
+
+QUIET_PART = 20_000
+"""nodes that are looked at at once for quiet times"""
+InThread = Callable[..., Awaitable[Any]]
+"""runs a blocking function in the thread that stores events"""
+
+
+class Hears(Protocol):
+    """Who else is told of new events."""
+
+    def heard(self, new: list[Row]) -> None:
+        """Take new events."""
+
+
+class Raising:
+    """Ties together what one event sets off."""
+
+    def __init__(
+        self, *, fleet: Fleet, hub: Hub, history: History, cases: Cases, notifier: Notifier, quiet: QuietTimes,
+        locating: Hears, in_thread: InThread,
+    ) -> None:  # fmt: skip
+        self._fleet, self._hub, self._cases, self._notifier = fleet, hub, cases, notifier
+        self._quiet, self._locating, self._in_thread = quiet, locating, in_thread
+        self._history = history
+        self._round = Round(fleet, QUIET_PART)
+        history.also, history.hold, history.marks = cases.on_event, quiet.hold, quiet.marks
+
+    def addresses(self, row: Row) -> list[str]:
+        """Return the addresses for an event: all for an alert and its end, none when its node is muted."""
+        told = (row["alert"] or ends_alarm(row)) and self._muted_until(row) < row["received"]
+        return self._notifier.addresses if told else []
+
+    def _muted_until(self, row: Row) -> float:
+        """Return the POSIX second until which the node of an event is muted; 0: it is not."""
+        node = self._fleet.get((row["site"], row["node"]))
+        return (node.muted_until or 0.0) if node else 0.0
+
+    async def announce(self, new: list[Row]) -> None:
+        """Send new events to pages and notifier as soon as they are stored, before anyone can change them."""
+        nights = [row for row in new if row["kind"] == NIGHT]
+        others = [fresh(row) | {"muted": self._muted_until(row)} for row in new if row["kind"] != NIGHT]
+        if nights:
+            self._hub.broadcast({"t": "nights", "nodes": [[row["site"], row["node"]] for row in nights]})
+        if others:
+            self._hub.broadcast({"t": "events", "rows": others})
+            if any(row["to_state"] == "LEAK" for row in others):
+                self._hub.broadcast({"t": "case", "case": None})  # one was opened or changed
+            self._notifier.wake()
+            self._locating.heard(new)
+        for key in dict.fromkeys((row["site"], row["node"]) for row in nights):
+            await self.check_repairs(key)
+
+    async def check_repairs(self, key: Key | None = None) -> None:
+        """Let the nights (of one node, or of all) decide which repairs held; tell the pages."""
+        for case in await self._in_thread(self._cases.check_repairs, key):
+            self._hub.broadcast({"t": "case", "case": case})
+
+    async def note_verdict(self, row: Row) -> None:
+        """Let the page stop showing an alert as one that a person has judged to be none."""
+        node = self._fleet.get((row["site"], row["node"]))
+        if node is not None:
+            node.judged = (await self._in_thread(self._history.judged_states)).get(node.key)
+            self._hub.changed(node)
+
+    def show_quiet(self) -> None:
+        """Let the pages show which nodes are in a quiet time now."""
+        now = time.time()
+        for node in self._round.part():
+            found = self._quiet.now(node.key, now)
+            quiet = found.to_dict() if found else None
+            if quiet != node.quiet:
+                node.quiet = quiet
+                self._hub.changed(node)
+
+    async def release(self) -> None:
+        """Raise the leaks that went on when their quiet time was over."""
+        self.show_quiet()
+        raised = await self._in_thread(self._quiet.release, time.time(), self._tell)
+        if raised:
+            rows = [fresh(row) | {"held": "raised", "muted": self._muted_until(row)} for row in raised]
+            self._hub.broadcast({"t": "events", "rows": rows})
+            for row in rows:
+                self._hub.broadcast({"t": "alert", "row": row})  # it is shown already, as held back
+            self._hub.broadcast({"t": "case", "case": None})
+            self._notifier.wake()
+
+    def _tell(self, connection: Connection, row: Row) -> None:
+        pending = [{"event_id": row["id"], "way": address, "tries": 0} for address in self.addresses(row)]
+        if pending:
+            connection.execute(insert(notices), pending)
+        self._cases.on_event(connection, row)

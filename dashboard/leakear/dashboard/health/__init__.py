@@ -1,0 +1,1 @@
+"""Which nodes need care: what a weekly look at the fleet finds."""

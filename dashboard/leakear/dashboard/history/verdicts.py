@@ -1,0 +1,23 @@
+"""What people have judged: the nodes whose present alert is no leak."""
+
+from sqlalchemy import Connection, select
+
+from leakear.dashboard.fleet.node import Key
+from leakear.dashboard.history.tables import events
+
+FALSE_ALARM = "false-alarm"
+
+
+def judged_states(connection: Connection) -> dict[Key, str]:
+    """Return the state of every node whose last change of state was judged to be a false alarm."""
+    later = events.alias()
+    overtaken = (
+        select(later.c.id)
+        .where(later.c.site == events.c.site, later.c.node == events.c.node, later.c.happened > events.c.happened)
+        .where(later.c.kind == "state", later.c.from_state != later.c.to_state)
+    )
+    changes = (events.c.kind == "state", events.c.from_state != events.c.to_state)
+    found = select(events.c.site, events.c.node, events.c.to_state).where(
+        events.c.verdict == FALSE_ALARM, *changes, ~overtaken.exists()
+    )
+    return {(row.site, row.node): row.to_state for row in connection.execute(found)}

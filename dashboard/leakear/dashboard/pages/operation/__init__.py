@@ -1,0 +1,1 @@
+"""Addresses of quiet times, reports, settings and figures."""

@@ -1,0 +1,1 @@
+"""Judged alerts with their clips, for leakear-train."""

@@ -1,0 +1,1 @@
+"""`leakear-edge setup`: from questions, in a terminal or a web form, to a configuration that was tried."""

@@ -1,0 +1,1 @@
+"""Setup as a page for a browser: for the first boot of a node without a screen."""

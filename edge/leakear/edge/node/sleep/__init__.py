@@ -1,0 +1,1 @@
+"""Sleep between the listening hours."""

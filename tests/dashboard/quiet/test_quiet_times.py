@@ -1,0 +1,166 @@
+"""Quiet times on both databases: what comes during one is recorded and held back, and never lost."""
+
+import time
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+from sqlalchemy.engine import Connection
+
+from leakear.dashboard.cases.store import Cases
+from leakear.dashboard.history import History, event_row
+from leakear.dashboard.history.rows import Row
+from leakear.dashboard.history.tables import actions, notices
+from leakear.dashboard.quiet.calendar import Entry, by_hand, read_ics, spans
+from leakear.dashboard.quiet.store import QuietTimes
+from leakear.edge.errors import InputDataError
+from leakear.edge.messages.reports import Event, ModelRef, utc_text, uuid7
+
+KEY = ("site-a", "pit-1")
+NOW = time.time()
+ICS = """BEGIN:VCALENDAR
+VERSION:2.0
+PRODID:-//test//EN
+BEGIN:VEVENT
+UID:one
+DTSTART;TZID=Europe/Lisbon:20260301T220000
+DTEND;TZID=Europe/Lisbon:20260302T010000
+RRULE:FREQ=DAILY;UNTIL=20260410T235959Z
+EXDATE;TZID=Europe/Lisbon:20260303T220000
+SUMMARY:Irrigation of the park
+END:VEVENT
+BEGIN:VEVENT
+UID:one
+RECURRENCE-ID;TZID=Europe/Lisbon:20260305T220000
+DTSTART;TZID=Europe/Lisbon:20260305T180000
+DTEND;TZID=Europe/Lisbon:20260305T190000
+SUMMARY:Irrigation, earlier
+END:VEVENT
+BEGIN:VEVENT
+UID:two
+DTSTART;VALUE=DATE:20260320
+SUMMARY:Building site
+END:VEVENT
+END:VCALENDAR
+"""
+
+
+def leak(at: float, seq: int, from_state: str = "WARNING", to_state: str = "LEAK") -> Event:
+    return Event(
+        id=uuid7(at), seq=seq, site=KEY[0], node=KEY[1], kind="state", from_state=from_state, to_state=to_state,
+        reason="went on for 15 min after WARNING", window_start=utc_text(at - 10), window_end=utc_text(at),
+        clock_synced=True, model=ModelRef(id="m", sha256="0" * 64),
+    )  # fmt: skip
+
+
+class Place:
+    """History, cases and quiet times of one database, tied together as the service does."""
+
+    def __init__(self, engine: Any) -> None:
+        self.engine, self.history, self.cases, self.quiet = engine, History(engine), Cases(engine), QuietTimes(engine)
+        self.history.also, self.history.hold, self.history.marks = (
+            self.cases.on_event,
+            self.quiet.hold,
+            self.quiet.marks,
+        )
+
+    def store(self, event: Event) -> Row:
+        (row,) = self.history.record([event_row(event, time.time())], lambda _: ["mail"])
+        return row
+
+    def told(self) -> list[str]:
+        with self.engine.connect() as connection:
+            return list(connection.scalars(select(notices.c.event_id)))
+
+    def raise_what_is_due(self, now: float) -> list[Row]:
+        def tell(connection: Connection, row: Row) -> None:
+            connection.execute(notices.insert().values(event_id=row["id"], way="mail", tries=0))
+            self.cases.on_event(connection, row)
+
+        return self.quiet.release(now, tell)
+
+
+@pytest.fixture
+def place(engine: Any) -> Place:
+    return Place(engine)
+
+
+def test_a_leak_in_a_quiet_time_is_held_back_and_raised_when_it_goes_on(place: Place) -> None:
+    entry = by_hand("park", NOW - 600, NOW + 3600, "Europe/Lisbon", "")
+    place.quiet.add("site-a", "", "irrigation", [entry], who="ana")
+    event = leak(NOW, 1)
+    assert place.store(event)["quiet"] == "irrigation: park"
+    assert place.told() == []
+    assert place.cases.page("all") == []
+    (shown,) = place.history.node_events(KEY, 0.0)
+    assert (shown["quiet"], shown["held"]) == ("irrigation: park", "held"), "recorded, with its mark"
+    assert place.raise_what_is_due(NOW + 60) == [], "the quiet time goes on"
+    again = QuietTimes(place.engine)  # a restart in between loses nothing
+    assert again.now(KEY, NOW + 60) is not None
+    (raised,) = place.raise_what_is_due(NOW + 3601)
+    assert raised["id"] == event.id
+    assert place.told() == [event.id]
+    assert [case["event_id"] for case in place.cases.page("open")] == [event.id]
+    assert place.raise_what_is_due(NOW + 7200) == [], "once"
+    (shown,) = place.history.node_events(KEY, 0.0)
+    assert shown["held"] == "raised"
+
+
+def test_a_leak_that_ends_in_the_quiet_time_is_recorded_and_nobody_is_told(place: Place) -> None:
+    place.quiet.add(*KEY, "filling", [by_hand("", NOW - 600, NOW + 3600, "UTC", "")], who="ana")
+    place.store(leak(NOW, 1))
+    place.store(leak(NOW + 1, 2, "LEAK", "OK"))
+    assert place.raise_what_is_due(NOW + 3601) == []
+    assert place.told() == [], "no alert, and no all-clear of an alert that nobody got"
+    assert {row["held"] for row in place.history.node_events(KEY, 0.0)} == {"ended", None}
+
+
+def test_other_nodes_and_other_alerts_are_raised_at_once(place: Place) -> None:
+    place.quiet.add("site-a", "pit-2", "construction", [by_hand("", NOW - 600, NOW + 3600, "UTC", "")], who="ana")
+    first = place.store(leak(NOW, 1))
+    place.quiet.add("site-a", "pit-1", "construction", [by_hand("", NOW - 600, NOW + 3600, "UTC", "")], who="ana")
+    fault = place.store(replace(leak(NOW, 2), to_state="SENSOR_FAULT"))
+    assert place.told() == [first["id"], fault["id"]]
+
+
+def test_a_quiet_time_that_is_removed_raises_what_it_held_back(place: Place) -> None:
+    (one,) = place.quiet.add(*KEY, "other", [by_hand("", NOW - 600, NOW + 86400, "UTC", "")], who="ana")
+    event = leak(NOW, 1)
+    place.store(event)
+    assert place.quiet.remove(one, "rui")
+    assert not place.quiet.remove(one, "rui")
+    assert [row["id"] for row in place.raise_what_is_due(NOW + 1)] == [event.id]
+    with place.engine.connect() as connection:
+        done = connection.execute(select(actions.c.who, actions.c.what).order_by(actions.c.id)).all()
+    assert [tuple(row) for row in done] == [("ana", "quiet-add"), ("rui", "quiet-remove")]
+    assert [row["kind"] for row in place.quiet.history(NOW - 600, NOW + 60)] == ["other"], "reports still know it"
+
+
+def at(text: str) -> float:
+    return datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp()
+
+
+def test_a_calendar_is_read_with_zones_exceptions_and_moved_occurrences() -> None:
+    daily, moved, whole_day = read_ics(ICS)
+    march = list(spans(daily, at("2026-03-01"), at("2026-03-07")))
+    began = [datetime.fromtimestamp(start, UTC).strftime("%d %H:%M") for start, _ in march]
+    assert began == ["01 22:00", "02 22:00", "04 22:00", "06 22:00"], "without the exception and the moved one"
+    summer = [datetime.fromtimestamp(start, UTC).hour for start, _ in spans(daily, at("2026-03-28"), at("2026-04-01"))]
+    assert summer[0] == 22
+    assert summer[-1] == 21, "22:00 in Lisbon, also when clocks have changed"
+    assert not list(spans(daily, at("2026-04-12"), at("2026-05-01"))), "UNTIL"
+    assert [end - start for start, end in spans(moved, at("2026-03-01"), at("2026-03-31"))] == [3600.0]
+    assert list(spans(whole_day, at("2026-03-19"), at("2026-03-22"))) == [(at("2026-03-20"), at("2026-03-21"))]
+    assert Entry.from_json(daily.to_json()) == daily
+
+
+@pytest.mark.parametrize("text", [
+    "", "no calendar", ICS.replace("FREQ=DAILY", "FREQ=SECONDLY"), ICS.replace("20260302T010000", "20270302T010000"),
+    ICS.replace("BEGIN:VEVENT", "BEGIN:VTODO").replace("END:VEVENT", "END:VTODO"), ICS * 2000,
+    ICS.replace("DTSTART", "X-DTSTART"), ICS.replace("RRULE:FREQ=DAILY", "RRULE:FREQ=DAILY;COUNT=x"),
+])  # fmt: skip
+def test_what_is_no_usable_calendar_is_refused_in_one_sentence(text: str) -> None:
+    with pytest.raises(InputDataError, match=r"^[A-Z].*\.$"):
+        read_ics(text)

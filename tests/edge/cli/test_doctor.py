@@ -1,0 +1,38 @@
+"""What commands say to a person at the terminal: no lines of libraries, and a remedy where nothing is heard."""
+
+import re
+import subprocess
+import sys
+
+import pytest
+
+from leakear.edge.audio.blocks import SensorFault
+from leakear.edge.cli.listen import REMEDY, Meter
+from leakear.edge.health.monitor import HealthOptions
+from leakear.edge.model.tflite import Model
+from tests.support.places import ROOT, TINY
+
+
+@pytest.mark.parametrize("words", [["inspect"], ["bench", "--repeat", "3", "--model"]])
+def test_the_runtime_writes_no_line_of_its_own(words: list[str]) -> None:
+    command = [sys.executable, "-m", "leakear.edge.cli", *words, str(TINY)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_listen_without_a_microphone_says_the_remedy_with_every_line() -> None:
+    meter = Meter(Model.load(TINY), HealthOptions())
+    faults = [SensorFault("no_device", "device 'USB' is not present", second, second) for second in (1.0, 2.0)]
+    lines = list(meter.lines(faults))
+    assert lines == [f"DEAF: device 'USB' is not present {REMEDY}"] * 2
+    assert "leakear-edge devices" in REMEDY
+
+
+def test_long_installations_show_progress() -> None:
+    """Of the packages of a node, and of the demonstration: not of two tools that are thrown away again."""
+    script = (ROOT / "systemd" / "install").read_text()
+    assert "--progress-bar on" in script
+    installs = [line for line in script.splitlines() if "pip install" in line and "usage" not in line]
+    assert installs
+    assert not [line for line in installs if re.search(r"--quiet|\s-q\s", line)]
+    assert not re.search(r"PIP.*(--quiet|\s-q\b)", (ROOT / "Makefile").read_text())
