@@ -5,7 +5,7 @@
 
 PulseAudio: a microphone fed at the pace of a clock of its own. JACK: a client plays noise, heard through PortAudio's
 own JACK interface and through ALSA's plugin; JACK says when each frame was played. snd-aloop: the kernel says how many
-frames it has moved; it moves them at its timer's ticks, so that the truth itself is known to a tick (4 ms at 250 Hz).
+frames it has moved; it moves them at its timer's ticks (4 ms at 250 Hz); how well the truth is known stands on stderr.
 Each row: error of a sample's time (stated less true) once the node states an uncertainty, that uncertainty, and the
 drift. On a busy machine the sources themselves do not keep an even pace, and no line fits; how far they were off
 stands on stderr.
@@ -37,8 +37,10 @@ SPEC = SpectrogramSpec()
 PIECE_S = 0.5
 """s of sound that are looked for in the noise"""
 SETTLE_S = 5.0
-LOOK_S = 0.001
-"""s that a look at the kernel's count may take: in a slower one the count may be of a later moment"""
+LOOK_S = 0.002
+"""s that a look at the kernel's count may take: in a slower one the count may be of any moment"""
+TICK_S = 0.004
+"""s between two ticks of Debian's kernel (CONFIG_HZ=250)"""
 PERIOD = 1024
 """samples of a period of JACK"""
 
@@ -185,33 +187,43 @@ class MovedFrames(threading.Thread):
 
     def __init__(self) -> None:
         super().__init__(daemon=True)
-        self.seen: list[tuple[float, int]] = []
-        """(monotonic s, frames)"""
+        self.seen: list[tuple[float, float, int]] = []
+        """monotonic s before and after a look, frames"""
 
     def run(self) -> None:
-        """Look 50 times a second until the device is closed; the status itself holds no time of the look."""
+        """Look 50 times a second until the device is closed; the status itself holds no time of the look.
+
+        Before all else on the machine: beside a busy listener hardly a look would be quick enough to count.
+        """
+        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(10))
         while True:
-            at = time.monotonic()
+            before = time.monotonic()
             text = self.STATUS.read_text(encoding="ascii")
+            after = time.monotonic()
             if text.strip() == "closed":
                 return
-            quick = time.monotonic() - at <= LOOK_S
             fields = dict(line.split(":", 1) for line in text.splitlines() if ":" in line)
             by_name = {name.strip(): value.strip() for name, value in fields.items()}
-            if quick and by_name["state"] == "RUNNING":
-                self.seen.append((at, int(by_name["hw_ptr"])))
+            if after - before <= LOOK_S and by_name["state"] == "RUNNING":
+                self.seen.append((before, after, int(by_name["hw_ptr"])))
             time.sleep(0.02)
 
     def truth(self) -> tuple[Callable[[float], float], float]:
-        """Return the monotonic s of a frame, and the drift in ppm. The earliest sight of a count is the truest."""
-        times, frames = np.array(self.seen).T
-        slope, start = np.polyfit(frames, times, 1)
-        late = times - start - slope * frames
+        """Return the monotonic s of a frame, and the drift in ppm.
+
+        A count stands from its tick to the next one: its frames were moved before the end of each look that saw them,
+        and not a tick or more before its beginning. Half-way between both bounds (but for 1 % of the looks) is taken.
+        """
+        before, after, frames = np.array(self.seen).T
+        slope, start = np.polyfit(frames, before, 1)
+        latest = float(np.percentile(after - start - slope * frames, 1))
+        earliest = float(np.percentile(before - start - slope * frames, 99)) - TICK_S
         print(
-            f"snd-aloop, {len(times)} looks: frames moved within {np.ptp(late) * 1e3:.2f} ms of an even pace",
+            f"snd-aloop, {len(frames)} looks over {np.ptp(before):.0f} s: the truth is known to "
+            f"{abs(latest - earliest) / 2 * 1e3:.2f} ms",
             file=sys.stderr,
         )
-        return (lambda frame: float(start + late.min() + slope * frame)), (1 / (slope * RATE) - 1) * 1e6
+        return (lambda frame: float(start + (latest + earliest) / 2 + slope * frame)), (1 / (slope * RATE) - 1) * 1e6
 
 
 def main() -> None:

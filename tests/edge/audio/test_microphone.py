@@ -10,7 +10,7 @@ from leakear.edge.audio import rate_check
 from leakear.edge.audio.blocks import Block, SensorFault
 from leakear.edge.audio.capture import NO_DEVICE, WRONG_RATE, Capture, CaptureOptions
 from leakear.edge.audio.fake_microphone import FakeSource
-from leakear.edge.audio.microphone import Deliver, Device, Stream, choose, find_again
+from leakear.edge.audio.microphone import Deliver, Device, Stream, age, choose, find_again
 from leakear.edge.audio.rate_check import RateCheck
 from leakear.edge.errors import AudioError
 from tests.support.microphones import QUICK, SOUND, SPEC, Script
@@ -137,3 +137,19 @@ def test_devices_are_chosen_by_names_that_stay(wanted: str, index: int) -> None:
 def test_a_name_that_fits_none_or_several_is_refused(wanted: str, sentence: str) -> None:
     with pytest.raises(AudioError, match=sentence):
         choose(DEVICES, wanted)
+
+
+@pytest.mark.parametrize(
+    ("converted", "stamped", "monotonic", "expected"),
+    [
+        (99.9, 100.0, 100.003, 0.103),  # one clock: the 3 ms until Python had its turn count
+        (99.9, 100.0, 1.7e9, 0.1),  # stamps of the wall clock
+        (1.7e9 - 0.1, 1.7e9, 100.0, 0.1),
+        (99.9, 100.0, 99.9999, 0.1),  # a stamp that lies ahead is of another clock
+        (0.0, 100.0, 100.003, None),
+    ],
+)
+def test_the_age_of_a_delivery_counts_how_long_python_waited(
+    converted: float, stamped: float, monotonic: float, expected: float | None
+) -> None:
+    assert age(converted, stamped, monotonic) == (expected if expected is None else pytest.approx(expected, abs=1e-6))

@@ -6,6 +6,7 @@ A source's thread only hands frames over; everything else happens on the main th
 
 import fnmatch
 import re
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,11 @@ of the first of them in s (None: the driver does not say). It must copy what it 
 
 BLOCK_S = 0.05
 """Seconds of sound handed over at once: a window waits this long at most for its last sample."""
+DRIVER_BUFFER_S = 4 * BLOCK_S
+"""Seconds that the driver keeps while nobody fetches: four of PortAudio's periods, so that a period stays one block.
+PortAudio's own choice ("high") is 35 to 50 ms, which a busy machine sleeps through (decision 200)."""
+LONGEST_TURN_S = 1.0
+"""s from a driver's stamp to Python's turn; a greater difference is that of two clocks"""
 _SERVERS = ("pulse", "pipewire", "default", "sysdefault", "jack", "dmix", "plughw", "samplerate", "speexrate")
 """Devices behind which something else resamples and mixes."""
 _OTHER_RATES = (48000, 44100, 96000, 32000, 22050, 16000, 8000)
@@ -162,9 +168,8 @@ class _SoundDeviceStream:
 
     def __init__(self, sd: Any, device: Device, rate: int, channels: int, deliver: Deliver) -> None:
         def callback(frames: NDArray[np.float32], _count: int, when: Any, status: Any) -> None:
-            known = when.inputBufferAdcTime > 0  # both on PortAudio's own clock: only their difference is of use
-            delay_s = when.currentTime - when.inputBufferAdcTime if known else None
-            deliver(frames, bool(status.input_overflow), delay_s)
+            age_s = age(when.inputBufferAdcTime, when.currentTime, time.monotonic())
+            deliver(frames, bool(status.input_overflow), age_s)
 
         self.device = device
         self.rate = rate
@@ -175,7 +180,7 @@ class _SoundDeviceStream:
             device=device.index,
             channels=channels,
             dtype="float32",  # PortAudio converts from int16, int24 and int32
-            latency="high",
+            latency=DRIVER_BUFFER_S,
             callback=callback,
         )
         try:
@@ -191,6 +196,19 @@ class _SoundDeviceStream:
     def close(self) -> None:
         self._stream.abort(ignore_errors=True)
         self._stream.close(ignore_errors=True)
+
+
+def age(converted: float, stamped: float, monotonic: float) -> float | None:
+    """Return s since the first sample of a delivery was converted; None: the driver does not say.
+
+    `converted` and `stamped` (PortAudio's `inputBufferAdcTime`, `currentTime`) share a clock. For ALSA's cards it is
+    the monotonic one: then the time from the driver's stamp to Python's turn is known too, and counts. Otherwise only
+    their difference is of use.
+    """
+    if converted <= 0:
+        return None
+    waited = monotonic - stamped
+    return stamped - converted + (waited if 0 <= waited <= LONGEST_TURN_S else 0.0)
 
 
 def _sounddevice() -> Any:
