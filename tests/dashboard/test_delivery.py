@@ -1,6 +1,7 @@
 """Between broker and history: nothing lost, nothing doubled, and what is missing is said."""
 
 import json
+import re
 import ssl
 import urllib.request
 from pathlib import Path
@@ -126,8 +127,9 @@ def test_a_broker_with_passwords_and_mqtt_3_works(tmp_path: Path) -> None:
         options = ("--username", "dash", "--password-file", str(secret), "--mqtt-version", "3.1.1")
         with Dashboard(address(broker), tmp_path, *options) as dashboard:
             dashboard.ready()
-        assert "(p2, c0" in broker.log, "MQTT 3.1.1, and the session for events is kept"
-        assert "-reports (p2, c1" in broker.log, "that for reports is not"
+        kept, dropped = r"\(p[24], c0", r"-reports \(p[24], c1"  # mosquitto until 2.0 calls MQTT 3.1.1 version 2
+        assert re.search(kept, broker.log), "MQTT 3.1.1, and the session for events is kept"
+        assert re.search(dropped, broker.log), "that for reports is not"
 
 
 def test_an_event_does_not_wait_behind_reports(tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ from leakear.edge.errors import InputDataError
 from tests.dashboard.test_access import PASSWORD, Client
 from tests.dashboard.test_history import KEY, NOW, event, flac
 from tests.dashboard.test_notify import Postbox, letter_url, watching
-from tests.support.broker import Broker, free_port
+from tests.support.broker import HUGE_PACKETS, Broker, free_port
 from tests.support.fake_clips import answer_with_clip, sound
 from tests.support.harness import Dashboard, FakeNode, resident, until
 
@@ -277,7 +277,7 @@ def test_markup_of_a_node_is_plain_text_in_a_letter(broker: Any, tmp_path: Path)
 @pytest.mark.parametrize("version", ["5", "3.1.1"])
 def test_a_huge_message_costs_no_memory_and_the_next_one_arrives(version: str, tmp_path: Path) -> None:
     """MQTT 5 keeps it away; under 3.1.1 it is read in small pieces, dropped, and acknowledged."""
-    with Broker() as broker, FakeNode(broker.port) as node:
+    with Broker(extra=HUGE_PACKETS) as broker, FakeNode(broker.port) as node:
         options = ("--mqtt-version", version)
         with Dashboard(f"mqtt://127.0.0.1:{broker.port}", tmp_path, *options) as dashboard:
             dashboard.ready()

@@ -105,7 +105,7 @@ NIGHT = {
         (
             "night",
             NIGHT | {"date": "2026-02-30"},
-            "2026-02-30 is not a day of the calendar (day is",
+            "2026-02-30 is not a day of the calendar (day ",
         ),
         ("night", NIGHT | {"date": "0000-01-01"}, "0000-01-01 is not a day of the calendar"),
         ("night", NIGHT | {"date": "２０２６-01-01"}, "which is not of the form"),

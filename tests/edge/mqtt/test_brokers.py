@@ -1,5 +1,6 @@
 """The link against brokers that refuse, are old, freeze, die or say nothing."""
 
+import re
 import socket
 import threading
 import time
@@ -12,7 +13,7 @@ import pytest
 from leakear.edge.messages.reports import Identity
 from leakear.edge.mqtt.link import Link, MqttOptions
 from leakear.edge.outbox.queue import Outbox
-from tests.support.broker import Broker, Subscriber
+from tests.support.broker import SILENT_REFUSAL, Broker, Subscriber, version
 from tests.support.factory import event
 from tests.support.links import NODE, options, pump
 
@@ -37,6 +38,8 @@ def test_what_the_access_list_refuses_is_a_fault_and_stays_in_the_outbox(outbox:
         if protocol == "5":
             pump(link, lambda: "publish_refused" in link.faults)
             assert "user other write leakear/site/n1/availability" in link.faults["publish_refused"]
+        elif version() >= (2, 1):
+            pytest.skip(SILENT_REFUSAL)
         else:  # 3.1.1 has no words for it: mosquitto 2.0 acknowledges and hangs up
             pump(link, lambda: "connection_cut" in link.faults)
         connections = broker.log.count("New client connected")
@@ -71,7 +74,7 @@ def test_a_broker_that_knows_only_3_1_1(outbox: Outbox) -> None:
         outbox.put(event())
         assert link.drain(20)
         assert seen.wait(1, "leakear/site/n1/event")
-        assert " (p2," in broker.log
+        assert re.search(r" \(p[24],", broker.log)  # mosquitto until 2.0 calls MQTT 3.1.1 version 2
         link.stop()
 
 

@@ -11,7 +11,7 @@ import pytest
 from leakear.edge.messages.reports import Identity
 from leakear.edge.mqtt.link import Link
 from leakear.edge.outbox.queue import Outbox, OutboxOptions
-from tests.support.broker import Broker, Subscriber
+from tests.support.broker import HUGE_PACKETS, SILENT_REFUSAL, Broker, Subscriber, version
 from tests.support.factory import event
 from tests.support.links import NODE, options, pump
 
@@ -27,6 +27,8 @@ def seqs(seen: Subscriber) -> list[int]:
 @pytest.mark.parametrize("protocol", ["5", "3.1.1"])
 @pytest.mark.parametrize("limit", ["max_packet_size 3000", "message_size_limit 3000", "message_size_limit 1000"])
 def test_a_message_that_is_too_large_holds_up_nothing_else(outbox: Outbox, protocol: str, limit: str) -> None:
+    if (protocol, version() >= (2, 1)) == ("3.1.1", True) and limit.startswith("message_size_limit"):
+        pytest.skip(SILENT_REFUSAL)
     with Broker(extra=limit) as broker, Subscriber(broker, "leakear/#") as seen:
         link = Link(options(broker, protocol=protocol, reconnect_refused_s=30), NODE, outbox)
         link.retain_topic(INTRODUCTION, LARGE)
@@ -102,7 +104,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 @pytest.mark.parametrize("protocol", ["5", "3.1.1"])
 def test_a_huge_retained_message_is_not_read(outbox: Outbox, asked: list[int], protocol: str) -> None:
-    with Broker() as broker, Subscriber(broker, EVENTS) as seen:
+    with Broker(extra=HUGE_PACKETS) as broker, Subscriber(broker, EVENTS) as seen:
         seen.publish("leakear/site/n1/cmd/set", bytes(40 * 2**20), retain=True)
         got: list[str] = []
         link = Link(options(broker, protocol=protocol), NODE, outbox, lambda name, _: got.append(name))

@@ -2,6 +2,8 @@
 
 Client id, last will and the right to write are those of the node. While the daemon of this configuration runs, its
 connection must not be taken over: another client id is used then, and the finding says what that cannot tell.
+MQTT 3.1.1 has no word for "no", and mosquitto 2.1 throws away in silence what its access list refuses. A broker that is
+to be spoken to in 3.1.1 is therefore asked for the right to write in MQTT 5 too, where it has that (decision 205).
 """
 
 import os
@@ -57,6 +59,8 @@ def broker(settings: Settings, timeout_s: float = 10.0) -> Finding:
     availability = Said("availability", Availability.OFFLINE.to_json(), retain=True)
     try:
         answer = _answer(settings, used, timeout_s, None if running else availability)
+        if settings.mqtt.protocol == "3.1.1" and answer.written is not None and not answer.cut:
+            answer = _in_words(settings, used, timeout_s, availability) or answer
     except ConfigError as error:
         return Finding("broker", FAULT, str(error), "correct [mqtt]")
     return _finding(settings, answer, used, running=running)
@@ -96,6 +100,13 @@ def _answer(settings: Settings, used: str, timeout_s: float, said: "Said | None"
         if answer.opened or tried.refusal or (version.number, version.retain) == (tried.protocol, tried.retains):
             break
     return answer
+
+
+def _in_words(settings: Settings, used: str, timeout_s: float, said: Said) -> "Answer | None":
+    """Ask once more in MQTT 5; None: the broker does not know it, or refuses nothing."""
+    asked = _ask(settings, used, ProtocolVersion("5"), timeout_s, said)
+    refused = asked.written is not None and asked.written >= reason_codes.FAILURE
+    return asked if asked.opened is not None and refused else None
 
 
 def _finding(settings: Settings, answer: Answer, used: str, *, running: bool) -> Finding:
