@@ -30,14 +30,15 @@ from bench.conversion_page import page
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-from leakear.convert import gate, memory, quantise, runtimes
 from leakear.convert.convert import Options, choose_calibration
 from leakear.convert.describe import version_of
-from leakear.convert.flatbuffer import arena_bytes, logit_scale, operators
-from leakear.convert.legacy import too_new
 from leakear.convert.progress import stage
-from leakear.convert.runtimes import Outcome
+from leakear.convert.quantising import quantise
+from leakear.convert.quantising.flatbuffer import arena_bytes, logit_scale, operators
 from leakear.convert.source import Source, float_logits, load
+from leakear.convert.verifying import gate, memory, runtimes
+from leakear.convert.verifying.legacy import too_new
+from leakear.convert.verifying.runtimes import Outcome
 from leakear.edge.errors import LeakearError
 from leakear.edge.spec import SpectrogramSpec
 from leakear.edge.spectrogram import spectrogram

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from leakear.convert.quantise import MODES
+from leakear.convert.quantising.quantise import MODES
 
 QUIET = 1.5
 """load average up to which a time is taken for undisturbed"""

@@ -16,8 +16,8 @@ from typing import Any
 from ai_edge_litert import schema_py_generated as schema
 from flatbuffers import Builder
 
-from leakear.convert import runtimes
-from leakear.convert.legacy import TABLE
+from leakear.convert.verifying import runtimes
+from leakear.convert.verifying.legacy import TABLE
 from leakear.edge.model import bundle
 from tests.support.places import TINY
 

@@ -20,7 +20,7 @@ FILE = Path(os.environ.get("LEAKEAR_CACHE", Path.home() / ".cache" / "leakear"))
 def reference_file() -> Path:
     """Path of the converted network; converts it when it is not there."""
     if not FILE.exists():
-        from leakear.convert.quantise import quantise
+        from leakear.convert.quantising.quantise import quantise
         from leakear.train.networks.reference import reference
 
         FILE.parent.mkdir(parents=True, exist_ok=True)

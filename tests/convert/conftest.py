@@ -8,7 +8,8 @@ import pytest
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ["SOURCE_DATE_EPOCH"] = "1795305600"
 
-from leakear.convert import cli, runtimes
+from leakear.convert import cli
+from leakear.convert.verifying import runtimes
 from tests.support.small_network import network, write_run
 
 

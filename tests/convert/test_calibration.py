@@ -4,12 +4,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from leakear.convert import calibration as sets
-from leakear.convert import cli, runtimes
-from leakear.convert.flatbuffer import logit_scale
-from leakear.convert.quantise import quantise
+from leakear.convert import cli
+from leakear.convert.quantising import calibration as sets
+from leakear.convert.quantising.flatbuffer import logit_scale
+from leakear.convert.quantising.quantise import quantise
 from leakear.convert.source import float_logits
-from leakear.convert.verify import check_range
+from leakear.convert.verifying import runtimes
+from leakear.convert.verifying.verify import check_range
 from leakear.edge.errors import InputDataError, ModelError
 from leakear.edge.spectrogram import SpectrogramSpec
 from leakear.train.runfolder import CALIBRATION, Examples, save_examples

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from leakear.convert import cli, progress, runtimes
+from leakear.convert import cli, progress
+from leakear.convert.verifying import runtimes
 from leakear.edge import stderr_filter
 from leakear.edge.errors import ConfigError, LeakearError
 from tests.support.small_network import SPEC, Capture

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from leakear.convert import alerts, cli, convert, gate
-from leakear.convert.flatbuffer import LogitScale
+from leakear.convert import cli, convert
+from leakear.convert.quantising.flatbuffer import LogitScale
+from leakear.convert.verifying import alerts, gate
 from leakear.edge.model import bundle
 from leakear.edge.model.tflite import FACTORY
 from tests.support.small_network import Capture, network, write_run

@@ -3,8 +3,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from leakear.convert import cli, memory
-from leakear.convert.quantise import MODES
+from leakear.convert import cli
+from leakear.convert.quantising.quantise import MODES
+from leakear.convert.verifying import memory
 from leakear.edge.errors import LeakearError
 from tests.support.small_network import Capture
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from leakear.convert.precision import in_float32, refuse_half
+from leakear.convert.quantising.precision import in_float32, refuse_half
 from leakear.edge.errors import ModelError
 
 SHAPE = (12, 9, 1)

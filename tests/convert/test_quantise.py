@@ -3,12 +3,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from leakear.convert import runtimes
 from leakear.convert.convert import Options, convert, refuse
-from leakear.convert.flatbuffer import arena_bytes, logit_scale, operators
-from leakear.convert.legacy import too_new
-from leakear.convert.quantise import MODES, quantise
+from leakear.convert.quantising.flatbuffer import arena_bytes, logit_scale, operators
+from leakear.convert.quantising.quantise import MODES, quantise
 from leakear.convert.source import Source, float_logits, load
+from leakear.convert.verifying import runtimes
+from leakear.convert.verifying.legacy import too_new
 from leakear.edge.errors import ModelError
 from tests.support.small_network import network, spectra
 

@@ -24,9 +24,12 @@ Exit codes: 0 done, 2 wrong usage, 65 unusable input, 78 a model that is refused
 COMMANDS = {
     "convert": ("leakear.convert.command", "convert a network; the word convert may be left out"),
     "inspect": ("leakear.edge.cli.inspect", "show the description in a model file"),
-    "verify": ("leakear.convert.check", "check hash, golden vector on every installed runtime, and signature"),
+    "verify": (
+        "leakear.convert.verifying.check",
+        "check hash, golden vector on every installed runtime, and signature",
+    ),
     "sign": ("leakear.convert.sign", "sign a model file, or make a pair of keys"),
-    "diff": ("leakear.convert.diff", "show what changed from one model file to another"),
+    "diff": ("leakear.convert.verifying.diff", "show what changed from one model file to another"),
 }
 """Subcommand → module and one line; "convert" is the default."""
 

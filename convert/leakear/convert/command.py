@@ -10,8 +10,8 @@ from dataclasses import fields
 from pathlib import Path
 
 from leakear.convert.describe import created
-from leakear.convert.gate import Limits
-from leakear.convert.quantise import MODES
+from leakear.convert.quantising.quantise import MODES
+from leakear.convert.verifying.gate import Limits
 from leakear.edge import files
 from leakear.edge.command_line import number, whole
 from leakear.edge.errors import LeakearError
@@ -110,9 +110,9 @@ def main(args: argparse.Namespace) -> int:
         files.folder(args.report, "--report")
     load_tensorflow()
     from leakear.convert import report
-    from leakear.convert.alerts import Days
     from leakear.convert.convert import Options, convert, refuse, with_alerts
     from leakear.convert.source import load
+    from leakear.convert.verifying.alerts import Days
     from leakear.edge.model import bundle
 
     limits = Limits(**{limit.name: getattr(args, limit.name) for limit in fields(Limits)})

@@ -7,20 +7,20 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from leakear.convert import alerts, gate, memory, runtimes
-from leakear.convert import calibration as sets
-from leakear.convert.alerts import Days
-from leakear.convert.calibration import Calibration
 from leakear.convert.describe import describe
-from leakear.convert.evaluation import Divided, Windows, gather
-from leakear.convert.flatbuffer import LogitScale, arena_bytes, logit_scale, operators
-from leakear.convert.gate import Limits, Logits, Verdict
-from leakear.convert.legacy import too_new
 from leakear.convert.progress import stage
-from leakear.convert.quantise import MODES, Codes, quantise
-from leakear.convert.runtimes import Outcome
+from leakear.convert.quantising import calibration as sets
+from leakear.convert.quantising.calibration import Calibration
+from leakear.convert.quantising.flatbuffer import LogitScale, arena_bytes, logit_scale, operators
+from leakear.convert.quantising.quantise import MODES, Codes, quantise
 from leakear.convert.source import Source, float_logits
-from leakear.convert.verify import check_golden, check_range, check_runtimes, tolerance
+from leakear.convert.verifying import alerts, gate, memory, runtimes
+from leakear.convert.verifying.alerts import Days
+from leakear.convert.verifying.evaluation import Divided, Windows, gather
+from leakear.convert.verifying.gate import Limits, Logits, Verdict
+from leakear.convert.verifying.legacy import too_new
+from leakear.convert.verifying.runtimes import Outcome
+from leakear.convert.verifying.verify import check_golden, check_range, check_runtimes, tolerance
 from leakear.edge.errors import ModelError
 from leakear.edge.model import bundle
 

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from leakear.convert.calibration import Calibration
-from leakear.convert.gate import Verdict
-from leakear.convert.quantise import Mode
-from leakear.convert.runtimes import Outcome
+from leakear.convert.quantising.calibration import Calibration
+from leakear.convert.quantising.quantise import Mode
 from leakear.convert.source import Source
+from leakear.convert.verifying.gate import Verdict
+from leakear.convert.verifying.runtimes import Outcome
 from leakear.edge import __version__
 from leakear.edge.errors import ConfigError
 

@@ -5,12 +5,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from leakear.convert import sqnr
 from leakear.convert.convert import Conversion, apart
-from leakear.convert.gate import Verdict
 from leakear.convert.progress import stage
-from leakear.convert.quantise import MODES, quantise
-from leakear.convert.runtimes import Outcome
+from leakear.convert.quantising import sqnr
+from leakear.convert.quantising.quantise import MODES, quantise
+from leakear.convert.verifying.gate import Verdict
+from leakear.convert.verifying.runtimes import Outcome
 from leakear.train.evaluation import comparison
 from leakear.train.runfolder import judged
 

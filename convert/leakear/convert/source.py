@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from leakear.convert.head import to_logit
-from leakear.convert.precision import in_float32, refuse_half
+from leakear.convert.quantising.head import to_logit
+from leakear.convert.quantising.precision import in_float32, refuse_half
 from leakear.edge import texts
 from leakear.edge.errors import InputDataError, LeakearError, ModelError
 from leakear.train.runfolder import CALIBRATION, HELDOUT, Examples, Run, RunInfo, load_run

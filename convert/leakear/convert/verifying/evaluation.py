@@ -5,12 +5,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from leakear.convert import calibration as sets
-from leakear.convert.calibration import CIRCUMSTANCES, Calibration
-from leakear.convert.gate import Logits
-from leakear.convert.golden import golden_inputs
-from leakear.convert.quantise import Codes
+from leakear.convert.quantising import calibration as sets
+from leakear.convert.quantising.calibration import CIRCUMSTANCES, Calibration
+from leakear.convert.quantising.quantise import Codes
 from leakear.convert.source import Source
+from leakear.convert.verifying.gate import Logits
+from leakear.convert.verifying.golden import golden_inputs
 
 KNOWN = 200
 """largest number of training windows that are compared besides the held-out ones"""

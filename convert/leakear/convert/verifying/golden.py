@@ -7,7 +7,7 @@ calibration windows in coarse steps, with envelopes over time that also detect s
 import numpy as np
 from numpy.typing import NDArray
 
-from leakear.convert.quantise import Codes
+from leakear.convert.quantising.quantise import Codes
 
 COARSE = 16
 """step of the spectra, codes; coarse steps repeat from row to row, so that ZIP compresses them"""

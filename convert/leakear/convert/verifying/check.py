@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from leakear.convert import runtimes
-from leakear.convert.flatbuffer import operators
-from leakear.convert.verify import check_runtimes
+from leakear.convert.quantising.flatbuffer import operators
+from leakear.convert.verifying import runtimes
+from leakear.convert.verifying.verify import check_runtimes
 from leakear.edge.errors import ModelError
 from leakear.edge.model import bundle, signature
 from leakear.edge.model.bundle import Bundle

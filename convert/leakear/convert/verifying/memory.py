@@ -4,7 +4,7 @@ import resource
 from pathlib import Path
 from typing import Any
 
-from leakear.convert.quantise import MODES
+from leakear.convert.quantising.quantise import MODES
 from leakear.edge.errors import LeakearError
 
 PEAK = {"int8": 20.8, "int8-io": 20.8, "int16x8": 18.0, "dynamic": 18.0, "float16": 17.9, "float32": 17.9}

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from leakear.convert.quantise import Codes
+from leakear.convert.quantising.quantise import Codes
 from leakear.edge.errors import LeakearError, ModelError
 
 WORKER = Path(__file__).with_name("worker.py")

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from leakear.convert.lower import lower_dense
+from leakear.convert.quantising.lower import lower_dense
 from leakear.edge.errors import ModelError
 from leakear.edge.stderr_filter import without_lines
 

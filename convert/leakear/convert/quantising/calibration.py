@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from leakear.convert.quantise import Codes
+from leakear.convert.quantising.quantise import Codes
 from leakear.edge.errors import InputDataError
 from leakear.edge.spec import OWN_HEADROOM_DB, SpectrogramSpec
 

@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from leakear.convert.flatbuffer import LogitScale
-from leakear.convert.gate import Logits
-from leakear.convert.runtimes import Outcome
+from leakear.convert.quantising.flatbuffer import LogitScale
+from leakear.convert.verifying.gate import Logits
+from leakear.convert.verifying.runtimes import Outcome
 from leakear.edge.errors import ModelError
 
 RUNTIME_STEPS = 16

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from tqdm import tqdm
 
-from leakear.convert import runtimes
-from leakear.convert.quantise import Codes, quantise
+from leakear.convert.quantising.quantise import Codes, quantise
 from leakear.convert.source import Source
+from leakear.convert.verifying import runtimes
 from leakear.edge.model import bundle
 from leakear.edge.model.tflite import Model
 from leakear.edge.spec import Decibels

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from leakear.convert.quantise import Codes
+from leakear.convert.quantising.quantise import Codes
 
 POOR_DB = 20.0
 """a layer below this, dB, is reported: its noise is more than a tenth of its signal"""
