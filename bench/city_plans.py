@@ -16,13 +16,13 @@ from typing import Any
 from sqlalchemy import Engine, event, select, text
 
 from bench.city import fill
-from leakear.dashboard.alerts import Alerts
+from leakear.dashboard.alerting.alerts import Alerts
 from leakear.dashboard.cases.store import Cases
 from leakear.dashboard.history import History
+from leakear.dashboard.history.samples import Samples
 from leakear.dashboard.history.tables import nodes, open_database
 from leakear.dashboard.map.store import Places
 from leakear.dashboard.priority.reading import ranked
-from leakear.dashboard.samples import Samples
 
 EXPLAIN = {"sqlite": "EXPLAIN QUERY PLAN ", "postgresql": "EXPLAIN (ANALYZE, BUFFERS OFF) "}
 MOST_S = 0.3

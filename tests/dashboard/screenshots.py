@@ -12,10 +12,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from leakear.dashboard.fleet import Fleet
+from leakear.dashboard.fleet.ring import Sums
 from leakear.dashboard.history import History, event_row
+from leakear.dashboard.history.samples import Samples
 from leakear.dashboard.history.tables import open_database
-from leakear.dashboard.ring import Sums
-from leakear.dashboard.samples import Samples
 from leakear.edge.messages.reports import Event, ModelRef, Spectrum, utc_now, utc_text, uuid7
 from tests.support.broker import Broker
 from tests.support.fake_clips import answer_with_clip

@@ -5,12 +5,12 @@ import time
 from pathlib import Path
 from typing import Any
 
-from leakear.dashboard.admission import NEW_S
+from leakear.dashboard.alerting.notifications import Notifications
+from leakear.dashboard.alerting.wording import LINES, PER_NODE, wording_of_many
 from leakear.dashboard.fleet import Fleet
+from leakear.dashboard.fleet.admission import NEW_S
 from leakear.dashboard.fleet.silent_nodes import NEW_LOST, SilentNodes
 from leakear.dashboard.history import History, event_row
-from leakear.dashboard.notifications import Notifications
-from leakear.dashboard.wording import LINES, PER_NODE, wording_of_many
 from leakear.edge.messages.reports import Availability, Identity
 from tests.dashboard.test_fleet import NOW, happening, report
 from tests.dashboard.test_history import event

@@ -13,7 +13,7 @@ import pytest
 from leakear.dashboard.broker.answers import ANSWERS, NoAnswer, Waiting
 from leakear.dashboard.broker.commander import Commander
 from leakear.dashboard.broker.resend import AGAIN_S, SETTLE_S, TAIL_S, Resend
-from leakear.dashboard.clips import Assembly
+from leakear.dashboard.evidence.clips import Assembly
 from leakear.dashboard.fleet import ONLINE, Fleet, Node
 from leakear.edge.errors import InputDataError
 from leakear.edge.messages.reports import CommandResult, Event, uuid7

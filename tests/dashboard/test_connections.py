@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from leakear.dashboard import connections
-from leakear.dashboard.connections import MOST, RESERVE, most_connections
-from leakear.dashboard.log_limit import LINES, LogLimit
+from leakear.dashboard.server import connections
+from leakear.dashboard.server.connections import MOST, RESERVE, most_connections
+from leakear.dashboard.server.log_limit import LINES, LogLimit
 from tests.dashboard.test_notify import Hook
 from tests.support.harness import Dashboard, FakeNode, until
 

@@ -7,11 +7,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from leakear.dashboard.fleet import ASLEEP, LATE_S, LONGEST_SLEEP_S, OFFLINE, ONLINE, STALE, Fleet
+from leakear.dashboard.fleet.ring import SLOT_S, SLOTS, Ring
+from leakear.dashboard.fleet.sequence import MAX_GAPS, Sequence
 from leakear.dashboard.fleet.silent_nodes import SilentNodes
 from leakear.dashboard.history import event_row
 from leakear.dashboard.history.ingest import ends_alarm
-from leakear.dashboard.ring import SLOT_S, SLOTS, Ring
-from leakear.dashboard.sequence import MAX_GAPS, Sequence
 from leakear.edge.messages.reports import Availability, Event, Identity, ModelRef, State, utc_text, uuid7
 
 NOW = 1_790_000_000.0

@@ -10,12 +10,12 @@ from typing import Any
 import psycopg
 import pytest
 
-from leakear.dashboard.alerts import Alerts
+from leakear.dashboard.alerting.alerts import Alerts
 from leakear.dashboard.fleet import Fleet
+from leakear.dashboard.fleet.ring import Sums
 from leakear.dashboard.history import History, event_row
+from leakear.dashboard.history.samples import Samples
 from leakear.dashboard.history.tables import open_database
-from leakear.dashboard.ring import Sums
-from leakear.dashboard.samples import Samples
 from tests.dashboard.test_history import HOUR0, KEY, NOW, event
 from tests.support.places import ROOT
 from tests.support.postgres import Postgres

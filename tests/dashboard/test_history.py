@@ -10,14 +10,14 @@ import pytest
 from sqlalchemy import select, update
 
 from leakear.dashboard.accounts.users import Role, Users
-from leakear.dashboard.alerts import Alerts
-from leakear.dashboard.clips import Clips
+from leakear.dashboard.alerting.alerts import Alerts
+from leakear.dashboard.evidence.clips import Clips
+from leakear.dashboard.evidence.manifest import COLUMNS, write_zip
 from leakear.dashboard.fleet import Fleet
+from leakear.dashboard.fleet.ring import Sums
 from leakear.dashboard.history import History, event_row, presence_row
+from leakear.dashboard.history.samples import Samples
 from leakear.dashboard.history.tables import about, open_database, samples
-from leakear.dashboard.manifest import COLUMNS, write_zip
-from leakear.dashboard.ring import Sums
-from leakear.dashboard.samples import Samples
 from leakear.edge.errors import ConfigError, InputDataError
 from leakear.edge.messages.reports import Event, Identity, ModelRef, utc_text, uuid7
 
@@ -245,7 +245,7 @@ def test_leakear_train_reads_the_export(engine: Any, tmp_path: Path) -> None:
 
 
 def test_clips_are_checked_and_limited(engine: Any, tmp_path: Path) -> None:
-    from leakear.dashboard.clips import Assembly
+    from leakear.dashboard.evidence.clips import Assembly
 
     clips = Clips(engine, tmp_path / "clips", 1000)
     with pytest.raises(InputDataError, match="disk space for clips"):

@@ -10,8 +10,8 @@ from typing import Any
 from leakear.dashboard.broker.connection import BrokerOptions
 from leakear.dashboard.history import event_row
 from leakear.dashboard.history.tables import open_database
-from leakear.dashboard.hub import Page
 from leakear.dashboard.options import ServeOptions
+from leakear.dashboard.server.hub import Page
 from leakear.dashboard.service import Service
 from leakear.edge.messages.reports import Event, ModelRef, utc_now, uuid7
 from tests.support.harness import Browser, Dashboard, FakeNode, path_of, until

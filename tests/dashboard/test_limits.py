@@ -16,14 +16,14 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from leakear.dashboard.alerts import Alerts
-from leakear.dashboard.clips import Clips
+from leakear.dashboard.alerting.alerts import Alerts
+from leakear.dashboard.broker.watches import LEAVE_S, RENEW_S, WATCH_S, Watches
+from leakear.dashboard.evidence.clips import Clips
+from leakear.dashboard.evidence.manifest import write_zip
 from leakear.dashboard.fleet import Fleet
 from leakear.dashboard.history import History, event_row
-from leakear.dashboard.hub import Hub, Page
-from leakear.dashboard.manifest import write_zip
 from leakear.dashboard.pages.live import OPENED, PAGES
-from leakear.dashboard.watches import LEAVE_S, RENEW_S, WATCH_S, Watches
+from leakear.dashboard.server.hub import Hub, Page
 from leakear.edge.errors import InputDataError
 from tests.dashboard.test_access import PASSWORD, Client
 from tests.dashboard.test_history import KEY, NOW, event, flac

@@ -179,9 +179,9 @@ def test_an_unsent_alert_is_sent_after_a_restart(broker: Any, tmp_path: Path) ->
 
 @pytest.mark.parametrize("line", ["nonsense://x", "not an address"])
 def test_an_unknown_address_is_refused_without_printing_it(tmp_path: Path, line: str) -> None:
+    from leakear.dashboard.alerting.notifications import Notifications
+    from leakear.dashboard.alerting.notifier import Notifier
     from leakear.dashboard.history.tables import open_database
-    from leakear.dashboard.notifications import Notifications
-    from leakear.dashboard.notifier import Notifier
     from leakear.edge.errors import ConfigError
 
     (tmp_path / "notify").write_text(f"\n{line}?password=secret\n")
@@ -193,10 +193,10 @@ def test_an_unknown_address_is_refused_without_printing_it(tmp_path: Path, line:
 def test_any_error_is_logged_and_notifying_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    from leakear.dashboard import notifier
+    from leakear.dashboard.alerting import notifier
+    from leakear.dashboard.alerting.notifications import Notifications
     from leakear.dashboard.history import History, event_row
     from leakear.dashboard.history.tables import open_database
-    from leakear.dashboard.notifications import Notifications
 
     monkeypatch.setattr(notifier, "LOOK_S", 0.05)
     monkeypatch.setattr(notifier, "FIRST_PAUSE_S", 0.05)

@@ -12,8 +12,8 @@ import pytest
 import soundfile
 from sqlalchemy import select
 
-from leakear.dashboard import media
 from leakear.dashboard.broker.connection import BrokerOptions
+from leakear.dashboard.evidence import media
 from leakear.dashboard.history import History, Row
 from leakear.dashboard.history.tables import actions, open_database
 from leakear.dashboard.options import ServeOptions

@@ -11,8 +11,8 @@ import pytest
 
 import leakear.edge
 from leakear.dashboard import i18n
+from leakear.dashboard.alerting.wording import severity, wording
 from leakear.dashboard.history import event_row
-from leakear.dashboard.wording import severity, wording
 from leakear.edge.health.monitor import FAULTS
 from leakear.edge.messages.reports import STATES, Event, ModelRef, utc_text, uuid7
 

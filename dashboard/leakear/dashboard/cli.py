@@ -181,7 +181,7 @@ def _main(arguments: list[str] | None) -> int:
 
 def _serve(args: argparse.Namespace) -> int:
     from leakear.dashboard.history.tables import open_database
-    from leakear.dashboard.serve import serve
+    from leakear.dashboard.server.serve import serve
 
     return serve(_options(args), broker_options(args), open_database(args.database))
 

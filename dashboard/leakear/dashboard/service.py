@@ -13,18 +13,21 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from leakear.dashboard.accounts.throttle import LogInLimits
 from leakear.dashboard.accounts.users import Users
+from leakear.dashboard.alerting.alerts import Alerts
+from leakear.dashboard.alerting.notifications import Notifications
+from leakear.dashboard.alerting.notifier import Notifier
 from leakear.dashboard.alerting.raising import Raising
-from leakear.dashboard.alerts import Alerts
+from leakear.dashboard.broker.clearing import Clearing
 from leakear.dashboard.broker.commander import Commander
 from leakear.dashboard.broker.connection import BrokerOptions
 from leakear.dashboard.broker.inbox import Read, Unread, read
 from leakear.dashboard.broker.resend import Resend
 from leakear.dashboard.broker.silence import Silence
 from leakear.dashboard.broker.subscriber import Incoming, Subscriber, waker
+from leakear.dashboard.broker.watches import Watches, asker
 from leakear.dashboard.cases.store import Cases
-from leakear.dashboard.clearing import Clearing
-from leakear.dashboard.clips import Clips
 from leakear.dashboard.deploy.rollouts import Rollouts
+from leakear.dashboard.evidence.clips import Clips
 from leakear.dashboard.fleet import Fleet, Key, Node, Round
 from leakear.dashboard.fleet.fleet import Reports
 from leakear.dashboard.fleet.silent_nodes import SilentNodes
@@ -32,19 +35,16 @@ from leakear.dashboard.health.problems import to_json
 from leakear.dashboard.health.weekly import HealthReport
 from leakear.dashboard.history import History, Row, event_row, presence_row
 from leakear.dashboard.history.rows import batched
-from leakear.dashboard.hub import Hub
+from leakear.dashboard.history.samples import Samples
 from leakear.dashboard.ingest.city import City
 from leakear.dashboard.ingest.relay import Relay
 from leakear.dashboard.map.town import Town
-from leakear.dashboard.notifications import Notifications
-from leakear.dashboard.notifier import Notifier
 from leakear.dashboard.options import ServeOptions
 from leakear.dashboard.pipes.locating import Locating
 from leakear.dashboard.quiet.store import QuietTimes
 from leakear.dashboard.regular import repeated
 from leakear.dashboard.retention.sweeping import sweep_all
-from leakear.dashboard.samples import Samples
-from leakear.dashboard.watches import Watches, asker
+from leakear.dashboard.server.hub import Hub
 from leakear.dashboard.webhooks.sender import Webhooks
 from leakear.edge.messages.reports import Event, Identity, Spectrum
 

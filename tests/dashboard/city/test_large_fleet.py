@@ -9,9 +9,9 @@ from selenium.webdriver.common.keys import Keys
 from sqlalchemy import insert
 
 from leakear.dashboard.history.tables import nodes, open_database
-from leakear.dashboard.hub import WHOLE_LEFT
 from leakear.dashboard.i18n import texts
 from leakear.dashboard.map.tables import positions
+from leakear.dashboard.server.hub import WHOLE_LEFT
 from tests.support.harness import Browser, Dashboard, FakeNode, until
 
 EN, PT = texts("en"), texts("pt-BR")

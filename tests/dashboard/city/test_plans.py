@@ -9,7 +9,7 @@ from sqlalchemy import Engine, insert, or_, select, text
 
 from bench.city import events_of
 from bench.city_plans import faults, plans
-from leakear.dashboard.alerts import Alerts
+from leakear.dashboard.alerting.alerts import Alerts
 from leakear.dashboard.history import History
 from leakear.dashboard.history.tables import events, nodes, open_database
 from leakear.edge.messages.reports import Identity

@@ -14,8 +14,8 @@ from sqlalchemy.exc import OperationalError
 
 from leakear.dashboard.fleet import Fleet
 from leakear.dashboard.history.tables import open_database
-from leakear.dashboard.hub import Hub, Page
 from leakear.dashboard.ingest.relay import ANEW, CHANNEL, Relay
+from leakear.dashboard.server.hub import Hub, Page
 from tests.support.broker import Broker
 from tests.support.harness import Dashboard, FakeNode, until
 from tests.support.ingest_worker import Worker

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from leakear.dashboard.locate import locate
-from leakear.dashboard.locate.curves import POINTS, curves
+from leakear.dashboard.locate.answer.curves import POINTS, curves
 from tests.support.pairs import case, described, recorded
 
 

@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 
+from leakear.dashboard.alerting.notifications import Notifications
+from leakear.dashboard.alerting.notifier import Notifier
 from leakear.dashboard.health.weekday import DAYS, Weekly, parse_weekly
 from leakear.dashboard.health.weekly import HealthReport, kept
-from leakear.dashboard.notifications import Notifications
-from leakear.dashboard.notifier import Notifier
 from leakear.dashboard.options import ServeOptions
 from leakear.dashboard.reports.brand import Brand
 from leakear.dashboard.reports.health import health_document

@@ -16,12 +16,12 @@ from sqlalchemy.exc import OperationalError
 
 from bench.city import fill, names
 from leakear.dashboard.cli import main
+from leakear.dashboard.fleet.ring import Sums
 from leakear.dashboard.history import event_row, insert_new, partitions
 from leakear.dashboard.history.ingest import store
+from leakear.dashboard.history.samples import Samples
 from leakear.dashboard.history.tables import events, nights, open_database, samples
 from leakear.dashboard.retention import moving
-from leakear.dashboard.ring import Sums
-from leakear.dashboard.samples import Samples
 from tests.dashboard.test_history import event
 from tests.support.one_piece import in_one_piece
 from tests.support.postgres import Postgres

@@ -14,7 +14,9 @@ from pyarrow import parquet
 from sqlalchemy import func, select
 
 from leakear.dashboard.cli import main
+from leakear.dashboard.fleet.ring import Sums
 from leakear.dashboard.history import History, event_row, pruning
+from leakear.dashboard.history.samples import Samples
 from leakear.dashboard.history.tables import actions, events, nights, open_database, samples
 from leakear.dashboard.ingest.arrivals import put
 from leakear.dashboard.ingest.readings import reading_row, store_readings, sweep_readings
@@ -22,8 +24,6 @@ from leakear.dashboard.ingest.tables import arrivals, readings
 from leakear.dashboard.options import ServeOptions
 from leakear.dashboard.retention.sweeping import sweep
 from leakear.dashboard.retention.tiers import sizes
-from leakear.dashboard.ring import Sums
-from leakear.dashboard.samples import Samples
 from leakear.edge.messages.reports import Identity, Telemetry, utc_text
 from tests.dashboard.test_history import NOW, event
 from tests.support.postgres import Postgres, programs

@@ -6,15 +6,15 @@ from typing import Any, Protocol
 
 from sqlalchemy import Connection, insert
 
+from leakear.dashboard.alerting.notifier import Notifier
 from leakear.dashboard.cases.store import Cases
 from leakear.dashboard.fleet import Fleet, Key, Round
 from leakear.dashboard.history import History, Row
 from leakear.dashboard.history.ingest import ends_alarm
 from leakear.dashboard.history.rows import NIGHT, fresh
 from leakear.dashboard.history.tables import notices
-from leakear.dashboard.hub import Hub
-from leakear.dashboard.notifier import Notifier
 from leakear.dashboard.quiet.store import QuietTimes
+from leakear.dashboard.server.hub import Hub
 
 QUIET_PART = 20_000
 """nodes that are looked at at once for quiet times"""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from leakear.dashboard.alerts import MAX_NOTE
+from leakear.dashboard.alerting.alerts import MAX_NOTE
 from leakear.edge.errors import InputDataError
 
 OPEN, ASSIGNED, VISITED, REPAIRED, VERIFIED, CLOSED = "open", "assigned", "visited", "repaired", "verified", "closed"

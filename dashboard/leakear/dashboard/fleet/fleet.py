@@ -7,9 +7,9 @@ on when its last message arrived; a retained `online` alone does not count.
 from collections.abc import Container, Iterable, Iterator, Mapping
 from typing import Any
 
-from leakear.dashboard.admission import Admission, Candidate
+from leakear.dashboard.fleet.admission import Admission, Candidate
 from leakear.dashboard.fleet.node import ASLEEP, OFFLINE, ONLINE, STALE, WAITING, Key, Node
-from leakear.dashboard.ring import Sums
+from leakear.dashboard.fleet.ring import Sums
 from leakear.edge.messages.reports import Availability, Event, Identity, State, Telemetry, parse_utc
 
 LATE_S = 900.0

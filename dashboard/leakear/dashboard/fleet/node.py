@@ -3,10 +3,10 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from leakear.dashboard import admission
+from leakear.dashboard.fleet import admission
 from leakear.dashboard.fleet.reported import learning, posix, trial
-from leakear.dashboard.ring import SLOT_S, SLOTS, Ring, Sums
-from leakear.dashboard.sequence import Sequence
+from leakear.dashboard.fleet.ring import SLOT_S, SLOTS, Ring, Sums
+from leakear.dashboard.fleet.sequence import Sequence
 from leakear.edge.messages.reports import Event, State, Telemetry
 
 ONLINE, STALE, OFFLINE, ASLEEP, WAITING = "online", "stale", "offline", "asleep", "waiting"

@@ -8,9 +8,9 @@ from typing import Any
 
 from sqlalchemy import Engine, insert, select, update
 
+from leakear.dashboard.alerting.notifier import Notifier
 from leakear.dashboard.health.weekday import Weekly
 from leakear.dashboard.history.tables import about
-from leakear.dashboard.notifier import Notifier
 from leakear.dashboard.reports.brand import Brand
 from leakear.dashboard.reports.health import health_document
 from leakear.dashboard.reports.plain import render_text

@@ -8,8 +8,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, delete, func, insert, select, update
 
-from leakear.dashboard.admission import NEW_S, is_known
 from leakear.dashboard.fleet import Fleet, Key, Node
+from leakear.dashboard.fleet.admission import NEW_S, is_known
 from leakear.dashboard.history import partitions
 from leakear.dashboard.history.ingest import Addresses, Also, Hold, insert_new, raise_alert, store
 from leakear.dashboard.history.nights import Nights

@@ -10,7 +10,7 @@ from leakear.dashboard.cli import Parser, add_broker, add_database, broker_optio
 from leakear.dashboard.history import History
 from leakear.dashboard.history.tables import open_database
 from leakear.dashboard.ingest.worker import Worker
-from leakear.dashboard.log_limit import LogLimit
+from leakear.dashboard.server.log_limit import LogLimit
 from leakear.edge.errors import ConfigError
 
 NAME = r"[A-Za-z0-9_-]{1,32}"

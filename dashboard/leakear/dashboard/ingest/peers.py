@@ -11,10 +11,10 @@ from leakear.dashboard.accounts.throttle import LogInLimits
 from leakear.dashboard.alerting.raising import Raising
 from leakear.dashboard.fleet import Key
 from leakear.dashboard.history import Row
-from leakear.dashboard.hub import Hub
 from leakear.dashboard.ingest.arrivals import event_of
 from leakear.dashboard.map.town import Town
 from leakear.dashboard.quiet.store import QuietTimes
+from leakear.dashboard.server.hub import Hub
 from leakear.edge.messages.reports import Event, Identity
 
 log = logging.getLogger(__name__)

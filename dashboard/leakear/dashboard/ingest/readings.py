@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from sqlalchemy import Connection, Engine, text
 
 from leakear.dashboard.fleet import Key
+from leakear.dashboard.fleet.ring import Sums
 from leakear.dashboard.history import Row, insert_new, partitions
 from leakear.dashboard.history.pruning import AT_ONCE
+from leakear.dashboard.history.samples import MINUTE, Samples
 from leakear.dashboard.ingest.tables import readings
-from leakear.dashboard.ring import Sums
-from leakear.dashboard.samples import MINUTE, Samples
 from leakear.edge.messages.reports import Identity, State, Telemetry, parse_utc
 
 STATE, TELEMETRY = "s", "t"

@@ -20,11 +20,11 @@ from leakear.dashboard.broker.inbox import Read
 from leakear.dashboard.broker.limits import TopicLimits
 from leakear.dashboard.history import Row, event_row, partitions
 from leakear.dashboard.history.ingest import store
+from leakear.dashboard.history.samples import Samples
 from leakear.dashboard.ingest import roll
 from leakear.dashboard.ingest.arrivals import put
 from leakear.dashboard.ingest.readings import key_of, reading_row, store_readings
 from leakear.dashboard.ingest.stream import Stream
-from leakear.dashboard.samples import Samples
 from leakear.edge.messages.reports import Event, State, Telemetry
 
 log = logging.getLogger(__name__)

@@ -129,7 +129,8 @@ def run(words: list[str]) -> int:
 
 
 def _answer(args: argparse.Namespace) -> Answer:
-    from leakear.dashboard.locate import known_source, pipes, report, wording
+    from leakear.dashboard.locate import known_source, pipes
+    from leakear.dashboard.locate.answer import report, wording
     from leakear.dashboard.locate.locating import locate
 
     if (args.diameter is None) != (args.wall is None):

@@ -5,8 +5,8 @@ from html import escape
 
 import numpy as np
 
-from leakear.dashboard.locate.drawing import Axes, Line, chart
-from leakear.dashboard.locate.report import STYLE
+from leakear.dashboard.locate.answer.drawing import Axes, Line, chart
+from leakear.dashboard.locate.answer.report import STYLE
 from leakear.dashboard.nights.ranking import Ranked, Ranking, cells, headline
 from leakear.edge import __version__
 from leakear.edge.texts import printable

@@ -11,9 +11,9 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from leakear.dashboard.accounts.users import LOCAL
-from leakear.dashboard.fetch import fetch_clip
+from leakear.dashboard.evidence.fetch import fetch_clip
+from leakear.dashboard.evidence.manifest import write_zip
 from leakear.dashboard.history import Row
-from leakear.dashboard.manifest import write_zip
 from leakear.dashboard.pages.body import Refused, json_object
 from leakear.dashboard.pages.handlers import BODY, ChangeLimits, key_of, number_of, operator_of, route, span_of, user_of
 from leakear.dashboard.service import Service

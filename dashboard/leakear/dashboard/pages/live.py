@@ -10,7 +10,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from leakear.dashboard.accounts.throttle import Budget, Budgets
 from leakear.dashboard.fleet import Key
-from leakear.dashboard.hub import Page
+from leakear.dashboard.server.hub import Page
 from leakear.dashboard.service import Service
 from leakear.dashboard.views.view import View
 

@@ -29,7 +29,8 @@ def job(described: Described, a: dict[str, Any], b: dict[str, Any]) -> dict[str,
 
 def correlated(folder: Path) -> dict[str, Any]:
     """Locate; return fields, curves and page, or the reason why the recordings cannot be used."""
-    from leakear.dashboard.locate import curves, locate, recordings, report, wording
+    from leakear.dashboard.locate import locate, recordings
+    from leakear.dashboard.locate.answer import curves, report, wording
     from leakear.dashboard.locate.spectra import Clock
 
     asked = json.loads((folder / "job.json").read_text())

@@ -9,10 +9,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from leakear.dashboard import media
 from leakear.dashboard.broker.answers import NoAnswer
 from leakear.dashboard.broker.commander import Commander
-from leakear.dashboard.clips import Assembly
+from leakear.dashboard.evidence import media
+from leakear.dashboard.evidence.clips import Assembly
 from leakear.dashboard.fleet import Key
 from leakear.edge.errors import InputDataError
 from leakear.edge.messages.recordings import LONGEST_S, Recording, RecordResult

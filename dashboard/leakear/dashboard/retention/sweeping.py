@@ -3,12 +3,12 @@
 from typing import Protocol
 
 from leakear.dashboard.cases.store import Cases
-from leakear.dashboard.clips import Clips
+from leakear.dashboard.evidence.clips import Clips
 from leakear.dashboard.history import History, partitions
+from leakear.dashboard.history.samples import Samples
 from leakear.dashboard.ingest.readings import sweep_readings
 from leakear.dashboard.options import ServeOptions
 from leakear.dashboard.pipes.locating import Locating
-from leakear.dashboard.samples import Samples
 
 
 class Kept(Protocol):

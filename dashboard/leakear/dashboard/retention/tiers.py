@@ -6,9 +6,9 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Engine, Table, distinct, func, select, text, true
 
 from leakear.dashboard.history import partitions
+from leakear.dashboard.history.samples import HOUR, MINUTE
 from leakear.dashboard.history.tables import events, nights, samples
 from leakear.dashboard.ingest.tables import readings
-from leakear.dashboard.samples import HOUR, MINUTE
 
 YEAR_DAYS = 365.25
 DAY_S = 86400.0

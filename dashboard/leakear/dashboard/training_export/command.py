@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from leakear.dashboard.alerts import Alerts
+from leakear.dashboard.alerting.alerts import Alerts
 from leakear.dashboard.cli import Parser, add_database
-from leakear.dashboard.clips import Clips
+from leakear.dashboard.evidence.clips import Clips
+from leakear.dashboard.evidence.manifest import write_zip
 from leakear.dashboard.history import History
 from leakear.dashboard.history.tables import open_database
-from leakear.dashboard.manifest import write_zip
 from leakear.edge import files
 from leakear.edge.errors import ConfigError, InputDataError
 

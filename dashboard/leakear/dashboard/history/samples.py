@@ -7,11 +7,11 @@ from typing import Any
 from sqlalchemy import BigInteger, Connection, Engine, case, cast, delete, func, insert, literal, select
 
 from leakear.dashboard.fleet import Fleet, Key
+from leakear.dashboard.fleet.ring import SLOT_S, Sums
 from leakear.dashboard.history import insert_new, partitions
 from leakear.dashboard.history.pruning import prune
 from leakear.dashboard.history.rows import batched
 from leakear.dashboard.history.tables import samples
-from leakear.dashboard.ring import SLOT_S, Sums
 
 MINUTE, HOUR = 60, 3600
 MAX_POINTS = 1500

@@ -3,7 +3,7 @@
 import asyncio
 
 from leakear.dashboard.broker.commander import Commander
-from leakear.dashboard.clips import Assembly, Clips
+from leakear.dashboard.evidence.clips import Assembly, Clips
 from leakear.dashboard.history import Row
 from leakear.edge.errors import InputDataError
 from leakear.edge.messages.reports import CommandResult

@@ -11,11 +11,11 @@ from pathlib import Path
 import apprise
 
 from leakear.dashboard.accounts.throttle import Budgets
+from leakear.dashboard.alerting.notifications import Notifications
+from leakear.dashboard.alerting.wording import severity, wording, wording_of_many
 from leakear.dashboard.history import Row
 from leakear.dashboard.i18n import texts
-from leakear.dashboard.notifications import Notifications
 from leakear.dashboard.text_file import read_text
-from leakear.dashboard.wording import severity, wording, wording_of_many
 from leakear.edge.errors import ConfigError, InputDataError
 
 log = logging.getLogger(__name__)

@@ -7,9 +7,10 @@ from html import escape
 
 import numpy as np
 
-from leakear.dashboard.locate import posterior, wording
-from leakear.dashboard.locate.curves import correlated
-from leakear.dashboard.locate.drawing import Axes, Line, chart, pipe_drawing
+from leakear.dashboard.locate import posterior
+from leakear.dashboard.locate.answer import wording
+from leakear.dashboard.locate.answer.curves import correlated
+from leakear.dashboard.locate.answer.drawing import Axes, Line, chart, pipe_drawing
 from leakear.dashboard.locate.locating import Heard, Location
 from leakear.edge import __version__
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import Engine, and_, delete, func, select, update
 
-from leakear.dashboard.admission import NEW_S
+from leakear.dashboard.fleet.admission import NEW_S
 from leakear.dashboard.history import Row, public
 from leakear.dashboard.history.rows import QUIET
 from leakear.dashboard.history.tables import events, nodes, notices

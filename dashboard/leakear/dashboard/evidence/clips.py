@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Engine, func, select
 
-from leakear.dashboard import media
+from leakear.dashboard.evidence import media
 from leakear.dashboard.history import insert_new
 from leakear.dashboard.history.tables import clips
 from leakear.edge import files

@@ -9,10 +9,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
 
-from leakear.dashboard.alerts import Alerts, Verdict
-from leakear.dashboard.clips import Clips
+from leakear.dashboard.alerting.alerts import Alerts, Verdict
+from leakear.dashboard.evidence.clips import Clips
+from leakear.dashboard.evidence.media import measure
 from leakear.dashboard.history import Row
-from leakear.dashboard.media import measure
 from leakear.edge.errors import InputDataError
 
 log = logging.getLogger(__name__)

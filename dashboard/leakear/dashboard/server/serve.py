@@ -13,11 +13,11 @@ import uvicorn
 from sqlalchemy import Engine
 
 from leakear.dashboard.broker.connection import BrokerOptions
-from leakear.dashboard.connections import LimitedProtocol, Listener, most_connections
 from leakear.dashboard.history import History
-from leakear.dashboard.log_limit import LogLimit
 from leakear.dashboard.options import ServeOptions, load_pair, refuse_open_access
 from leakear.dashboard.pages.app import build
+from leakear.dashboard.server.connections import LimitedProtocol, Listener, most_connections
+from leakear.dashboard.server.log_limit import LogLimit
 from leakear.dashboard.service import Service
 from leakear.edge.errors import ConfigError
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from leakear.dashboard.fleet import SPARK, Fleet, Key, Node
-from leakear.dashboard.ring import SLOT_S
+from leakear.dashboard.fleet.ring import SLOT_S
 from leakear.dashboard.views.index import Site
 from leakear.dashboard.views.view import View
 from leakear.dashboard.views.windows import Windows

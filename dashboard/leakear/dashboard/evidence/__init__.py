@@ -1,0 +1,1 @@
+"""The sound and the pictures of events: fetched from their nodes, checked, kept, exported for training."""

@@ -1,0 +1,1 @@
+"""The server of the pages: its connections and their limits, and what is sent to open pages."""
