@@ -25,7 +25,7 @@ from leakear.edge.messages.reports import utc_text
 from leakear.edge.model.tflite import Model
 from leakear.edge.node.checks import OK
 from leakear.edge.pipeline import Pipeline
-from leakear.edge.settings import Settings, file_in_use
+from leakear.edge.settings import SYSTEM_FILE, Settings, file_in_use
 from leakear.edge.texts import printable
 
 HELP = """\
@@ -54,7 +54,7 @@ PROPOSED = ("threshold", "level_gate_dbfs")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("--config", type=Path, help="configuration file (TOML)")
+    parser.add_argument("--config", type=Path, help=f"configuration file (TOML); default {SYSTEM_FILE} when it exists")
     source = parser.add_mutually_exclusive_group()
     source.add_argument("--hours", type=number(0, above=True), help="listen to the microphone for this long (8)")
     source.add_argument("--from", dest="files", nargs="+", type=place, metavar="FILE", help="recordings without a leak")

@@ -29,7 +29,7 @@ log = logging.getLogger("leakear.run")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command line."""
-    parser.add_argument("--config", type=Path, help="configuration file (TOML)")
+    parser.add_argument("--config", type=Path, help=f"configuration file (TOML); default {SYSTEM_FILE} when it exists")
 
 
 def main(args: argparse.Namespace) -> int:
