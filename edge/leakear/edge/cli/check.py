@@ -73,7 +73,7 @@ def _look(config: Path | None, seconds: float, source: Source | None, unit: Unit
             "configuration", FAULT, str(error), "correct the file; `leakear-edge config example` shows all keys"
         )
         return
-    yield Finding("configuration", OK, str(config or "defaults"))
+    yield Finding("configuration", OK, str(config or f"defaults: none is named (--config), and no {SYSTEM_FILE}"))
     for sentence in exposed_secrets(config, settings):
         yield Finding("secrets", WARNING, *sentence.split(": ", 1))
     if unit is not None and config is not None:
