@@ -42,6 +42,7 @@ from leakear.convert.verifying.runtimes import Outcome
 from leakear.edge.errors import LeakearError
 from leakear.edge.spec import SpectrogramSpec
 from leakear.edge.spectrogram import spectrogram
+from leakear.train.runfolder import Examples
 
 FOLDER = Path(__file__).parents[1] / "docs" / "results"
 FIRST_SITE = 600_000
@@ -191,12 +192,20 @@ def measure(run: Path, mode: str, count: int, calibration: int, file: str) -> di
 
 
 def recorded(source: Source, count: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Return real windows as heard: all held-out ones, then training windows up to `count`; and their labels."""
+    """Return real windows as heard: all held-out ones, then training windows up to `count`; and their labels.
+
+    What the factory run holds beside recordings is left out, and so are recordings that are in both of its sets.
+    """
     kept, more = source.heldout, source.calibration
-    some = np.random.default_rng(1).permutation(len(kept.codes))[:count]
-    rest = np.random.default_rng(1).permutation(len(more.codes))[: max(0, count - len(some))]
+    some = np.random.default_rng(1).permutation(_recordings(kept, set()))[:count]
+    rest = np.random.default_rng(1).permutation(_recordings(more, set(kept.files)))[: max(0, count - len(some))]
     codes = np.concatenate([kept.codes[some], more.codes[rest]])
     return codes, np.concatenate([kept.labels[some], more.labels[rest]])
+
+
+def _recordings(examples: Examples, known: set[str]) -> NDArray[np.intp]:
+    made = ("simulated-", "background-")
+    return np.flatnonzero([not name.startswith(made) and name not in known for name in examples.files])
 
 
 def simulated(spec: SpectrogramSpec, count: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:

@@ -60,20 +60,21 @@ def share(part: dict[str, Any] | None) -> list[str]:
 INTRODUCTION = """\
 # Conversion: what each mode costs and loses
 
-Made by `make conversion-table COMPACT=RUN REFERENCE=RUN` (bench/conversion.py), with RUN the run folders of
-`leakear-train fit DATA --preset compact` and `… --preset reference --batch-size 8 --copies 1 --learning-rate 1e-4
---epochs 4`. The figures are kept in conversion.json beside this page; finished rows are not measured again. Take
-ratios, not times.
+Made by `make conversion-table COMPACT=RUN REFERENCE=RUN` (bench/conversion.py). RUN of compact is that of the
+shipped network, by `python -m bench.shipped_run ../shared/data RUN`; of reference that of `leakear-train fit DATA
+--preset reference --batch-size 8 --copies 1 --learning-rate 1e-4 --epochs 4`. The figures are kept in conversion.json
+beside this page; finished rows are not measured again. Take ratios, not times.
 
 """
 REMARKS = """
-- **real**: windows of the noise-logger recordings as heard, the held-out ones first, then training ones: enough to
-  see what quantising changes; how good the networks are is told elsewhere (the reference network is trained for four
-  epochs only). **sim.**: simulated sites, never trained on; a figure on simulated sound is not field accuracy.
+- **real**: windows of the noise-logger recordings as heard, the held-out ones first, then training ones (the shipped
+  network was trained on all of them): enough to see what quantising changes; how good the networks are is told
+  elsewhere (the reference network is trained for four epochs only). **sim.**: simulated sites, never trained on; a
+  figure on simulated sound is not field accuracy.
 - **ΔAUC**: AUC of the converted network less that of the float one (in brackets) over the same windows. **alike**:
   windows on which both decide alike, each at its own threshold (the converted one's fitted on the calibration set).
-  **worst Δp**: the largest difference of P(leak). 200 windows of each kind for the compact network; 60 for the
-  reference, fewer where its inference was slow.
+  **worst Δp**: the largest difference of P(leak). 200 simulated windows for the compact network and the 87
+  that the recordings hold; 60 of each kind for the reference, fewer where its inference was slow.
 - **ms**: one inference, one thread, median of 20 (or of as many as 20 seconds hold), spectrogram not included;
   \\*: other work ran on the machine at the same time, so that only the order of magnitude counts; on a free one
   `bench/conversion.py --times` measures all times again. **RSS**: Python, numpy, LiteRT and the model in a process

@@ -300,8 +300,15 @@ def test_account_commands_print_what_they_did(tmp_path: Path, capsys: pytest.Cap
     secret.write_text("long enough a password\n")
     place = ["--database", f"sqlite:///{tmp_path}/x.sqlite"]
     add = ["user", "add", "ana", "--password-file", str(secret), *place]
-    assert (main(add), main([*add, "--role", "operate"]), main(["user", "list", *place])) == (0, 0, 0)
-    assert capsys.readouterr().out == "ana: added, role view\nana: changed, role operate\nana\toperate\n"
+    assert (main(add), main(["user", "add", "--role", "operate", *add[2:]]), main(["user", "list", *place])) == (
+        0,
+        0,
+        0,
+    )
+    assert capsys.readouterr().out == (
+        f"ana: added, role view, in {tmp_path}/x.sqlite\nana: changed, role operate, in {tmp_path}/x.sqlite\n"
+        "ana\toperate\n"
+    )
     assert (main(["user", "remove", "ana", *place]), main(["user", "list", *place])) == (0, 0)
     said = capsys.readouterr()
     assert (said.out, said.err) == ("ana: removed\n", "leakear-dashboard: there are no users\n")

@@ -41,11 +41,11 @@ def parser_of(program: str, words: Sequence[str]) -> tuple[argparse.ArgumentPars
     def met(parser: argparse.ArgumentParser, given: Sequence[str] | None = None, *_: Any) -> None:
         raise _ParserMet(parser, list(words if given is None else given))
 
-    with mock.patch.object(argparse.ArgumentParser, "parse_args", met):
+    with mock.patch.multiple(argparse.ArgumentParser, parse_args=met, parse_intermixed_args=met):
         try:
             raise SystemExit(importlib.import_module(PROGRAMS[program]).main(list(words)))
         except _ParserMet as end:
-            return end.args  # type: ignore[return-value]
+            return end.args
 
 
 def wrong(call: Sequence[str], *, whole: bool) -> str:

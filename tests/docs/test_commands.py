@@ -67,6 +67,7 @@ PARSED = {
     "leakear-train simulate sim --sites 200 *": HOURS,
     "leakear-train score s3://*": "needs a bucket: tests/train/archive",
     "leakear-convert RUN *": "takes minutes: tests/convert/test_command.py",
+    "leakear-convert runs/shipped *": "needs bench.shipped_run first: tests/convert/test_command.py",
     "leakear-convert my.keras *": "needs the reader's network: tests/convert/test_source.py",
     "dask *": "runs until it is stopped: tests/train/work",
     "python examples/cluster/slurm.py --jobs *": "needs SLURM",

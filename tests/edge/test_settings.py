@@ -125,6 +125,8 @@ def test_check_finds_what_the_daemon_would_end_over(
 def test_the_example_is_written_to_a_file_that_is_not_there_yet(tmp_path: Path) -> None:
     path = tmp_path / "my.toml"
     assert (cli.main(["config", "example", str(path)]), cli.main(["config", "check", str(path)])) == (0, 0)
+    assert cli.main(["config", "show", "--config", str(path)]) == 0
+    assert cli.main(["config", "show", str(path), "--config", str(path)]) == 2
     before = path.read_text()
     assert cli.main(["config", "example", str(path)]) == 78
     assert path.read_text() == before

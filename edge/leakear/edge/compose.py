@@ -50,6 +50,8 @@ class Given:
     observers: tuple[Observer, ...]
     stack: ExitStack
     """what ends with the node"""
+    apart: bool
+    """whether this run is of another place than the node's own"""
 
 
 def log_to_stderr(level: str) -> None:
@@ -86,12 +88,14 @@ def open_node(
     capture: CaptureStatus | None = None,
     bound: Callable[[], Bound] = lambda: UNKNOWN,
     observers: tuple[Observer, ...] = (),
+    apart: bool = False,
 ) -> Iterator[Node]:
     """Yield a node ready to run; at the end its link is stopped and its outbox closed, whatever happens.
 
     `connect`: whether it talks to a broker. `monotonic`: the outbox's clock, s; a simulated day brings its own.
     `capture`: status of the microphone, filled by `Capture`. `bound`: how well the clock is known. `observers`: called
-    with every result and its event.
+    with every result and its event. `apart`: what this run hears is of another place: the node
+    learns nothing of it.
     Raises ConfigError and ModelError before anything is started.
     """
     store = ModelStore(settings.node.directory / "models", settings.model)
@@ -102,7 +106,7 @@ def open_node(
         link = Link(settings.mqtt, settings.node.identity, outbox) if connect else None
         if link:
             stack.callback(link.stop)
-        given = Given(clock, capture or CaptureStatus(), bound, observers, stack)
+        given = Given(clock, capture or CaptureStatus(), bound, observers, stack, apart)
         yield _assemble(settings, given, store, detector, outbox, link)
 
 
@@ -112,7 +116,7 @@ def _assemble(
     evidence = Evidence(settings.evidence, detector.model.info.spec, settings.node.directory / "evidence")
     counter, events, notifier = RestartCounter(), EventWriter(), Notifier()
     delivery = (outbox, link) if link else (outbox,)
-    restart = Restart(outbox, given.clock, detector=detector, events=events, counter=counter)
+    restart = Restart(outbox, given.clock, detector=detector, events=events, counter=counter, apart=given.apart)
     reporter = Reporter(
         settings.node,
         detector=detector,

@@ -106,6 +106,22 @@ def test_a_file_of_one_logger_is_named_after_the_file(tmp_path: Path) -> None:
     assert nights(history(tmp_path, "date,level\n2023-03-01,12\n2023-03-02,13\n")) == {"levels": [(1, 12.0), (2, 13.0)]}
 
 
+def test_a_column_of_names_is_the_logger_whatever_its_heading(tmp_path: Path) -> None:
+    rows = "".join(f"{name};0{day}/03/2023;1{day},5;3,0\n" for name in ("Rua A", "Rua B") for day in range(1, 8))
+    found = history(tmp_path, f"Leitor;Data;Nível (dB);Amplitude\n{rows}")
+    assert {name: len(of_one) for name, of_one in nights(found).items()} == {"Rua A": 7, "Rua B": 7}
+
+
+def test_rows_that_repeat_their_dates_are_not_taken_for_a_column_a_logger(tmp_path: Path) -> None:
+    rows = "".join(f"{name};{day:02d}/03/2023;1{day % 10},5;3,0\n" for name in (71, 72, 73) for day in range(1, 15))
+    text = f"Leitor;Data;Nível (dB);Amplitude\n{rows}"
+    with pytest.raises(InputDataError, match=r"levels\.csv has several rows of 01/03/2023, .* --logger"):
+        history(tmp_path, text)
+    assert {name: len(of_one) for name, of_one in nights(history(tmp_path, text, logger="Leitor")).items()} == {
+        "71": 14, "72": 14, "73": 14,
+    }  # fmt: skip
+
+
 def test_columns_can_be_named(tmp_path: Path) -> None:
     text = "A,B,C,level\nL1,2023-03-01,12,99\n"
     assert nights(history(tmp_path, text, logger="a", date="B", level="C")) == {"L1": [(1, 12.0)]}

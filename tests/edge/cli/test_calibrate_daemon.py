@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from leakear.edge.audio.blocks import SensorFault
 from leakear.edge.cli import calibrate
 from leakear.edge.decision.calibration import Baseline, Proposal
 from tests.support.broker import Broker
-from tests.support.living_node import Life, living_node
+from tests.support.living_node import BORN, LEAK, Life, living_node
 from tests.support.places import TINY
 
 
@@ -80,6 +81,31 @@ def test_the_daemon_goes_on_when_the_terminal_is_closed(life: Life, shell: Shell
     assert (code, said.startswith("learning: "), " h to go" in said) == (0, True, True)
     code, said = shell.run("--cancel")
     assert (code, said) == (0, "idle: The calibration was given up.\n")
+
+
+def test_a_person_tells_the_daemon_that_there_is_no_leak(life: Life, shell: Shell) -> None:
+    before = shell.config.read_text()
+    code, said = shell.run("--not-a-leak")
+    assert (code, "No leak is suspected" in said) == (1, True)
+    life.hear(120, LEAK)
+    code, said = shell.run("--not-a-leak")
+    assert (code, said) == (0, "The daemon learns what it suspects; a WARNING or LEAK ends with the next window.\n")
+    code, said = shell.run("--accept-floor")
+    assert (code, said) == (0, "The daemon learns its background again.\n")
+    assert shell.config.read_text() == before
+
+
+def test_a_daemon_that_hears_nothing_says_so_before_it_learns(life: Life, shell: Shell) -> None:
+    life.node.take(SensorFault("no_device", "unplugged", 1011.0, BORN + 11))
+    process = shell.begin("--hours", "8")
+    at = 1011.0
+    while life.controls.calibration._phase != "learning":
+        at += 0.5
+        life.node.idle(at, at + 1.8e9)
+        time.sleep(0.02)
+    process.kill()
+    said = process.communicate(timeout=30)[0]
+    assert said.startswith("Time in which nothing is heard does not count. Now: no_device, says the daemon")
 
 
 def test_a_proposal_of_the_daemon_is_applied_by_it(life: Life, shell: Shell) -> None:

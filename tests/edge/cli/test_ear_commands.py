@@ -1,6 +1,7 @@
 """check, listen, bench and devices, as a person runs them."""
 
 import json
+import os
 import subprocess
 import sys
 from dataclasses import asdict
@@ -19,6 +20,7 @@ from leakear.edge.health.monitor import HealthOptions
 from leakear.edge.model.macs import macs
 from leakear.edge.model.tflite import Model
 from leakear.edge.schedule import ScheduleOptions
+from leakear.edge.settings import SYSTEM_FILE
 from tests.support.broker import Broker
 from tests.support.places import TINY
 
@@ -159,3 +161,15 @@ def test_devices_say_what_to_do_when_there_is_none(
 def test_listening_to_no_microphone_is_no_success(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["listen", "--device", "there is none of this name", "--seconds", "1"]) == 1
     assert "no microphone was heard" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(SYSTEM_FILE.exists(), reason="this machine is a node")
+def test_a_daemon_without_a_configuration_says_so(tmp_path: Path) -> None:
+    environment = {**os.environ, "HOME": str(tmp_path), "LEAKEAR_MQTT_PORT": "9"}
+    command = [sys.executable, "-m", "leakear.edge.cli", "run"]
+    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as daemon:
+        assert daemon.stderr is not None
+        said = daemon.stderr.readline()
+        daemon.terminate()
+        daemon.communicate(timeout=60)
+    assert said.startswith("no configuration is named (--config)")

@@ -41,7 +41,7 @@ WARNED = replace(HEARD, state=State.WARNING, worst=State.WARNING, reason="sounds
         (replace(WARNED, learning=KNOWN, warned_s=1800, excess_db=1.5), "(below 2.5 dB) must come back in two nights"),
         (replace(WARNED, learning=KNOWN, warned_s=1800, excess_db=5.0), "It must go on without a break"),
         (replace(WARNED, state=State.LEAK, worst=State.LEAK), "LEAK: sounds like a leak. Send somebody."),
-        (replace(WARNED, state=State.OK, worst=State.LEAK), "LEAK, over again: sounds like a leak."),
+        (replace(WARNED, state=State.OK, worst=State.LEAK), "LEAK, which has ended: sounds like a leak."),
     ],
 )  # fmt: skip
 def test_the_last_line_tells_a_person_what_to_do(heard: Heard, expected: str) -> None:

@@ -63,7 +63,7 @@ def test_a_fleet_that_is_told_to_end_says_goodbye(broker: Broker, number: signal
 
 
 def test_a_broker_that_is_not_there_is_exit_code_69() -> None:
-    command = [*FLEET, "--nodes", "2", "--seconds", "2", "--event-every", "0.2", "--broker", "127.0.0.1:1"]
+    command = [*FLEET, "--nodes", "2", "--seconds", "2", "--event-every", "0.2", "--broker", "mqtt://127.0.0.1:1"]
     command += ["--drain", "0.5"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=90, check=False)
     assert done.returncode == 69

@@ -1,5 +1,7 @@
 """What goes on over a restart, as far as a clock can tell how long it took."""
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any, cast
 
@@ -12,6 +14,7 @@ from leakear.edge.compose import open_node
 from leakear.edge.node.events import EventWriter
 from leakear.edge.node.remote_settings import RemoteSettings
 from leakear.edge.node.restart import Restart
+from leakear.edge.outbox.queue import Outbox
 from leakear.edge.settings import Settings
 from tests.support.living_node import LEAK, RULE
 from tests.support.places import TINY
@@ -106,6 +109,21 @@ SAVED = {
     "since_utc": 900.0,
     "faults": ["stuck"],
 }
+
+
+@pytest.mark.parametrize("windows", [0, 3])
+def test_a_simulated_day_neither_uses_nor_changes_what_the_node_knows(tmp_path: Path, windows: int) -> None:
+    file, folder = tmp_path / "leakear.toml", tmp_path / "state"
+    file.write_text(f'[node]\nstate_dir = "{folder}"\n[mqtt]\nhost = "127.0.0.1"\nport = 9\n')
+    if windows:
+        live(folder, Machine("a", 100.0, 1e9, synced=True), windows)
+    with Outbox(folder / "outbox.db") as box:
+        before, seq = box.load_state(), box.last_seq
+    assert bool(before) == bool(windows)
+    command = [sys.executable, "-m", "leakear.edge.cli", "replay", "--config", str(file), "--simulated-day"]
+    subprocess.run([*command, "--minutes", "80", "--deadline", "0"], capture_output=True, check=False)
+    with Outbox(folder / "outbox.db") as box:
+        assert (box.load_state(), box.last_seq) == (before, seq + 1)  # the WARNING waits for a broker
 
 
 def test_a_first_start_has_nothing_to_restore() -> None:

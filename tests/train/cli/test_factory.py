@@ -149,8 +149,8 @@ def test_a_network_that_the_converter_refuses_writes_no_model(
                     output, name, Examples(arrays["codes"], 1 - arrays["labels"], tuple(arrays["files"]))
                 )
 
-    original = factory._examples
-    monkeypatch.setattr(factory, "_examples", swapped)
+    original = factory.save_examples
+    monkeypatch.setattr(factory, "save_examples", swapped)
     monkeypatch.setattr(factory, "load", lambda *_: data)
     args = ["factory", str(folder), "-o", str(tmp_path / "f.tflite"), "--run", str(tmp_path / "run")]
     assert cli.main(args) == LeakearError.exit_code

@@ -36,6 +36,10 @@ def test_a_gain_moves_a_level_and_not_what_is_relative_to_it(reference: str, ali
     assert [part.windows for part in moved] == [3, 3, 6]
     assert (moved[-1].p95 < 0.01) == alike
     assert (moved[-1].alike == 1) == alike
+    for part in moved:
+        assert part.p95_interval[0] <= part.p95 <= part.p95_interval[1]
+    if alike:  # three windows, however many gains
+        assert moved[-1].alike_interval == moved[0].alike_interval == pytest.approx((0.292, 1), abs=0.001)
 
 
 def test_windows_that_would_clip_are_left_out_and_counted() -> None:

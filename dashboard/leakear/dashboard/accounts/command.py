@@ -6,6 +6,8 @@ import sys
 import warnings
 from pathlib import Path
 
+from sqlalchemy import Engine
+
 from leakear.dashboard.accounts.users import Role, Users
 from leakear.dashboard.cli import Parser, add_database, first_line
 from leakear.dashboard.history.tables import open_database
@@ -23,7 +25,8 @@ def run(words: list[str]) -> int:
     raw = argparse.RawDescriptionHelpFormatter
     top = Parser(
         "leakear-dashboard user",
-        description="Manages the accounts of the page.",
+        description="Manages the accounts of the page, in its database: run it in the folder in which the page is "
+        "started, or give both the same --database. With the first account a running page asks for a log-in at once.",
         epilog=EPILOG,
         formatter_class=raw,
     )
@@ -33,10 +36,11 @@ def run(words: list[str]) -> int:
     top.add_argument("--role", choices=[role.value for role in Role], default="view", help=roles)
     top.add_argument("--password-file", type=Path, help="instead of asking: file whose first line is the password")
     add_database(top)
-    args = top.parse_args(words)
+    args = top.parse_intermixed_args(words)  # `add --role view NAME`, too
     if args.what != "list" and not args.name:
         top.error(f"user {args.what} needs a name")
-    users = Users(open_database(args.database, make=args.what == "add"))
+    engine = open_database(args.database, make=args.what == "add")
+    users = Users(engine)
     known = {user.name: user.role for user in users.all()}
     if args.what == "list":
         print("".join(f"{name}\t{role}\n" for name, role in known.items()), end="")
@@ -45,12 +49,18 @@ def run(words: list[str]) -> int:
         return 0
     if args.what == "add":
         users.add(args.name, _password(args.password_file), Role(args.role))
-        print(f"{args.name}: {'changed' if args.name in known else 'added'}, role {args.role}")
+        print(f"{args.name}: {'changed' if args.name in known else 'added'}, role {args.role}, in {_place(engine)}")
     elif not users.remove(args.name):
         raise ConfigError(f"There is no user {args.name!a}.")
     else:
         print(f"{args.name}: removed")
     return 0
+
+
+def _place(engine: Engine) -> str:
+    """Return where a database is: an account that is made in another one than the page's is of no use."""
+    file = engine.url.database
+    return str(Path(file).resolve()) if engine.dialect.name == "sqlite" and file else engine.url.render_as_string()
 
 
 def _password(path: Path | None) -> str:

@@ -24,6 +24,8 @@ _HEADINGS = {
 _LOOKED_AT = 40
 """rows among which the heading is looked for: exports begin with titles"""
 
+_NOTHING = ("na", "nan", "nd", "none", "null", "nodata", "semdados", "error", "erro")
+"""words that stand for no reading, as `plain` writes them"""
 _FEWEST_ACROSS = 4
 """dates in a row that are headings; fewer may be the period of an export"""
 
@@ -57,6 +59,8 @@ def layout_of(rows: Sequence[Sequence[str]], given: Mapping[str, str], name: str
     for at, row in enumerate(rows[:_LOOKED_AT]):
         found = _nights_across(at, row, given) or _by_headings(at, rows, given)
         if found is not None:
+            if found.form == "loggers across":
+                _refuse_repeated(rows, found, name)
             return found
     if given:
         wanted = ", ".join(printable(heading) for heading in given.values())
@@ -139,6 +143,10 @@ def _by_headings(at: int, rows: Sequence[Sequence[str]], given: Mapping[str, str
     if level is not None and (columns["logger"] is not None or given or plain(row[level]) in _HEADINGS["level"]):
         return Layout("long", at + 1, columns["logger"], date, level, columns["spread"])
     rest = [column for column in range(len(row)) if column != date and row[column]]
+    named = [column for column in rest if _text_below(rows, at, column)]
+    if level is not None and level not in named and len(named) == 1:
+        return Layout("long", at + 1, named[0], date, level, columns["spread"])
+    rest = [column for column in rest if column not in named]
     if not rest or given:
         return None
     names = {_without_meaning(row[column]): column for column in rest if not _ends_as_spread(row[column])}
@@ -154,6 +162,23 @@ def _dates_below(rows: Sequence[Sequence[str]], at: int, column: int) -> bool:
     """Tell whether dates stand below a heading: a title may begin with the word, too."""
     below = [row[column] for row in rows[at + 1 : at + 1 + _LOOKED_AT] if column < len(row) and row[column]]
     return 2 * sum(bool(readings_of(cell)) for cell in below) > len(below)
+
+
+def _text_below(rows: Sequence[Sequence[str]], at: int, column: int) -> bool:
+    """Tell whether words stand below a heading, such as names of loggers: levels are numbers."""
+    below = [row[column] for row in rows[at + 1 : at + 1 + _LOOKED_AT] if column < len(row) and row[column]]
+    words = sum(cell[0].isalpha() and number(cell) is None and plain(cell) not in _NOTHING for cell in below)
+    return 2 * words > len(below)
+
+
+def _refuse_repeated(rows: Sequence[Sequence[str]], layout: Layout, name: str) -> None:
+    """Raise InputDataError where the very same dates come again and again: each row is of one logger, not of all."""
+    dates = list(layout.dates(rows[layout.first :]))
+    if len(dates) > 2 * len(set(dates)):
+        raise InputDataError(
+            f"{name} has several rows of {printable(dates[0])}, and no heading that is known to name the logger: name "
+            "it with --logger, and the column of the level with --level."
+        )
 
 
 def _ends_as_spread(heading: str) -> bool:

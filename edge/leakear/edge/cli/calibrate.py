@@ -13,6 +13,7 @@ from leakear.edge.audio.capture import Capture
 from leakear.edge.audio.channels import Choice, choice, described, each
 from leakear.edge.audio.reading_progress import shown
 from leakear.edge.audio.recordings import JoinedRecordings, channels
+from leakear.edge.cli.findings import heard_by_daemon
 from leakear.edge.cli.onsite import calibration
 from leakear.edge.cli.onsite.unit import seen_by_unit
 from leakear.edge.cli.probe import daemon_runs
@@ -22,8 +23,9 @@ from leakear.edge.decision.rule import NO_GATE_DBFS, rule_from
 from leakear.edge.errors import AudioError, ConfigError, UsageError
 from leakear.edge.messages.reports import utc_text
 from leakear.edge.model.tflite import Model
+from leakear.edge.node.checks import OK
 from leakear.edge.pipeline import Pipeline
-from leakear.edge.settings import Settings, file_in_use
+from leakear.edge.settings import SYSTEM_FILE, Settings, file_in_use
 from leakear.edge.texts import printable
 
 HELP = """\
@@ -52,7 +54,7 @@ PROPOSED = ("threshold", "level_gate_dbfs")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("--config", type=Path, help="configuration file (TOML)")
+    parser.add_argument("--config", type=Path, help=f"configuration file (TOML); default {SYSTEM_FILE} when it exists")
     source = parser.add_mutually_exclusive_group()
     source.add_argument("--hours", type=number(0, above=True), help="listen to the microphone for this long (8)")
     source.add_argument("--from", dest="files", nargs="+", type=place, metavar="FILE", help="recordings without a leak")
@@ -77,16 +79,10 @@ def main(args: argparse.Namespace) -> int:
     path = file_in_use(args.config)
     if path is None:
         raise ConfigError("calibrate writes beside a configuration: name it with --config")
-    if args.accept_floor:
-        accept_floor(path, utc_text(time.time()))
-        print(f"{path} is changed; restart the daemon (systemctl restart leakear): it then learns its background again")
-        return 0
-    if args.not_a_leak:
-        not_a_leak(path, utc_text(time.time()))
-        print(f"{path} is changed; reload the daemon (systemctl reload leakear): it then learns what it suspects")
-        return 0
     with seen_by_unit(path):
         settings = Settings.load(path)
+        if args.accept_floor or args.not_a_leak:
+            return _state("accept_floor" if args.accept_floor else "not_a_leak", settings, path)
         if args.files is None and daemon_runs(settings):
             done = _in_daemon(args, settings.node.directory, path)
             if done is not None:
@@ -94,6 +90,22 @@ def main(args: argparse.Namespace) -> int:
         elif args.status or args.cancel:
             raise UsageError("no daemon of this configuration runs: there is nothing that learns")
         return _here(args, settings, path)
+
+
+def _state(what: str, settings: Settings, path: Path) -> int:
+    """Tell the daemon what a person states; while none runs, note it in the configuration."""
+    if daemon_runs(settings):
+        calibration.ask(settings.node.directory, what)
+        print(
+            "The daemon learns its background again."
+            if what == "accept_floor"
+            else "The daemon learns what it suspects; a WARNING or LEAK ends with the next window."
+        )
+        return 0
+    note = accept_floor if what == "accept_floor" else not_a_leak
+    note(path, utc_text(time.time()))
+    print(f"{path} is changed; the daemon reads it when it starts")
+    return 0
 
 
 def _in_daemon(args: argparse.Namespace, folder: Path, path: Path) -> int | None:
@@ -105,6 +117,8 @@ def _in_daemon(args: argparse.Namespace, folder: Path, path: Path) -> int | None
         print(calibration.describe(calibration.ask(folder, "cancel" if args.cancel else "status")))
         return 0
     if not (args.apply and args.hours is None):
+        if (sound := heard_by_daemon(folder)).status != OK:
+            print(f"Time in which nothing is heard does not count. Now: {sound.detail} → {sound.remedy}", flush=True)
         return calibration.follow(folder, 8.0 if args.hours is None else args.hours, args.false_alarms_per_week, again)
     if calibration.ask(folder, "status").phase != "ready":
         return None

@@ -20,7 +20,7 @@ from leakear.edge.errors import ConfigError, LeakearError
 from leakear.edge.node import checks
 from leakear.edge.node.checks import FAULT, OK, WARNING, Finding
 from leakear.edge.remote.model_store import ModelStore
-from leakear.edge.settings import Settings, exposed_secrets, file_in_use
+from leakear.edge.settings import SYSTEM_FILE, Settings, exposed_secrets, file_in_use
 from leakear.edge.spec import SpectrogramSpec
 
 HELP = """\
@@ -40,7 +40,7 @@ _MARKS = {OK: "ok     ", WARNING: "warning", FAULT: "FAULT  "}
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("--config", type=Path, help="configuration file (TOML)")
+    parser.add_argument("--config", type=Path, help=f"configuration file (TOML); default {SYSTEM_FILE} when it exists")
     parser.add_argument("--seconds", type=number(0, 3600, above=True), default=3.0, help="how long to listen (3)")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 
@@ -73,7 +73,7 @@ def _look(config: Path | None, seconds: float, source: Source | None, unit: Unit
             "configuration", FAULT, str(error), "correct the file; `leakear-edge config example` shows all keys"
         )
         return
-    yield Finding("configuration", OK, str(config or "defaults"))
+    yield Finding("configuration", OK, str(config or f"defaults: none is named (--config), and no {SYSTEM_FILE}"))
     for sentence in exposed_secrets(config, settings):
         yield Finding("secrets", WARNING, *sentence.split(": ", 1))
     if unit is not None and config is not None:

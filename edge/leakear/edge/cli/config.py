@@ -7,7 +7,7 @@ from pathlib import Path
 from leakear.edge import files, settings_file
 from leakear.edge.command_line import place
 from leakear.edge.decision.state_machine import rule_from
-from leakear.edge.errors import ConfigError
+from leakear.edge.errors import ConfigError, UsageError
 from leakear.edge.model import bundle
 from leakear.edge.model.tflite import FACTORY, Model
 from leakear.edge.mqtt import tls
@@ -31,14 +31,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command line."""
     parser.add_argument("action", choices=("example", "check", "show"), help="what to do")
     parser.add_argument("file", nargs="?", type=place, help=f"configuration; default {SYSTEM_FILE} when it exists")
+    parser.add_argument("--config", type=place, help="the same, as other commands name it")
 
 
 def main(args: argparse.Namespace) -> int:
     """Run the subcommand."""
+    if args.file and args.config:
+        raise UsageError(f"name one configuration: {args.file} or --config {args.config}")
+    named = args.file or args.config
     if args.action == "example":
-        example(args.file)
+        example(named)
         return 0
-    file = file_in_use(args.file)
+    file = file_in_use(named)
     settings = Settings.load(file)
     if args.action == "show":
         print("\n".join(settings_file.shown(SECTIONS, settings)))

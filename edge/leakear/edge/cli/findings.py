@@ -54,7 +54,8 @@ def sound(settings: Settings, spec: SpectrogramSpec, source: Source, seconds: fl
 
 def heard_by_daemon(folder: Path) -> Finding:
     """Tell what the daemon whose state is in this folder hears: it holds the microphone."""
-    remedy = "look at journalctl -u leakear; only root may ask the daemon (sudo)"
+    log = "the daemon's log (of the service: journalctl -u leakear)"
+    remedy = f"look at {log}" if os.geteuid() == 0 else f"look at {log}; of a service only root may ask (sudo)"
     try:
         answer = daemon.ask(folder, "selftest", {})
         found = SelftestResult.from_json(answer.result).checks if answer is not None and answer.ok else ()
@@ -64,7 +65,10 @@ def heard_by_daemon(folder: Path) -> Finding:
     if sensor is None:
         return Finding("sound", WARNING, "the daemon runs and holds the microphone, and gives no answer", remedy)
     names = sensor.detail.split(", ")
-    advice = "; ".join(FAULTS[name] for name in names if name in FAULTS) or remedy
+    advice = (
+        "; ".join(FAULTS[name] for name in names if name in FAULTS)
+        or f"look at `leakear-edge devices`, plug, cable and {log}"
+    )
     detail = f"{sensor.detail}, says the daemon, which holds the microphone"
     return Finding("sound", OK, detail) if sensor.ok else Finding("sound", FAULT, detail, advice)
 

@@ -18,7 +18,7 @@ from leakear.edge.errors import AudioError
 from leakear.edge.health.monitor import HealthOptions
 from leakear.edge.model.tflite import Model
 from leakear.edge.pipeline import NO_SCORE, Pipeline, Result
-from leakear.edge.settings import Settings, file_in_use
+from leakear.edge.settings import SYSTEM_FILE, Settings, file_in_use
 from leakear.edge.spec import SpectrogramSpec
 from leakear.edge.spectrogram.fourier import rfft
 from leakear.edge.windows import WindowOptions
@@ -50,7 +50,7 @@ _BAND_DBFS = (-110.0, -30.0)
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("--config", type=Path, help="configuration file (TOML)")
+    parser.add_argument("--config", type=Path, help=f"configuration file (TOML); default {SYSTEM_FILE} when it exists")
     parser.add_argument("--device", help="microphone, instead of the configured one")
     parser.add_argument("--seconds", type=number(0, above=True), help="stop after this long")
 

@@ -107,7 +107,7 @@ def _deaf(heard: Heard) -> str:
 def _alert(heard: Heard) -> str:
     """Say what a WARNING or LEAK asks for."""
     if heard.state is State.OK:
-        return f"{heard.worst}, over again: {heard.reason}. A long use of water, or a leak that was mended."
+        return f"{heard.worst}, which has ended: {heard.reason}. A long use of water, or a leak that was mended."
     if heard.state is State.LEAK:
         return f"LEAK: {heard.reason}. Send somebody."
     return f"WARNING: {heard.reason}. {_missing(heard)}"

@@ -45,8 +45,9 @@ Put recordings through the very same daemon: windows, health, score, decision an
 Files: every format of libsndfile (WAV, RF64, FLAC, Ogg, Opus, MP3, AIFF, AU, CAF …), and M4A, AMR and WebM where
 ffmpeg is installed. A damaged or truncated one is refused; one without a length in its header is read to its end.
 
-Without --config nothing is sent and nothing is kept. Exit code 65 when a recording could not be used, 69 when the
-broker has not acknowledged every event by the deadline.
+Without --config nothing is sent and nothing is kept. With it the node learns from recordings as from its microphone; of
+--simulated-day, which is another place, only the events stay. Exit code 65 when a recording could not be used, 69 when
+the broker has not acknowledged every event by the deadline.
 """
 
 
@@ -56,7 +57,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "files", nargs="*", type=place, metavar="FILE", help="recordings, in this order; -: standard input"
     )
     parser.add_argument(
-        "--simulated-day", action="store_true", help="a built-in day at a known place: quiet, tap, leak, mended"
+        "--simulated-day",
+        action="store_true",
+        help="two and a half built-in hours at a known place: quiet, tap, leak, mended",
     )
     parser.add_argument("--config", type=place, help="configuration; without it: factory model, no MQTT")
     parser.add_argument("--model", type=place, help="model file instead of the configured one")
@@ -95,7 +98,8 @@ def main(args: argparse.Namespace) -> int:
         stated = start_of(args.files[0]) if args.start is None and args.files else args.start
         began = stated or (demo_day.last_noon(time.time()) if args.simulated_day else time.time())
         printer, clock = Printer(args.json, args.repeat), FixedClock(stated is not None)
-        with open_node(settings, clock, connect=bool(args.config), observers=(printer.show,)) as node:
+        connect, apart = bool(args.config), args.simulated_day  # what that place taught holds at no other
+        with open_node(settings, clock, connect=connect, observers=(printer.show,), apart=apart) as node:
             return _replay(node, args, began, printer, settings.audio.channel)
 
 

@@ -13,7 +13,7 @@ from leakear.edge.compose import log_to_stderr, open_node
 from leakear.edge.node.node import Node
 from leakear.edge.node.sleep.sleeper import Sleeper
 from leakear.edge.recording.clock_bound import ClockBound
-from leakear.edge.settings import SYSTEM_FILE, Settings, file_in_use
+from leakear.edge.settings import SYSTEM_FILE, NodeOptions, Settings, file_in_use
 
 HELP = f"""\
 Listen, score, decide and publish, for years. Started by systemd; stops cleanly on SIGTERM, reads its configuration
@@ -29,7 +29,7 @@ log = logging.getLogger("leakear.run")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command line."""
-    parser.add_argument("--config", type=Path, help="configuration file (TOML)")
+    parser.add_argument("--config", type=Path, help=f"configuration file (TOML); default {SYSTEM_FILE} when it exists")
 
 
 def main(args: argparse.Namespace) -> int:
@@ -38,6 +38,8 @@ def main(args: argparse.Namespace) -> int:
     path = file_in_use(args.config)
     settings = Settings.load(path)
     log_to_stderr(settings.log.level)
+    if path is None and settings.node.site == NodeOptions().site:
+        log.warning("no configuration is named (--config) and there is no %s: the defaults hold", SYSTEM_FILE)
     status = CaptureStatus()
     clock = Clock()
     with open_node(settings, clock, capture=status, bound=ClockBound().look) as node:

@@ -87,7 +87,7 @@ def _add_city(parser: argparse.ArgumentParser) -> None:
 
 
 def _broker(text: str) -> tuple[str, int]:
-    host, _, port = text.partition(":")
+    host, _, port = text.removeprefix("mqtt://").partition(":")
     if "@" in text:  # it may hold a password: it is not repeated
         raise argparse.ArgumentTypeError("write HOST or HOST:PORT; the user goes into --username")
     if not host or not (port or "1883").isdigit() or not 0 < int(port or 1883) < 65536:

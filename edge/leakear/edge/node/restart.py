@@ -33,16 +33,29 @@ class TimeKeeper(Protocol):
 
 
 class Restart:
-    """Saves and restores the state of detector, event writer and restart counter."""
+    """Saves and restores the state of detector, event writer and restart counter.
+
+    `apart`: this run is of another place, such as the simulated day: it takes over nothing and leaves what is saved.
+    """
 
     def __init__(
-        self, outbox: Outbox, clock: TimeKeeper, *, detector: Detector, events: EventWriter, counter: RestartCounter
+        self,
+        outbox: Outbox,
+        clock: TimeKeeper,
+        *,
+        detector: Detector,
+        events: EventWriter,
+        counter: RestartCounter,
+        apart: bool = False,
     ) -> None:
+        self._apart = apart
         self._outbox, self._clock = outbox, clock
         self._detector, self._events, self._counter = detector, events, counter
 
     def snapshot(self, monotonic: float, utc: float, *, stopped: bool) -> dict[str, Any]:
         """Return what must survive a restart, as JSON. `stopped`: whether this run ends on purpose."""
+        if self._apart:
+            return self._outbox.load_state()
         return {
             "utc": utc,
             "clock_synced": self._clock.look(),
@@ -58,12 +71,12 @@ class Restart:
 
     def restore_remote(self) -> None:
         """Take over what was set remotely, before any sound."""
-        self._detector.restore_remote(self._outbox.load_state(), 0.0)
+        self._detector.restore_remote(self._known(), 0.0)
 
     def restore(self, monotonic: float, utc: float) -> None:
         """Continue where the last run ended, as far as a clock shows how long ago that was."""
         self._events.since_utc = utc
-        saved = self._outbox.load_state()
+        saved = self._known()
         try:
             self._counter.begin(saved.get("life"), monotonic)
             if not saved:
@@ -80,7 +93,7 @@ class Restart:
     def restore_late(self, monotonic: float) -> bool:
         """Take over a saved state that could not be read at the start; what is newer stays. False: there is none."""
         saved = self._outbox.take_late_state()
-        if not saved:
+        if self._apart or not saved:
             return False
         log.warning("the saved state could be read only now: it is taken over")
         if self._detector.remote == RemoteSettings():
@@ -89,6 +102,9 @@ class Restart:
             kept = {name: part for name, part in saved["pipeline"].items() if name != "decision"}
             self._detector.restore(kept, 0, 0)
         return True
+
+    def _known(self) -> dict[str, Any]:
+        return {} if self._apart else self._outbox.load_state()
 
 
 def _gap_s(clock: TimeKeeper, saved: Mapping[str, Any], utc: float) -> float | None:

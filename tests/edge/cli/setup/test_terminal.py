@@ -121,6 +121,7 @@ def test_flags_ask_nothing_and_an_existing_file_is_never_lost(
     assert "geheim" not in shown
     assert SECRET not in shown
     assert '+device = "USB"' in shown
+    assert "the microphone is written down unseen: " in shown
     assert config.stat().st_mode & 0o777 == 0o640
     text = config.read_text()
     assert "# mine" in text

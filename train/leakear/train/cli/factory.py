@@ -36,6 +36,7 @@ from leakear.train.runfolder import CALIBRATION, HELDOUT, Examples, Run, RunInfo
 from leakear.train.training import pretraining
 from leakear.train.training.pooled_windows import PooledWindows
 from leakear.train.training.pretraining import FitOptions, PretrainedFit
+from leakear.train.work.jobs import Jobs
 
 HELP = """\
 Train, evaluate and convert the factory model.
@@ -113,7 +114,9 @@ def save_weights(run: Run, weights: Path) -> None:
     factory_network.save(keras.models.load_model(run.model_path, compile=False), weights)
 
 
-def load(folder: Path, background: Path, cache: Path, seed: int, hold_out: Sequence[int] = ()) -> TrainingData:
+def load(
+    folder: Path, background: Path, cache: Path, seed: int, hold_out: Sequence[int] = (), jobs: Jobs = 2
+) -> TrainingData:
     """Read the recordings and make the windows of simulated sites and of background sound."""
     preset = networks.find("compact")
     good = data_options.backgrounds(background, preset.spec, cache)
@@ -121,10 +124,12 @@ def load(folder: Path, background: Path, cache: Path, seed: int, hold_out: Seque
     recipe = Recipe(preset.spec, "all", 4, real_windows.COPIES, noises, seed)
     found, _ = dataset.fingerprint(recording for recording in dataset.load(folder) if recording.fold not in hold_out)
     dataset.require_classes(found, f"{folder} without the held-out folds")
-    real = real_windows.read(found, recipe, cache)
+    real = real_windows.read(found, recipe, cache, jobs)
     plans = ((SIMULATED, noises), (HELD_SITES, others))
-    simulation, held = (simulated_windows.windows(plan, preset.spec, sounds, cache) for plan, sounds in plans)
-    negatives, held_backgrounds = (background_windows.windows(part, preset.spec, cache) for part in (noises, others))
+    simulation, held = (simulated_windows.windows(plan, preset.spec, sounds, cache, jobs) for plan, sounds in plans)
+    negatives, held_backgrounds = (
+        background_windows.windows(part, preset.spec, cache, jobs) for part in (noises, others)
+    )
     pools = PooledWindows.of(simulation), PooledWindows.of(negatives)
     pretrained = PretrainedFit(*pools, FitOptions(seed=seed), cache)
     return TrainingData(real, simulation, negatives, held, held_backgrounds, pretrained)
@@ -139,7 +144,7 @@ def train(data: TrainingData, output: Path) -> Run:
     network = data.pretrained.fit(windows)
     network.save(output / "model.keras")
     scores = _evaluate(data, held, *_logits(network, data.held, data.held_backgrounds))
-    _examples(data, output)
+    save_examples(data, output)
     everything = split(data.real.recordings, "none", data.pretrained.options.seed)
     (output / "split.json").write_text(json.dumps(everything.to_json(), indent=1), encoding="utf-8")
     runfolder.save_info(output, _info(data, output.name, network, scores))
@@ -205,7 +210,7 @@ def _figures(logits: npt.NDArray[np.float64], targets: npt.NDArray[np.uint8], te
     }
 
 
-def _examples(data: TrainingData, output: Path) -> None:
+def save_examples(data: TrainingData, output: Path) -> None:
     """Write the windows for calibrating int8 and for comparing it with float: so many of each source and class."""
     rng = np.random.default_rng(data.pretrained.options.seed)
     real = data.real.take(data.real.rows(np.arange(len(data.real.recordings)), copies=False))

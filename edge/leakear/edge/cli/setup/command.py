@@ -4,12 +4,12 @@ import argparse
 import signal
 from pathlib import Path
 
-from leakear.edge.audio.microphone import SoundDeviceSource, Source
+from leakear.edge.audio.microphone import SoundDeviceSource, Source, choose
 from leakear.edge.cli.setup import answers, configuration, dialogue, trial
 from leakear.edge.cli.setup.answers import AnswerError, Answers
 from leakear.edge.cli.setup.configuration import Plan
 from leakear.edge.command_line import place
-from leakear.edge.errors import DeliveryError, UsageError
+from leakear.edge.errors import DeliveryError, LeakearError, UsageError
 from leakear.edge.settings import SYSTEM_FILE
 from leakear.edge.texts import printable
 
@@ -70,6 +70,8 @@ def run(args: argparse.Namespace, source: Source) -> int:
     print(plan.difference or f"{args.config} says so already")
     if not args.no_test:
         _try(plan, sure=args.yes)
+    if args.yes and args.device:
+        _look_for(args.device, source)
     if plan.files and not args.yes and not dialogue.confirmed(f"Write {args.config}?"):
         print("Nothing was written.")
         return 1
@@ -119,6 +121,14 @@ def _password(path: Path) -> str:
     if not text:
         raise AnswerError("password", f"--password-file {path} is empty: put the password into it")
     return text
+
+
+def _look_for(device: str, source: Source) -> None:
+    """Say where the microphone that was named is not there: a word may be mistyped, or it is plugged in later."""
+    try:
+        choose(source.devices(), device)
+    except LeakearError as error:
+        print(f"the microphone is written down unseen: {printable(str(error))}", flush=True)
 
 
 def _try(plan: Plan, *, sure: bool) -> None:

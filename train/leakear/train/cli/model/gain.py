@@ -21,6 +21,7 @@ from leakear.edge.spectrogram import spectrogram
 from leakear.edge.texts import printable
 from leakear.train import data_options
 from leakear.train.data import clips
+from leakear.train.nodedays.outcome import share_interval
 from leakear.train.simulator import Site, clip
 
 HELP = """\
@@ -30,12 +31,14 @@ Score recordings and simulated windows at several gains of the sensor and print 
   leakear-train gain recordings/ --simulated 0 --gain -40 --gain 20
 
 At each gain the window gets the noise of a 16-bit converter and its steps. A window that would clip at a gain is left
-out there, and counted.
+out there, and counted. Intervals take windows as independent; windows of one recording are not quite.
 """
 GAINS_DB = (-30.0, -20.0, -10.0, 6.0, 12.0)
 """Gains that are compared with 0 dB."""
 NOISE_DBFS = -92.0
 """Noise of a 16-bit converter, dB re a full-scale sine."""
+DRAWS = 2000
+"""Draws of windows for an interval."""
 FIRST_SITE = 970_000
 """Simulated sites from here on; no other command uses these."""
 
@@ -56,6 +59,10 @@ class Moved:
     worst: float
     alike: float
     """Share of windows with the same decision at the model's threshold."""
+    p95_interval: tuple[float, float]
+    """95 % interval of p95, from draws of windows, each with all its gains."""
+    alike_interval: tuple[float, float]
+    """Exact 95 % interval of the share; over all gains that of the windows which are alike at every one."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -91,8 +98,8 @@ def compare(model: Model, found: Sequence[Samples], gains: Sequence[float]) -> l
     plain = scores(model, found, 0.0)
     changed = np.array([scores(model, found, gain) for gain in gains])
     threshold = model.info.threshold
-    every = [_moved(gain, plain, row, threshold) for gain, row in zip(gains, changed, strict=True)]
-    return [*every, _moved(float("nan"), np.tile(plain, len(gains)), changed.ravel(), threshold)]
+    every = [_moved(gain, plain, row[None], threshold) for gain, row in zip(gains, changed, strict=True)]
+    return [*every, _moved(float("nan"), plain, changed, threshold)]
 
 
 def scores(model: Model, found: Sequence[Samples], gain_db: float) -> npt.NDArray[np.float64]:
@@ -114,21 +121,33 @@ def converted(sound: Samples, rng: np.random.Generator) -> Samples:
 
 
 def _moved(gain_db: float, plain: npt.NDArray[np.float64], changed: npt.NDArray[np.float64], threshold: float) -> Moved:
-    heard = np.isfinite(plain) & np.isfinite(changed)
+    """Compare scores at 0 dB, (windows,), with those at some gains, (gains, windows)."""
+    moved = np.abs(changed - plain)
+    heard = np.isfinite(moved)
     if not heard.any():
         raise InputDataError(f"every window clips at {gain_db:+g} dB: give a lower --gain")
-    change = np.abs(changed - plain)[heard]
-    alike = ((changed >= threshold) == (plain >= threshold))[heard]
-    p95 = float(np.percentile(change, 95))
+    alike = (changed >= threshold) == (plain >= threshold)
+    compared = heard.any(axis=0)
+    change = moved[heard]
     return Moved(
         gain_db,
         int(heard.sum()),
         int((~heard).sum()),
         float(np.median(change)),
-        p95,
+        float(np.percentile(change, 95)),
         float(change.max()),
-        float(alike.mean()),
+        float(alike[heard].mean()),
+        _p95_interval(moved[:, compared]),
+        share_interval(int((alike | ~heard).all(axis=0)[compared].sum()), int(compared.sum())),
     )
+
+
+def _p95_interval(moved: npt.NDArray[np.float64]) -> tuple[float, float]:
+    """Return the 95 % interval of the 95th percentile of changes, (gains, windows), from draws of windows."""
+    rng, count = np.random.default_rng(0), moved.shape[1]
+    found = [np.nanpercentile(moved[:, rng.integers(0, count, count)], 95) for _ in range(DRAWS)]
+    low, high = np.percentile(found, (2.5, 97.5))
+    return float(low), float(high)
 
 
 def _windows(args: argparse.Namespace, spec: SpectrogramSpec) -> Iterator[Samples]:
@@ -150,6 +169,8 @@ def text(moved: Sequence[Moved]) -> str:
     lines.append("|---|---|---|---|---|---|---|")
     for part in moved:
         name = "all" if np.isnan(part.gain_db) else f"{part.gain_db:+g}"
-        numbers = f"{part.median:.3f} | {part.p95:.3f} | {part.worst:.3f} | {part.alike:.2%}"
+        (low, high), (least, most) = part.p95_interval, part.alike_interval
+        alike = f"{part.alike:.2%} ({least:.2%} to {most:.2%})"
+        numbers = f"{part.median:.3f} | {part.p95:.3f} ({low:.3f} to {high:.3f}) | {part.worst:.3f} | {alike}"
         lines.append(f"| {name} | {part.windows} | {part.clipped} | {numbers} |")
     return "\n".join(lines)
