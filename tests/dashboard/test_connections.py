@@ -3,6 +3,7 @@
 import resource
 import socket
 import sqlite3
+import subprocess
 import time
 import urllib.request
 from contextlib import ExitStack, closing, suppress
@@ -15,6 +16,7 @@ from leakear.dashboard.server import connections
 from leakear.dashboard.server.connections import MOST, RESERVE, most_connections
 from leakear.dashboard.server.log_limit import LINES, LogLimit
 from tests.dashboard.test_notify import Hook
+from tests.support.broker import Broker
 from tests.support.harness import Dashboard, FakeNode, until
 
 FILES = 300
@@ -205,3 +207,19 @@ def test_a_secret_file_that_others_may_read_is_named(tmp_path: Path) -> None:
         with Dashboard("mqtt://127.0.0.1:1", folder, "--password-file", str(secret)):
             pass
         assert (f"chmod 600 {secret}" in (folder / "dashboard.log").read_text()) is warned
+
+
+def test_a_second_server_on_the_same_sqlite_database_is_refused_until_the_first_has_ended(
+    broker: Broker, tmp_path: Path
+) -> None:
+    with Dashboard(f"mqtt://127.0.0.1:{broker.port}", tmp_path) as first:
+        second = Dashboard(f"mqtt://127.0.0.1:{broker.port}", tmp_path)
+        done = subprocess.run(second.command(*second.options), capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode == 78
+        assert "Another leakear-dashboard serves from" in done.stderr
+        assert done.stderr.count("\n") == 1
+        assert first.process is not None
+        first.process.kill()
+        first.process.wait()
+        with second:
+            second.ready()

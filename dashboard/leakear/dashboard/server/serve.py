@@ -16,6 +16,7 @@ from leakear.dashboard.broker.connection import BrokerOptions
 from leakear.dashboard.history import History
 from leakear.dashboard.options import ServeOptions, load_pair, refuse_open_access
 from leakear.dashboard.pages.app import build
+from leakear.dashboard.server.alone import alone
 from leakear.dashboard.server.connections import LimitedProtocol, Listener, most_connections
 from leakear.dashboard.server.log_limit import LogLimit
 from leakear.dashboard.service import Service
@@ -35,7 +36,8 @@ def serve(options: ServeOptions, broker: BrokerOptions, engine: Engine) -> int:
     if options.certificate:
         chain, key = ("--certificate", options.certificate), ("--key", options.key)
         load_pair(ssl.create_default_context(ssl.Purpose.CLIENT_AUTH), chain, key)
-    return asyncio.run(_serve(options, broker, engine))
+    with alone(engine):
+        return asyncio.run(_serve(options, broker, engine))
 
 
 class _Server(uvicorn.Server):
