@@ -19,6 +19,8 @@ import soundfile
 from tests.support.debs import MARKS, changed, packages
 from tests.support.machine import Machine
 from tests.support.places import ROOT
+from tests.system.first_alert import page
+from tests.system.first_alert.__main__ import COMMANDS
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 HANG_S = 900
@@ -138,10 +140,9 @@ def test_install_says_the_next_step_and_the_node_runs(machine: Machine) -> None:
 
 
 def test_the_typed_commands_lead_to_an_alert_on_the_dashboard(machine: Machine) -> None:
-    """The first block of docs/INSTALL.md, but for its first line, which the test before has run."""
-    block = (ROOT / "docs" / "INSTALL.md").read_text().split("```sh\n")[1].split("```")[0]
-    typed = [line.partition("  # ")[0].strip() for line in block.splitlines()]
-    assert len(typed) <= 10
+    """Those of docs/INSTALL.md for the packages, but for the first, which the test before has run."""
+    typed = page.way("deb").to_an_alert
+    assert len(typed) <= COMMANDS
     assert typed[0].startswith("sudo apt install ./leakear-edge_")
     began = time.monotonic()
     for command in typed[1:]:
