@@ -154,7 +154,7 @@ def test_asked_twice_it_is_done_once_and_it_can_be_cancelled(dashboard: Dashboar
 
 
 def test_an_interrupted_job_is_told_after_a_restart(mqtt: Any, sounds: Any, tmp_path: Path) -> None:
-    with Dashboard(f"mqtt://127.0.0.1:{mqtt.port}", tmp_path).start() as dashboard:
+    with Dashboard(f"mqtt://127.0.0.1:{mqtt.port}", tmp_path) as dashboard:
         dashboard.ready()
         with nodes(mqtt.port, sounds) as (one, _):
             one.polls = 1000
@@ -205,6 +205,7 @@ def test_an_alert_of_one_node_or_a_pipe_that_is_switched_off_locates_nothing(
         other.turn("LEAK")
         dashboard.until("/api/alerts", lambda page: len(page["rows"]) == 2)
         other.turn("OK")
+        dashboard.until("/api/alerts?filter=all", lambda page: len(page["rows"]) == 3)
         pipe_of(dashboard, sounds[0], automatic=True)
         one.turn("WARNING")
         dashboard.until("/api/alerts?filter=all", lambda page: len(page["rows"]) == 4)

@@ -11,11 +11,13 @@ of its own under the system's temporary directory; as root the broker drops to a
 """
 
 import os
+import random
 import shutil
 import signal
 import socket
 import subprocess
 import tempfile
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -52,10 +54,12 @@ def version() -> tuple[int, ...]:
 
 
 def free_port(host: str = "127.0.0.1") -> int:
-    """Port that the kernel says is free now."""
-    with socket.socket() as probe:
-        probe.bind((host, 0))
-        return int(probe.getsockname()[1])
+    """Port that is free now, below those that the kernel gives to connections (32768 on): a server gets it again."""
+    for port in random.sample(range(10_000, 32_000), 1000):
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind((host, port))
+            return port
+    raise OSError(f"no port of {host} is free")
 
 
 @dataclass

@@ -17,6 +17,7 @@ import pytest
 from leakear.edge.audio.fake_microphone import FakeSource
 from leakear.edge.cli.setup.web import connections, guard, server
 from leakear.edge.cli.setup.web.guard import HEADER, Guard
+from leakear.edge.cli.setup.web.session import Session
 from leakear.edge.settings import Settings
 from tests.support.broker import Broker, Subscriber, free_port
 
@@ -27,6 +28,8 @@ WIDE = """return [...document.querySelectorAll('body *')]
 class Page:
     """A running page, and a browser without a screen that asks it."""
 
+    THREAD = "set-up page"
+
     def __init__(
         self, config: Path, capsys: pytest.CaptureFixture[str], gain: float = 0.1, open_s: float = 600
     ) -> None:
@@ -34,7 +37,8 @@ class Page:
         noise = (np.random.default_rng(0).standard_normal((48000, 1)) * gain).astype(np.float32)
         self.result: list[int] = []
         given = (config, "127.0.0.1", self.port, FakeSource(noise), open_s)
-        self.thread = threading.Thread(target=lambda: self.result.append(server.serve(*given)), daemon=True)
+        run = lambda: self.result.append(server.serve(*given))  # noqa: E731
+        self.thread = threading.Thread(target=run, name=self.THREAD, daemon=True)
         self.thread.start()
         shown, deadline = "", time.monotonic() + 30
         while not (found := re.search(r"code (\S{4}-\S{4})", shown)):
@@ -68,8 +72,22 @@ def config(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def _short(monkeypatch: pytest.MonkeyPatch) -> None:
+def _short(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """No page outlives its test: minutes later it would say so in the output of another one."""
+    sessions: list[Session] = []
+
+    def session(*given: Any) -> Session:
+        sessions.append(Session(*given))
+        return sessions[-1]
+
     monkeypatch.setattr(server, "FAREWELL_S", 0.1)
+    monkeypatch.setattr(server, "Session", session)
+    yield
+    for each in sessions:
+        each.done.set()
+    for thread in threading.enumerate():
+        if thread.name == Page.THREAD:
+            thread.join(60)
 
 
 def test_the_code_opens_one_session_which_wrong_codes_do_not_end(
