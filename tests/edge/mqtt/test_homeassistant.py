@@ -44,7 +44,7 @@ def life(broker: Broker, tmp_path: Path) -> Iterator[Life]:
 def test_every_advertised_topic_gets_a_message(broker: Broker, life: Life) -> None:
     with Asker(broker, life) as asker:
         life.hear(120, LEAK)
-        (config,) = asker.seen.wait(1, CONFIG)
+        (config,) = life.pump_until(lambda: asker.seen.on(CONFIG), "introduction")
         advertised = {topic for key, topic in topics(json.loads(config.payload)) if key != "command_topic"}
         assert {topic.rsplit("/", 1)[1] for topic in advertised} == {"availability", "state", "event", "telemetry"}
         for topic in advertised:
@@ -99,7 +99,7 @@ def test_what_home_assistant_would_send_is_what_the_node_reads() -> None:
 def test_the_node_introduces_itself_again_when_home_assistant_is_born(broker: Broker, life: Life) -> None:
     with Asker(broker, life) as asker:
         life.hear(1)
-        asker.seen.wait(1, CONFIG)
+        life.pump_until(lambda: asker.seen.on(CONFIG), "introduction")
         life.pump_until(lambda: asker.seen.on("leakear/+/+/state"), "state")
         states = len(asker.seen.on("leakear/+/+/state"))
         asker.seen.publish("homeassistant/status", BIRTH)
