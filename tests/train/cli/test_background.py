@@ -8,9 +8,13 @@ import pytest
 import soundfile
 
 from leakear.edge.model.tflite import FACTORY
+from leakear.edge.spectrogram import spectrogram
 from leakear.train import cli
-from leakear.train.cli.model import background
+from leakear.train.cli.model import background, beside
 from leakear.train.cli.model.background import Heard
+from leakear.train.data import clips
+from leakear.train.data.dataset import Recording
+from leakear.train.networks import compact
 
 
 def test_running_water_is_reported_apart_and_sources_are_groups() -> None:
@@ -51,6 +55,25 @@ def test_the_command_prints_a_table(hk: Path, tmp_path: Path, capsys: pytest.Cap
     assert cli.main(words) == 0
     assert "| clicks | 1 |" in capsys.readouterr().out
     assert json.loads(out.read_text())["leaks"]["windows"] == 1
+
+
+def test_simple_detectors_score_the_same_windows_and_are_compared() -> None:
+    leaks = [Heard("s1", True, 0.9, {"bands": 0.1}), Heard("s2", True, 0.8, {"bands": 0.4})]
+    others = [Heard("a", False, 0.2, {"bands": 0.3}), Heard("b", False, 0.1, {"bands": 0.0})]
+    found = background.summarise([*leaks, *others], (), 0.5)
+    assert found["other"]["beside"]["bands"]["auc"].startswith("0.750")
+    assert found["other"]["beside"]["bands"]["model_better_by"].startswith("0.250")
+    assert "| bands | 0.750" in background.text(found)
+
+
+def test_the_statistic_and_a_linear_model_are_trained_on_the_other_folds(recordings: list[Recording]) -> None:
+    spec = compact.SPEC
+    simple = beside.scorers(("statistic", "bands"), spec, recordings[:-2], None, Path())
+    rng = np.random.default_rng(0)
+    hiss = spectrogram(rng.normal(0, 0.05, spec.window_samples).astype(np.float32), spec)
+    leak = next(clips.windows(next(r for r in recordings if r.target).path, spec))
+    assert simple["bands"](spectrogram(leak, spec)) > 0
+    assert np.isfinite(simple["statistic"](hiss))
 
 
 def test_a_fold_without_a_leak_is_refused(hk: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -155,8 +155,8 @@ def level_detector(column: str) -> Detector:
 def untrained(score: Floats, table: Table, train: Rows, test: Rows) -> Scores:
     """Use score (n,) unchanged; logistic regression on the training files sets the threshold."""
     ours, theirs = (table.real.rows(files, copies=False) for files in (train, test))
-    curve = _logistic(1.0)
-    curve.fit(score[ours, None], table.real.windows.targets[ours], clf__sample_weight=_weights(table, ours))
+    curve = logistic(1.0)
+    curve.fit(score[ours, None], table.real.windows.targets[ours], clf__sample_weight=weights(table, ours))
     return Scores(score[theirs], curve.decision_function(score[theirs, None]))
 
 
@@ -174,7 +174,7 @@ def sklearn_detector(features: Callable[[Floats], Floats], make: Callable[[], An
         found = known(table)
         fitted = make()
         targets = table.real.windows.targets[ours]
-        fitted.fit(np.stack([found[row] for row in ours]), targets, clf__sample_weight=_weights(table, ours))
+        fitted.fit(np.stack([found[row] for row in ours]), targets, clf__sample_weight=weights(table, ours))
         chance = np.clip(fitted.predict_proba(np.stack([found[row] for row in theirs]))[:, 1], 1e-6, 1 - 1e-6)
         logit = np.log(chance / (1 - chance))
         return Scores(logit, logit)
@@ -182,11 +182,13 @@ def sklearn_detector(features: Callable[[Floats], Floats], make: Callable[[], An
     return score_files
 
 
-def _weights(table: Table, rows: Rows) -> Floats:
+def weights(table: Table, rows: Rows) -> Floats:
+    """Return the weights of these rows: both classes count equally, and within a class every site does."""
     return site_weights(table.real.windows.targets[rows], table.real.windows.sites[rows])
 
 
-def _logistic(strength: float) -> Any:
+def logistic(strength: float) -> Any:
+    """Return an unfitted logistic regression on standardised numbers; a small strength keeps it close to zero."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import Pipeline
     from sklearn.preprocessing import StandardScaler
@@ -207,9 +209,9 @@ BASELINES: Mapping[str, tuple[str, Detector]] = MappingProxyType(
     {
         "dbmin": ("dBmin: 5th percentile of the 125 ms level, untrained", level_detector("dbmin")),
         "rms": ("RMS level, untrained", level_detector("rms")),
-        "steady": ("logistic regression, steadiness and balance", sklearn_detector(steady, lambda: _logistic(0.01))),
-        "bands": ("logistic regression, 40 mean log bands", sklearn_detector(log_bands, lambda: _logistic(0.01))),
-        "rich": ("logistic regression, richer statistics", sklearn_detector(rich, lambda: _logistic(0.01))),
+        "steady": ("logistic regression, steadiness and balance", sklearn_detector(steady, lambda: logistic(0.01))),
+        "bands": ("logistic regression, 40 mean log bands", sklearn_detector(log_bands, lambda: logistic(0.01))),
+        "rich": ("logistic regression, richer statistics", sklearn_detector(rich, lambda: logistic(0.01))),
         "trees": ("extra trees, richer statistics", sklearn_detector(rich, _trees)),
     }
 )
