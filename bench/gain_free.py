@@ -85,13 +85,15 @@ class Linear(Candidate):
 class Nearest(Candidate):
     """Log-odds of the nearest training windows, the closest weighing most; every site counts once."""
 
-    features: str = ""
+    features: tuple[str, ...] = ()
     count: int = 1
 
     def score(self, columns: Columns, table: Table, rows: Rows) -> Floats:
         """Return (windows,) scores after training on these rows."""
         weights = baselines.weights(table, rows)
-        scaled = np.column_stack([standard(column, rows, weights) for column in columns[self.features].T])
+        scaled = np.column_stack(
+            [standard(column, rows, weights) for name in self.features for column in columns[name].T]
+        )
         real = table.real.windows
         distance = np.linalg.norm(np.nan_to_num(scaled)[:, None] - scaled[rows][None], axis=2)
         best = np.full((2, len(scaled), self.count), np.inf)
@@ -111,15 +113,18 @@ def standard(values: Floats, rows: Rows, weights: Floats) -> Floats:
     return np.asarray((values - mean) / max(spread, 1e-9))
 
 
-def family() -> tuple[Candidate, ...]:
-    """Return all candidates."""
+def family(*, level: bool = False) -> tuple[Candidate, ...]:
+    """Return all candidates. `level`: each hears dBmin as well, in a sum with half of the weight; then gain matters."""
+    more, half = (("dbmin",), 0.5) if level else ((), 0.0)
     unsteady, balance = ([name for name in names() if name.startswith(part)] for part in ("unsteady", "balance"))
     found: list[Candidate] = []
     for share in SHARES:
         pairs = product(unsteady if share < 1 else unsteady[:1], balance if share > 0 else balance[:1])
-        found += [Sum(f"sum: {_named(u, b, share)}", False, u, b, share) for u, b in pairs]
-    found += [Linear(f"linear: {s}, C {c:g}", True, _set(s), c) for s, c in product(SETS, STRENGTHS)]
-    found += [Nearest(f"nearest {k}: {s}", True, s, k) for s, k in product(("steady", "bands", "both"), NEIGHBOURS)]
+        found += [Sum(f"sum: {_named(u, b, share)}", False, u, b, share, half) for u, b in pairs]
+    found += [Linear(f"linear: {s}, C {c:g}", True, (*_set(s), *more), c) for s, c in product(SETS, STRENGTHS)]
+    found += [
+        Nearest(f"nearest {k}: {s}", True, (s, *more), k) for s, k in product(("steady", "bands", "both"), NEIGHBOURS)
+    ]
     return tuple(found)
 
 

@@ -3,7 +3,8 @@
     python -m bench.nested_choice ../shared/data/hk-noise-loggers
 
 The family of detectors (`bench.gain_free`) is fixed. Of each outer fold's training sites, inner folds (by site as well)
-choose the detector; the outer fold judges it. Outer folds: the manifest's, then ten random divisions. Two minutes.
+choose the detector; the outer fold judges it. Outer folds: the manifest's, then ten random divisions.
+For comparison the same family with level (dBmin) as one number more. Five minutes.
 """
 
 import argparse
@@ -29,6 +30,7 @@ from leakear.train.networks import compact
 
 BEST = 20
 """Detectors that the second rule averages."""
+WITH_LEVEL = ", with level"
 
 
 @dataclass(frozen=True)
@@ -99,12 +101,21 @@ def row(name: str, outcomes: Sequence[Outcome], folds: Sequence[Rows], level: Ou
     """Write one detector's line: the manifest's folds with intervals, then the mean and range of the other draws."""
     first = outcomes[0]
     auc = metrics.estimate(metrics.auc, first.scores, first.targets, first.groups)
-    over = metrics.difference(metrics.auc, first.scores, level.scores, first.targets, first.groups)
-    cells = [name, str(auc), str(over), f"{metrics.balanced_accuracy(first.probabilities, first.targets):.3f}"]
+    cells = [
+        name,
+        str(auc),
+        str(gained(first, level)),
+        f"{metrics.balanced_accuracy(first.probabilities, first.targets):.3f}",
+    ]
     cells.append(f"{within(first, folds[0]):.3f}")
     drawn = [metrics.auc(outcome.scores, outcome.targets) for outcome in outcomes[1:]]
     cells.append(f"{np.mean(drawn):.3f} ({min(drawn):.2f} to {max(drawn):.2f})" if drawn else "")
     return f"| {' | '.join(cells)} |"
+
+
+def gained(ours: Outcome, theirs: Outcome) -> metrics.Estimate:
+    """Return the difference of two AUCs over the same files, with an interval from draws of sites."""
+    return metrics.difference(metrics.auc, ours.scores, theirs.scores, ours.targets, ours.groups)
 
 
 def rules(family: Sequence[Candidate], folds: Rows) -> dict[str, Chosen]:
@@ -138,14 +149,15 @@ def main() -> None:
     parser.add_argument("data", type=Path, help="recordings with sites and folds (hk-noise-loggers)")
     parser.add_argument("--draws", type=int, default=10, help="random divisions into folds beside the manifest's (10)")
     args = parser.parse_args()
-    table, family = read(args.data), gain_free.family()
+    table, family, louder = read(args.data), gain_free.family(), gain_free.family(level=True)
     folds = [cross_validation.fixed_folds(table.real, "fold")]
     folds += [cross_validation.drawn_folds(table.real, seed) for seed in range(args.draws)]
     outcomes: dict[str, list[Outcome]] = {}
     chosen: Counter[str] = Counter()
     for division in tqdm(folds, "divisions", disable=None):
         choosing = rules(family, division)
-        for name, each in (others() | choosing).items():
+        same = {f"{name}{WITH_LEVEL}": each for name, each in rules(louder, division).items()}
+        for name, each in (others() | choosing | same).items():
             outcomes.setdefault(name, []).append(cross_validation.run(each, table, division))
         chosen.update(next(iter(choosing.values())).names)
     print(
@@ -155,6 +167,9 @@ def main() -> None:
     print("|---|---|---|---|---|---|")
     for name, found in outcomes.items():
         print(row(name, found, folds, outcomes["dbmin"][0]))
+    for name, found in outcomes.items():
+        if name.endswith(WITH_LEVEL):
+            print(f"\n{name}, less the same without: {gained(found[0], outcomes[name.removesuffix(WITH_LEVEL)][0])}")
     print("\nchosen most often: " + "; ".join(f"{name} ({count})" for name, count in chosen.most_common(8)))
 
 

@@ -216,7 +216,10 @@ def text(
             interval(parts[kind] - wins[base][kind], judged.leaks.names, judged.others[kind].names) for kind in kinds
         ]
         lines.append(f"| {name} | {' | '.join((own, *cells))} |")
-    return "\n".join(lines)
+    seeds = [parts for name, parts in wins.items() if name.startswith("recipe")]
+    gaps = {kind: np.mean([parts[kind] for parts in seeds], axis=0) - wins[base][kind] for kind in kinds if seeds}
+    cells = [interval(gap, judged.leaks.names, judged.others[kind].names) for kind, gap in gaps.items()]
+    return "\n".join([*lines, f"| recipe, mean of {len(seeds)} seeds | | {' | '.join(cells)} |"])
 
 
 if __name__ == "__main__":

@@ -58,7 +58,7 @@ def models() -> dict[str, Candidate]:
     names = [name for name in gain_free.names() if name.startswith(("unsteady", "balance"))]
     sets = {"two parts": SHIPPED, "steady": ("steady",), "bands": ("bands",), "rich": ("rich",), "both": tuple(names)}
     found: dict[str, Candidate] = {f"linear, {name}": Linear(name, True, some) for name, some in sets.items()}
-    return found | {"nearest 3, both": Nearest("", True, "both", 3)}
+    return found | {"nearest 3, both": Nearest("", True, ("both",), 3)}
 
 
 def by_file(table: Table, folds: Rows) -> dict[str, Floats]:
@@ -228,17 +228,30 @@ def wrong_files(table: Table, scores: Mapping[str, Floats], most: float = 0.25) 
         "Share of the other class's files that a file is on the wrong side of.",
         "",
     ]
-    lines += [f"| file | {head} | dBmin, dBFS | clipped | what |", "|---" * (len(free) + 5) + "|"]
+    lines += [
+        f"| file | {head} | dBmin, dBFS | unsteady, dB | balance, dB | clipped | what |",
+        "|---" * (len(free) + 7) + "|",
+    ]
+    known = _properties(table, scores["dbmin"])
     for number in np.argsort(-mean):
         if mean[number] < most:
             break
         recording = real.recordings[number]
         cells = " | ".join(f"{shares[name][number]:.2f}" for name in (*free, "dbmin"))
+        about = " | ".join(f"{values[number]:.{digits}f}" for values, digits in known)
         clipped = _clipped(recording.path)
-        lines.append(
-            f"| {recording.name} | {cells} | {scores['dbmin'][number]:.0f} | {clipped:.1%} | {recording.label} |"
-        )
+        lines.append(f"| {recording.name} | {cells} | {about} | {clipped:.1%} | {recording.label} |")
+    for target, name in ((1, "leaks"), (0, "quiet files")):
+        about = " | ".join(f"{np.median(values[real.targets == target]):.{digits}f}" for values, digits in known)
+        lines.append(f"| median of {name} |{' |' * (len(free) + 1)} {about} | | |")
     return "\n".join([*lines, "", *_agreement(shares, free, mean, real.targets)])
+
+
+def _properties(table: Table, dbmin: Floats) -> list[tuple[Floats, int]]:
+    """Return dBmin and the two parts of the statistic for every file, with the digits to print."""
+    columns, rows = gain_free.measured(table), np.arange(len(table.real.file))
+    parts = [table.real.by_file(rows, columns[name][:, 0]) for name in SHIPPED]
+    return list(zip((dbmin, *parts), (0, 2, 0), strict=True))
 
 
 def _agreement(shares: Mapping[str, Floats], free: Sequence[str], mean: Floats, targets: Targets) -> list[str]:

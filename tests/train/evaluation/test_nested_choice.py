@@ -18,7 +18,7 @@ from leakear.train.networks.compact import SPEC
 FEW = (
     Sum("few", False, "unsteady, range, all", "balance, centroid", 0.5),
     Linear("linear", True, ("bands",), 0.01),
-    Nearest("nearest", True, "steady", 1),
+    Nearest("nearest", True, ("steady",), 1),
 )
 
 
