@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from leakear.edge.errors import InputDataError
 from leakear.edge.model.tflite import FACTORY
 from leakear.edge.spectrogram import spectrogram
 from leakear.train import cli
@@ -79,3 +80,8 @@ def test_the_statistic_and_a_linear_model_are_trained_on_the_other_folds(recordi
 def test_a_fold_without_a_leak_is_refused(hk: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["background", str(hk), str(tmp_path), "--fold", "9"]) == 65
     assert "at least one leak and one sound" in capsys.readouterr().err
+
+
+def test_a_linear_model_without_other_folds_is_refused() -> None:
+    with pytest.raises(InputDataError, match="say with --fold"):
+        beside.scorers(("bands",), compact.SPEC, [], None, Path())

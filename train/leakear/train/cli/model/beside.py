@@ -47,7 +47,11 @@ def scorers(
     wanted = [name for name in LINEAR if name in names]
     if not wanted:
         return found
-    dataset.require_classes(training, "the other folds")
+    if not training:
+        raise InputDataError(
+            f"{wanted[0]} is trained on the recordings of other folds: say with --fold which ones judge"
+        )
+    dataset.require_classes(training, "the part outside --fold")
     codes, targets, sites = _windows(training, spec)
     for name in wanted:
         found[name] = _linear(name, spec, codes, targets, sites)
