@@ -14,9 +14,10 @@ from leakear.edge.background.entries import (
     GONE_ENTRIES,
     GONE_SHARE,
     MOST_HELD,
+    OWN_SOUND,
     Entries,
 )
-from leakear.edge.background.packed import STEP_DB, packed, unpacked
+from leakear.edge.background.packed import STEP_DB, packed, packed_numbers, unpacked
 from leakear.edge.background.third_octaves import Bands
 
 QUIET_DB = -80.0
@@ -151,7 +152,7 @@ def test_only_the_oldest_of_too_many_held_entries_are_dropped() -> None:
     for number in range(MOST_HELD + 3):
         entries.hold(levels((BAND, EXCESS_DB + number)), BAND, EXCESS_DB + number)
     assert len(entries.held) == MOST_HELD
-    assert entries.held[0].levels[BAND] == QUIET_DB + EXCESS_DB + 3
+    assert entries.held[0].entry.levels[BAND] == QUIET_DB + EXCESS_DB + 3
 
 
 def test_a_leak_that_is_found_later_is_held_back() -> None:
@@ -177,7 +178,7 @@ def test_what_is_held_back_is_at_least_as_loud_as_the_leak_in_its_bands() -> Non
         entries.add(heard)
     entries.hold_back(BAND, QUIET_DB + 3.0, 3.0)
     (held,) = entries.held
-    np.testing.assert_array_equal(held.levels, levels((BAND, 3.0)))
+    np.testing.assert_array_equal(held.entry.levels, levels((BAND, 3.0)))
     assert held.gone_db == pytest.approx(QUIET_DB + 3.0 * GONE_SHARE)
 
 
@@ -272,3 +273,29 @@ def test_levels_are_saved_in_steps_and_none_is_text_too() -> None:
     assert unpacked(packed([])).shape == (0, 25)
     again = unpacked(packed(rows))
     np.testing.assert_array_equal(unpacked(packed(again)), again)
+
+
+def test_the_background_of_other_sounds_leaves_out_the_half_hours_of_one() -> None:
+    entries = known()
+    for band in (BAND, OTHER):
+        sound, number = levels((band, EXCESS_DB)), entries.count
+        entries.hold(sound, band, EXCESS_DB)
+        for _ in range(OWN_SOUND + GONE_ENTRIES):
+            entries.add(levels())
+        assert contains(entries, sound)
+        others = entries.of_other_sounds(number)
+        assert len(others) < len(entries.past)
+        assert not (np.abs(others - sound).max(axis=1) < STEP_DB).any()
+    assert (np.abs(others - LEAK).max(axis=1) < STEP_DB).any(), "another sound stays"
+
+
+def test_a_background_saved_without_numbers_belongs_to_other_sounds() -> None:
+    entries = known()
+    saved = {key: value for key, value in entries.snapshot().items() if key not in {"numbers", "count"}}
+    again = Entries()
+    again.restore(saved)
+    assert len(again.of_other_sounds(3)) == len(again.past) == len(entries.past)
+    again.restore(entries.snapshot())
+    assert again.snapshot() == entries.snapshot()
+    with pytest.raises(ValueError, match="not whole"):
+        again.restore(entries.snapshot() | {"numbers": packed_numbers([1, 2])})

@@ -47,14 +47,14 @@ class Shell:
             preexec_fn=interruptible,  # noqa: PLW1509 (one call, which takes no lock)
         )
 
-    def live(self) -> None:
-        self._life.hear(1)
+    def live(self, *sound: float) -> None:
+        self._life.hear(1, *sound)
         time.sleep(0.02)
 
-    def run(self, *words: str) -> tuple[int, str]:
+    def run(self, *words: str, sound: tuple[float, ...] = ()) -> tuple[int, str]:
         process = self.begin(*words)
         while process.poll() is None:
-            self.live()
+            self.live(*sound)
         return process.returncode, process.communicate()[0]
 
 
@@ -88,7 +88,7 @@ def test_a_person_tells_the_daemon_that_there_is_no_leak(life: Life, shell: Shel
     code, said = shell.run("--not-a-leak")
     assert (code, "No leak is suspected" in said) == (1, True)
     life.hear(120, LEAK)
-    code, said = shell.run("--not-a-leak")
+    code, said = shell.run("--not-a-leak", sound=(LEAK,))
     assert (code, said) == (0, "The daemon learns what it suspects; a WARNING or LEAK ends with the next window.\n")
     code, said = shell.run("--accept-floor")
     assert (code, said) == (0, "The daemon learns its background again.\n")

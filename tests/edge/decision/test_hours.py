@@ -8,13 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from leakear.edge.background.background import Excess
-from leakear.edge.decision.hours import HOLD, Hours
+from leakear.edge.decision.hours import Hours
+from leakear.edge.decision.limits import HOLD
 from leakear.edge.decision.observation import Observation, State
 from leakear.edge.decision.rule import DecisionRule
 
 STEP = 60.0
 LEAK, LIKE, OFF = 0.9, 0.3, 0.1
-HIGH_DB, LOW_DB, LOUD_DB = 6.0, 0.2, 12.0
+HIGH_DB, LOW_DB, LOUD_DB, VERY_LOUD_DB = 6.0, 0.2, 8.0, 12.0
 
 
 class Node:
@@ -22,7 +23,7 @@ class Node:
 
     def __init__(self, change_db: float = 0.0, **rule: Any) -> None:
         self.hours, self.time_s = Hours(DecisionRule(**rule)), 0.0
-        self.hours.change_db = change_db
+        self.hours.limits.change_db = change_db
 
     def hear(
         self,
@@ -47,9 +48,10 @@ class Node:
     def restart(self, gap_s: float = 0.0) -> None:
         saved = json.loads(json.dumps(self.hours.snapshot()))
         self.hours, before = Hours(self.hours.rule), self.hours
-        self.hours.change_db, self.hours.nights_known = before.change_db, before.nights_known
         self.time_s += gap_s
         self.hours.restore(saved, self.time_s - gap_s)
+        self.hours.limits.change_db = before.limits.change_db
+        self.hours.limits.nights_known = before.limits.nights_known
 
 
 def leaking() -> Node:
@@ -107,7 +109,7 @@ def test_without_a_background_the_score_decides() -> None:
 
 def test_a_leak_may_need_a_known_background() -> None:
     node = Node(leak_needs_background=True)
-    node.hours.nights_known = node.hours.rule.strong_nights
+    node.hours.limits.nights_known = node.hours.rule.strong_nights
     assert node.hear(240, LEAK, None) == ["WARNING"]
     assert node.hear(30, LEAK, HIGH_DB) == ["LEAK"]
 
@@ -286,7 +288,7 @@ def test_restarts_at_any_window_change_nothing_later(parts: Any, every: int) -> 
 
 
 @pytest.mark.parametrize(
-    "damage", [{"heard": "WET"}, {"marks": [[1]]}, {"limit": ["x"]}, {"age_s": None}, {"stretches": {}}]
+    "damage", [{"heard": "WET"}, {"marks": [[1]]}, {"limits": {"need": "x"}}, {"age_s": None}, {"stretches": {}}]
 )
 def test_a_foreign_snapshot_is_refused_and_changes_nothing(damage: dict[str, Any]) -> None:
     node = leaking()
@@ -300,13 +302,13 @@ def test_leak_within_the_hour_needs_a_known_place() -> None:
     node = Node(leak_needs_background=True)
     node.hear(60)
     assert node.hear(120, LEAK, HIGH_DB) == ["WARNING"]
-    node.hours.nights_known = node.hours.rule.strong_nights
+    node.hours.limits.nights_known = node.hours.rule.strong_nights
     assert node.hear(2, LEAK, HIGH_DB) == ["LEAK"]
 
 
 def known_place(change_db: float = 0.0) -> Node:
     node = Node(change_db, leak_needs_background=True)
-    node.hours.nights_known = node.hours.rule.strong_nights
+    node.hours.limits.nights_known = node.hours.rule.strong_nights
     node.hear(60)
     return node
 
@@ -344,11 +346,49 @@ def test_a_loud_new_sound_need_not_score_as_a_leak_only_not_be_unlike_one() -> N
     node = known_place()
     assert node.hear(120, LIKE, node.hours.limit_db + 5) == []
     node.hear(60)
-    assert node.hear(120, OFF, LOUD_DB) == []
+    assert node.hear(120, OFF, node.hours.limit_db + 7) == []
     assert node.hear(40, LIKE, LOUD_DB) == ["WARNING"]
-    assert node.hours.reason.startswith("a loud new sound, possibly a leak, in 90% of the last 30 min, 12.0 dB over")
+    assert node.hours.reason.startswith("a loud new sound, possibly a leak, in 90% of the last 30 min, 8.0 dB over")
     assert node.hear(200, LIKE, LOUD_DB - 1) == ["LEAK"]
     assert node.hear(60) == ["OK"]
+
+
+def test_a_very_loud_new_sound_warns_whatever_its_score_and_is_never_a_leak_by_that() -> None:
+    node = known_place()
+    assert node.hear(31, OFF, VERY_LOUD_DB) == ["WARNING"]
+    assert node.hours.reason.startswith("a very loud new sound that does not sound like a leak, but may be one, in ")
+    assert node.hours.on_share == 0
+    node.restart(20.0)
+    assert node.hear(24 * 60, OFF, VERY_LOUD_DB) == []
+    assert node.hear(40, OFF, LOW_DB) == ["OK"]
+    node.hear(60)
+    assert node.hear(60, LEAK, VERY_LOUD_DB) == ["WARNING", "LEAK"]
+
+
+def test_a_place_must_be_known_before_a_sound_of_any_score_is_news() -> None:
+    node = known_place()
+    node.hours.limits.nights_known -= 1
+    assert node.hear(120, OFF, 30.0) == []
+
+
+def test_a_machine_that_was_very_loud_on_other_days_is_no_news() -> None:
+    node = known_place(change_db=0.5)
+    for number in range(3):
+        assert node.hear(40, OFF, VERY_LOUD_DB) == (["WARNING"] if number < 2 else [])
+        node.hear(60)
+        node.hours.end_day()
+    assert node.hear(40, OFF, VERY_LOUD_DB + 1) == ["WARNING"]
+
+
+def test_what_clips_teaches_no_limit() -> None:
+    node = Node()
+    for _ in range(3):
+        node.hear(60)
+        assert node.hear(40, LEAK, 60.0, clips=True) == ["WARNING"]
+        node.hear(60)
+        node.hours.end_day()
+    assert node.hours.limit_db == node.hours.rule.rise_db
+    assert node.hear(60, LEAK, HIGH_DB) == ["WARNING", "LEAK"], "or the node would be deaf to it"
 
 
 def test_what_was_said_of_a_loud_sound_holds_over_a_restart_and_in_the_rain() -> None:
@@ -382,7 +422,7 @@ def test_a_loud_sound_that_a_person_calls_no_leak_is_learnt_at_once() -> None:
     assert node.hear(120, LIKE, LOUD_DB) == []
 
 
-@pytest.mark.parametrize("off", [{"loud_db": 0.0}, {"rise_db": 0.0}])
+@pytest.mark.parametrize("off", [{"loud_db": 0.0, "very_loud_db": 0.0}, {"rise_db": 0.0}])
 def test_without_it_only_the_score_counts(off: dict[str, float]) -> None:
     node = Node(**off)
     node.hear(60)

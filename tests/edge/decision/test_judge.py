@@ -76,10 +76,14 @@ def test_what_is_learned_anew_forgets_background_and_excesses() -> None:
     hear(node, 10)
     saved = node.snapshot()
     marks = [[*mark[:5], True] for mark in saved["decision"]["marks"]]
-    node.restore(saved | {"decision": saved["decision"] | {"marks": marks, "limit": [7.0]}}, 10, 0)
+    limits = saved["decision"]["limits"]
+    limits["days"]["LEAK"] = {"peaks": [[7.0, 0, False]] * 3, "levels": packed([]), "turn": 0}
+    node.restore(saved | {"decision": saved["decision"] | {"marks": marks, "limits": limits}}, 10, 0)
+    assert node.decision.hours.limit_db >= 7
     node.learn_anew()
     after = node.snapshot()
-    assert (after["decision"]["limit"], after["decision"]["marks"][0][5]) == ([], None)
+    assert node.decision.hours.limit_db < 7
+    assert after["decision"]["marks"][0][5] is None
     assert after["usual"] == judge().snapshot()["usual"]
     assert after["health"] == saved["health"], "the noise floor stays"
 

@@ -9,6 +9,7 @@ What lasts is never learnt: see `entries`. A leak that was there when the node w
 from the start: only the model can find it. Pure: no clock, no I/O.
 """
 
+import math
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from leakear.edge.background.entries import EVERY_S, GONE_SHARE, Entries
+from leakear.edge.background.entries import ENOUGH, EVERY_S, GONE_SHARE, Entries
 from leakear.edge.background.matching import BackgroundMatcher, Match
 from leakear.edge.background.third_octaves import CENTRES_HZ, COUNTED, WIDTH, Bands, Rows
 
@@ -121,6 +122,14 @@ class Background:
         hz = float(np.sqrt(CENTRES_HZ[best.band] * CENTRES_HZ[best.band + 1]))
         weather = best.excess_db >= WEATHER_FROM_DB and self._may_be_weather(now, best)
         return Excess(best.excess_db, hz, weather, best.band, float(now[best.band : best.band + 2].mean()))
+
+    def excess_today_db(self, levels: Bands, entry: int) -> float:
+        """Return the excess of past levels over all other sounds that are known today, dB; inf: too few are known.
+
+        `levels`: shape (25,), dB, heard about the half hour `entry`.
+        """
+        others = self.entries.of_other_sounds(entry)
+        return BackgroundMatcher(others).match(levels).excess_db if len(others) >= ENOUGH else math.inf
 
     def _may_be_weather(self, now: Bands, best: Match) -> bool:
         """Tell whether an excess may be rain or wind by its spectrum, unless it has been steady for long."""

@@ -26,3 +26,18 @@ def unpacked(text: str) -> Rows:
         raise ValueError(f"the saved background cannot be read: {error}") from None
     steps = np.frombuffer(data, "<i2").reshape(-1, len(CENTRES_HZ))
     return steps.astype(np.float32) * np.float32(STEP_DB)
+
+
+def packed_numbers(numbers: Sequence[int]) -> str:
+    """Write whole numbers that mostly follow each other."""
+    steps = np.diff(np.array(numbers, "<i4"), prepend=np.int32(0)).astype("<i4")
+    return base64.b64encode(zlib.compress(steps.tobytes())).decode("ascii")
+
+
+def unpacked_numbers(text: str) -> list[int]:
+    """Inverse of `packed_numbers`. Raises ValueError."""
+    try:
+        data = zlib.decompress(base64.b64decode(text, validate=True))
+    except zlib.error as error:
+        raise ValueError(f"the saved background cannot be read: {error}") from None
+    return [int(number) for number in np.cumsum(np.frombuffer(data, "<i4"), dtype=np.int64)]

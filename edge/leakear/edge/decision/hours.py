@@ -2,24 +2,29 @@
 
 The network detects the sound of flow in one window; a running tap has the same sound. So WARNING needs it for most of
 a span longer than the usual use of water, and above the background of this node by more than its own past ever showed;
-LEAK needs it to continue for `confirm_s` more, and for longer than any such sound that ended here. The score of a sound
-far above that limit may be lower: the surroundings, which a window holds too, lower it. Only quiet ends them. Windows
+LEAK needs it to continue for `confirm_s` more, and for longer than any such sound that ended here. How far the sound
+stands above the background says what its score must be (`limits`). Only quiet ends them. Windows
 without a valid score are not counted, and an excess that may be weather is unknown: neither leak nor quiet.
 Pure: no clock, no I/O.
 """
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
 from leakear.edge.background.background import Excess
-from leakear.edge.background.own_limit import OwnLimit
-from leakear.edge.decision.loud import HOLD, Loud
-from leakear.edge.decision.observation import UNLIKE, Observation, State
+from leakear.edge.decision.limits import HOLD, Limits
+from leakear.edge.decision.observation import UNLIKE, Need, Observation, State
 from leakear.edge.decision.rule import DecisionRule
 from leakear.edge.decision.stretches import Stretches
 from leakear.edge.decision.window_log import LoggedWindow, SpanSummary, WindowLog
 from leakear.edge.decision.wording import where
+
+HEARD = {
+    Need.LEAK: "sounds like a leak",
+    Need.LIKE: "a loud new sound, possibly a leak,",
+    Need.ANY: "a very loud new sound that does not sound like a leak, but may be one,",
+}
+"""The beginning of the reason of a WARNING, by the score that decided."""
 
 
 class Hours:
@@ -31,24 +36,19 @@ class Hours:
         """OK, WARNING or LEAK"""
         self.reason = ""
         """why it changed last"""
-        self.change_db = 0.0
-        """how much the quiet levels of this place change from night to night, dB: the margin of the limit"""
-        self.nights_known = 0
-        """nights that the node has heard"""
+        self.limits = Limits()
+        """from which excess on a sound counts here"""
         self._log = WindowLog()
-        self._limit = OwnLimit()  # of the excess that stood and scored as a leak, a day
-        self._peak_db = 0.0  # largest such excess of this day
         self._stretches = Stretches()
         self._since = 0.0  # when `state` began
         self._counted_s: float | None = None  # end of the last window that counted
-        self._loud = Loud()
         self._accepted = False  # a person has stated "no leak" before the background was known
         self._paused = False  # the node slept since the last window
 
     @property
     def limit_db(self) -> float:
-        """The excess from which a sound counts, dB: learnt from the past of this node."""
-        return max(self.rule.rise_db, self._limit.db(self.change_db))
+        """The excess from which a sound that scores as a leak counts, dB: learnt from the past of this node."""
+        return self.limits.db(Need.LEAK, self.rule)
 
     @property
     def longest_s(self) -> float:
@@ -58,7 +58,7 @@ class Hours:
     @property
     def on_share(self) -> float:
         """Share of on windows among those that count of the last span, 0 to 1."""
-        return self._scores(self.rule.span_s).share
+        return self._log.scores(self.rule.span_s).share
 
     @property
     def counted_share(self) -> float | None:
@@ -77,12 +77,11 @@ class Hours:
             self._resume(seen)
         gap_s = 0.0 if self._counted_s is None else seen.time_s - self._counted_s
         self._accepted = self._accepted and seen.excess is None and self.rule.rise_db > 0
-        least_db = self.limit_db + self.rule.loud_db if self.rule.rise_db and self.rule.loud_db else math.inf
-        self._loud.update(seen.excess, least_db, self.change_db, suspected=self.state is not State.OK)
+        self.limits.update(seen, self.rule, suspected=self.state is not State.OK)
         self._record(seen)
         if not seen.usable:
             return False
-        self._note_peak(seen)
+        self._learn(seen)
         self._note_stretch(seen)
         before = self.state
         self._next(seen, gap_s)
@@ -90,10 +89,7 @@ class Hours:
 
     def end_day(self) -> None:
         """Learn from a day: called once, when its night is over."""
-        if self.state is not State.LEAK:
-            self._limit.add(self._peak_db)
-        self._loud.end_day(leak=self.state is State.LEAK)
-        self._peak_db = 0.0
+        self.limits.end_day(leak=self.state is State.LEAK)
         self._stretches.end_day()
 
     def pause(self, *, noisy: bool) -> None:
@@ -129,7 +125,8 @@ class Hours:
             sure = seen.score >= rule.fast_score and level >= rule.fast_level_dbfs
         above = self._above(seen.excess)
         hidden = above is None and seen.excess is not None and self.state is not State.OK  # rain may hide a leak
-        counts = seen.usable and (on or (like and self._loud.now) or not (seen.low_confidence or hidden))
+        enough = {Need.LEAK: on, Need.LIKE: like, Need.ANY: True}[self.limits.need]
+        counts = seen.usable and (on or enough or not (seen.low_confidence or hidden))
         window = LoggedWindow(
             time_s=seen.time_s,
             step_s=seen.step_s,
@@ -146,7 +143,7 @@ class Hours:
 
     def _scores(self, span_s: float) -> SpanSummary:
         """Summarise the scores of the last `span_s` seconds, by what the present sound must reach."""
-        return self._log.scores(span_s, loud=self._loud.now)
+        return self._log.scores(span_s, self.limits.need)
 
     def _above(self, excess: Excess | None) -> bool | None:
         """Tell whether an excess counts, during a suspicion from a slightly smaller one on; None: not known."""
@@ -174,18 +171,19 @@ class Hours:
         rule = self.rule
         if self._accepted:  # the score alone has just been called wrong
             return
-        if self._sounds_like_leak(rule.span_s, seen) and self._stands_above(rule.rise_s, seen) is not False:
-            share, minutes = self.on_share, rule.span_s / 60
-            heard = f"sounds like a leak in {share:.0%} of the last {minutes:g} min"
-            if self._log.scores(rule.span_s).share < rule.on_fraction:
-                heard = f"a loud new sound, possibly a leak, in {share:.0%} of the last {minutes:g} min"
+        need = self.limits.need
+        if self._sounds_like_leak(rule.span_s, seen, need) and self._stands_above(rule.rise_s, seen) is not False:
+            least = next(n for n in Need if n == need or self._log.scores(rule.span_s, n).share >= rule.on_fraction)
+            share = self._scores(rule.span_s).share
+            heard = f"{HEARD[least]} in {share:.0%} of the last {rule.span_s / 60:g} min"
             self._move(State.WARNING, seen, heard + self._where(seen))
 
     def _confirm(self, seen: Observation) -> None:
         """Move from WARNING to LEAK, or back to OK."""
         rule = self.rule
-        if not seen.low_confidence and self.on_share < rule.release_fraction:
-            self._move(State.OK, seen, f"on only {self.on_share:.0%} of the last {rule.span_s / 60:g} min")
+        share = self._scores(rule.span_s).share
+        if not seen.low_confidence and share < rule.release_fraction:
+            self._move(State.OK, seen, f"on only {share:.0%} of the last {rule.span_s / 60:g} min")
             return
         if not rule.quiet_hour(seen.utc) or seen.time_s - self._since + 1e-6 < rule.confirm_s:
             return
@@ -194,15 +192,20 @@ class Hours:
         known = above is not False
         if rule.leak_needs_background and rule.rise_db:
             longer = self._stretches.lasted_s(seen.time_s) > self.longest_s
-            known = above is True and self.nights_known >= rule.strong_nights and longer
-        if known and strong and self._sounds_like_leak(rule.confirm_s, seen):
+            known = above is True and self.limits.nights_known >= rule.strong_nights and longer
+        if known and strong and self._sounds_like_leak(rule.confirm_s, seen, self._leak_like):
             text = f"went on for {(seen.time_s - self._since) / 60:.0f} min after WARNING"
             self._move(State.LEAK, seen, text + self._where(seen))
 
-    def _sounds_like_leak(self, span_s: float, seen: Observation, *, loud: bool | None = None) -> bool:
-        """Tell whether most of a span was on, from its beginning to its end. `loud`: None: as the present sound is."""
+    @property
+    def _leak_like(self) -> Need:
+        """What the score must be for a sound to be called a leak: whatever its level, not unlike one."""
+        return min(self.limits.need, Need.LIKE)
+
+    def _sounds_like_leak(self, span_s: float, seen: Observation, need: Need) -> bool:
+        """Tell whether most of a span was on, by such a score, from its beginning to its end."""
         span_s = max(span_s, seen.step_s)
-        span = self._log.scores(span_s, loud=self._loud.now if loud is None else loud)
+        span = self._log.scores(span_s, need)
         lasted = span.extent_s >= self.rule.on_fraction * span_s - 2 * seen.step_s
         return lasted and self._continuous(span, seen)
 
@@ -231,38 +234,37 @@ class Hours:
             return True
         return excesses.covered >= rule.coverage and excesses.share <= rule.clear_fraction
 
-    def _note_peak(self, seen: Observation) -> None:
-        """Keep the largest excess of this day that stood and scored as a leak: the own limits are learnt from it."""
-        if self.state is State.LEAK or seen.excess is None:
+    def _learn(self, seen: Observation) -> None:
+        """Keep the largest excess of this day that stood, for each kind of score: the limits are learnt from it."""
+        if self.state is State.LEAK:
             return
-        if seen.excess.db > self._peak_db and self._sounds_like_leak(self.rule.span_s, seen, loud=False):
-            self._peak_db = round(seen.excess.db, 2)
-        if seen.excess.db > self._loud.peak_db and self._sounds_like_leak(self.rule.span_s, seen, loud=True):
-            self._loud.peak_db = round(seen.excess.db, 2)
+        for need in Need:
+            if self.limits.teaches(seen, need) and self._sounds_like_leak(self.rule.span_s, seen, need):
+                self.limits.learn(seen, need, self.rule.span_s)
 
     def _note_stretch(self, seen: Observation) -> None:
         """Follow for how long the score alone says leak: how loud it is does not matter."""
-        if self._sounds_like_leak(self.rule.span_s, seen):
+        if self._sounds_like_leak(self.rule.span_s, seen, self._leak_like):
             self._stretches.hear(seen.time_s, self.rule.span_s)
-        elif not seen.low_confidence and self.on_share < self.rule.release_fraction:
+        elif not seen.low_confidence and self._scores(self.rule.span_s).share < self.rule.release_fraction:
             self._stretches.end()
 
     def _move(self, target: State, seen: Observation, reason: str) -> None:
         if target is State.LEAK:
-            self._peak_db = 0.0
+            self.limits.leak()
         self.state, self._since, self.reason = target, seen.time_s, reason
 
     def forget(self) -> None:
         """Ignore every excess so far: the background is learned again."""
-        self._limit, self._peak_db, self._stretches, self._loud = OwnLimit(), 0.0, Stretches(), Loud()
+        self.limits.forget()
+        self._stretches = Stretches()
         self._log.forget_excesses()
 
     def accept(self) -> None:
         """Learn that what was heard is no leak: a person has stated it."""
-        self._limit.teach(self._peak_db)
-        self._loud.accept()
+        self.limits.accept()
         self._stretches.end()
-        self._peak_db, self.state, self._accepted = 0.0, State.OK, True
+        self.state, self._accepted = State.OK, True
         self.reason = "a person has stated that there is no leak"
         self._log.forget_all()
 
@@ -273,11 +275,9 @@ class Hours:
             "heard": self.state.value,
             "age_s": round(now - self._since, 1),
             "marks": self._log.snapshot(now),
-            "limit": self._limit.snapshot(),
-            "peak_db": self._peak_db,
+            "limits": self.limits.snapshot(now),
             "stretches": self._stretches.snapshot(now),
             "counted_age_s": None if self._counted_s is None else round(now - self._counted_s, 1),
-            "loud": self._loud.snapshot(),
             "accepted": self._accepted,
             "paused": self._paused,
         }
@@ -285,16 +285,14 @@ class Hours:
     def restore(self, saved: Mapping[str, Any], then: float) -> None:
         """Continue from a snapshot taken at the monotonic time `then`. Raises KeyError, TypeError or ValueError."""
         state, log = State(saved["heard"]), WindowLog.restored(saved["marks"], then)
-        since, limit = then - float(saved["age_s"]), OwnLimit(saved.get("limit", []))
-        peak_db = float(saved.get("peak_db", 0.0))
+        since = then - float(saved["age_s"])
+        limits = Limits.restored(saved["limits"], then) if "limits" in saved else Limits()
         stretches = Stretches.restored(saved["stretches"], then) if "stretches" in saved else Stretches()
-        loud = Loud.restored(saved["loud"]) if "loud" in saved else Loud()
         counted_s = log.newest_counted_s
         if counted_s is None and saved.get("counted_age_s") is not None:
             counted_s = then - float(saved["counted_age_s"])
         if state is State.WARNING and counted_s is None:
             state = State.OK  # version 0.1: the time since the last window that counted is unknown
         self.state, self._since, self._log, self._counted_s = state, since, log, counted_s
-        self._limit, self._peak_db, self._stretches = limit, peak_db, stretches
-        self._loud = loud
+        self.limits, self._stretches = limits, stretches
         self._accepted, self._paused = bool(saved.get("accepted", False)), bool(saved.get("paused", False))

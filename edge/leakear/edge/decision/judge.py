@@ -100,6 +100,8 @@ class Judge:
             fault=", ".join(faults) if lasts else None,
             excess=excess,
             quiet=self.background.now if health.levels_hold else None,
+            entry=self.background.entries.count,
+            clips=CLIPPING in health.faults,
             apart_db=self.background.apart_db if health.levels_hold else None,
             low_confidence=valid is not None and bool(faults) and (lasts or faults != (CLIPPING,)),
         )
@@ -159,7 +161,11 @@ class Judge:
 
     def _excess(self, time_s: float, levels: Bands) -> Excess | None:
         self.background.span_s = self.rule.span_s
-        return self.background.update(time_s, self.step_s, levels)
+        entry = self.background.entries.count
+        excess = self.background.update(time_s, self.step_s, levels)
+        if self.background.entries.count != entry:
+            self.decision.hours.limits.compare_again(self.background.excess_today_db)
+        return excess
 
     @property
     def learning(self) -> Learning:

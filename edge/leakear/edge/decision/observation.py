@@ -1,7 +1,7 @@
 """What the state machine takes and gives: states, observations of one window each, and transitions. Pure."""
 
 from dataclasses import dataclass
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 
 from leakear.edge.background.background import Excess
 from leakear.edge.background.third_octaves import Bands
@@ -21,6 +21,19 @@ LOUD_DB = 6.0
 """Excess from which the new sound alone decides the score."""
 UNLIKE = 0.15
 """P(leak) below which such a sound is unlike a leak."""
+
+
+class Need(IntEnum):
+    """What the score of a window must be, by how far its sound stands above the background of the node."""
+
+    LEAK = 0
+    """a leak's: at least the threshold"""
+    LIKE = 1
+    """not unlike a leak's: at least UNLIKE"""
+    ANY = 2
+    """any"""
+
+
 ALERTS = (State.WARNING, State.LEAK)
 """States of the pipe that are alerts."""
 
@@ -51,6 +64,10 @@ class Observation:
     """the last span compared with the background; None: not known"""
     quiet: Bands | None = None
     """third octaves of the quiet moments of the last span, shape (25,), dB; None: too little was heard"""
+    entry: int = 0
+    """number of the half hour it belongs to, counted since the node was installed"""
+    clips: bool = False
+    """whether it hits the converter's limits: its levels hold distortion"""
     apart_db: float | None = None
     """dB by which the last half hour differs, up or down, from the most similar one of the past; None: not known"""
     low_confidence: bool = False

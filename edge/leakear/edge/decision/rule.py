@@ -65,6 +65,13 @@ class DecisionRule:
         minimum=0,
         maximum=60,
     )
+    very_loud_db: float = option(
+        8.0,
+        "dB over the limit of this node from which a sound may have any score, once strong_nights are known: WARNING "
+        "alone; 0: it may not",
+        minimum=0,
+        maximum=60,
+    )
     strong_nights: int = option(
         14,
         "nights that must be known before LEAK within the hour, where leak_needs_background is true: a place has to be "

@@ -78,7 +78,7 @@ class Decision:
     def update(self, seen: Observation) -> Transition | None:
         """Take one window; return a transition when the state changes."""
         before = self._night_state
-        self.hours.change_db, self.hours.nights_known = self.nights.variation.change_db, self.nights.known
+        self.hours.limits.change_db, self.hours.limits.nights_known = self.nights.variation.change_db, self.nights.known
         reason, self._stated = self._stated, None
         if self.hours.update(seen):
             reason = self.hours.reason

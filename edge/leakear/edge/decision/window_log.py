@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
+from leakear.edge.decision.observation import Need
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoggedWindow:
@@ -61,9 +63,9 @@ class WindowLog:
         while self._windows and self._windows[0].time_s <= window.time_s - horizon_s:
             self._windows.popleft()
 
-    def scores(self, span_s: float, *, loud: bool = False) -> SpanSummary:
-        """Summarise the scores of the last `span_s` seconds; `loud`: those that are not unlike a leak count as on."""
-        return self._summary(span_s, lambda window: window.like if loud else window.on)
+    def scores(self, span_s: float, need: Need = Need.LEAK) -> SpanSummary:
+        """Summarise the scores of the last `span_s` seconds; a window counts as on when its score is as needed."""
+        return self._summary(span_s, _MET[need])
 
     def excesses(self, span_s: float) -> SpanSummary:
         """Summarise the excesses over the background of the last `span_s` seconds."""
@@ -139,6 +141,13 @@ def _window(row: Sequence[Any], then: float) -> LoggedWindow:
         above=_known(above),
         like=_known(like),
     )
+
+
+_MET: dict[Need, Callable[[LoggedWindow], bool | None]] = {
+    Need.LEAK: lambda window: window.on,
+    Need.LIKE: lambda window: window.like,
+    Need.ANY: lambda window: None if window.like is None else True,
+}
 
 
 def _known(value: Any) -> bool | None:

@@ -93,7 +93,7 @@ def know_the_place(judge: Judge, spec: SpectrogramSpec, seed: int = 1) -> None:
     windows = sound[: len(sound) // spec.window_samples * spec.window_samples].reshape(-1, spec.window_samples)
     quiet = np.percentile([quiet_levels(short_powers(window, spec), spec) for window in windows], QUIET, axis=0)
     varied = np.random.default_rng(seed).normal(0, CHANGE_DB, (ENTRIES, 1)) + quiet
-    judge.background.entries.past = varied.astype(np.float32)
+    judge.background.entries.learn(varied.astype(np.float32))
     judge.decision.nights.known = NIGHTS
     judge.decision.nights.variation = Variation([CHANGE_DB] * NIGHTS)
 
