@@ -111,3 +111,27 @@ def test_the_lowest_penalties_are_found_without_computing_all(seed: int, count: 
     penalties = matching._penalties(now, levels)
     found = matching._lowest(now, levels, count)
     assert penalties[found].tolist() == np.sort(penalties)[:count].tolist()
+
+
+def test_pairs_tried_together_match_as_pairs_tried_one_by_one() -> None:
+    rng = np.random.default_rng(11)
+    tried = 0
+    for seed in range(40):
+        sounds = [noise(rng.uniform(3, 12), *sorted(rng.uniform(60, 8000, 2))) for _ in range(8)]
+        matcher = background(heard(), *map(heard, sounds), seed=seed)
+        now = np.asarray(heard() + rng.uniform(0, 8, CENTRES_HZ.size), np.float32)
+        best = matching._lowest(now, matcher._levels, matching.PAIRED)
+        one_by_one = matching._match(now, matcher._levels[:, best[0]])
+        if one_by_one.penalty > matching.PAIRS_FROM_DB:
+            tried += 1
+            for first in best:
+                pairs = matching._decibels(matcher._powers[:, first, None] + matcher._added)
+                pair = matching._match(now, pairs[:, matching._lowest(now, pairs, 1)[0]])
+                one_by_one = min(one_by_one, pair, key=lambda match: match.penalty)
+        found = matcher.match(now)
+        assert (found.excess_db, found.band, found.penalty) == (
+            one_by_one.excess_db,
+            one_by_one.band,
+            one_by_one.penalty,
+        )
+    assert tried > 20

@@ -34,6 +34,20 @@ def test_no_flipped_bit_in_what_is_remembered_stops_the_node_or_is_believed(tmp_
             assert box.depth == 1
 
 
+def test_a_long_value_that_changes_at_its_end_is_not_written_whole(tmp_path: Path) -> None:
+    path = tmp_path / "outbox.db"
+    kept = {"levels": "x" * 40_000}
+    with Outbox(path) as box:
+        box.save_state({**kept, "utc": 1.5}, at_once=True)
+    with Outbox(path) as box:
+        before = path.with_name("outbox.db-wal").stat().st_size
+        box.save_state({**kept, "utc": 1790000000.123456}, at_once=True)
+        assert path.with_name("outbox.db-wal").stat().st_size - before < 5 * 4200, "pages of the log"
+        assert box.load_state()["utc"] == 1790000000.123456
+    with Outbox(path) as box:
+        assert box.load_state() == {**kept, "utc": 1790000000.123456}
+
+
 @pytest.mark.parametrize("key", ["counters", "seq", "state"])
 def test_every_value_may_be_damaged(tmp_path: Path, key: str) -> None:
     path = tmp_path / "outbox.db"

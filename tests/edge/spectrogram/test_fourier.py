@@ -27,6 +27,17 @@ def test_strided_input_is_read_rightly() -> None:
     assert np.array_equal(fourier.rfft(framed), scipy.fft.rfft(framed, axis=-1))
 
 
+@pytest.mark.parametrize("shape", [(2049,), (32, 2049)])
+def test_squared_is_the_sum_of_the_squares_of_both_parts(shape: tuple[int, ...]) -> None:
+    spectrum = (RNG.standard_normal(shape) + 1j * RNG.standard_normal(shape)).astype(np.complex64)
+    band = spectrum[..., 4:335]
+    wanted = band.real * band.real + band.imag * band.imag
+    assert np.array_equal(fourier.squared(band), wanted)
+    out = np.empty_like(wanted)
+    assert fourier.squared(band, out=out) is out
+    assert np.array_equal(out, wanted)
+
+
 def test_fast_lengths_are_scipys() -> None:
     for n in (5, 27562, 27000, 220500):
         assert fourier.prev_fast_len(n) == scipy.fft.prev_fast_len(n, real=True)

@@ -19,7 +19,9 @@ import numpy as np
 
 from leakear.edge.background.entries import ENOUGH, EVERY_S, GONE_SHARE, Entries
 from leakear.edge.background.matching import BackgroundMatcher, Match
+from leakear.edge.background.recent import RecentLevels
 from leakear.edge.background.third_octaves import CENTRES_HZ, COUNTED, WIDTH, Bands, Rows
+from leakear.edge.spectrogram.percentiles import percentile
 
 QUIET = 10
 """Percentile over the span: a sound must fill nine tenths of the span to count."""
@@ -67,7 +69,7 @@ class Background:
         """quiet levels of the last span, shape (25,), dB; None: less than half of it was heard"""
         self.apart_db: float | None = None
         """dB by which the last entry differs, up or down, from the most similar one of the past; None: not known"""
-        self._recent: deque[tuple[float, float, Bands]] = deque()  # (time s, step s, levels)
+        self._recent = RecentLevels()
         self._trace: deque[tuple[float, Bands]] = deque()  # (time s, quiet of the span), of the last STEADY_S
         self._since_s = 0.0  # of sound since the last entry
         self._matcher: BackgroundMatcher | None = None
@@ -84,13 +86,12 @@ class Background:
         `step_s`: seconds that the window stands for. Returns None while there are too few entries, or while less than
         half of the span was heard.
         """
-        self._recent.append((time_s, step_s, levels))
-        while self._recent[0][0] <= time_s - self.span_s + 1e-6:
-            self._recent.popleft()
-        if sum(step for _, step, _ in self._recent) < 0.5 * self.span_s:
+        self._recent.add(time_s, step_s, levels)
+        self._recent.drop_until(time_s - self.span_s + 1e-6)
+        if self._recent.heard_s < 0.5 * self.span_s:
             self.now = None
             return None
-        now = np.percentile([levels for _, _, levels in self._recent], QUIET, axis=0).astype(np.float32)
+        now: Bands = percentile(self._recent.levels, QUIET)
         self.now = now
         self._follow(time_s, now)
         excess = self._excess(now) if self.ready else None
@@ -153,8 +154,7 @@ class Background:
     def accept(self) -> None:
         """Let everything heard so far belong to the background: a person has stated that it is no leak."""
         if self._recent:
-            levels = [levels for _, _, levels in self._recent]
-            self.entries.add(np.percentile(levels, QUIET, axis=0).astype(np.float32))
+            self.entries.add(percentile(self._recent.levels, QUIET))
         self.entries.accept()
 
     def forget(self) -> None:

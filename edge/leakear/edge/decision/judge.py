@@ -198,11 +198,11 @@ class Judge:
         self.learn_anew()
 
     def snapshot(self) -> dict[str, Any]:
-        """Return what must survive a restart, as JSON values."""
+        """Return what must survive a restart, as JSON values, in the order of how seldom they change."""
         return {
-            "decision": self.decision.snapshot(),
-            "health": self.health.snapshot(),
             "usual": self.background.snapshot(),  # keys of version 0.1: usual = background, told = lasting faults
+            "health": self.health.snapshot(),
+            "decision": self.decision.snapshot(),
             "told": list(self._lasting),
         } | ({"not_a_leak": self.rule.not_a_leak} if self.rule.not_a_leak else {})
 

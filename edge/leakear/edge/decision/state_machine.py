@@ -168,7 +168,7 @@ class Decision:
         """Return what must survive a restart, as JSON values."""
         shown = {"shown": self._shown.value, "announced": self._announced.value, "too_few": self._too_few}
         nights = {"nights": self.nights.snapshot(), "night_log": self._night_log.snapshot()}
-        return self.hours.snapshot() | shown | nights
+        return nights | shown | self.hours.snapshot()
 
     def restore(self, saved: Mapping[str, Any], time_s: float, gap_s: float) -> None:
         """Continue from a snapshot taken `gap_s` seconds before `time_s`. Raises ValueError when it is not one."""

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from leakear.edge.spectrogram.fourier import prev_fast_len, rfft
+from leakear.edge.spectrogram.fourier import prev_fast_len, rfft, squared
+from leakear.edge.spectrogram.percentiles import percentile
 from leakear.edge.spectrogram.short_spectra import hann
 
 if TYPE_CHECKING:
@@ -87,14 +88,15 @@ BROKEN = Measures(
 
 def measure(samples: "Samples", powers: "Powers", spec: "SpectrogramSpec") -> Measures:
     """Measure one window. `samples`: shape (window_samples,); `powers`: its short spectra, shape (16, bins)."""
+    highest, lowest = samples.max(), samples.min()
     # Values beyond 32 times full scale come from a broken driver too, and their squares would overflow.
-    if not np.abs(samples).max() < 32:
+    if not (highest < 32 and lowest > -32):
         return BROKEN
     dc = float(samples.mean(dtype=np.float64))
     x = samples - np.float32(dc)
     squares = _mean_squares(x, spec)
     power = float(squares.mean())
-    low, median, high = (_dbfs(float(p)) for p in np.percentile(squares, (5, 50, 95)))
+    low, median, high = (_dbfs(float(percentile(squares, percent))) for percent in (5, 50, 95))
     flat_ratio, flat_value = _flat(samples, spec)
     welch = powers.mean(axis=0, dtype=np.float64)
     return Measures(
@@ -104,7 +106,7 @@ def measure(samples: "Samples", powers: "Powers", spec: "SpectrogramSpec") -> Me
         l50=median,
         l95=high,
         dc=dc,
-        clip_ratio=max(float(np.mean(np.abs(samples) >= _RAIL)), _plateau(x, welch)),
+        clip_ratio=max(_at_limits(samples, max(highest, -lowest)), _plateau(x, welch)),
         flat_ratio=flat_ratio,
         flat_value=flat_value,
         mains_ratio=_mains(x, power, spec.sample_rate),
@@ -133,8 +135,15 @@ def _mean_squares(x: "Samples", spec: "SpectrogramSpec") -> NDArray[np.float64]:
 def _flat(samples: "Samples", spec: "SpectrogramSpec") -> tuple[float, float]:
     """Share of 10 ms stretches that do not move, and the mean value of those."""
     segments = _segments(samples, _FLAT_S, spec.sample_rate)
-    flat = segments.max(axis=1) - segments.min(axis=1) < _FLAT
-    return float(flat.mean()), float(segments[flat].mean()) if flat.any() else 0.0
+    ends = np.abs(segments[:, 0] - segments[:, -1])
+    still = segments[ends < _FLAT]  # most stretches move between their two ends: only the others are searched
+    flat = still[still.max(axis=1) - still.min(axis=1) < _FLAT]
+    return len(flat) / len(segments), float(flat.mean()) if len(flat) else 0.0
+
+
+def _at_limits(samples: "Samples", peak: np.float32) -> float:
+    """Share of samples at the converter's limits. `peak`: the largest magnitude."""
+    return float((np.abs(samples) >= _RAIL).mean()) if peak >= np.float32(_RAIL) else 0.0
 
 
 def _plateau(x: "Samples", welch: NDArray[np.float64]) -> float:
@@ -155,8 +164,7 @@ def _mains(x: "Samples", power: float, rate: int) -> float:
     """Share of the power within 1 Hz of the first twenty multiples of 50 or of 60 Hz, whichever holds more."""
     decimated = np.einsum("ij->i", _segments(x, _DECIMATION / rate, rate)) / np.float32(_DECIMATION)
     decimated = decimated[: prev_fast_len(len(decimated))]
-    spectrum = rfft(decimated * hann(len(decimated)))
-    lines = spectrum.real * spectrum.real + spectrum.imag * spectrum.imag
+    lines = squared(rfft(decimated * hann(len(decimated))))
     scale = 2 / (len(decimated) ** 2 * 0.375)  # Parseval, and the mean square of the Hann window
     strongest = max(float(lines[on].sum()) for on in _on_lines(len(decimated), rate / _DECIMATION))
     return min(1.0, strongest * scale / power) if power > 0 else 0.0

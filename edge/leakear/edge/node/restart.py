@@ -53,14 +53,17 @@ class Restart:
         self._detector, self._events, self._counter = detector, events, counter
 
     def snapshot(self, monotonic: float, utc: float, *, stopped: bool) -> dict[str, Any]:
-        """Return what must survive a restart, as JSON. `stopped`: whether this run ends on purpose."""
+        """Return what must survive a restart, as JSON. `stopped`: whether this run ends on purpose.
+
+        What changes at every save comes last: the pages before it are then not written again (`outbox.seal`).
+        """
         if self._apart:
             return self._outbox.load_state()
         return {
+            **self._detector.snapshot(),
             "utc": utc,
             "clock_synced": self._clock.look(),
             "boot": self._clock.boot(),
-            **self._detector.snapshot(),
             "life": self._counter.snapshot(monotonic, stopped=stopped),
             **self._events.snapshot(),
         }

@@ -7,7 +7,6 @@ loses such a mark, the event is only sent again under the same id. Raises sqlite
 import json
 import os
 import sqlite3
-import zlib
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from leakear.edge.messages.reports import Identity
+from leakear.edge.outbox.seal import sealed, unsealed
 
 SETTLING = 1
 """`status`: 0 not acknowledged; 1 acknowledged, kept a moment longer; 2 to be sent again, its connection was lost."""
@@ -187,13 +187,13 @@ class Store:
             self._db.execute("DELETE FROM memory WHERE key = ?", (key,))
         else:
             query = "INSERT INTO memory VALUES (?, ?) ON CONFLICT(key) DO UPDATE SET value = excluded.value"
-            self._db.execute(query, (key, _sealed(value)))
+            self._db.execute(query, (key, sealed(value)))
 
     def recall(self, key: str) -> Any:
         """Return the value under a key, or None. A damaged value: None, and its key is added to `unreadable`."""
         found = self._db.execute("SELECT value FROM memory WHERE key = ?", (key,)).fetchone()
         try:
-            return _unsealed(found[0]) if found else None
+            return unsealed(found[0]) if found else None
         except ValueError:
             self.unreadable.append(key)
             return None
@@ -263,7 +263,7 @@ def salvage(path: Path) -> Salvage:
             rows[found[0]] = Row(*found)
         for key, value in _until_error(database, "SELECT key, value FROM memory"):
             with suppress(ValueError):
-                memory[key] = _unsealed(value)
+                memory[key] = unsealed(value)
     return Salvage(tuple(rows[seq] for seq in sorted(rows)), memory)
 
 
@@ -278,20 +278,6 @@ def _make_private(path: Path) -> None:
     with suppress(PermissionError):  # of another user
         if path.stat().st_mode & 0o077:
             path.chmod(0o600)
-
-
-def _sealed(value: Any) -> str:
-    """Write a value as JSON with its CRC-32 on a line below: SQLite would not notice a flipped bit in it."""
-    text = json.dumps(value)
-    return f"{text}\n{zlib.crc32(text.encode()):08x}"
-
-
-def _unsealed(text: Any) -> Any:
-    """Inverse of `_sealed`. Raises ValueError for what is damaged."""
-    body, broken, seal = (text if isinstance(text, str) else "").partition("\n")
-    if broken and seal != f"{zlib.crc32(body.encode()):08x}":  # without a checksum: written by an older version
-        raise ValueError("damaged")
-    return json.loads(body)
 
 
 def _text(found: bytes) -> str:

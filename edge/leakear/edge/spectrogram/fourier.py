@@ -62,6 +62,15 @@ def rfft(x: NDArray[np.float32]) -> NDArray[np.complex64]:
     return cast("NDArray[np.complex64]", _COMPILED.r2c(x, (x.ndim - 1,), True, 0, None, 1))
 
 
+def squared(spectrum: NDArray[np.complex64], out: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
+    """Return |X|², shape (…, n), in `out` where it is given.
+
+    The parts are squared side by side, as they lie in memory: half the time of `real * real + imag * imag`.
+    """
+    squares = np.square(spectrum.view(np.float32))
+    return np.add(squares[..., ::2], squares[..., 1::2], out=out)
+
+
 def prev_fast_len(n: int) -> int:
     """Return the largest length up to n for which a real transform is fast."""
     fast: Any

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leakear.edge.spec import Samples, SpectrogramSpec
-from leakear.edge.spectrogram.fourier import rfft
+from leakear.edge.spectrogram.fourier import rfft, squared
 
 Powers: TypeAlias = NDArray[np.float32]
 """Power spectra, shape (16, bins); 1 is a full-scale sine in its bin"""
@@ -29,7 +29,7 @@ def short_powers(samples: Samples, spec: SpectrogramSpec) -> Powers:
     with np.errstate(all="ignore"):
         frames = np.stack([samples[start : start + length] for start in starts])
         spectra = rfft((frames - samples.mean(dtype=np.float32)) * hann(length))
-        power: Powers = spectra.real * spectra.real + spectra.imag * spectra.imag
+        power: Powers = squared(spectra)
         power /= np.float32(spec.full_scale**2)
     return power
 

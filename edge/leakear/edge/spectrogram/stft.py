@@ -12,7 +12,7 @@ from functools import lru_cache
 import numpy as np
 
 from leakear.edge.spec import OWN_HEADROOM_DB, Decibels, Samples, SpectrogramSpec
-from leakear.edge.spectrogram.fourier import rfft
+from leakear.edge.spectrogram.fourier import rfft, squared
 
 __all__ = ["Decibels", "IncrementalSpectrogram", "Samples", "SpectrogramSpec", "spectrogram"]
 
@@ -37,9 +37,8 @@ def _frames_db(padded: Samples, first: int, out: Decibels, spec: SpectrogramSpec
     for start in range(0, len(out), _CHUNK):
         target = out[start : start + _CHUNK]
         spectrum = rfft(framed[first + start : first + start + len(target)] * hann)[:, spec.band]
-        np.multiply(spectrum.real, spectrum.real, out=target)
-        target += spectrum.imag * spectrum.imag
-        np.maximum(target, _AMIN**2, out=target)
+        squared(spectrum, out=target)
+        np.clip(target, _AMIN**2, np.inf, out=target)  # twice as quick as np.maximum with one number
         np.log10(target, out=target)
         target *= 10
 
@@ -54,14 +53,17 @@ def _refer(absolute: Decibels, spec: SpectrogramSpec) -> Decibels:
         reference = float(absolute.mean()) + OWN_HEADROOM_DB
     else:
         reference = peak if spec.reference == "max" else full_scale_db
-    referred: Decibels = np.clip(absolute - np.float32(reference), spec.floor, 0)
-    return referred.T
+    referred: Decibels = absolute - np.float32(reference)
+    return np.clip(referred, spec.floor, 0, out=referred).T
 
 
-def _checked(samples: Samples, spec: SpectrogramSpec) -> Samples:
+def _padded(samples: Samples, spec: SpectrogramSpec) -> Samples:
+    """Put half a transform of zeros at either end. Raises ValueError for another shape than (window_samples,)."""
     if samples.shape != (spec.window_samples,):
         raise ValueError(f"a window has shape ({spec.window_samples},), not {samples.shape}")
-    return np.ascontiguousarray(samples, np.float32)
+    padded = np.zeros(spec.window_samples + spec.n_fft, np.float32)
+    padded[spec.n_fft // 2 : -(spec.n_fft // 2)] = samples
+    return padded
 
 
 def spectrogram(samples: Samples, spec: SpectrogramSpec) -> Decibels:
@@ -70,7 +72,7 @@ def spectrogram(samples: Samples, spec: SpectrogramSpec) -> Decibels:
     `samples`: shape (spec.window_samples,), full scale ±1. Returns float32 dB, shape spec.shape, within
     [spec.floor, 0]. Silence is the floor everywhere. Raises ValueError for another shape.
     """
-    padded = np.pad(_checked(samples, spec), spec.n_fft // 2)
+    padded = _padded(samples, spec)
     absolute = np.empty((spec.frames, spec.rows), np.float32)
     _frames_db(padded, 0, absolute, spec)
     return _refer(absolute, spec)
@@ -91,7 +93,7 @@ class IncrementalSpectrogram:
     def update(self, samples: Samples, advance: int | None) -> Decibels:
         """Spectrogram of the window `samples`, `advance` samples after the one before (None: after a gap)."""
         spec = self._spec
-        padded = np.pad(_checked(samples, spec), spec.n_fft // 2)
+        padded = _padded(samples, spec)
         edge = -(-spec.n_fft // 2 // spec.hop_length)  # frames at either end that reach into the padding
         step, odd = divmod(advance or 0, spec.hop_length)
         kept = spec.frames - 2 * edge - step

@@ -1,0 +1,30 @@
+"""Saved values as text: JSON with a checksum, and of a length that seldom changes, which spares the SD card."""
+
+import json
+import zlib
+from typing import Any
+
+SHORT = 4096
+"""characters up to which a value fits into one page of the database"""
+GRAIN = 16384
+"""longer ones are padded to a multiple of so many characters"""
+
+
+def sealed(value: Any) -> str:
+    """Write a value as JSON with its CRC-32 on a line below: SQLite would not notice a flipped bit in it.
+
+    A long value is padded with spaces: SQLite replaces a value of the same length in its place and writes only the
+    pages that differ; one of another length it writes whole, to other pages.
+    """
+    text = json.dumps(value)
+    if len(text) > SHORT:
+        text = text.ljust(-(-len(text) // GRAIN) * GRAIN)
+    return f"{text}\n{zlib.crc32(text.encode()):08x}"
+
+
+def unsealed(text: Any) -> Any:
+    """Inverse of `sealed`. Raises ValueError for what is damaged."""
+    body, broken, seal = (text if isinstance(text, str) else "").partition("\n")
+    if broken and seal != f"{zlib.crc32(body.encode()):08x}":  # without a checksum: written by an older version
+        raise ValueError("damaged")
+    return json.loads(body)
