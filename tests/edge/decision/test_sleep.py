@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from leakear.edge.background.background import Excess
-from leakear.edge.decision.observation import Observation, State
+from leakear.edge.decision.observation import Need, Observation, State
 from leakear.edge.decision.rule import DecisionRule
 from leakear.edge.decision.state_machine import Decision
 from leakear.edge.decision.stretches import Stretches
@@ -133,8 +133,8 @@ def test_a_faint_leak_is_found_by_two_nights_of_three() -> None:
 
 def test_a_sound_that_a_sleep_cuts_off_teaches_nothing() -> None:
     stretches = Stretches()
-    stretches.hear(1800, 1800)
-    stretches.hear(4000, 1800)
+    stretches[Need.LIKE].hear(1800, 1800)
+    stretches[Need.LIKE].hear(4000, 1800)
     stretches.pause()
     stretches.end()
-    assert stretches.longest_s == 0
+    assert stretches[Need.LIKE].longest_s == 0

@@ -51,11 +51,6 @@ class Hours:
         return self.limits.db(Need.LEAK, self.rule)
 
     @property
-    def longest_s(self) -> float:
-        """The longest leak-like sound that has ended here, s."""
-        return self._stretches.longest_s
-
-    @property
     def on_share(self) -> float:
         """Share of on windows among those that count of the last span, 0 to 1."""
         return self._log.scores(self.rule.span_s).share
@@ -191,7 +186,8 @@ class Hours:
         strong = above is None or (above and seen.excess is not None and seen.excess.db >= rule.strong_db)
         known = above is not False
         if rule.leak_needs_background and rule.rise_db:
-            longer = self._stretches.lasted_s(seen.time_s) > self.longest_s
+            kind = Need.LEAK if self._sounds_like_leak(rule.confirm_s, seen, Need.LEAK) else Need.LIKE
+            longer = self._stretches[kind].lasted_s(seen.time_s) > self._stretches[kind].longest_s
             known = above is True and self.limits.nights_known >= rule.strong_nights and longer
         if known and strong and self._sounds_like_leak(rule.confirm_s, seen, self._leak_like):
             text = f"went on for {(seen.time_s - self._since) / 60:.0f} min after WARNING"
@@ -244,10 +240,12 @@ class Hours:
 
     def _note_stretch(self, seen: Observation) -> None:
         """Follow for how long the score alone says leak: how loud it is does not matter."""
-        if self._sounds_like_leak(self.rule.span_s, seen, self._leak_like):
-            self._stretches.hear(seen.time_s, self.rule.span_s)
-        elif not seen.low_confidence and self._scores(self.rule.span_s).share < self.rule.release_fraction:
-            self._stretches.end()
+        span_s = self.rule.span_s
+        for kind, need in ((Need.LEAK, Need.LEAK), (Need.LIKE, self._leak_like)):
+            if self._sounds_like_leak(span_s, seen, need):
+                self._stretches[kind].hear(seen.time_s, span_s)
+            elif not seen.low_confidence and self._log.scores(span_s, need).share < self.rule.release_fraction:
+                self._stretches[kind].end()
 
     def _move(self, target: State, seen: Observation, reason: str) -> None:
         if target is State.LEAK:
@@ -272,10 +270,10 @@ class Hours:
         """Return what must survive a restart, as JSON values. Times are ages in seconds."""
         now = self._since if self._log.newest_s is None else self._log.newest_s
         return {
+            "limits": self.limits.snapshot(now),  # what changes seldom comes first: see `outbox.seal`
             "heard": self.state.value,
             "age_s": round(now - self._since, 1),
             "marks": self._log.snapshot(now),
-            "limits": self.limits.snapshot(now),
             "stretches": self._stretches.snapshot(now),
             "counted_age_s": None if self._counted_s is None else round(now - self._counted_s, 1),
             "accepted": self._accepted,

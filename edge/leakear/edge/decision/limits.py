@@ -18,6 +18,8 @@ from leakear.edge.decision.rule import DecisionRule
 
 HOLD = 0.8
 """Share of the limit from which an excess still counts during a WARNING or LEAK."""
+DAY_S = 86400.0
+"""Seconds after which it does not matter any more when something clipped: longer than any span."""
 
 
 class Limits:
@@ -94,9 +96,10 @@ class Limits:
 
     def snapshot(self, now: float) -> dict[str, Any]:
         """Return what must survive a restart, as JSON values; times are ages before `now` in seconds."""
-        clipped = None if math.isinf(self._clipped_s) else round(now - self._clipped_s, 1)
+        age_s = now - self._clipped_s
+        clipped = round(age_s, 1) if age_s < DAY_S else None
         days = {need.name: peaks.snapshot() for need, peaks in self._peaks.items()}
-        return {"need": self.need.name, "days": days, "clipped_age_s": clipped}
+        return {"days": days, "need": self.need.name, "clipped_age_s": clipped}
 
     @classmethod
     def restored(cls, saved: Mapping[str, Any], then: float) -> "Limits":
