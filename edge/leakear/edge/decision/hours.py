@@ -240,11 +240,14 @@ class Hours:
 
     def _note_stretch(self, seen: Observation) -> None:
         """Follow for how long the score alone says leak: how loud it is does not matter."""
-        span_s = self.rule.span_s
-        for kind, need in ((Need.LEAK, Need.LEAK), (Need.LIKE, self._leak_like)):
-            if self._sounds_like_leak(span_s, seen, need):
-                self._stretches[kind].hear(seen.time_s, span_s)
-            elif not seen.low_confidence and self._log.scores(span_s, need).share < self.rule.release_fraction:
+        heard = {need: self._sounds_like_leak(self.rule.span_s, seen, need) for need in {Need.LEAK, self._leak_like}}
+        for kind in Stretches.KINDS:
+            need = min(kind, self._leak_like)
+            if heard[need]:
+                self._stretches[kind].hear(seen.time_s, self.rule.span_s)
+            elif (
+                not seen.low_confidence and self._log.scores(self.rule.span_s, need).share < self.rule.release_fraction
+            ):
                 self._stretches[kind].end()
 
     def _move(self, target: State, seen: Observation, reason: str) -> None:
