@@ -8,6 +8,7 @@ when nothing known accounts for the sound. Pure: no clock, no I/O.
 """
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -70,7 +71,7 @@ class BackgroundMatcher:
         if found.penalty <= PAIRS_FROM_DB:
             return found
         pairs = _decibels((self._powers[:, best, None] + self._added[:, None]).reshape(len(now), -1))
-        pair = _match(now, pairs[:, _lowest(now, pairs, 1)[0]])
+        pair = _match(now, pairs[:, _lowest(now, pairs, 1, stable=True)[0]])
         return min(found, pair, key=lambda match: match.penalty)
 
 
@@ -102,20 +103,21 @@ def _penalties(now: Bands, levels: Rows) -> Rows:
     return np.asarray(_excesses(above).max(axis=0) + _weighted(loudest.mean(axis=0)), np.float32)
 
 
-def _lowest(now: Bands, levels: Rows, count: int) -> NDArray[np.intp]:
-    """Return the columns of the `count` lowest penalties, lowest first.
+def _lowest(now: Bands, levels: Rows, count: int, *, stable: bool = False) -> NDArray[np.intp]:
+    """Return the columns of the `count` lowest penalties, lowest first; `stable`: of equal ones the first one first.
 
     The mean over all bands is never above that over the loudest ones. It is quick, and gives a lower bound of the
     penalty: the penalty itself is computed only where the bound does not exclude a column.
     """
     above = now[:, None] - levels
     bounds = _excesses(above).max(axis=0) + _weighted(_louder(above).mean(axis=0))
+    kind: Literal["stable"] | None = "stable" if stable else None
     if len(bounds) <= _FEW:
-        return np.argsort(_penalties(now, levels))[:count]
+        return np.argsort(_penalties(now, levels), kind=kind)[:count]
     few = np.argpartition(bounds, _FEW)[:_FEW]
     limit = np.sort(_penalties(now, levels[:, few]))[min(count, _FEW) - 1]
     possible = np.flatnonzero(bounds <= limit + _ROUNDING_DB)
-    return possible[np.argsort(_penalties(now, levels[:, possible]))[:count]]
+    return possible[np.argsort(_penalties(now, levels[:, possible]), kind=kind)[:count]]
 
 
 def _match(now: Bands, expected: Bands) -> Match:

@@ -156,7 +156,7 @@ def _plateau(x: "Samples", welch: NDArray[np.float64]) -> float:
         return 0.0
     some = np.abs(x[::16])
     top = np.partition(some, -(len(some) // 1000 + 1))[-(len(some) // 1000 + 1)]
-    share = float(np.mean(some > _PLATEAU * top)) if top > 0 else 0.0
+    share = np.count_nonzero(some > _PLATEAU * top) / len(some) if top > 0 else 0.0
     return share if share > 0.1 else 0.0
 
 

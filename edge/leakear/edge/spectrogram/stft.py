@@ -32,15 +32,15 @@ def _hann(n_fft: int) -> Samples:
 
 def _frames_db(padded: Samples, first: int, out: Decibels, spec: SpectrogramSpec) -> None:
     """Write frames `first`, `first + 1`, … of padded samples into `out`, shape (count, rows), as 20·log10|X|."""
-    hann = _hann(spec.n_fft)
+    hann, band = _hann(spec.n_fft), spec.band
     framed = np.lib.stride_tricks.sliding_window_view(padded, spec.n_fft)[:: spec.hop_length]
     for start in range(0, len(out), _CHUNK):
         target = out[start : start + _CHUNK]
-        spectrum = rfft(framed[first + start : first + start + len(target)] * hann)[:, spec.band]
-        squared(spectrum, out=target)
-        np.clip(target, _AMIN**2, np.inf, out=target)  # twice as quick as np.maximum with one number
-        np.log10(target, out=target)
-        target *= 10
+        spectrum = rfft(framed[first + start : first + start + len(target)] * hann)
+        squared(spectrum[:, band], out=target)
+    np.clip(out, _AMIN**2, np.inf, out=out)  # quicker than np.maximum with one number
+    np.log10(out, out=out)
+    out *= 10
 
 
 def _refer(absolute: Decibels, spec: SpectrogramSpec) -> Decibels:
