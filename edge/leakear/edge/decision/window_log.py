@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
+from itertools import takewhile
 from typing import Any
 
 from leakear.edge.decision.observation import Need
@@ -124,8 +124,7 @@ class WindowLog:
         if not self._windows:
             return []
         since = self._windows[-1].time_s - span_s + 1e-6
-        count = sum(1 for window in self._windows if window.time_s > since)
-        return list(islice(reversed(self._windows), count))
+        return list(takewhile(lambda window: window.time_s > since, reversed(self._windows)))
 
 
 def _window(row: Sequence[Any], then: float) -> LoggedWindow:
