@@ -295,6 +295,11 @@ def test_a_background_saved_without_numbers_belongs_to_other_sounds() -> None:
     again = Entries()
     again.restore(saved)
     assert len(again.of_other_sounds(3)) == len(again.past) == len(entries.past)
+    for _ in range(DELAY + 1):
+        again.add(levels())
+    upgraded = Entries()
+    upgraded.restore(again.snapshot())
+    assert upgraded.snapshot() == again.snapshot(), "old entries and new ones together"
     again.restore(entries.snapshot())
     assert again.snapshot() == entries.snapshot()
     with pytest.raises(ValueError, match="not whole"):

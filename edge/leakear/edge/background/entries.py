@@ -34,8 +34,8 @@ GONE_ENTRIES = 2
 """Entries in a row that must show it."""
 OWN_SOUND = 24
 """Entries before and after a moment that may be of the same sound: twelve hours, longer than any use of water."""
-UNKNOWN = -(2**31)
-"""Number of an entry that an earlier version has saved without one."""
+UNKNOWN = -1_000_000
+"""Number of an entry that an earlier version has saved without one: long before all that have one."""
 
 
 @dataclass(frozen=True, slots=True)
