@@ -24,8 +24,9 @@ of the first of them in s (None: the driver does not say). It must copy what it 
 BLOCK_S = 0.05
 """Seconds of sound handed over at once: a window waits this long at most for its last sample."""
 DRIVER_BUFFER_S = 4 * BLOCK_S
-"""Seconds that the driver keeps while nobody fetches: four of PortAudio's periods, so that a period stays one block.
-PortAudio's own choice ("high") is 35 to 50 ms, which a busy machine sleeps through (decision 200)."""
+"""Seconds that a sound card's driver keeps while nobody fetches: four of PortAudio's periods, so that a period stays
+one block. PortAudio's own choice ("high") is 35 to 50 ms, which a busy machine sleeps through (decision 200). A sound
+server keeps the sound itself, and would only hand it over later: there PortAudio's choice holds."""
 LONGEST_TURN_S = 1.0
 """s from a driver's stamp to Python's turn; a greater difference is that of two clocks"""
 _SERVERS = ("pulse", "pipewire", "default", "sysdefault", "jack", "dmix", "plughw", "samplerate", "speexrate")
@@ -180,7 +181,7 @@ class _SoundDeviceStream:
             device=device.index,
             channels=channels,
             dtype="float32",  # PortAudio converts from int16, int24 and int32
-            latency=DRIVER_BUFFER_S,
+            latency="high" if device.server else DRIVER_BUFFER_S,
             callback=callback,
         )
         try:
