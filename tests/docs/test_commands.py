@@ -61,7 +61,6 @@ PARSED = {
     "leakear-train nodedays *": HOURS,
     "leakear-train realdays *": DATA,
     "leakear-train crossval *": DATA,
-    "leakear-train factory *": DATA,
     "leakear-train background *": DATA,
     "leakear-train realism *": DATA,
     "leakear-train simulate sim --sites 200 *": HOURS,

@@ -369,7 +369,7 @@ def test_a_loud_new_sound_need_not_score_as_a_leak_only_not_be_unlike_one() -> N
 def test_a_very_loud_new_sound_warns_whatever_its_score_and_is_never_a_leak_by_that() -> None:
     node = known_place()
     assert node.hear(31, OFF, VERY_LOUD_DB) == ["WARNING"]
-    assert node.hours.reason.startswith("a very loud new sound that does not sound like a leak, but may be one, in ")
+    assert node.hours.reason.startswith("a very loud new sound that does not sound like a leak in ")
     assert node.hours.on_share == 0
     node.restart(20.0)
     assert node.hear(24 * 60, OFF, VERY_LOUD_DB) == []

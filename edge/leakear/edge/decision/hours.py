@@ -17,14 +17,7 @@ from leakear.edge.decision.observation import UNLIKE, Need, Observation, State
 from leakear.edge.decision.rule import DecisionRule
 from leakear.edge.decision.stretches import Stretches
 from leakear.edge.decision.window_log import LoggedWindow, SpanSummary, WindowLog
-from leakear.edge.decision.wording import where
-
-HEARD = {
-    Need.LEAK: "sounds like a leak",
-    Need.LIKE: "a loud new sound, possibly a leak,",
-    Need.ANY: "a very loud new sound that does not sound like a leak, but may be one,",
-}
-"""The beginning of the reason of a WARNING, by the score that decided."""
+from leakear.edge.decision.wording import heard, where
 
 
 class Hours:
@@ -169,9 +162,8 @@ class Hours:
         need = self.limits.need
         if self._sounds_like_leak(rule.span_s, seen, need) and self._stands_above(rule.rise_s, seen) is not False:
             least = next(n for n in Need if n == need or self._log.scores(rule.span_s, n).share >= rule.on_fraction)
-            share = self._scores(rule.span_s).share
-            heard = f"{HEARD[least]} in {share:.0%} of the last {rule.span_s / 60:g} min"
-            self._move(State.WARNING, seen, heard + self._where(seen))
+            reason = heard(least, self._scores(rule.span_s).share, rule.span_s)
+            self._move(State.WARNING, seen, reason + self._where(seen))
 
     def _confirm(self, seen: Observation) -> None:
         """Move from WARNING to LEAK, or back to OK."""

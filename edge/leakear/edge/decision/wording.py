@@ -4,7 +4,7 @@ from datetime import date
 
 from leakear.edge.background.background import Excess
 from leakear.edge.decision.nights import Nights
-from leakear.edge.decision.observation import Evidence, State
+from leakear.edge.decision.observation import Evidence, Need, State
 
 
 def alert_reason(reason: str, target: State, evidence: Evidence, nights: Nights, span_s: float) -> str:
@@ -23,6 +23,16 @@ def alert_reason(reason: str, target: State, evidence: Evidence, nights: Nights,
     if evidence.excess_db is not None and evidence.nights_known and evidence.excess_db >= (evidence.limit_db or 0.0):
         parts.append(f"unlike everything heard here in {evidence.nights_known} nights")
     return "; ".join(parts)
+
+
+def heard(need: Need, share: float, span_s: float) -> str:
+    """Return the beginning of the reason of a WARNING; `need`: what the score of the last `span_s` seconds was."""
+    minutes = span_s / 60
+    if need is Need.LEAK:
+        return f"sounds like a leak in {share:.0%} of the last {minutes:g} min"
+    if need is Need.LIKE:
+        return f"a loud new sound, possibly a leak, in {share:.0%} of the last {minutes:g} min"
+    return f"a very loud new sound that does not sound like a leak in {share:.0%} of the last {minutes:g} min"
 
 
 def where(excess: Excess | None, limit_db: float) -> str:
