@@ -81,6 +81,7 @@ COMPOSED = (
     "{db} dB over the background",
     "sounds like a leak in {share} of the last {minutes} min, {db} dB",
     "a loud new sound, possibly a leak, in {share} of the last {minutes} min, {db} dB",
+    "a very loud new sound that does not sound like a leak, but may be one, in {share} of the last {minutes} min, {db}",
     "went on for {minutes} min after WARNING, {db} dB",
     "the background of this place is not known yet",
     "began: ",
@@ -170,6 +171,10 @@ def test_a_nodes_reasons_are_translated() -> None:
         "a loud new sound, possibly a leak, in 90% of the last 30 min, 8.1 dB over the background around 630 Hz (limit "
         "of this node 1.1 dB)": "um som novo e forte, talvez um vazamento, em 90% dos últimos 30 min, 8,1 dB acima do "
         "som de fundo em torno de 630 Hz (limite deste nó: 1,1 dB)",
+        "a very loud new sound that does not sound like a leak, but may be one, in 90% of the last 30 min, 12.0 dB "
+        "over the background around 630 Hz (limit of this node 1.1 dB)": "um som novo e muito forte, que não soa como "
+        "vazamento mas pode ser um, em 90% dos últimos 30 min, 12,0 dB acima do som de fundo em torno de 630 Hz "
+        "(limite deste nó: 1,1 dB)",
         "went on for 15 min after WARNING; on 97% of the last 30 min": "continuou por 15 min depois de Atenção; "
         "em 97% dos últimos 30 min",
         "no_frames": "não chega som",
