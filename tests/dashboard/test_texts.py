@@ -79,7 +79,7 @@ SOURCES = [Path(i18n.__file__).parent, Path(str(leakear.edge.__file__)).parent]
 COMPOSED = (
     "{db} dB above anything usual",  # nodes of version 0.1
     "{db} dB over the background",
-    "sounds like a leak in {share} of the last {minutes} min, {db} dB",
+    "sounds like a leak in {share} of the last {minutes} min",
     "a loud new sound, possibly a leak, in {share} of the last {minutes} min, {db} dB",
     "a very loud new sound that does not sound like a leak, but may be one, in {share} of the last {minutes} min, {db}",
     "went on for {minutes} min after WARNING, {db} dB",
