@@ -80,3 +80,18 @@ def test_what_is_saved_goes_on() -> None:
     for both in (made, again):
         both.end_day(leak=False)
     assert compared(again, 2.0, 4) == compared(made, 2.0, 4) == 2.0
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"peaks": []},
+        {"peaks": [[6.0, 1, True], [0.0, 0, True]]},
+        {"peaks": [[float("inf"), 1, True], [0.0, 0, False]]},
+        {"peaks": [[6.0, 10**12, True], [0.0, 0, False]]},
+    ],
+)
+def test_damaged_peaks_are_refused_and_do_not_stop_the_node(damage: dict[str, object]) -> None:
+    saved = days((6.0, 1)).snapshot() | damage
+    with pytest.raises(ValueError, match="not whole"):
+        DayPeaks.restored(saved)

@@ -378,6 +378,22 @@ def test_a_very_loud_new_sound_warns_whatever_its_score_and_is_never_a_leak_by_t
     assert node.hear(60, LEAK, VERY_LOUD_DB) == ["WARNING", "LEAK"]
 
 
+def test_a_very_loud_new_sound_does_not_hide_that_the_sensor_fell_silent() -> None:
+    node = known_place()
+    assert node.hear(31, OFF, VERY_LOUD_DB) == ["WARNING"]
+    assert node.hear(60, OFF, None, fault="quiet", low_confidence=True) == ["OK"]
+    assert not node.hours.still_on
+
+
+@pytest.mark.parametrize("unknown", [{"db": None}, {"db": VERY_LOUD_DB, "weather": True}])
+def test_a_warning_of_any_score_ends_when_its_excess_stays_unknown(unknown: dict[str, Any]) -> None:
+    node = known_place()
+    assert node.hear(31, OFF, VERY_LOUD_DB) == ["WARNING"]
+    node.restart(20.0)
+    assert node.hear(20, OFF, **unknown) == []
+    assert node.hear(100, OFF, **unknown) == ["OK"]
+
+
 def test_a_place_must_be_known_before_a_sound_of_any_score_is_news() -> None:
     node = known_place()
     node.hours.limits.nights_known -= 1

@@ -5,6 +5,7 @@ come back. So a peak is compared again with what is known today, less the half h
 learnt from what nothing else of this place's past accounts for. Pure: no clock, no I/O.
 """
 
+import math
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -18,6 +19,8 @@ from leakear.edge.background.third_octaves import Bands
 
 A_TURN = 2
 """Peaks that are compared again each half hour: every one about once a day."""
+MOST_ENTRIES = 2**30
+"""Number of a half hour that no node reaches: a saved one beyond it is damaged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +101,12 @@ class DayPeaks:
     @classmethod
     def restored(cls, saved: Mapping[str, Any]) -> "DayPeaks":
         """Inverse of `snapshot`. Raises KeyError, TypeError or ValueError."""
-        levels = iter(unpacked(saved["levels"]))
-        peaks = [Peak(float(db), next(levels) if known else None, int(entry)) for db, entry, known in saved["peaks"]]
+        rows, about = unpacked(saved["levels"]), list(saved["peaks"])
+        whole = about and len(rows) == sum(bool(known) for _, _, known in about)
+        if not whole or not all(math.isfinite(db) and abs(entry) < MOST_ENTRIES for db, entry, _ in about):
+            raise ValueError("the saved peaks are not whole")
+        levels = iter(rows)
+        peaks = [Peak(float(db), next(levels) if known else None, int(entry)) for db, entry, known in about]
         made = cls(peaks[:-1])
         made.today, made._turn = peaks[-1], int(saved["turn"])
         return made

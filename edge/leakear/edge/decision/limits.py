@@ -33,6 +33,7 @@ class Limits:
         self.nights_known = 0
         """nights that the node has heard"""
         self._peaks = {need: DayPeaks() for need in Need}
+        self._unknown_s = 0.0  # of sound since the last excess that is no weather
         self._clipped_s = -math.inf  # last window that hit the converter's limits, monotonic
 
     def db(self, need: Need, rule: DecisionRule) -> float:
@@ -51,8 +52,11 @@ class Limits:
             self._clipped_s = seen.time_s
         excess = seen.excess
         if excess is None or (excess.weather and suspected):  # after a start, or in the rain: what was known holds
-            self.need = self.need if suspected else Need.LEAK
+            self._unknown_s += seen.step_s
+            held = self.need if self._unknown_s <= rule.span_s else min(self.need, Need.LIKE)  # or it might never end
+            self.need = held if suspected else Need.LEAK
             return
+        self._unknown_s = 0.0
         reached = Need.LEAK
         for need in (Need.LIKE, Need.ANY):
             holds = suspected and self.need >= need
@@ -99,13 +103,14 @@ class Limits:
         age_s = now - self._clipped_s
         clipped = round(age_s, 1) if age_s < DAY_S else None
         days = {need.name: peaks.snapshot() for need, peaks in self._peaks.items()}
-        return {"days": days, "need": self.need.name, "clipped_age_s": clipped}
+        unknown_s = round(self._unknown_s, 1)
+        return {"days": days, "need": self.need.name, "unknown_s": unknown_s, "clipped_age_s": clipped}
 
     @classmethod
     def restored(cls, saved: Mapping[str, Any], then: float) -> "Limits":
         """Inverse of `snapshot`, taken at the monotonic time `then`. Raises KeyError, TypeError or ValueError."""
         made = cls()
-        made.need = Need[saved["need"]]
+        made.need, made._unknown_s = Need[saved["need"]], float(saved["unknown_s"])
         made._peaks = {need: DayPeaks.restored(saved["days"][need.name]) for need in Need}
         if saved["clipped_age_s"] is not None:
             made._clipped_s = then - float(saved["clipped_age_s"])
