@@ -64,8 +64,7 @@ def models() -> dict[str, Candidate]:
 def by_file(table: Table, folds: Rows) -> dict[str, Floats]:
     """Return each detector's score of every file, from training on the other folds."""
     found = {"dbmin": table.real.by_file(np.arange(len(table.dbmin)), table.dbmin)}
-    for name, each in {"statistic": nested_choice.statistic()}.items():
-        found[name] = cross_validation.run(each, table, folds).scores
+    found["statistic"] = cross_validation.run(nested_choice.statistic(), table, folds).scores
     for name, model in models().items():
         found[name] = cross_validation.run(nested_choice.detector(model), table, folds).scores
     return found
