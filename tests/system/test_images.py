@@ -53,7 +53,7 @@ def built(processor: str, folder: Path) -> dict[str, str]:
     folder.mkdir(exist_ok=True)
     names = {}
     for part, deb in packages("bookworm", processor, folder / "deb").items():
-        build = [ROOT / "packaging" / "build-image", part, processor, deb, folder / f"{part}.tar"]
+        build: list[str | Path] = [ROOT / "packaging" / "build-image", part, processor, deb, folder / f"{part}.tar"]
         said = subprocess.run(build, check=True, capture_output=True, text=True).stdout
         print(said.strip())
         names[part] = f"localhost/{said.split(': ')[0]}"
