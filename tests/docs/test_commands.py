@@ -37,6 +37,7 @@ PARSED = {
     "systemd/broker *": ROOT_NEEDED + " (tests/system/test_broker_files.py)",
     "leakear-update *": ROOT_NEEDED + " (make test-packages)",
     "echo *sudo tee *": ROOT_NEEDED,
+    "ssh -L *": "needs the reader's two machines",
     "export MQTT_PASSWORD=*": "the reader's secret",
     "mosquitto_*": "need a node that listens: tests/system/test_chain.py",
     "leakear-edge listen*": "needs a microphone, ends by Ctrl-C: tests/edge/cli/test_ear_commands.py",

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from leakear.edge.audio.blocks import SensorFault
-from leakear.edge.cli.listen import REMEDY, Meter
+from leakear.edge.cli.listen import REMEDY, Meter, show
 from leakear.edge.health.monitor import HealthOptions
 from leakear.edge.model.tflite import Model
 from tests.support.places import ROOT, TINY
@@ -26,6 +26,11 @@ def test_listen_without_a_microphone_says_the_remedy_with_every_line() -> None:
     lines = list(meter.lines(faults))
     assert lines == [f"DEAF: device 'USB' is not present {REMEDY}"] * 2
     assert "leakear-edge devices" in REMEDY
+
+
+def test_a_line_that_repeats_the_last_one_is_shown_once(capsys: pytest.CaptureFixture[str]) -> None:
+    show(["DEAF", "DEAF", " -34", "DEAF"], terminal=False)
+    assert capsys.readouterr().out.splitlines() == ["DEAF", " -34", "DEAF"]
 
 
 def test_long_installations_show_progress() -> None:

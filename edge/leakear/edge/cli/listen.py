@@ -74,8 +74,12 @@ def main(args: argparse.Namespace) -> int:
 
 
 def show(lines: Iterable[str], *, terminal: bool) -> None:
-    """Print lines, in a terminal each over the one before."""
+    """Print lines, in a terminal each over the one before; one that says what the last one said is left out."""
+    last = ""
     for line in lines:
+        if line == last:
+            continue
+        last = line
         print(f"\r\x1b[2K{line}" if terminal else line, end="" if terminal else "\n", flush=True)
     if terminal:
         print()

@@ -134,7 +134,7 @@ def _let_in(settings: Settings, answer: Answer, opened: Opened, used: str, *, ru
     if not opened.retains:
         return Finding("broker", WARNING, reason_codes.keeps_nothing(mqtt.host).sentence)
     if running:
-        remedy = "a broker that admits certain client ids only cannot be judged while the daemon runs: see its journal"
+        remedy = "nothing to do; where a broker admits certain client ids only: the daemon runs, see its journal"
         return Finding("broker", OK, f"{mqtt.where} accepts {used}, {version}", remedy)
     return Finding("broker", OK, f"{mqtt.where} accepts this node as {used}, {version}")
 
