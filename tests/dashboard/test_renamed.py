@@ -60,7 +60,7 @@ def fleet(**presence: str) -> Fleet:
 
 def ask(history: History, nodes: Fleet, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
     now, asked = [time.time()], Asked()
-    resend = Resend(nodes, asked, lambda _: None, history.present_names)  # type: ignore[arg-type]
+    resend = Resend(nodes, asked, lambda _: None, history)  # type: ignore[arg-type]
     monkeypatch.setattr("leakear.dashboard.broker.resend.time.time", lambda: now[0])
     for _ in range(2):
         asyncio.run(resend.ask())
@@ -81,6 +81,19 @@ def test_a_node_that_has_its_former_name_again_is_asked_under_it(engine: Any, mo
     renamed(history, 7, NEW, OLD, time.time())
     assert history.present_names() == {NEW: OLD}
     assert ask(history, nodes, monkeypatch) == [OLD]
+
+
+def test_a_number_that_came_under_another_name_is_not_missing(engine: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The node was old, then new, and is old again: 2 and 3 went out while it was new, 4 is lost."""
+    history, nodes = History(engine), fleet(pit_8=OFFLINE)
+    renamed(history, 2, OLD, NEW, time.time() - 60)
+    history.record([event_row(event(3, at=time.time(), site=NEW[0], node=NEW[1]), time.time())])
+    renamed(history, 5, NEW, OLD, time.time())
+    history.record([event_row(event(4, at=time.time(), site="other", node="node"), time.time())])
+    assert ask(history, nodes, monkeypatch) == [OLD]
+    old = nodes.get(OLD)
+    assert old is not None
+    assert old.sequence.gaps == [(4, 4)]
 
 
 def test_names_follow_each_other_and_what_is_no_such_sentence_counts_nothing(engine: Any) -> None:

@@ -9,10 +9,11 @@ name with which it was written.
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from leakear.dashboard.broker.commander import Commander
+from leakear.dashboard.broker.renamed import Names, Renamed
 from leakear.dashboard.fleet import ONLINE, Fleet, Key, Node, Round
 from leakear.edge.errors import InputDataError
 
@@ -29,12 +30,7 @@ AT_ONCE = 20
 RANGE = 1000
 """numbers asked for at once, the newest of a gap"""
 
-NAMES_S = 3600.0
-"""seconds between two looks for nodes that were renamed"""
-
 Gap = tuple[int, int]
-Names = Callable[[], Mapping[Key, Key]]
-"""former name → present name of nodes that were renamed; blocking"""
 
 
 @dataclass(slots=True)
@@ -66,11 +62,10 @@ class Resend:
     """Asks nodes for missing events; `changed` is called with a node that was asked. Times are POSIX seconds."""
 
     def __init__(
-        self, fleet: Fleet, commander: Commander, changed: Callable[[Node], None], names: Names = dict
+        self, fleet: Fleet, commander: Commander, changed: Callable[[Node], None], names: Names | None = None
     ) -> None:
-        self._fleet, self._commander, self._changed, self._read_names = fleet, commander, changed, names
-        self._names: Mapping[Key, Key] = {}
-        self._names_at = -NAMES_S
+        self._commander, self._changed = commander, changed
+        self._renamed = Renamed(fleet, names) if names else None
         self._round = Round(fleet)
         self._nodes: dict[Key, _Node] = {}
 
@@ -78,21 +73,16 @@ class Resend:
         """Ask the nodes that are due, some at a time: those first that were asked longest ago."""
         now, due = time.time(), []
         for node in sorted(self._round.part(), key=self._last_asked):
-            through = await self._present(node)
+            through = node
+            if self._renamed and node.sequence.gaps:
+                through = await self._renamed.present(node)
+                if await self._renamed.drop_others(node):
+                    self._changed(node)
             if gap := self.due(node, now, through):
                 due.append((node, through, gap))
                 if len(due) == AT_ONCE:
                     break
         await asyncio.gather(*[self._ask(node, through, *gap) for node, through, gap in due])
-
-    async def _present(self, node: Node) -> Node:
-        """Return the node under the name that it has now; itself where it was not renamed."""
-        if node.presence == ONLINE or not node.sequence.gaps:
-            return node
-        if time.monotonic() - self._names_at >= NAMES_S:
-            self._names_at = time.monotonic()
-            self._names = await asyncio.to_thread(self._read_names)
-        return self._fleet.get(self._names.get(node.key, node.key)) or node
 
     async def _ask(self, node: Node, through: Node, first: int, last: int) -> None:
         log.info("events %d to %d of %s/%s are missing: %s/%s is asked", first, last, *node.key, *through.key)

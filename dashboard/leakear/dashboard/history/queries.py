@@ -140,6 +140,12 @@ class History:
         with self.engine.connect() as connection:
             return present_names(connection, time.time() - RENAMED_S)
 
+    def numbers(self, key: Key, first: int, last: int) -> list[int]:
+        """Return which of these `seq` are stored under a name."""
+        mine = (events.c.site == key[0], events.c.node == key[1], events.c.seq.between(first, last))
+        with self.engine.connect() as connection:
+            return sorted({int(seq) for seq in connection.scalars(select(events.c.seq).where(*mine))})
+
     def actions(self, limit: int, before: int | None = None) -> list[Row]:
         """Return who did what, the newest first; `before`: id of the last row of the previous page."""
         found = select(actions).order_by(actions.c.id.desc()).limit(limit)
