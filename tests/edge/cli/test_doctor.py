@@ -28,9 +28,12 @@ def test_listen_without_a_microphone_says_the_remedy_with_every_line() -> None:
     assert "leakear-edge devices" in REMEDY
 
 
-def test_a_line_that_repeats_the_last_one_is_shown_once(capsys: pytest.CaptureFixture[str]) -> None:
-    show(["DEAF", "DEAF", " -34", "DEAF"], terminal=False)
-    assert capsys.readouterr().out.splitlines() == ["DEAF", " -34", "DEAF"]
+def test_listen_into_a_pipe_says_a_fault_once_until_it_changes(capsys: pytest.CaptureFixture[str]) -> None:
+    absent, busy = f"DEAF: absent {REMEDY}", f"DEAF: busy {REMEDY}"
+    show([absent, absent, busy, busy, " -34.0 dBFS", " -34.0 dBFS", busy], terminal=False)
+    assert capsys.readouterr().out.splitlines() == [absent, busy, " -34.0 dBFS", " -34.0 dBFS", busy]
+    show([absent, absent], terminal=True)
+    assert capsys.readouterr().out.count(absent) == 2, "a terminal shows each line over the one before"
 
 
 def test_long_installations_show_progress() -> None:
