@@ -11,7 +11,7 @@ from tests.support.sounds import record
 
 def test_a_recording_is_heard_as_a_microphone(tmp_path: Path) -> None:
     text = (ROOT / "docs/INSTALL.md").read_text(encoding="utf-8")
-    found = re.search(r"\*\*No microphone at hand\?\*\*.*?```sh\n(.*?)```", text, re.DOTALL)
+    found = re.search(r"\*\*As a sound card\.\*\*.*?```sh\n(.*?)```", text, re.DOTALL)
     assert found
     lines = [line for line in found[1].splitlines() if not line.startswith("sudo ")]
     record(tmp_path / "night.wav", leak=True, seconds=12, seed=1, rate=48000)
