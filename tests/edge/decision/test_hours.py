@@ -1,6 +1,7 @@
 """Hours: a leak-like sound above everything that this node has heard warns, then alarms; use, weather and quiet end."""
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -376,6 +377,20 @@ def test_a_very_loud_new_sound_warns_whatever_its_score_and_is_never_a_leak_by_t
     assert node.hear(40, OFF, LOW_DB) == ["OK"]
     node.hear(60)
     assert node.hear(60, LEAK, VERY_LOUD_DB) == ["WARNING", "LEAK"]
+
+
+def test_the_share_in_a_reason_is_that_of_its_own_words() -> None:
+    """With the score of any kind enough, every window counts: 100 % of them would say nothing, and nothing true."""
+    node = known_place()
+    assert node.hear(9, LEAK, VERY_LOUD_DB) == ["WARNING"]
+    said = node.hours.reason
+    assert re.match(r"a very loud new sound that does not sound like a leak in [78]\d% of the last 30 min", said), said
+    node = known_place()
+    assert node.hear(2) + node.hear(28, LEAK, LOW_DB) + node.hear(6, LEAK, VERY_LOUD_DB) == ["WARNING"]
+    assert node.hours.reason.startswith("sounds like a leak in 100% of the last 30 min")
+    node = known_place()
+    assert node.hear(30, LEAK, LOW_DB) + node.hear(2, OFF, LOW_DB) + node.hear(6, LEAK, VERY_LOUD_DB) == ["WARNING"]
+    assert node.hours.reason.startswith("sounds like a leak in 93% of the last 30 min")
 
 
 def test_a_very_loud_new_sound_does_not_hide_that_the_sensor_fell_silent() -> None:

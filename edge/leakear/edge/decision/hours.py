@@ -161,8 +161,9 @@ class Hours:
             return
         need = self.limits.need
         if self._sounds_like_leak(rule.span_s, seen, need) and self._stands_above(rule.rise_s, seen) is not False:
-            least = next(n for n in Need if n == need or self._log.scores(rule.span_s, n).share >= rule.on_fraction)
-            reason = heard(least, self._scores(rule.span_s).share, rule.span_s)
+            shares = {n: self._log.scores(rule.span_s, n).share for n in Need}
+            least = next(n for n in Need if n == need or shares[n] >= rule.on_fraction)
+            reason = heard(least, shares[least] if least is not Need.ANY else 1 - shares[Need.LEAK], rule.span_s)
             self._move(State.WARNING, seen, reason + self._where(seen))
 
     def _confirm(self, seen: Observation) -> None:
