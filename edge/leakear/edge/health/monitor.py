@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from leakear.edge.spec import SpectrogramSpec
 
 FAULTS: Mapping[str, str] = {
-    "nan": "the driver delivers values that are no numbers: reinstall it or choose another device",
+    "nan": "the values are no numbers, or far beyond full scale: reinstall the driver, or scale a recording to ±1",
     "digital_silence": "the sensor delivers nothing but zeros: check the plug, the mute switch and the gain",
     "stuck": "the sensor repeats one value: check its supply and cable",
     "clipping": "the sound hits the converter's limits: lower the gain; a leak beside the sensor clips too",
