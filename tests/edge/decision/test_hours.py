@@ -471,3 +471,22 @@ def test_without_it_only_the_score_counts(off: dict[str, float]) -> None:
     node = Node(**off)
     node.hear(60)
     assert node.hear(120, LIKE, 30.0) == []
+
+
+@pytest.mark.parametrize(
+    "rule", [{"clear_s": 86400.0}, {"clear_s": 21600.0}, {"clear_s": 21600.0, "clear_fraction": 0.4}]
+)
+def test_quiet_before_an_alert_does_not_end_it(rule: dict[str, float]) -> None:
+    node = Node(**rule)
+    assert node.hear(24 * 60) == []
+    assert node.hear(120, LEAK, HIGH_DB) == ["WARNING", "LEAK"]
+    assert node.hear(120) == []
+    assert node.hear(26 * 60) == ["OK"]
+
+
+def test_a_sound_that_is_sure_at_once_is_one_alert() -> None:
+    node = Node(fast_s=60.0, fast_level_dbfs=-50.0, clear_s=1800.0)
+    node.hear(60)
+    assert node.hear(20, 1.0, HIGH_DB) == ["LEAK"]
+    assert node.hear(20) == []
+    assert node.hear(12) == ["OK"]

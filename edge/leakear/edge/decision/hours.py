@@ -216,6 +216,8 @@ class Hours:
     def _quiet(self, seen: Observation) -> bool:
         """Tell whether the scores of the last `clear_s` seconds indicate no leak, and the excesses neither."""
         rule = self.rule
+        if (rule.clear_s > rule.span_s or rule.fast_s) and seen.time_s - self._since + 1e-6 < rule.clear_s:
+            return False  # what was quiet before it began does not end it, or it would come again at once
         scores, excesses = self._scores(rule.clear_s), self._log.excesses(rule.clear_s)
         if scores.covered < rule.coverage or scores.share > rule.clear_fraction:
             return False
