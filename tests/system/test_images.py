@@ -113,7 +113,7 @@ def test_a_leak_goes_from_the_node_to_the_dashboard(
         )
         assert done.returncode == 0, done.stderr
         heard.wait(2)
-    assert [message.json["to"] for message in heard.messages][:2] == ["WARNING", "LEAK"]
+    assert heard.states()[:2] == ["WARNING", "LEAK"]
     address, token = dashboard
     ask = urllib.request.Request(f"{address}/api/alerts", headers={"Authorization": f"Bearer {token}"})
     deadline = time.monotonic() + 60
