@@ -96,7 +96,7 @@ class Subscriber:
             return [m for m in self.messages if paho.topic_matches_sub(topic_filter, m.topic)]
 
     def states(self) -> list[str]:
-        """Return the states that the events so far moved to; a night that ends meanwhile, by the real clock, is none."""
+        """Return the states that were entered so far; a night that ended meanwhile, by the real clock, is none."""
         return [message.json["to"] for message in self.messages if message.json["kind"] == "state"]
 
     def wait(self, count: int, topic_filter: str = "#", timeout: float = 30) -> list[Message]:
