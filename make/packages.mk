@@ -36,7 +36,7 @@ test-packages: $(DEV)/.ready ## the Debian packages on real systemds, bookworm a
 .PHONY: images test-images addons test-addons
 images: export SBOM := $(SBOM)
 images: $(SBOM)/edge.cdx.json ## dist/images: OCI images of the bookworm packages in dist/deb, for ARCHS (root; docker load or podman load)
-	@make/system-packages mmdebstrap buildah qemu-user-static binfmt-support
+	@make/system-packages mmdebstrap buildah qemu-user-static binfmt-support binutils-multiarch
 	mkdir -p dist/images
 	set -e; for part in edge dashboard; do for arch in $(ARCHS); do packaging/build-image $$part $$arch \
 		dist/deb/leakear-$${part}_*+deb12_$$arch.deb dist/images/leakear-$$part-$$arch.tar; done; done

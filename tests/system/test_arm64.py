@@ -21,6 +21,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 PLATFORMS = [f"manylinux{tag}_aarch64" for tag in ("2014", "_2_17", "_2_27", "_2_28", "_2_34")]
 INCLUDE = "python3,libportaudio2,libstdc++6,coreutils,libc-bin,bash,dash"
 LITERT = "2.1.6"  # newer ones read the host's /proc/cpuinfo and crash under qemu-user; a real Arm has no such trouble
+CPU = "processor\t: 0\nFeatures\t: fp asimd evtstrm crc32 cpuid\nCPU implementer\t: 0x41\nCPU part\t: 0xd03\n"
+"""an Arm's own /proc/cpuinfo: the newest LiteRT reads it, and under qemu-user finds the host's"""
 BINFMT = (
     r":qemu-aarch64:M::\x7fELF\x02\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\xb7\x00:"
     r"\xff\xff\xff\xff\xff\xff\xff\x00\xff\xff\xff\xff\xff\xff\xff\xff\xfe\xff\xff\xff:/usr/bin/qemu-aarch64-static:F"

@@ -18,6 +18,7 @@ import yaml
 from tests.support.broker import Broker, Subscriber, free_port
 from tests.support.debs import packages
 from tests.support.places import ROOT
+from tests.system.test_arm64 import CPU
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 ALONE = 'mount --make-rprivate /; umount -R /sys/fs/cgroup; mount -t cgroup2 none /sys/fs/cgroup; exec "$@"'
@@ -44,9 +45,15 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """Build both images; return edge and dashboard → name."""
     if os.geteuid() != 0 or not all(map(shutil.which, ("mmdebstrap", "buildah", "podman"))):
         pytest.skip("needs root, mmdebstrap, buildah and podman")
-    folder, names = tmp_path_factory.mktemp("image"), {}
-    for part, deb in packages("bookworm", "amd64", folder / "deb").items():
-        build = [ROOT / "packaging" / "build-image", part, "amd64", deb, folder / f"{part}.tar"]
+    return built("amd64", tmp_path_factory.mktemp("image"))
+
+
+def built(processor: str, folder: Path) -> dict[str, str]:
+    """Build both images for a processor; return edge and dashboard → name."""
+    folder.mkdir(exist_ok=True)
+    names = {}
+    for part, deb in packages("bookworm", processor, folder / "deb").items():
+        build: list[str | Path] = [ROOT / "packaging" / "build-image", part, processor, deb, folder / f"{part}.tar"]
         said = subprocess.run(build, check=True, capture_output=True, text=True).stdout
         print(said.strip())
         names[part] = f"localhost/{said.split(': ')[0]}"
@@ -113,6 +120,31 @@ def test_a_leak_goes_from_the_node_to_the_dashboard(
     while b'"LEAK"' not in (answer := urllib.request.urlopen(ask, timeout=30).read()):
         assert time.monotonic() < deadline, answer
         time.sleep(0.5)
+
+
+def test_the_arm64_images_are_as_small_and_run(images: dict[str, str], tmp_path: Path) -> None:
+    assert set(images) == {"edge", "dashboard"}, "what these need is here"
+    if not Path("/proc/sys/fs/binfmt_misc/qemu-aarch64").exists():
+        pytest.skip("needs qemu-user-static and binfmt-support")
+    tmp_path.chmod(0o755)
+    (tmp_path / "cpuinfo").write_text(CPU)
+    soundfile.write(tmp_path / "leak.wav", 0.05 * np.random.default_rng(2).standard_normal(30 * 22050), 22050)
+    shutil.copy(ROOT / "tests" / "data" / "tiny.tflite", tmp_path)
+    run = [*RUN, "--log-driver=passthrough", "--arch=arm64", f"--volume={tmp_path / 'cpuinfo'}:/proc/cpuinfo:ro"]
+    run.append(f"--volume={tmp_path}:/srv:ro")
+    for part, name in built("arm64", tmp_path / "image").items():
+        shown = json.loads(subprocess.run(["podman", "inspect", name], check=True, capture_output=True).stdout)[0]
+        assert shown["Architecture"] == "arm64"
+        assert shown["Size"] <= LIMIT_MB * 1e6
+        probe = [*run, "--entrypoint=/usr/bin/python3", name, "-sPc", PROBE, part]
+        done = subprocess.run(probe, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        assert int(done.stdout) > 50
+        if part == "edge":
+            words = ["replay", "--repeat", "5", "--model", "/srv/tiny.tflite", "/srv/leak.wav"]
+            done = subprocess.run([*run, name, *words], capture_output=True, text=True, check=False)
+            assert done.returncode == 0, done.stderr
+            print(done.stdout)
 
 
 def test_the_compose_file_names_the_images_that_are_built(images: dict[str, str]) -> None:

@@ -15,10 +15,9 @@ import soundfile
 from tests.support.broker import Broker, Subscriber
 from tests.support.debs import packages
 from tests.support.places import ROOT
-from tests.system.test_arm64 import arm_root
+from tests.system.test_arm64 import CPU, arm_root
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
-CPU = "processor\t: 0\nFeatures\t: fp asimd evtstrm crc32 cpuid\nCPU implementer\t: 0x41\nCPU part\t: 0xd03\n"
 
 
 @pytest.fixture(scope="module")

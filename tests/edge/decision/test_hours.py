@@ -385,6 +385,16 @@ def test_a_very_loud_new_sound_does_not_hide_that_the_sensor_fell_silent() -> No
     assert not node.hours.still_on
 
 
+@pytest.mark.parametrize(("fault", "warns"), [("clipping", True), ("clipping, dc_offset", False)])
+def test_a_very_loud_new_sound_that_clips_all_the_time_warns_too(fault: str, *, warns: bool) -> None:
+    node = known_place()
+    entered = node.hear(60, OFF, VERY_LOUD_DB, fault=fault, low_confidence=True, clips=True)
+    assert entered == (["WARNING"] if warns else [])
+    assert node.hours.still_on is warns, "or it would be a SENSOR_FAULT alone"
+    assert node.hear(12 * 60, OFF, VERY_LOUD_DB, fault=fault, low_confidence=True, clips=True) == []
+    assert node.hear(60) == (["OK"] if warns else [])
+
+
 @pytest.mark.parametrize("unknown", [{"db": None}, {"db": VERY_LOUD_DB, "weather": True}])
 def test_a_warning_of_any_score_ends_when_its_excess_stays_unknown(unknown: dict[str, Any]) -> None:
     node = known_place()

@@ -24,9 +24,10 @@ from leakear.train.nodedays.outcome import (
     summarise,
 )
 from leakear.train.nodedays.recorded_day import Change, RecordedDay, Row, decide, judged, record
-from leakear.train.nodedays.runs import NodeDay, Plan, run
+from leakear.train.nodedays.runs import START_UTC, NodeDay, Plan, run, stream
 from leakear.train.simulator import Site
 from leakear.train.simulator.day import Day
+from leakear.train.simulator.units import HOP, RATE
 from tests.support.level_scorer import SPEC, LevelScorer, OpenLevel
 from tests.support.recorded import recorded_day
 
@@ -234,6 +235,33 @@ def test_a_node_with_listening_hours_hears_them_alone() -> None:
     assert decide(asleep, RULE) == []
     seen = list(judged(asleep, asleep.judge(RULE)))
     assert [row.health for row in seen] == [None], "one row for the whole sleep"
+
+
+def test_only_the_sound_of_the_listening_hours_is_made(tmp_path: Path) -> None:
+    plan = Plan(
+        out=tmp_path,
+        model=OpenLevel(),
+        days=1,
+        first_site=3,
+        step_s=30.0,
+        before=1,
+        listen=("02:00-02:30", "23:45-00:15"),
+    )
+    site = Site.draw(3)
+    days = [Day(site, 0, leak=False, date=date) for date in (5, 6)]
+    heard = list(stream(days, plan))
+    hours = [(datetime.fromtimestamp(block.utc, UTC).strftime("%H:%M")) for block in heard]
+    assert len(set(hours)) == 60 + 2, "the two times, and a window of sleep after each"
+    assert {hours[0], hours[-1]} == {"23:45", "02:30"}
+    assert [block.start / RATE for block in heard] == pytest.approx([block.utc - START_UTC for block in heard])
+    assert [block.monotonic for block in heard] == pytest.approx([block.utc - START_UTC for block in heard])
+    second = next(block for block in heard if block.monotonic > 86400 and block.utc % 86400 < 8000)
+    index = round((second.monotonic - 86400) * RATE / HOP)
+    made_again = [days[1].render(number) for number in (index - 1, index)]
+    assert np.array_equal(second.samples, made_again[1]), "the day's own sound"
+    recorded = record(iter(heard), Pipeline(LevelScorer(), SPEC, RULE, WindowOptions(step_s=30.0)))
+    pauses = [row for row in judged(replace(recorded, listen=plan.listen), recorded.judge(RULE)) if row.health is None]
+    assert len(pauses) >= 4, "it goes to sleep four times"
 
 
 def hours_without(day: RecordedDay) -> str:

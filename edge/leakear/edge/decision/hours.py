@@ -113,7 +113,8 @@ class Hours:
             sure = seen.score >= rule.fast_score and level >= rule.fast_level_dbfs
         above = self._above(seen.excess)
         hidden = above is None and seen.excess is not None and self.state is not State.OK  # rain may hide a leak
-        enough = {Need.LEAK: on, Need.LIKE: like, Need.ANY: like or not seen.low_confidence}[self.limits.need]
+        whatever = like or not seen.low_confidence or seen.only_clips
+        enough = {Need.LEAK: on, Need.LIKE: like, Need.ANY: whatever}[self.limits.need]
         counts = seen.usable and (on or enough or not (seen.low_confidence or hidden))
         window = LoggedWindow(
             time_s=seen.time_s,

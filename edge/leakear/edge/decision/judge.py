@@ -15,13 +15,12 @@ from leakear.edge.background.background import Background, Excess
 from leakear.edge.background.third_octaves import Bands
 from leakear.edge.decision.learning import Learning, learning
 from leakear.edge.decision.night_levels import NightLevels
+from leakear.edge.decision.observation import CLIPPING
 from leakear.edge.decision.state_machine import Decision, DecisionRule, Observation, State, Transition
 from leakear.edge.health.measures import Measures
 from leakear.edge.health.monitor import Health, HealthMonitor, HealthOptions
 from leakear.edge.spec import SpectrogramSpec
 
-CLIPPING = "clipping"
-"""Fault: the sound hits the converter's limits."""
 CLIPPING_S = 600.0
 """Seconds of which half must clip before clipping is a lasting fault: a building site does not silence a node."""
 NO_SCORE = "no_score"

@@ -23,6 +23,10 @@ UNLIKE = 0.15
 """P(leak) below which such a sound is unlike a leak."""
 
 
+CLIPPING = "clipping"
+"""Fault: the sound hits the converter's limits."""
+
+
 class Need(IntEnum):
     """What the score of a window must be, by how far its sound stands above the background of the node."""
 
@@ -77,6 +81,11 @@ class Observation:
     def usable(self) -> bool:
         """Whether its score may count."""
         return self.score is not None and (self.fault is None or self.low_confidence)
+
+    @property
+    def only_clips(self) -> bool:
+        """Whether it clips and nothing else is wrong: its level may be higher than measured, not lower."""
+        return self.clips and self.fault in {None, CLIPPING}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -92,6 +92,7 @@ def main(args: argparse.Namespace) -> int:
         minutes=args.minutes,
         before=args.before,
         after=args.after,
+        listen=hours,
     )
     jobs = jobs_of(args)
     days = report.listening(run(plan, jobs), hours)

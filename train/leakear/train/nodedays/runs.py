@@ -6,9 +6,11 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
+import numpy as np
 from tqdm import tqdm
 
 from leakear.edge import files
@@ -16,6 +18,7 @@ from leakear.edge.audio.blocks import Block
 from leakear.edge.decision.state_machine import DecisionRule
 from leakear.edge.model.tflite import Model
 from leakear.edge.pipeline import Pipeline, Scorer
+from leakear.edge.schedule.hours import ScheduleOptions
 from leakear.edge.spec import SpectrogramSpec
 from leakear.edge.windows import WindowOptions
 from leakear.train import simulator
@@ -24,7 +27,7 @@ from leakear.train.nodedays.recorded_day import RecordedDay, record
 from leakear.train.simulator.day import Day, first_date
 from leakear.train.simulator.site import Site
 from leakear.train.simulator.timeline import START_HOUR
-from leakear.train.simulator.units import RATE
+from leakear.train.simulator.units import HOP, RATE
 from leakear.train.work.jobs import Jobs
 from leakear.train.work.tasks import unordered
 
@@ -34,6 +37,8 @@ RECORDING = 3
 """Version of the kept files; increase it when `RecordedDay` changes."""
 START_UTC = START_HOUR * 3600
 """POSIX seconds of a day's beginning."""
+WINDOW_S = 10.0
+"""Seconds of a window."""
 NIGHT_HOURS = (11.5, 16.5)
 """Hours after noon from which a node without days before is calibrated: 23:30 to 04:30."""
 
@@ -95,6 +100,8 @@ class Plan:
     """Leak-free days of the same node before each day, without a break."""
     after: int = 0
     """Days of the same node after it, in which its leak goes on."""
+    listen: tuple[str, ...] = ()
+    """Listening hours of the nodes, UTC, as in [schedule]: only their sound is made. Empty: all day."""
 
 
 @dataclass(frozen=True)
@@ -143,20 +150,36 @@ def _node_day(task: tuple[Plan, int]) -> NodeDay:
         Day(site, number, leak=leak, date=that.date + 1 + k, leak_of=that if leak else None) for k in range(plan.after)
     ]
     days += [that, *later]
-    recorded = kept(path, plan.model, plan.step_s, _stream(days, plan))
+    recorded = kept(path, plan.model, plan.step_s, stream(days, plan))
     return NodeDay(stem, _truth(days, plan), recorded, START_UTC, _night(that, plan, path, recorded))
 
 
-def _stream(days: Sequence[Day], plan: Plan) -> Iterator[Block]:
-    """Stream days one after the other as one sound."""
-    start = 0
+def stream(days: Sequence[Day], plan: Plan) -> Iterator[Block]:
+    """Stream days one after the other as one sound; between listening hours nothing comes."""
+    start = begun = end = 0  # sample where the day, the unbroken sound and the last stretch begin or end
     for day in days:
-        before_s, samples = start / RATE, 0
-        hours = (0.0, plan.hours)
-        for block in day.blocks(hours=hours, utc=START_UTC + before_s, step_s=plan.step_s, heard_s=before_s):
-            samples = block.start + len(block.samples)
-            yield replace(block, start=start + block.start, monotonic=before_s + block.monotonic)
-        start += samples
+        before_s, length = start / RATE, min(round(plan.hours * 3600 * RATE / HOP), day.stretches)
+        for first, last in _awake(plan, START_UTC + before_s, length):
+            at, hours = start + first * HOP, (first * HOP / RATE / 3600, last * HOP / RATE / 3600)
+            begun = begun if at == end else at
+            heard_s = (at - begun) / RATE
+            for block in day.blocks(hours=hours, utc=START_UTC + before_s, step_s=plan.step_s, heard_s=heard_s):
+                yield replace(block, start=at + block.start, monotonic=before_s + block.monotonic)
+            end = start + last * HOP
+        start += length * HOP
+
+
+def _awake(plan: Plan, utc: float, stretches: int) -> Iterator[tuple[int, int]]:
+    """Yield first and last stretch of each time in which a node listens, in a day that begins at `utc`.
+
+    They end one window after its hours: with that window a recorded node goes to sleep.
+    """
+    schedule = ScheduleOptions(listen=plan.listen).schedule(UTC)
+    after_s = plan.step_s + 2 * WINDOW_S
+    times = (utc + np.arange(stretches) * HOP / RATE).tolist()
+    awake = [schedule.asleep_until(at) is None or schedule.asleep_until(at - after_s) is None for at in times]
+    edges = np.flatnonzero(np.diff(np.array([False, *awake, False]).astype(np.int8)))
+    yield from zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True)
 
 
 def _truth(days: Sequence[Day], plan: Plan) -> dict[str, Any]:
@@ -219,5 +242,6 @@ def _digest(plan: Plan) -> str:
         plan.after,
         RECORDING,
         simulated,
+        *([list(plan.listen)] if plan.listen else []),
     ]
     return hashlib.sha256(json.dumps(wanted).encode()).hexdigest()[:12]
