@@ -83,7 +83,7 @@ def main() -> None:
     data = factory.load(args.data / "hk-noise-loggers", folder / "esc-10", default_cache(), 42, jobs=1)
     judged = heard(data, folder)
     windows = PooledWindows.of(data.real.windows)
-    statistic = Networks([networks.find("compact").network()] * 5)
+    statistic = Networks([networks.find("compact").network()] * len(np.unique(folds_of(data))))
     wins = {"statistic, untrained": statistic.judge(judged)}
     files = {"statistic, untrained": statistic.recordings(data, windows)}
     for name in tqdm(args.variant or VARIANTS, "variants", disable=None):

@@ -90,6 +90,9 @@ COMPOSED = (
     "a person accepted the present noise floor: what is usual",  # nodes of version 0.1
     "ended: ",
     "{state} ended",
+    "{model} is in use again instead of {old}: asked ",
+    "{model} stays in use, the trial of {new} is over: asked ",
+    "No other model was in use here before: ",
     "Flow-like",
     "Quiet again",
     "No sound",
@@ -183,6 +186,22 @@ def test_a_nodes_reasons_are_translated() -> None:
     assert {text: i18n.sentence(text, "pt-BR") for text in reasons} == reasons
     assert i18n.sentence("no_frames", "en") == "no sound arrives"
     assert i18n.sentence("began: no_frames", "en") == "began: no sound arrives"
+
+
+def test_what_a_node_says_of_its_models_is_translated() -> None:
+    said = {
+        "b is on trial for 24 h beside a, which decides until then.": (
+            "b está em teste por 24 h ao lado de a, que decide até lá."
+        ),
+        "b replaced a without a trial; it is watched for 168 h.": (
+            "b substituiu a sem teste; fica em observação por 168 h."
+        ),
+        "a is in use again instead of b: asked on site.": "a está de novo em uso no lugar de b: pedido no local.",
+        "a stays in use, the trial of b is over: asked from afar.": (
+            "a continua em uso, o teste de b terminou: pedido à distância."
+        ),
+    }
+    assert {text: i18n.sentence(text, "pt-BR") for text in said} == said
 
 
 def test_the_page_loads_nothing_from_other_sites() -> None:

@@ -19,6 +19,7 @@ ROOT_NEEDED = "needs root and changes the system: tests/system do it in containe
 ENVIRONMENT = "installs from a package index: make does it for the tests"
 HOURS = "takes many minutes or hours"
 DATA = "needs recordings that are not in the repository"
+PULSE = "needs a sound server: tests/docs/test_recording_as_microphone.py"
 PARSED = {
     "make demo*": ENVIRONMENT + ", tests/edge/simulation and tests/dashboard/test_demo.py run what it starts",
     "make test": "would run itself",
@@ -37,6 +38,7 @@ PARSED = {
     "systemd/broker *": ROOT_NEEDED + " (tests/system/test_broker_files.py)",
     "leakear-update *": ROOT_NEEDED + " (make test-packages)",
     "echo *sudo tee *": ROOT_NEEDED,
+    "ssh -L *": "needs the reader's two machines",
     "export MQTT_PASSWORD=*": "the reader's secret",
     "mosquitto_*": "need a node that listens: tests/system/test_chain.py",
     "leakear-edge listen*": "needs a microphone, ends by Ctrl-C: tests/edge/cli/test_ear_commands.py",
@@ -70,6 +72,10 @@ PARSED = {
     "leakear-convert my.keras *": "needs the reader's network: tests/convert/test_source.py",
     "dask *": "runs until it is stopped: tests/train/work",
     "python examples/cluster/slurm.py --jobs *": "needs SLURM",
+    "pactl *": PULSE,
+    "while paplay *": PULSE,
+    "export PULSE_SOURCE=*": PULSE,
+    "leakear-edge listen --device pulse *": PULSE,
     "python -m bench.*": HOURS,
 }
 """command (with * for anything) → why it is only parsed; one that stands neither here nor in STORIES fails"""

@@ -16,10 +16,13 @@ from leakear.edge.settings_file import annotated, set_keys, shown, toml, with_ke
 
 
 def test_keys_are_set_and_everything_else_stays() -> None:
-    text = "# mine\n[node]\nsite = 'x'\n[decision]  # rule\nthreshold = 0.5 # old\nspan_s = 60\n\n[mqtt]\nhost = 'h'\n"
-    assert with_keys(text, "decision", {"threshold": 0.7, "level_gate_dbfs": -50.0}, "x") == (
-        "# mine\n[node]\nsite = 'x'\n[decision]  # rule\nthreshold = 0.7\nlevel_gate_dbfs = -50.0\nspan_s = 60\n\n"
+    text = (
+        "# mine\n[node]\nsite = 'x'\n[decision]  # rule\nspan_s = 60\n# from which on\nthreshold = 0.5 # old\n\n"
         "[mqtt]\nhost = 'h'\n"
+    )
+    assert with_keys(text, "decision", {"threshold": 0.7, "level_gate_dbfs": -50.0}, "x") == (
+        "# mine\n[node]\nsite = 'x'\n[decision]  # rule\nlevel_gate_dbfs = -50.0\nspan_s = 60\n# from which on\n"
+        "threshold = 0.7\n\n[mqtt]\nhost = 'h'\n"
     )
     assert with_keys("[node]\n", "decision", {"threshold": 0.7}, "x") == "[node]\n\n[decision]\nthreshold = 0.7\n"
 

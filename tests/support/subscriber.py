@@ -95,6 +95,10 @@ class Subscriber:
         with self._changed:
             return [m for m in self.messages if paho.topic_matches_sub(topic_filter, m.topic)]
 
+    def states(self) -> list[str]:
+        """Return the states that were entered so far; a night that ended meanwhile, by the real clock, is none."""
+        return [message.json["to"] for message in self.messages if message.json["kind"] == "state"]
+
     def wait(self, count: int, topic_filter: str = "#", timeout: float = 30) -> list[Message]:
         """At least `count` messages on matching topics, or a failed assertion."""
         return self.wait_for(

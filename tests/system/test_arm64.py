@@ -157,7 +157,7 @@ def test_the_daemon_replays_scores_and_delivers_from_aarch64(arm: Path, recordin
         there = on_arm(arm, *replay, "--config", "/srv/leakear.toml", "/srv/leak.wav")
         assert there.returncode == 0, there.stderr
         heard.wait(2)
-    assert [json.loads(message.payload)["to"] for message in heard.messages][:2] == ["WARNING", "LEAK"]
+    assert heard.states()[:2] == ["WARNING", "LEAK"]
     here = subprocess.run(
         [sys.executable, *replay, "--model", ROOT / "tests/data/tiny.tflite", recording],
         check=True, capture_output=True, text=True,

@@ -46,4 +46,4 @@ def test_from_recordings_to_an_alert(tmp_path: Path, broker: Broker) -> None:
     with Subscriber(broker, "leakear/chain/pit/event") as heard:
         call("leakear-edge", "replay", "--config", settings, "--repeat", 400, loudest)
         heard.wait(2)
-    assert [json.loads(message.payload)["to"] for message in heard.messages] == ["WARNING", "LEAK"]
+    assert heard.states() == ["WARNING", "LEAK"]

@@ -113,7 +113,7 @@ def test_a_leak_goes_from_the_node_to_the_dashboard(
         )
         assert done.returncode == 0, done.stderr
         heard.wait(2)
-    assert [message.json["to"] for message in heard.messages][:2] == ["WARNING", "LEAK"]
+    assert heard.states()[:2] == ["WARNING", "LEAK"]
     address, token = dashboard
     ask = urllib.request.Request(f"{address}/api/alerts", headers={"Authorization": f"Bearer {token}"})
     deadline = time.monotonic() + 60
@@ -131,7 +131,7 @@ def test_the_arm64_images_are_as_small_and_run(images: dict[str, str], tmp_path:
     soundfile.write(tmp_path / "leak.wav", 0.05 * np.random.default_rng(2).standard_normal(30 * 22050), 22050)
     shutil.copy(ROOT / "tests" / "data" / "tiny.tflite", tmp_path)
     run = [*RUN, "--log-driver=passthrough", "--arch=arm64", f"--volume={tmp_path / 'cpuinfo'}:/proc/cpuinfo:ro"]
-    run.append(f"--volume={tmp_path}:/srv:ro")
+    run += [f"--volume={tmp_path}:/srv:ro", "--env=QEMU_CPU=cortex-a53"]  # qemu 7.2's SME gives other int8 results
     for part, name in built("arm64", tmp_path / "image").items():
         shown = json.loads(subprocess.run(["podman", "inspect", name], check=True, capture_output=True).stdout)[0]
         assert shown["Architecture"] == "arm64"

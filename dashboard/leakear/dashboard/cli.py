@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
-from leakear.edge import __version__, files
+from leakear.edge import __version__, command_line, files
 from leakear.edge.command_line import number, whole
 from leakear.edge.errors import LeakearError
 
@@ -36,7 +36,7 @@ Exit codes: 0 done, 2 wrong usage, 65 nothing to export, 78 a wrong setting, 1 a
 """
 
 
-class Parser(argparse.ArgumentParser):
+class Parser(command_line.Parser):
     """A parser whose errors quote no password."""
 
     def error(self, message: str) -> NoReturn:

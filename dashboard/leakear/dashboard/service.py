@@ -87,7 +87,7 @@ class Service:
         relay = None if options.ingest_here else Relay(engine)
         self._subscriber = Subscriber(broker, wake, options.max_nodes, server=relay.server if relay else None)
         self.commander = Commander(self._subscriber.publish, self._subscriber.answers)
-        self._resend = Resend(self.fleet, self.commander, self.hub.changed)
+        self._resend = Resend(self.fleet, self.commander, self.hub.changed, self.history)
         self._clearing = Clearing(lambda topic: self._subscriber.publish(topic, b"", retain=True))
         self.rollouts = Rollouts(self.fleet, self.commander)
         self.locating = Locating(engine, self.history, self.commander, self.fleet, self.hub.broadcast)

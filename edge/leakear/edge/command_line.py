@@ -4,6 +4,7 @@ A value that makes no sense is refused by name, before any work, with exit code 
 """
 
 import argparse
+import difflib
 import errno
 import importlib
 import io
@@ -14,6 +15,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from leakear.edge import __version__, options
 from leakear.edge.errors import ConfigError, LeakearError
@@ -23,6 +25,44 @@ _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 """Errors of a write that names no file."""
 _AFTER_S, _EVERY_S = 10.0, 1.0
 """No progress is shown of what takes less than the first, and never more often than the second."""
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser that names a wrong option itself, under the usage of the subcommand to which it was given.
+
+    argparse hands what a subcommand does not know to the program above it, which prints its own usage, and says only
+    that a value is missing where a mistyped option should have given it.
+    """
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> tuple[Any, list[str]]:
+        """Parse; what is left over ends the program with exit code 2."""
+        words = list(sys.argv[1:] if args is None else args)
+        if self._subparsers is None:
+            options = words[: words.index("--")] if "--" in words else words
+            self._refuse([word for word in options if word.startswith("--") and not self._takes(word)])
+        found, unknown = super().parse_known_args(words, namespace)
+        options = [word for word in unknown if word.startswith("-")]
+        if any(action.nargs == argparse.SUPPRESS for action in self._get_positional_actions()):
+            self._refuse(options)  # `parse_intermixed_args` takes the rest in its second turn
+            return found, unknown
+        self._refuse(options or unknown)
+        return found, []
+
+    def _takes(self, word: str) -> bool:
+        name = word.partition("=")[0]
+        return any(option.startswith(name) for option in self._option_string_actions)
+
+    def _refuse(self, words: Sequence[str]) -> None:
+        """End with usage and sentence where something is not known; values are not repeated, one may be secret."""
+        if not words:
+            return
+        name = words[0].partition("=")[0] if words[0].startswith("-") else words[0]
+        if not name.startswith("-"):
+            self.error(f"{printable(name)}: is more than it takes; see --help")
+        near = difflib.get_close_matches(name, list(self._option_string_actions), 1)
+        self.error(
+            f"there is no option {printable(name)} here{f': did you mean {near[0]}?' if near else '; see --help'}"
+        )
 
 
 @dataclass(frozen=True)
@@ -68,9 +108,7 @@ class Program:
     def parser(self, arguments: Sequence[str]) -> argparse.ArgumentParser:
         """Build the parser; only the subcommand that the arguments name is imported and filled in."""
         raw = argparse.RawDescriptionHelpFormatter
-        top = argparse.ArgumentParser(
-            prog=self.name, description=self.help, epilog=self.epilog or None, formatter_class=raw
-        )
+        top = Parser(prog=self.name, description=self.help, epilog=self.epilog or None, formatter_class=raw)
         top.add_argument("--version", action="version", version=f"{self.name} {__version__}")
         known = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
         chosen = next((word for word in arguments if word in self.commands), "")

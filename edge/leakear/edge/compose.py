@@ -54,9 +54,13 @@ class Given:
     """whether this run is of another place than the node's own"""
 
 
-def log_to_stderr(level: str) -> None:
-    """Send log lines to standard error with the priorities journald reads (sd-daemon(3): `<4>…`)."""
+def log_to_stderr(level: str, without: str = "") -> None:
+    """Send log lines to standard error with the priorities journald reads (sd-daemon(3): `<4>…`).
+
+    `without`: a message as it is before its values are filled in; who calls shows it in another way.
+    """
     handler = logging.StreamHandler(sys.stderr)
+    handler.addFilter(lambda record: record.msg != without)
     handler.setFormatter(_JournalFormatter("%(message)s"))
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
 

@@ -43,3 +43,7 @@ class DeliveryError(LeakearError):
     """Delivery failed: a bounded run ended with unacknowledged events, or the MQTT thread has ended."""
 
     exit_code = 69
+
+
+UNUSABLE = (LookupError, TypeError, ValueError, ArithmeticError, AttributeError)
+"""Raised by a saved state that is not of this version's form, or damaged: none of them may stop the node."""

@@ -14,7 +14,8 @@ from typing import Any
 
 from leakear.edge import settings_file
 from leakear.edge.audio.capture import CaptureOptions
-from leakear.edge.decision.state_machine import DecisionRule
+from leakear.edge.decision.nights import HEARD
+from leakear.edge.decision.state_machine import DecisionRule, rule_from
 from leakear.edge.errors import ConfigError
 from leakear.edge.evidence.recorder import EvidenceOptions
 from leakear.edge.fields import declared
@@ -149,6 +150,25 @@ def exposed_secrets(path: Path | None, settings: Settings) -> list[str]:
         named = getattr(settings.mqtt, key)
         if named and _everybody_reads(path_of(named)):
             found.append(f"{named} ([mqtt] {key}) holds a secret and every user may read it: chmod o-r {named}")
+    return found
+
+
+def unheard_hours(settings: Settings) -> list[str]:
+    """Return a sentence for each decision that is never made, because the node sleeps in the hours that it needs."""
+    rule = rule_from({}, settings.decision)
+    listen = f"[schedule] listen = {list(settings.schedule.listen)}"
+    found = []
+    if rule.rise_db and settings.schedule.share_heard(*rule.night_minutes) < HEARD:
+        found.append(
+            f"{listen} leaves out most of [decision] night = {rule.night!r}: no night is ever judged, so faint leaks"
+            " are not found, and the limits of this place are not learnt: let both hold the same hours"
+        )
+    quiet = rule.quiet_interval
+    if quiet and rule.time_zone and not settings.schedule.share_heard(*quiet):
+        found.append(
+            f"{listen} leaves out [decision] quiet_hours = {rule.quiet_hours!r}: no LEAK is confirmed within the hour:"
+            " let both hold the same hours"
+        )
     return found
 
 

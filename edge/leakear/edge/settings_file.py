@@ -206,7 +206,7 @@ def _lines(values: Mapping[str, Any], prefix: str, end: str) -> list[str]:
     return [f"{prefix}{key} = {toml(value)}{end}" for key, value in values.items()]
 
 
-def _without(lines: list[str], values: Mapping[str, Any], prefix: str = "") -> list[str]:
+def _without(lines: list[str], values: Mapping[str, Any], prefix: str) -> list[str]:
     key = re.compile(rf"\s*{prefix}(?:{'|'.join(map(_name, values))})\s*=")
     return [line for line in lines if not key.match(line)]
 
@@ -224,8 +224,17 @@ def _in_section(text: str, section: str, _table: Mapping[str, Any], values: Mapp
     if not lines[start].endswith("\n"):
         lines[start] += end
     stop = next((number for number in heads if number > start), len(lines))
-    return "".join([*lines[: start + 1], *_lines(values, "", end), *_without(lines[start + 1 : stop], values),
-                    *lines[stop:]])  # fmt: skip
+    inside, new = _replaced(lines[start + 1 : stop], values, end)
+    return "".join([*lines[: start + 1], *_lines(new, "", end), *inside, *lines[stop:]])
+
+
+def _replaced(lines: list[str], values: Mapping[str, Any], end: str) -> tuple[list[str], dict[str, Any]]:
+    """Return the lines with each key that has one set where it stands, below its comment; and the other keys."""
+    new, changed = dict(values), []
+    for line in lines:
+        key = next((key for key in new if re.match(rf"\s*{_name(key)}\s*=", line)), None)
+        changed.append(line if key is None else _lines({key: new.pop(key)}, "", end)[0])
+    return changed, new
 
 
 def _in_dotted_keys(text: str, section: str, _table: Mapping[str, Any], values: Mapping[str, Any]) -> str:

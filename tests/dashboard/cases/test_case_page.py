@@ -197,10 +197,16 @@ def test_a_case_is_opened_from_a_node_and_from_an_alert_and_fits_a_phone_in_port
         page.click(".titles .open-case")
         page.one('main[data-version="1"] .case-step')
         address = page.driver.current_url
-        page.open(dashboard.url + path_of(node))
-        node.turn("WARNING")
-        page.click(".entry .open-case")
-        until(lambda: page.driver.current_url == address, "the same case: one open case a node")
+        event = node.turn("WARNING")
+        for there in (path_of(node), "/alerts"):
+            page.open(dashboard.url + there)
+            if there == "/alerts":
+                page.click('[data-filter="all"]')
+            entry = f'.entry[data-id="{event.id}"]'
+            page.text(f"{entry} .going", EN["case.status.open"])
+            assert not page.driver.find_elements(By.CSS_SELECTOR, f"{entry} .open-case"), "one open case a node"
+            page.click(f"{entry} .going")
+            until(lambda: page.driver.current_url == address, "the same case")
         size = {"width": 360, "height": 740, "deviceScaleFactor": 2, "mobile": True}
         page.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
         try:
@@ -215,3 +221,25 @@ def test_a_case_is_opened_from_a_node_and_from_an_alert_and_fits_a_phone_in_port
         finally:
             page.driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
             page.js("localStorage.removeItem('leakear.language')")
+
+
+def test_an_alert_shows_the_case_that_is_opened_and_closed_meanwhile(
+    page: Browser, dashboard: Dashboard, mqtt: Any
+) -> None:
+    with FakeNode(mqtt.port, "pit-31") as node:
+        node.report()
+        event = node.turn("WARNING")
+        entry = f'.entry[data-id="{event.id}"]'
+        page.open(f"{dashboard.url}/alerts")
+        page.click('[data-filter="all"]')
+        page.one(f"{entry} .open-case")
+        body = {"request": "somebody-1", "site": "site-a", "node": "pit-31"}
+        status, answer = send(page, "/api/cases", body)
+        assert status == 200
+        page.text(f"{entry} .going", EN["case.status.open"])
+        case = answer["case"]
+        step = {"version": case["version"], "what": "close", "request": "somebody-2"}
+        assert send(page, f"/api/cases/{case['id']}/steps", step)[0] == 200
+        page.one(f"{entry} .open-case")
+        leak = node.turn("LEAK")
+        page.text(f'.entry[data-id="{leak.id}"] .going', EN["case.status.open"])

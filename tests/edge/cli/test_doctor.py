@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from leakear.edge.audio.blocks import SensorFault
-from leakear.edge.cli.listen import REMEDY, Meter
+from leakear.edge.cli.listen import REMEDY, Meter, show
 from leakear.edge.health.monitor import HealthOptions
 from leakear.edge.model.tflite import Model
 from tests.support.places import ROOT, TINY
@@ -26,6 +26,14 @@ def test_listen_without_a_microphone_says_the_remedy_with_every_line() -> None:
     lines = list(meter.lines(faults))
     assert lines == [f"DEAF: device 'USB' is not present {REMEDY}"] * 2
     assert "leakear-edge devices" in REMEDY
+
+
+def test_listen_into_a_pipe_says_a_fault_once_until_it_changes(capsys: pytest.CaptureFixture[str]) -> None:
+    absent, busy = f"DEAF: absent {REMEDY}", f"DEAF: busy {REMEDY}"
+    show([absent, absent, busy, busy, " -34.0 dBFS", " -34.0 dBFS", busy], terminal=False)
+    assert capsys.readouterr().out.splitlines() == [absent, busy, " -34.0 dBFS", " -34.0 dBFS", busy]
+    show([absent, absent], terminal=True)
+    assert capsys.readouterr().out.count(absent) == 2, "a terminal shows each line over the one before"
 
 
 def test_long_installations_show_progress() -> None:

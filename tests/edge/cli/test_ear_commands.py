@@ -65,6 +65,7 @@ def test_each_trouble_is_named_with_a_remedy(tmp_path: Path, broker: Broker) -> 
     broker.stop()
     alone = look(config(tmp_path, broker.port), FakeSource(SOUND, speed=20))["broker"]
     assert (alone.status, "does not answer" in alone.detail) == ("warning", True)
+    assert "events wait in the outbox" in alone.remedy
 
 
 def test_a_broker_that_refuses_is_a_fault_with_its_reason(tmp_path: Path) -> None:

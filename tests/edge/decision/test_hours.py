@@ -1,6 +1,7 @@
 """Hours: a leak-like sound above everything that this node has heard warns, then alarms; use, weather and quiet end."""
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -378,6 +379,20 @@ def test_a_very_loud_new_sound_warns_whatever_its_score_and_is_never_a_leak_by_t
     assert node.hear(60, LEAK, VERY_LOUD_DB) == ["WARNING", "LEAK"]
 
 
+def test_the_share_in_a_reason_is_that_of_its_own_words() -> None:
+    """With the score of any kind enough, every window counts: 100 % of them would say nothing, and nothing true."""
+    node = known_place()
+    assert node.hear(9, LEAK, VERY_LOUD_DB) == ["WARNING"]
+    said = node.hours.reason
+    assert re.match(r"a very loud new sound that does not sound like a leak in [78]\d% of the last 30 min", said), said
+    node = known_place()
+    assert node.hear(2) + node.hear(28, LEAK, LOW_DB) + node.hear(6, LEAK, VERY_LOUD_DB) == ["WARNING"]
+    assert node.hours.reason.startswith("sounds like a leak in 100% of the last 30 min")
+    node = known_place()
+    assert node.hear(30, LEAK, LOW_DB) + node.hear(2, OFF, LOW_DB) + node.hear(6, LEAK, VERY_LOUD_DB) == ["WARNING"]
+    assert node.hours.reason.startswith("sounds like a leak in 93% of the last 30 min")
+
+
 def test_a_very_loud_new_sound_does_not_hide_that_the_sensor_fell_silent() -> None:
     node = known_place()
     assert node.hear(31, OFF, VERY_LOUD_DB) == ["WARNING"]
@@ -466,3 +481,22 @@ def test_without_it_only_the_score_counts(off: dict[str, float]) -> None:
     node = Node(**off)
     node.hear(60)
     assert node.hear(120, LIKE, 30.0) == []
+
+
+@pytest.mark.parametrize(
+    "rule", [{"clear_s": 86400.0}, {"clear_s": 21600.0}, {"clear_s": 21600.0, "clear_fraction": 0.4}]
+)
+def test_quiet_before_an_alert_does_not_end_it(rule: dict[str, float]) -> None:
+    node = Node(**rule)
+    assert node.hear(24 * 60) == []
+    assert node.hear(120, LEAK, HIGH_DB) == ["WARNING", "LEAK"]
+    assert node.hear(120) == []
+    assert node.hear(26 * 60) == ["OK"]
+
+
+def test_a_sound_that_is_sure_at_once_is_one_alert() -> None:
+    node = Node(fast_s=60.0, fast_level_dbfs=-50.0, clear_s=1800.0)
+    node.hear(60)
+    assert node.hear(20, 1.0, HIGH_DB) == ["LEAK"]
+    assert node.hear(20) == []
+    assert node.hear(12) == ["OK"]

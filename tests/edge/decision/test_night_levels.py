@@ -94,6 +94,13 @@ def test_a_clock_set_back_reports_no_night_twice() -> None:
     assert len(hear(log, first + timedelta(days=1), [-60.0] * 150)) == 1
 
 
+def test_nights_are_told_after_a_clock_that_was_a_year_ahead() -> None:
+    log, first = NightLog(), datetime(2026, 3, 3, 1, 50, tzinfo=UTC)
+    assert len(hear(log, first + timedelta(days=365), [-60.0] * 150)) == 1
+    for day in range(3):
+        assert len(hear(log, first + timedelta(days=day), [-60.0] * 150)) == 1
+
+
 @settings(max_examples=40, deadline=None)
 @given(st.integers(0, 149), st.lists(st.one_of(st.none(), st.floats(-90, -20)), min_size=150, max_size=150))
 def test_a_restart_changes_nothing(cut: int, levels: list[float | None]) -> None:

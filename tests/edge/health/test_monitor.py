@@ -10,6 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from leakear.edge.audio.recordings import read_blocks
+from leakear.edge.fields import Declared, declared
 from leakear.edge.health.measures import Measures, measure
 from leakear.edge.health.monitor import FAULTS, Health, HealthMonitor, HealthOptions
 from leakear.edge.spec import SpectrogramSpec
@@ -266,3 +267,21 @@ def test_simulated_leaks_are_sane_unless_they_reach_the_rails() -> None:
         rails = float(np.mean(np.abs(samples) > 0.99))
         faults = check(samples, SpectrogramSpec(reference="full-scale", band_hz=(20, 1800))).faults
         assert faults == (("clipping",) if rails > 0.001 else ()), f"site {seed}"
+
+
+@pytest.mark.parametrize("declared", declared(HealthOptions), ids=lambda each: each.key)
+def test_every_legal_limit_can_be_judged_by(declared: Declared) -> None:
+    for limit in (declared.rule.minimum, declared.rule.maximum):
+        if limit is not None:
+            options = HealthOptions(**{declared.attribute: declared.kind(limit)})
+            monitor = HealthMonitor(options, BAND)
+            for sound in (noise(-40), np.clip(noise(20), -1, 1), np.zeros(N)):
+                assert set(monitor.check(measured(sound, BAND), 0.0).faults) <= set(FAULTS)
+
+
+def test_a_limit_of_zero_allows_no_clipped_sample_and_any_bandwidth() -> None:
+    strict = HealthMonitor(HealthOptions(clip_ratio=0, bandwidth_ratio=0), BAND)
+    assert strict.check(measured(noise(-40), BAND), 0.0).faults == ()
+    once = noise(-40)
+    once[100:104] = 1.0
+    assert strict.check(measured(once, BAND), 0.0).faults == ("clipping",)

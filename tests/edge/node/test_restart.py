@@ -111,6 +111,36 @@ SAVED = {
 }
 
 
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"pipeline": {"health": None}},
+        {"pipeline": []},
+        {"pipeline": "x"},
+        {"life": []},
+        {"boot": 5},
+        {"memory": [1]},
+        {"memory": {"threshold": "x", "muted_until": {}, "step_s": "y", "basis": 3}},
+        {"memory": {"threshold": 7.5, "level_gate_dbfs": 1e300, "step_s": -1.0, "muted_until": 1e300}},
+        {"faults": 3},
+    ],
+)
+def test_a_state_of_another_form_does_not_stop_the_node(tmp_path: Path, damage: dict[str, Any]) -> None:
+    machine = Machine("a", 100.0, 1.8e9, synced=True)
+    live(tmp_path, machine, 3)
+    with Outbox(tmp_path / "outbox.db") as box:
+        saved = box.load_state()
+        inner = damage.get("pipeline")
+        other = {**saved["pipeline"], **inner} if isinstance(inner, dict) else inner
+        box.save_state(saved | damage | ({"pipeline": other} if inner is not None else {}), at_once=True)
+    given = {"node": {"state_dir": str(tmp_path)}, "model": {"path": str(TINY)}, "decision": RULE}
+    with open_node(Settings.from_mapping(given, "test", {}), machine.clock, connect=False) as node:
+        node.open()
+        node.take(Block(0, SOUND, machine.utc, machine.up))
+        node.reporter.save()
+        assert node.detector.pipeline.scored == 1
+
+
 @pytest.mark.parametrize("windows", [0, 3])
 def test_a_simulated_day_neither_uses_nor_changes_what_the_node_knows(tmp_path: Path, windows: int) -> None:
     file, folder = tmp_path / "leakear.toml", tmp_path / "state"

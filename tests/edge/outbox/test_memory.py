@@ -1,10 +1,11 @@
 """What the outbox remembers for the daemon: never believed when it is damaged, never lost for want of room."""
 
 import os
+import sqlite3
 import subprocess
 import sys
 import time
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
@@ -62,6 +63,21 @@ def test_every_value_may_be_damaged(tmp_path: Path, key: str) -> None:
     with Outbox(path) as box:
         assert box.faults == {}
         assert box.depth == 2
+
+
+@pytest.mark.parametrize("body", ["[]", '"x"', "1e999", '{"a": NaN}', '{"a": [1e999]}', "-Infinity"])
+@pytest.mark.parametrize("key", ["counters", "given_up", "retained", "seq", "state"])
+def test_a_value_of_another_kind_or_no_number_is_damage(tmp_path: Path, key: str, body: str) -> None:
+    path = tmp_path / "outbox.db"
+    with Outbox(path) as box:
+        box.put(event(), state=STATE)
+    with closing(sqlite3.connect(path)) as database, database:  # without a checksum, as version 0.1 wrote it
+        database.execute("INSERT OR REPLACE INTO memory VALUES (?, ?)", (key, body))
+    with Outbox(path) as box:
+        assert key in ("counters", "seq", "state") or box.recall(key) is None
+        assert box.load_state() == ({} if key == "state" else STATE)
+        assert box.put(event()).seq == 2
+        assert key == "retained" or f"({key}) were damaged" in box.faults["outbox_corrupt"]  # that one is read later
 
 
 def test_a_node_whose_memory_is_damaged_starts_anew_and_says_so(broker: Broker, tmp_path: Path) -> None:

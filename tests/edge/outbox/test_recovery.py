@@ -93,6 +93,27 @@ def test_a_full_disk_keeps_events_in_memory_and_writes_them_when_there_is_room(t
         assert [e.seq for e in events(box)] == list(range(3, 21))
 
 
+def test_an_alert_that_fits_is_on_a_full_disk_although_the_saved_state_does_not_fit(tiny_disk: Path) -> None:
+    now, path = Time(), tiny_disk / "outbox.db"
+    with Outbox(path, SMALL, now) as box:
+        box.put(event(), state={"decision": "OK"})
+        (tiny_disk / "ballast").write_bytes(bytes(max(0, free(tiny_disk) - 64 * 1024)))
+        large = {"state": os.urandom(100_000).hex()}
+        sent = [box.put(event(), state=large | {"number": number}) for number in range(5)]
+        assert "cannot be written" in box.faults["outbox_disk"]
+        box._disk.close()  # power lost: what is in memory is gone
+        box._memory = []
+    with Outbox(path, SMALL, now) as box:
+        assert events(box)[1:] == sent
+        assert box.load_state() == {"decision": "OK"}
+        assert box.put(event()).seq == sent[-1].seq + 1
+
+
+def free(folder: Path) -> int:
+    about = os.statvfs(folder)
+    return about.f_bavail * about.f_frsize
+
+
 def test_a_card_that_turns_read_only_keeps_events_in_memory(failing_card: tuple[Path, Path]) -> None:
     folder, fail = failing_card
     now = Time()

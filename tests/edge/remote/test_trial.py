@@ -149,6 +149,17 @@ def test_back_to_any_model_that_was_in_use_and_to_the_factory_model_from_afar(li
     assert model_events(asker)[2] == "second is in use again instead of third: asked from afar."
 
 
+def test_a_trial_is_ended_by_naming_the_model_in_use(life: Life, asker: Asker) -> None:
+    assert send(asker, SECOND).ok
+    refused = str(asker.ask("model", action="rollback").error)
+    assert refused.endswith(f"to end the trial, name the model in use, {OLD_ID}.")
+    assert f"end it: roll back to {OLD_ID}" in str(send(asker, THIRD).error)
+    assert asker.ask("model", action="rollback", to=OLD_ID).result["model"]["id"] == OLD_ID
+    assert (in_use(life), life.node.detector.beside) == (OLD_ID, None)
+    life.pump_until(lambda: len(model_events(asker)) == 2, "two events")
+    assert model_events(asker)[1] == f"{OLD_ID} stays in use, the trial of second is over: asked from afar."
+
+
 def test_back_on_site(broker: Broker, tmp_path: Path, configured: dict[str, Any]) -> None:
     def asked(life: Life, **request: Any) -> CommandResult:
         onsite.ask(tmp_path, "r1", "model", {"action": "rollback", **request})

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from leakear.edge.errors import ConfigError
 from leakear.edge.schedule import ScheduleOptions
-from leakear.edge.settings import Settings
+from leakear.edge.settings import Settings, unheard_hours
 
 LISBON = ZoneInfo("Europe/Lisbon")
 
@@ -84,3 +84,24 @@ def test_commands_wait_at_the_broker_for_the_waking() -> None:
     assert Settings.from_mapping(asleep, environment={}).mqtt.session_expiry_s == 23 * 3600
     assert Settings.from_mapping(asleep | {"mqtt": {"session_expiry_s": 5}}, environment={}).mqtt.session_expiry_s == 5
     assert Settings.from_mapping({}, environment={}).mqtt.session_expiry_s == 3600
+
+
+@pytest.mark.parametrize(
+    ("listen", "decision", "sentences"),
+    [
+        ([], {}, []),
+        (["02:00-04:00"], {}, []),
+        (["09:00-17:00"], {}, ["no night is ever judged"]),
+        (["03:15-05:00"], {}, ["no night is ever judged"]),
+        (["23:30-03:30"], {"night": "23:00-03:00"}, []),
+        (["09:00-17:00"], {"rise_db": 0.0}, []),
+        (["02:00-04:00"], {"quiet_hours": "12:00-13:00", "time_zone": "Europe/Lisbon"}, ["no LEAK is confirmed"]),
+        (["02:00-04:00"], {"quiet_hours": "03:00-05:00", "time_zone": "Europe/Lisbon"}, []),
+    ],
+)
+def test_hours_that_a_node_needs_and_sleeps_through_are_told(
+    listen: list[str], decision: dict[str, object], sentences: list[str]
+) -> None:
+    found = unheard_hours(Settings.from_mapping({"schedule": {"listen": listen}, "decision": decision}, environment={}))
+    assert len(found) == len(sentences)
+    assert all(part in whole for part, whole in zip(sentences, found, strict=True))

@@ -29,6 +29,7 @@ import numpy.typing as npt
 from leakear.edge import files
 from leakear.edge.errors import InputDataError
 from leakear.edge.spec import SpectrogramSpec
+from leakear.train.arrays import DAMAGED, reason
 
 SCHEMA = 1
 LABELS = ("NoLeak", "Leak")
@@ -120,8 +121,8 @@ class Run:
         try:
             with np.load(path) as arrays:
                 return Examples(arrays["codes"], arrays["labels"], tuple(str(file) for file in arrays["files"]))
-        except (OSError, KeyError, ValueError) as error:
-            raise InputDataError(f"{path} cannot be read ({error}): train again") from error
+        except DAMAGED as error:
+            raise InputDataError(f"{path} cannot be read ({reason(error)}): train again") from error
 
 
 def load_run(path: Path) -> Run:

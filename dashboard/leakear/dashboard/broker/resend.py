@@ -2,7 +2,8 @@
 
 An event can be lost between broker and dashboard: a broker's queue for an absent watcher has an end. A gap in `seq`
 shows it, or the node's report, which has the `seq` of its last event. Events that are sent again are recognised by
-their id.
+their id. A node that was renamed is asked under the name under which it publishes now; it sends each event under the
+name with which it was written.
 """
 
 import asyncio
@@ -10,9 +11,9 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from itertools import islice
 
 from leakear.dashboard.broker.commander import Commander
+from leakear.dashboard.broker.renamed import Names, Renamed
 from leakear.dashboard.fleet import ONLINE, Fleet, Key, Node, Round
 from leakear.edge.errors import InputDataError
 
@@ -60,25 +61,36 @@ class _Node:
 class Resend:
     """Asks nodes for missing events; `changed` is called with a node that was asked. Times are POSIX seconds."""
 
-    def __init__(self, fleet: Fleet, commander: Commander, changed: Callable[[Node], None]) -> None:
+    def __init__(
+        self, fleet: Fleet, commander: Commander, changed: Callable[[Node], None], names: Names | None = None
+    ) -> None:
         self._commander, self._changed = commander, changed
+        self._renamed = Renamed(fleet, names) if names else None
         self._round = Round(fleet)
         self._nodes: dict[Key, _Node] = {}
 
     async def ask(self) -> None:
         """Ask the nodes that are due, some at a time: those first that were asked longest ago."""
-        now = time.time()
-        in_turn = sorted(self._round.part(), key=self._last_asked)
-        due = ((node, gap) for node in in_turn if (gap := self.due(node, now)))
-        await asyncio.gather(*[self._ask(node, *gap) for node, gap in islice(due, AT_ONCE)])
+        now, due = time.time(), []
+        for node in sorted(self._round.part(), key=self._last_asked):
+            through = node
+            if self._renamed and node.sequence.gaps:
+                through = await self._renamed.present(node)
+                if await self._renamed.drop_others(node):
+                    self._changed(node)
+            if gap := self.due(node, now, through):
+                due.append((node, through, gap))
+                if len(due) == AT_ONCE:
+                    break
+        await asyncio.gather(*[self._ask(node, through, *gap) for node, through, gap in due])
 
-    async def _ask(self, node: Node, first: int, last: int) -> None:
-        log.info("events %d to %d of %s/%s are missing: the node is asked for them", first, last, *node.key)
+    async def _ask(self, node: Node, through: Node, first: int, last: int) -> None:
+        log.info("events %d to %d of %s/%s are missing: %s/%s is asked", first, last, *node.key, *through.key)
         self._changed(node)
         try:
-            answer = await self._commander.ask(node.key, COMMAND, {"from_seq": first, "to_seq": last})
+            answer = await self._commander.ask(through.key, COMMAND, {"from_seq": first, "to_seq": last})
         except InputDataError as error:
-            log.info("%s/%s was asked for missing events: %s", *node.key, error)
+            log.info("%s/%s was asked for missing events: %s", *through.key, error)
             return
         self.answered(node.key, (first, last), answer.result.get("next_seq"))
         log.info("%s/%s answers about missing events: %s", *node.key, ascii(answer.error or answer.result)[:300])
@@ -87,8 +99,11 @@ class Resend:
         """Drop a node that is no longer in the fleet."""
         self._nodes.pop(key, None)
 
-    def due(self, node: Node, now: float) -> Gap | None:
-        """Return first and last `seq` to ask this node for now; None: nothing. What it returns counts as asked."""
+    def due(self, node: Node, now: float, through: Node | None = None) -> Gap | None:
+        """Return first and last `seq` to ask this node for now; None: nothing. What it returns counts as asked.
+
+        `through`: the same node under the name that it has now.
+        """
         kept = self._nodes.get(node.key)
         if kept is None:
             kept = self._nodes[node.key] = _Node()
@@ -96,7 +111,7 @@ class Resend:
         gaps = node.sequence.gaps
         kept.noticed = {gap: kept.noticed.get(gap, now) for gap in gaps}
         kept.asked = [request for request in kept.asked if any(map(request.meets, gaps))]
-        if node.presence != ONLINE:
+        if (through or node).presence != ONLINE:
             return None
         waited_for = [request for request in kept.asked if now - request.at < request.wait_s]
         for gap in reversed(gaps):

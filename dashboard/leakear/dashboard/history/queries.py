@@ -12,6 +12,7 @@ from leakear.dashboard.fleet import Fleet, Key, Node
 from leakear.dashboard.fleet.admission import NEW_S, is_known
 from leakear.dashboard.history import partitions
 from leakear.dashboard.history.ingest import Addresses, Also, Hold, insert_new, raise_alert, store
+from leakear.dashboard.history.names import present_names
 from leakear.dashboard.history.nights import Nights
 from leakear.dashboard.history.pruning import prune
 from leakear.dashboard.history.rows import BACK, LOST, NIGHT, QUIET, Row, batched, public
@@ -20,6 +21,9 @@ from leakear.dashboard.history.verdicts import judged_states
 
 NEW_NODE_S = 7 * 86400.0
 """seconds after which a node that was heard for less than a day is forgotten"""
+
+RENAMED_S = 30 * 86400.0
+"""seconds for which a former name is of use: so long at least a node keeps what it has sent under it"""
 
 Marks = Callable[[Connection, Sequence[str]], Mapping[str, tuple[str, str]]]
 """ids of events → of those that were held back, the quiet time and what became of them"""
@@ -130,6 +134,17 @@ class History:
         """Return the state of every node whose last change of state was judged to be a false alarm."""
         with self.engine.connect() as connection:
             return judged_states(connection)
+
+    def present_names(self) -> dict[Key, Key]:
+        """Return former name → present name of the nodes that were renamed lately."""
+        with self.engine.connect() as connection:
+            return present_names(connection, time.time() - RENAMED_S)
+
+    def numbers(self, key: Key, first: int, last: int) -> list[int]:
+        """Return which of these `seq` are stored under a name."""
+        mine = (events.c.site == key[0], events.c.node == key[1], events.c.seq.between(first, last))
+        with self.engine.connect() as connection:
+            return sorted({int(seq) for seq in connection.scalars(select(events.c.seq).where(*mine))})
 
     def actions(self, limit: int, before: int | None = None) -> list[Row]:
         """Return who did what, the newest first; `before`: id of the last row of the previous page."""

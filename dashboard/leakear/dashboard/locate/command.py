@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from leakear.edge import files
-from leakear.edge.command_line import ProgressLine, number, place
+from leakear.edge.command_line import Parser, ProgressLine, number, place
 from leakear.edge.errors import UsageError
 
 EPILOG = """examples:
@@ -42,7 +42,7 @@ class Answer:
 def parser() -> argparse.ArgumentParser:
     """Command line."""
     raw = argparse.RawDescriptionHelpFormatter
-    top = argparse.ArgumentParser("leakear-dashboard locate", description=__doc__, epilog=EPILOG, formatter_class=raw)
+    top = Parser("leakear-dashboard locate", description=__doc__, epilog=EPILOG, formatter_class=raw)
     top.add_argument(
         "files", type=place, nargs="+", metavar="FILE", help="A and B, further pairs A2 B2 …, or one stereo file"
     )

@@ -5,7 +5,7 @@ import json
 import sys
 
 from leakear.edge import files
-from leakear.edge.command_line import number, place, whole
+from leakear.edge.command_line import Parser, number, place, whole
 
 EPILOG = """The file: one table, as a vendor's program or a spreadsheet exports it (CSV with comma, semicolon, tab or
 bar; UTF-8, UTF-16 or Windows-1252; point or comma as decimal mark; dates in any usual form).
@@ -26,7 +26,7 @@ Exit codes: 0 done (no rise, too), 2 wrong usage, 65 a file that cannot be read,
 def parser() -> argparse.ArgumentParser:
     """Command line."""
     raw = argparse.RawDescriptionHelpFormatter
-    top = argparse.ArgumentParser("leakear-dashboard nights", description=__doc__, epilog=EPILOG, formatter_class=raw)
+    top = Parser("leakear-dashboard nights", description=__doc__, epilog=EPILOG, formatter_class=raw)
     top.add_argument("file", type=place, metavar="FILE.csv", help="night levels of one or many loggers")
     top.add_argument(
         "--budget",

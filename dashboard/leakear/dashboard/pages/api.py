@@ -11,6 +11,7 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from leakear.dashboard.accounts.users import LOCAL
+from leakear.dashboard.cases.going import open_at
 from leakear.dashboard.evidence.fetch import fetch_clip
 from leakear.dashboard.evidence.manifest import write_zip
 from leakear.dashboard.history import Row
@@ -97,12 +98,13 @@ class Api:
         return JSONResponse({"ok": True, "cleared": cleared})
 
     async def alerts(self, request: Request) -> Response:
-        """Return one page of the log."""
+        """Return one page of the log, and the cases that are open at its nodes."""
         query = request.query_params
         which, search = query.get("filter", "open"), query.get("search", "")[:100]
         span = span_of(request)
         rows = await asyncio.to_thread(self._service.alerts.page, which, search, query.get("before"), span=span)
-        return JSONResponse({"rows": rows})
+        keys = {(row["site"], row["node"]) for row in rows}
+        return JSONResponse({"rows": rows, "cases": await asyncio.to_thread(open_at, self._service.cases.engine, keys)})
 
     async def acknowledge(self, request: Request) -> Response:
         """Somebody has seen it."""

@@ -15,6 +15,7 @@ from leakear.dashboard.reports.plain import render_text
 from leakear.dashboard.reports.source import Source, span_of_month
 from leakear.dashboard.reports.tables import TABLES, table
 from leakear.edge import files
+from leakear.edge.command_line import Parser
 from leakear.edge.errors import ConfigError, InputDataError
 
 DATABASE = "sqlite:///leakear-dashboard.sqlite"
@@ -78,9 +79,7 @@ def _last_month() -> str:
 
 def _parser() -> argparse.ArgumentParser:
     raw = argparse.RawDescriptionHelpFormatter
-    top = argparse.ArgumentParser(
-        "leakear-dashboard report", description=__doc__.partition(": ")[2], epilog=EPILOG, formatter_class=raw
-    )
+    top = Parser("leakear-dashboard report", description=__doc__.partition(": ")[2], epilog=EPILOG, formatter_class=raw)
     top.add_argument("file", type=Path, help="file to write: NAME.pdf, NAME.html, NAME.txt or NAME.csv")
     what = top.add_mutually_exclusive_group()
     what.add_argument("--case", metavar="ID", help="report of one case instead of a month")

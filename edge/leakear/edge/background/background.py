@@ -174,7 +174,7 @@ class Background:
         if "past" in saved:
             self.forget()
             return
-        since_s = float(saved["since_s"])
+        since_s = min(max(0.0, float(saved["since_s"])), EVERY_S)
         self.entries.restore(saved)
         self._since_s = since_s
 

@@ -5,22 +5,19 @@ come back. So a peak is compared again with what is known today, less the half h
 learnt from what nothing else of this place's past accounts for. Pure: no clock, no I/O.
 """
 
-import math
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from leakear.edge.background.background import NEW_DB
-from leakear.edge.background.entries import OWN_SOUND
-from leakear.edge.background.own_limit import DAYS, MARGIN, ODD_DAYS, largest_of_past
+from leakear.edge.background.entries import MOST_ENTRIES, OWN_SOUND
+from leakear.edge.background.own_limit import DAYS, MARGIN, MOST_DB, ODD_DAYS, largest_of_past
 from leakear.edge.background.packed import packed, unpacked
 from leakear.edge.background.third_octaves import Bands
 
 A_TURN = 2
 """Peaks that are compared again each half hour: every one about once a day."""
-MOST_ENTRIES = 2**30
-"""Number of a half hour that no node reaches: a saved one beyond it is damaged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +100,7 @@ class DayPeaks:
         """Inverse of `snapshot`. Raises KeyError, TypeError or ValueError."""
         rows, about = unpacked(saved["levels"]), list(saved["peaks"])
         whole = about and len(rows) == sum(bool(known) for _, _, known in about)
-        if not whole or not all(math.isfinite(db) and abs(entry) < MOST_ENTRIES for db, entry, _ in about):
+        if not whole or not all(abs(db) <= MOST_DB and abs(entry) < MOST_ENTRIES for db, entry, _ in about):
             raise ValueError("the saved peaks are not whole")
         levels = iter(rows)
         peaks = [Peak(float(db), next(levels) if known else None, int(entry)) for db, entry, known in about]

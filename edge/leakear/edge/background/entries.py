@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from leakear.edge.background.own_limit import MOST_DB
 from leakear.edge.background.packed import packed, packed_numbers, unpacked, unpacked_numbers
 from leakear.edge.background.third_octaves import CENTRES_HZ, Bands, Rows
 
@@ -36,6 +37,8 @@ OWN_SOUND = 24
 """Entries before and after a moment that may be of the same sound: twelve hours, longer than any use of water."""
 UNKNOWN = -1_000_000
 """Number of an entry that an earlier version has saved without one: long before all that have one."""
+MOST_ENTRIES = 2**30
+"""Number of a half hour that no node reaches: a saved one beyond it is damaged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +171,11 @@ class Entries:
             for levels, number, (band, gone_db, quiet) in zip(rows, numbers[known:], held["about"], strict=True)
         ]
         count = int(saved.get("count", 0))
+        numbered = all(abs(number) < MOST_ENTRIES for number in (count, *numbers))
+        if not numbered or not all(
+            0 <= one.band < len(CENTRES_HZ) - 1 and abs(one.gone_db) <= MOST_DB for one in held_back
+        ):
+            raise ValueError("the saved background is damaged")
         self.learn(past, numbers[: len(past)])
         self._waiting = [*map(Entry, waiting, numbers[len(past) : known])][-DELAY:]
         self.held, self.count = held_back[-MOST_HELD:], count

@@ -20,7 +20,7 @@ from leakear.edge.errors import ConfigError, LeakearError
 from leakear.edge.node import checks
 from leakear.edge.node.checks import FAULT, OK, WARNING, Finding
 from leakear.edge.remote.model_store import ModelStore
-from leakear.edge.settings import SYSTEM_FILE, Settings, exposed_secrets, file_in_use
+from leakear.edge.settings import SYSTEM_FILE, Settings, exposed_secrets, file_in_use, unheard_hours
 from leakear.edge.spec import SpectrogramSpec
 
 HELP = """\
@@ -76,6 +76,8 @@ def _look(config: Path | None, seconds: float, source: Source | None, unit: Unit
     yield Finding("configuration", OK, str(config or f"defaults: none is named (--config), and no {SYSTEM_FILE}"))
     for sentence in exposed_secrets(config, settings):
         yield Finding("secrets", WARNING, *sentence.split(": ", 1))
+    for sentence in unheard_hours(settings):
+        yield Finding("schedule", WARNING, *sentence.rsplit(": ", 1))
     if unit is not None and config is not None:
         yield from look_at_unit(unit, config, settings)
     finding, spec = _model(settings)
@@ -86,7 +88,7 @@ def _look(config: Path | None, seconds: float, source: Source | None, unit: Unit
         yield from findings.sound(settings, spec, source or SoundDeviceSource(), seconds)
     yield checks.clock(Clock().synced)
     if unit is None or unit.visible:  # else the finding about the unit says what to do
-        yield probe.broker(settings)
+        yield _of_node(probe.broker(settings))
         yield checks.space(settings.node.directory)
         yield checks.rights(settings.node.directory)
     if unreadable := findings.sound_devices():
@@ -119,3 +121,10 @@ def _faulty(found: list[Finding]) -> set[str]:
 def _line(finding: Finding) -> str:
     remedy = f"\n{'':24}→ {finding.remedy}" if finding.remedy else ""
     return f"{_MARKS[finding.status]}  {finding.name:14} {finding.detail}{remedy}"
+
+
+def _of_node(broker: Finding) -> Finding:
+    """Add what an unreachable broker means for a node that is set up."""
+    if broker.remedy != probe.UNREACHABLE:
+        return broker
+    return replace(broker, remedy=f"{broker.remedy} Until then events wait in the outbox")

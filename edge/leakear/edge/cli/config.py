@@ -12,7 +12,7 @@ from leakear.edge.model import bundle
 from leakear.edge.model.tflite import FACTORY, Model
 from leakear.edge.mqtt import tls
 from leakear.edge.mqtt.credentials import login
-from leakear.edge.settings import SECTIONS, SYSTEM_FILE, Settings, exposed_secrets, file_in_use
+from leakear.edge.settings import SECTIONS, SYSTEM_FILE, Settings, exposed_secrets, file_in_use, unheard_hours
 from leakear.edge.windows import step_samples
 
 HELP = """\
@@ -72,7 +72,7 @@ def check(settings: Settings, file: Path | None) -> int:
     step_s = step_samples(model.info.spec, settings.window.step_s) / model.info.spec.sample_rate
     rule.check_step(step_s)
     _files(settings)
-    for sentence in exposed_secrets(file, settings):
+    for sentence in [*exposed_secrets(file, settings), *unheard_hours(settings)]:
         print(f"note: {sentence}")
     print(f"{file or 'built-in defaults'}: good. Node {identity.site}/{identity.node}, model {model.info.model_id},")
     broker = f"{settings.mqtt.host}:{settings.mqtt.effective_port}"

@@ -39,6 +39,8 @@ without any sound.
 REMEDY = (
     "(see leakear-edge devices, then [audio] device; a running daemon holds its microphone: systemctl stop leakear)"
 )
+DEAF = "DEAF: "
+"""how the line of a sensor fault begins"""
 _STEP_S = 2.0
 _BARS = " ▁▂▃▄▅▆▇█"
 _BANDS = 32
@@ -74,8 +76,12 @@ def main(args: argparse.Namespace) -> int:
 
 
 def show(lines: Iterable[str], *, terminal: bool) -> None:
-    """Print lines, in a terminal each over the one before."""
+    """Print lines, in a terminal each over the one before; elsewhere a sensor fault once, until it changes."""
+    before = ""
     for line in lines:
+        if not terminal and line == before and line.startswith(DEAF):
+            continue
+        before = line
         print(f"\r\x1b[2K{line}" if terminal else line, end="" if terminal else "\n", flush=True)
     if terminal:
         print()
@@ -102,7 +108,7 @@ class Meter:
             for result in self._pipeline.push(item):
                 self._last = _text(result, self._threshold) or self._last
             if isinstance(item, SensorFault):
-                yield f"DEAF: {item.message} {REMEDY}"
+                yield f"{DEAF}{item.message} {REMEDY}"
             else:
                 self.heard = True
                 heard = np.concatenate([heard, item.samples])

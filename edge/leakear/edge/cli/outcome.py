@@ -69,7 +69,13 @@ def _judged(heard: Heard) -> str:
         return _deaf(heard)
     if heard.worst is not State.OK:
         return _alert(heard)
-    return _no_alert(heard)
+    missed = heard.windows - heard.scored
+    if not missed:
+        return _no_alert(heard)
+    return (
+        f"{_no_alert(heard).removesuffix(_NOTHING_TO_DO)} {missed} of {heard.windows} windows could not be judged"
+        f"{_named(heard)}: nothing is known about them."
+    )
 
 
 def _no_alert(heard: Heard) -> str:
@@ -97,11 +103,16 @@ def _no_alert(heard: Heard) -> str:
 
 def _deaf(heard: Heard) -> str:
     """Name the faults that keep the windows from being judged."""
-    named = "; ".join(f"{name}: {text}" for name, text in heard.faults.items())
     return (
-        f"Not judged: {heard.scored} of {heard.windows} windows could be scored"
-        f"{f' ({named})' if named else ''}. Nothing is known about a leak."
+        f"Not judged: {heard.scored} of {heard.windows} windows could be scored{_named(heard)}. Nothing is known about"
+        " a leak."
     )
+
+
+def _named(heard: Heard) -> str:
+    """Return the faults with their remedies, in brackets; empty: there is none."""
+    named = "; ".join(f"{name}: {text}" for name, text in heard.faults.items())
+    return f" ({named})" if named else ""
 
 
 def _alert(heard: Heard) -> str:

@@ -29,6 +29,9 @@ from leakear.edge.settings import Settings
 AFTERWARDS_S = 0.5
 """s in which a broker of MQTT 3.1.1 may cut the connection after it has acknowledged what it refuses"""
 
+UNREACHABLE = "is it running, is the address right?"
+"""remedy for a broker that does not answer"""
+
 
 @dataclass(frozen=True)
 class Said:
@@ -118,8 +121,7 @@ def _finding(settings: Settings, answer: Answer, used: str, *, running: bool) ->
         if running:
             remedy += f"; asked as {used}, for the daemon runs: look at its journal, the broker may know that one"
         return Finding("broker", FAULT, tried.refusal.sentence, remedy)
-    remedy = "is it running, is the address right? Until then events wait in the outbox"
-    return Finding("broker", WARNING, f"{settings.mqtt.where} does not answer", remedy)
+    return Finding("broker", WARNING, f"{settings.mqtt.where} does not answer", UNREACHABLE)
 
 
 def _let_in(settings: Settings, answer: Answer, opened: Opened, used: str, *, running: bool) -> Finding:
@@ -134,7 +136,7 @@ def _let_in(settings: Settings, answer: Answer, opened: Opened, used: str, *, ru
     if not opened.retains:
         return Finding("broker", WARNING, reason_codes.keeps_nothing(mqtt.host).sentence)
     if running:
-        remedy = "a broker that admits certain client ids only cannot be judged while the daemon runs: see its journal"
+        remedy = "nothing to do; where a broker admits certain client ids only: the daemon runs, see its journal"
         return Finding("broker", OK, f"{mqtt.where} accepts {used}, {version}", remedy)
     return Finding("broker", OK, f"{mqtt.where} accepts this node as {used}, {version}")
 

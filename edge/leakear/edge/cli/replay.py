@@ -26,7 +26,7 @@ from leakear.edge.decision.observation import State, Transition, worse
 from leakear.edge.errors import DeliveryError, InputDataError, UsageError
 from leakear.edge.messages.reports import Event
 from leakear.edge.node.detector import SENTENCES, Detector
-from leakear.edge.node.node import Node
+from leakear.edge.node.node import CHANGE, Node
 from leakear.edge.pipeline import Result
 from leakear.edge.settings import Settings
 from leakear.edge.simulation import demo_day
@@ -89,7 +89,8 @@ def main(args: argparse.Namespace) -> int:
         raise UsageError("name recordings or --simulated-day, one of both: leakear-edge replay FILE.wav")
     os.umask(0o077)  # as `run`
     settings = Settings.load(args.config)
-    log_to_stderr(settings.log.level if args.config else "error")
+    shown_once = CHANGE if sys.stdout.isatty() and sys.stderr.isatty() else ""  # the terminal shows it as a result
+    log_to_stderr(settings.log.level if args.config else "error", without=shown_once)
     with TemporaryDirectory(prefix="leakear-replay-") as scratch:
         if not args.config:
             settings = replace(settings, node=replace(settings.node, state_dir=scratch))

@@ -13,7 +13,7 @@ from leakear.edge.compose import log_to_stderr, open_node
 from leakear.edge.node.node import Node
 from leakear.edge.node.sleep.sleeper import Sleeper
 from leakear.edge.recording.clock_bound import ClockBound
-from leakear.edge.settings import SYSTEM_FILE, NodeOptions, Settings, file_in_use
+from leakear.edge.settings import SYSTEM_FILE, NodeOptions, Settings, file_in_use, unheard_hours
 
 HELP = f"""\
 Listen, score, decide and publish, for years. Started by systemd; stops cleanly on SIGTERM, reads its configuration
@@ -40,6 +40,8 @@ def main(args: argparse.Namespace) -> int:
     log_to_stderr(settings.log.level)
     if path is None and settings.node.site == NodeOptions().site:
         log.warning("no configuration is named (--config) and there is no %s: the defaults hold", SYSTEM_FILE)
+    for sentence in unheard_hours(settings):
+        log.warning("%s", sentence)
     status = CaptureStatus()
     clock = Clock()
     with open_node(settings, clock, capture=status, bound=ClockBound().look) as node:

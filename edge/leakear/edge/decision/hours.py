@@ -162,8 +162,9 @@ class Hours:
             return
         need = self.limits.need
         if self._sounds_like_leak(rule.span_s, seen, need) and self._stands_above(rule.rise_s, seen) is not False:
-            least = next(n for n in Need if n == need or self._log.scores(rule.span_s, n).share >= rule.on_fraction)
-            reason = heard(least, self._scores(rule.span_s).share, rule.span_s)
+            shares = {n: self._log.scores(rule.span_s, n).share for n in Need}
+            least = next(n for n in Need if n == need or shares[n] >= rule.on_fraction)
+            reason = heard(least, shares[least] if least is not Need.ANY else 1 - shares[Need.LEAK], rule.span_s)
             self._move(State.WARNING, seen, reason + self._where(seen))
 
     def _confirm(self, seen: Observation) -> None:
@@ -216,6 +217,8 @@ class Hours:
     def _quiet(self, seen: Observation) -> bool:
         """Tell whether the scores of the last `clear_s` seconds indicate no leak, and the excesses neither."""
         rule = self.rule
+        if (rule.clear_s > rule.span_s or rule.fast_s) and seen.time_s - self._since + 1e-6 < rule.clear_s:
+            return False  # what was quiet before it began does not end it, or it would come again at once
         scores, excesses = self._scores(rule.clear_s), self._log.excesses(rule.clear_s)
         if scores.covered < rule.coverage or scores.share > rule.clear_fraction:
             return False

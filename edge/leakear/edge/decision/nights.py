@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from leakear.edge.background.night_rule import FEWEST, NODE
-from leakear.edge.background.own_limit import OwnLimit, Variation
+from leakear.edge.background.own_limit import OwnLimit, Variation, saved_db
 from leakear.edge.background.third_octaves import CENTRES_HZ, Bands
 from leakear.edge.decision.observation import LOUD_DB, UNLIKE, Observation, State
 
@@ -183,11 +183,11 @@ class Nights:
 
     def restore(self, saved: Mapping[str, Any]) -> None:
         """Inverse of `snapshot`. Raises ValueError, TypeError or KeyError."""
-        variation, tonight = Variation(saved["variation"]), _Tonight()
+        variation, tonight = Variation(map(saved_db, saved["variation"])), _Tonight()
         tonight.restore(saved["tonight"])
-        last, limit = [Night(**night) for night in saved["last"]], OwnLimit(saved["limit"])
-        gone_s = float(saved.get("gone_s", 0.0))
-        self.state, self.known, self._always_on = State(saved["state"]), int(saved["known"]), bool(saved["always_on"])
+        last, limit = [_night(**night) for night in saved["last"]], OwnLimit(map(saved_db, saved["limit"]))
+        gone_s, known = float(saved.get("gone_s", 0.0)), max(0, int(saved["known"]))
+        self.state, self.known, self._always_on = State(saved["state"]), known, bool(saved["always_on"])
         self.variation, self._tonight, self._last, self._limit = (
             variation,
             tonight,
@@ -241,11 +241,24 @@ class _Tonight:
         return {"day": self.day, **sums, "excesses": [list(row) for row in self.excesses], "apart": self.apart}
 
     def restore(self, saved: Mapping[str, Any]) -> None:
-        self.excesses = [(float(db), int(band), float(level)) for db, band, level in saved["excesses"]]
-        self.apart = [float(db) for db in saved["apart"]]
+        self.excesses = [(saved_db(db), _pair(band), saved_db(level)) for db, band, level in saved["excesses"]]
+        self.apart = [saved_db(db) for db in saved["apart"]]
         self.day = None if saved["day"] is None else int(saved["day"])
         for name, attribute in _SUMS.items():
             setattr(self, attribute, float(saved[name]))
+
+
+def _night(*, day: Any, excess_db: Any, band: Any, level_db: Any, score: Any, limit_db: Any) -> Night:
+    """Read a saved night. Raises ValueError or TypeError."""
+    limit_db = None if limit_db is None else saved_db(limit_db)
+    return Night(int(day), saved_db(excess_db), _pair(band), saved_db(level_db), float(score), limit_db)
+
+
+def _pair(band: Any) -> int:
+    """Read the lower of two neighbouring bands. Raises ValueError or TypeError."""
+    if not 0 <= int(band) < len(CENTRES_HZ) - 1:
+        raise ValueError(f"there is no band {band}")
+    return int(band)
 
 
 def local_time(utc: float, zone: tzinfo | None) -> datetime:

@@ -66,8 +66,10 @@ class _Kind:
     def restored(cls, saved: Mapping[str, Any], then: float) -> "_Kind":
         """Inverse of `snapshot`, taken at the monotonic time `then`. Raises KeyError, TypeError or ValueError."""
         made = cls()
-        made._days.extend(float(day) for day in saved["days"])
-        made._today_s = float(saved["today_s"])
+        made._days.extend(
+            min(LONGEST_USE_S, float(day)) for day in saved["days"]
+        )  # a longer one holds LEAK back for ever
+        made._today_s = min(LONGEST_USE_S, float(saved["today_s"]))
         if saved["heard"] is not None:
             first_age, last_age = (float(age) for age in saved["heard"])
             made._heard = then - first_age, then - last_age

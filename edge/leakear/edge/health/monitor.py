@@ -9,6 +9,7 @@ sensor may have come off the pipe, or cannot follow the sound.
 Levels are RMS in dBFS where 0 dBFS is a full-scale sine, as in the spectrogram.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from leakear.edge.spec import SpectrogramSpec
 
 FAULTS: Mapping[str, str] = {
-    "nan": "the driver delivers values that are no numbers: reinstall it or choose another device",
+    "nan": "the values are no numbers, or far beyond full scale: reinstall the driver, or scale a recording to ±1",
     "digital_silence": "the sensor delivers nothing but zeros: check the plug, the mute switch and the gain",
     "stuck": "the sensor repeats one value: check its supply and cable",
     "clipping": "the sound hits the converter's limits: lower the gain; a leak beside the sensor clips too",
@@ -43,7 +44,7 @@ class HealthOptions:
     """[health]: the limits from which a window has a fault. A fault ends at a fraction of its limit."""
 
     clip_ratio: float = option(
-        0.001, "share of samples at the converter's limits that is a fault", minimum=0, maximum=1
+        0.001, "share of samples at the converter's limits above which there is a fault", minimum=0, maximum=1
     )
     dc_offset: float = option(0.15, "mean of the samples, full scale 1, that is a fault", minimum=0.001, maximum=1)
     flat_ratio: float = option(
@@ -55,7 +56,7 @@ class HealthOptions:
     mains_level_dbfs: float = option(-35.0, "dBFS; hum quieter than this is never a fault", minimum=-140, maximum=0)
     bandwidth_ratio: float = option(
         0.7,
-        "share of the model's band, or of the median bandwidth at this node, below which highs are missing",
+        "share of the model's band, or of the median bandwidth at this node, below which highs are missing; 0: never",
         minimum=0,
         maximum=1,
     )
@@ -152,7 +153,7 @@ class HealthMonitor:
         return {
             "digital_silence": flat if abs(m.flat_value) < _ZERO else 0.0,
             "stuck": flat if abs(m.flat_value) >= _ZERO else 0.0,
-            "clipping": m.clip_ratio / options.clip_ratio,
+            "clipping": _multiple(m.clip_ratio, options.clip_ratio),
             "dc_offset": abs(m.dc) / options.dc_offset,
             "mains_dominance": m.mains_ratio / options.mains_ratio if loud else 0.0,
             "missing_highs": 0.0 if flat > _RELEASE else self._missing(m),
@@ -163,7 +164,7 @@ class HealthMonitor:
     def _missing(self, m: Measures) -> float:
         """Return more than 1 if bandwidth is missing, compared with the model's band or else the week's median."""
         band = self._spec.band_hz[1] if self._spec.band_hz else self._history.bandwidth_hz
-        if not band:
+        if not band or not self.options.bandwidth_ratio:
             return 0.0
         wanted = band * self.options.bandwidth_ratio
         return 1 + 3 * (wanted - m.bandwidth_hz) / wanted
@@ -208,3 +209,10 @@ class HealthMonitor:
             self._raised, self._history = raised, history
         else:
             self._raised, self._history = raised - LOW_CONFIDENCE_QUIET, FloorHistory()
+
+
+def _multiple(value: float, limit: float) -> float:
+    """Return a measure as a multiple of its limit; with a limit of 0 whatever is measured exceeds it."""
+    if limit:
+        return value / limit
+    return math.inf if value else 0.0

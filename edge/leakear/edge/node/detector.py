@@ -13,7 +13,7 @@ from leakear.edge.audio.blocks import Block, SensorFault
 from leakear.edge.decision.learning import Learning
 from leakear.edge.decision.rule import NO_GATE_DBFS
 from leakear.edge.decision.state_machine import rule_from
-from leakear.edge.errors import ConfigError
+from leakear.edge.errors import UNUSABLE, ConfigError
 from leakear.edge.health.monitor import FAULTS as HEALTH_FAULTS
 from leakear.edge.messages.reports import ModelRef
 from leakear.edge.model.bundle import BundleInfo
@@ -257,10 +257,10 @@ class Detector:
         return {"pipeline": self.pipeline.snapshot(), "memory": asdict(self.remote)} | trial
 
     def restore_remote(self, saved: Mapping[str, Any], monotonic: float) -> None:
-        """Take over the remote settings of a snapshot at this monotonic time. A step that no longer fits is dropped."""
+        """Take over the remote settings of a snapshot at this monotonic time. What no longer fits is dropped."""
         self.remote = RemoteSettings.restore(saved.get("memory", {}))
         if self.beside is not None:
-            with suppress(KeyError, TypeError, ValueError):  # the comparison then begins anew
+            with suppress(*UNUSABLE):  # the comparison then begins anew
                 self.beside.restore(saved["trial"])
         if self.remote.step_s is not None:
             try:
@@ -268,7 +268,14 @@ class Detector:
             except ConfigError as error:
                 log.warning("the step that was set remotely no longer fits (%s): the configured one is used", error)
                 self.remote.step_s = None
-        self._apply_remote()
+        try:
+            self._apply_remote()
+        except ConfigError as error:
+            log.warning(
+                "what was set remotely is saved with an impossible value (%s): the configured rule holds", error
+            )
+            self._drop_tuning()
+            self._apply_remote()
 
     def restore(self, pipeline: Mapping[str, Any], monotonic: float, gap_s: float) -> None:
         """Continue from a snapshot's `pipeline`, taken `gap_s` seconds before this monotonic time.

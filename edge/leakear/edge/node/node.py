@@ -24,6 +24,8 @@ from leakear.edge.outbox.queue import Outbox
 from leakear.edge.pipeline import Result
 
 log = logging.getLogger("leakear.node")
+CHANGE = "%s → %s: %s"
+"""log line of a change of state: from, to, reason"""
 
 
 @dataclass(frozen=True)
@@ -196,7 +198,7 @@ class Node:
         self._progress = self.reporter.now[0]
         event = self.reporter.report(result)
         if event:
-            log.warning("%s → %s: %s", event.from_state, event.to_state, event.reason)
+            log.warning(CHANGE, event.from_state, event.to_state, event.reason)
             event = self._record(event, result)
         for observe in self._parts.observers:
             observe(result, event)

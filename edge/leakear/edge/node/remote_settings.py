@@ -4,6 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Self
 
+MOST = 1e10
+"""No setting is as large: the s since 1970 of a time in the year 2286"""
+
 
 @dataclass
 class RemoteSettings:
@@ -26,6 +29,17 @@ class RemoteSettings:
         return self.threshold is not None or self.level_gate_dbfs is not None
 
     @classmethod
-    def restore(cls, saved: Mapping[str, Any]) -> Self:
-        """Rebuild from what was saved; a field that an older version did not save is None."""
-        return cls(**{item.name: saved.get(item.name) for item in fields(cls)})
+    def restore(cls, saved: Any) -> Self:
+        """Rebuild from what was saved; a field that another version did not save, or not as this one, is None."""
+        found = saved if isinstance(saved, Mapping) else {}
+        read = {item.name: _text if item.name == "basis" else _number for item in fields(cls)}
+        return cls(**{name: kind(found.get(name)) for name, kind in read.items()})
+
+
+def _text(value: Any) -> Any:
+    return value if isinstance(value, str) else None
+
+
+def _number(value: Any) -> Any:
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return value if number and abs(value) < MOST else None

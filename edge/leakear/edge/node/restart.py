@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, Protocol
 
+from leakear.edge.errors import UNUSABLE
 from leakear.edge.node.detector import Detector
 from leakear.edge.node.events import EventWriter
 from leakear.edge.node.remote_settings import RemoteSettings
@@ -90,7 +91,7 @@ class Restart:
             pipeline = saved["pipeline"] if gap_s is not None else _undated(saved["pipeline"])
             self._detector.restore(pipeline, monotonic, gap_s or 0.0)
             self._events.restore(saved)
-        except (KeyError, TypeError, ValueError, OverflowError) as error:
+        except UNUSABLE as error:
             log.warning("the saved state of the last run cannot be used (%s): the node starts without it", error)
 
     def restore_late(self, monotonic: float) -> bool:
@@ -101,7 +102,7 @@ class Restart:
         log.warning("the saved state could be read only now: it is taken over")
         if self._detector.remote == RemoteSettings():
             self._detector.restore_remote(saved, monotonic)
-        with suppress(KeyError, TypeError, ValueError, OverflowError):
+        with suppress(*UNUSABLE):
             kept = {name: part for name, part in saved["pipeline"].items() if name != "decision"}
             self._detector.restore(kept, 0, 0)
         return True

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from leakear.edge.messages.reports import Identity
-from leakear.edge.outbox.seal import sealed, unsealed
+from leakear.edge.outbox.seal import KINDS, sealed, unsealed
 
 SETTLING = 1
 """`status`: 0 not acknowledged; 1 acknowledged, kept a moment longer; 2 to be sent again, its connection was lost."""
@@ -193,7 +193,7 @@ class Store:
         """Return the value under a key, or None. A damaged value: None, and its key is added to `unreadable`."""
         found = self._db.execute("SELECT value FROM memory WHERE key = ?", (key,)).fetchone()
         try:
-            return unsealed(found[0]) if found else None
+            return unsealed(found[0], KINDS.get(key, object)) if found else None
         except ValueError:
             self.unreadable.append(key)
             return None
@@ -263,7 +263,7 @@ def salvage(path: Path) -> Salvage:
             rows[found[0]] = Row(*found)
         for key, value in _until_error(database, "SELECT key, value FROM memory"):
             with suppress(ValueError):
-                memory[key] = unsealed(value)
+                memory[key] = unsealed(value, KINDS.get(key, object))
     return Salvage(tuple(rows[seq] for seq in sorted(rows)), memory)
 
 

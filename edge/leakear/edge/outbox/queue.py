@@ -72,7 +72,7 @@ class Outbox:
     def close(self) -> None:
         """Write what is not on the disk yet, if the disk works, and close."""
         if self._dirty or self._memory:
-            self._disk.write(self._save)
+            self._disk.write(self._save, self._save_events, urgent=True)
         self._disk.close()
 
     @property
@@ -104,7 +104,7 @@ class Outbox:
         numbered = replace(event, seq=self.last_seq)
         self._memory.append(Row(self.last_seq, event.kind, numbered.to_json()))
         self.counters["put"] += 1
-        if not self._disk.write(self._save):
+        if not self._disk.write(self._save, self._save_events, urgent=True):
             self._bound_memory()
         self._disk.note_seq(self.last_seq)
         return numbered
@@ -146,7 +146,7 @@ class Outbox:
         self._kept = now
         self._disk.expire_faults()
         if self._memory or self._unread or (self._dirty and now - self._saved >= self.options.save_s):
-            self._disk.write(self._save)
+            self._disk.write(self._save, self._save_events)
         if self._acked or self._settled(now):
             self._disk.write(self._mark)
         self._report_given_up()
@@ -218,11 +218,7 @@ class Outbox:
     def _save(self, store: Store) -> None:
         """Write events and saved values in one durable transaction."""
         lost_before, counters = self._given_up, self.counters
-        while len(self._memory) > BATCH:  # small transactions: on a nearly full disk a large one would not fit
-            with store.transaction(durable=True):
-                for row in self._memory[:BATCH]:
-                    store.add(row)
-            self._memory = self._memory[BATCH:]
+        self._save_events(store, keep=BATCH)  # on a nearly full disk a large transaction would not fit
         with store.transaction(durable=True):
             for row in self._memory:
                 store.add(row)
@@ -234,6 +230,14 @@ class Outbox:
             store.remember("state", self._state)
         self._memory, self._given_up, self.counters = [], lost_before, counters
         self._dirty, self._saved = False, self._monotonic()
+
+    def _save_events(self, store: Store, keep: int = 0) -> None:
+        """Write events alone, until `keep` are left: where they fit and the saved state, which is larger, does not."""
+        while len(self._memory) > keep:
+            with store.transaction(durable=True):
+                for row in self._memory[:BATCH]:
+                    store.add(row)
+            self._memory = self._memory[BATCH:]
 
     def _mark(self, store: Store) -> None:
         """Write acknowledgements, and delete what has settled."""

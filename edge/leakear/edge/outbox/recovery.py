@@ -73,15 +73,23 @@ class Disk:
     def read(self, work: Callable[[Store], T], default: T) -> T:
         """Return what `work` reads, or the default when the disk fails."""
         found: list[T] = []
-        self._try(lambda store: found.append(work(store)), patient=self.store is not None)
+        if self.store is not None or self._due:
+            self._try(lambda store: found.append(work(store)))
         return found[-1] if found else default
 
-    def write(self, work: Callable[[Store], object]) -> bool:
-        """Do `work`; False when the disk fails, or did so less than `retry_s` ago."""
-        done = self._try(work, patient=False)
-        if done and self.faults.pop("outbox_disk", ""):
-            log.warning("the outbox %s can be written again", self.path)
-        return done
+    def write(
+        self, work: Callable[[Store], object], less: Callable[[Store], object] | None = None, *, urgent: bool = False
+    ) -> bool:
+        """Do `work`; where it fails `less`, which may still fit on a full disk: the fault then stays.
+
+        False when the disk fails, or did so less than `retry_s` ago; `urgent`: `less` is tried even so.
+        """
+        due = self._due
+        if due and self._try(work):
+            if self.faults.pop("outbox_disk", ""):
+                log.warning("the outbox %s can be written again", self.path)
+            return True
+        return less is not None and (due or urgent) and self._try(less)
 
     def rescue(self) -> Salvage | None:
         """Read a copy of a database that cannot be opened (for example on a card that became read-only).
@@ -103,9 +111,12 @@ class Disk:
         if self._monotonic() - self._corrupt_at > CORRUPT_SHOWN_S:
             self.faults.pop("outbox_corrupt", None)
 
-    def _try(self, work: Callable[[Store], object], *, patient: bool) -> bool:
-        if not patient and self._monotonic() - self._failed_at < self._retry_s:
-            return False
+    @property
+    def _due(self) -> bool:
+        """Whether the disk may be tried again."""
+        return self._monotonic() - self._failed_at >= self._retry_s
+
+    def _try(self, work: Callable[[Store], object]) -> bool:
         try:
             self._with_repair(work)
         except (sqlite3.Error, OSError) as error:
@@ -168,8 +179,8 @@ class Disk:
                 self.store.give_room()
         if "outbox_disk" not in self.faults:
             self.faults["outbox_disk"] = (
-                f"the outbox {self.path} cannot be written ({error}): new events are kept in memory only. Make room on"
-                " the disk or make it writable; they are then written."
+                f"the outbox {self.path} cannot be written ({error}): what does not fit is kept in memory only. Make"
+                " room on the disk or make it writable; it is then written."
             )
             log.error("%s", self.faults["outbox_disk"])
 

@@ -72,8 +72,11 @@ class TrialControl:
         Raises ConfigError where the rule of this site does not fit it, and OSError; then nothing has changed.
         """
         self._detector.check(model)
-        replaced = self._detector.model.info.model_id
-        self._store.return_to(name, f"{model.info.model_id} is in use again instead of {replaced}: asked {where}.")
+        replaced, chosen, beside = self._detector.model.info.model_id, model.info.model_id, self._detector.beside
+        sentence = f"{chosen} is in use again instead of {replaced}: asked {where}."
+        if chosen == replaced and beside is not None:
+            sentence = f"{chosen} stays in use, the trial of {beside.model.info.model_id} is over: asked {where}."
+        self._store.return_to(name, sentence)
         self._detector.beside = None
         self._detector.refit(self._reporter.now[0], model=model)
         self.tell()

@@ -75,7 +75,8 @@ class ModelControl:
     def _install(self, *, trial: bool) -> ModelResult:
         model = self._staged()
         if self._store.ledger.candidate:
-            raise CommandRefused("A model is still on trial: wait until that ends, or discard it.")
+            in_use = self._detector.model.info.model_id
+            raise CommandRefused(f"A model is still on trial: wait until that ends, or end it: roll back to {in_use}.")
         self._check_rate(model)
         stage = self._trial.begin(model, trial=trial)
         self._show_staged(None)

@@ -16,7 +16,7 @@ def choose(wanted: str, store: ModelStore) -> str:
     now = store.ledger
     if not wanted:
         if not now.before:
-            raise CommandRefused("No other model was in use here before: name one, such as factory.")
+            raise CommandRefused(f"No other model was in use here before: {_without_a_former(store)}.")
         return now.before[0]
     fixed = {"factory": FACTORY, "configured": CONFIGURED}
     if wanted in fixed:
@@ -33,3 +33,11 @@ def choose(wanted: str, store: ModelStore) -> str:
     if found:
         raise CommandRefused(f"{wanted} names more than one model here: give the id of one: {ids}.")
     raise CommandRefused(f"{wanted} was not in use here, or is not kept any more. There are: {ids}, factory.")
+
+
+def _without_a_former(store: ModelStore) -> str:
+    """Say what can be named where no model was in use before; the one in use ends a trial."""
+    if not store.ledger.candidate:
+        return "name one, such as factory"
+    in_use = next(info.model_id for _, info, use in store.models() if use == "in use")
+    return f"to end the trial, name the model in use, {in_use}"

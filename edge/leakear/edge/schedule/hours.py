@@ -4,7 +4,7 @@ A clock change never shortens listening: hours that summer time skips are listen
 twice are listened to twice.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta, tzinfo
 
@@ -38,6 +38,12 @@ class ScheduleOptions:
     def schedule(self, zone: tzinfo | None) -> "Schedule":
         """Return the hours of a place. `zone` None: that of the system."""
         return Schedule(self.spans, zone)
+
+    def share_heard(self, first: int, last: int) -> float:
+        """Return the share of a span of the local day that is listened to, 0 to 1; `first` and `last` minute."""
+        awake = _minutes(self.spans)
+        span = _minutes([(first, (last - first) % DAY_MIN)])
+        return len(awake & span) / len(span) if awake else 1.0
 
     @property
     def longest_sleep_s(self) -> float:
@@ -110,6 +116,6 @@ def _minute(text: str) -> int:
     return hour * 60 + minute
 
 
-def _minutes(spans: tuple[tuple[int, int], ...]) -> set[int]:
+def _minutes(spans: Iterable[tuple[int, int]]) -> set[int]:
     """Return the minutes of the local day in which it listens."""
     return {(first + offset) % DAY_MIN for first, length in spans for offset in range(length)}

@@ -150,6 +150,25 @@ def test_a_broker_that_refuses_leaves_everything_as_it_was(
     assert [path.name for path in tmp_path.iterdir()] == ["p"]
 
 
+def test_nothing_is_said_to_wait_where_nothing_is_set_up(
+    tmp_path: Path, config: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Broker() as broker:
+        address = f"mqtt://{broker.host}:{broker.port}"
+    assert main(flags(config, address)) == 69
+    said = capsys.readouterr()
+    assert "does not answer: is it running, is the address right?" in said.out
+    assert "events wait" not in said.out + said.err
+    assert not config.exists()
+
+    monkeypatch.setattr("leakear.edge.cli.setup.command._try", lambda *_, **__: None)  # it went away after the try
+    assert main(flags(config, address)) == 69
+    error = capsys.readouterr().err
+    assert "the configuration is written, and the test alert failed" in error
+    assert "The test alert is not kept: run setup once more" in error
+    assert "events wait" not in error
+
+
 def test_without_a_test_it_is_written_unseen(config: Path) -> None:
     assert main(flags(config, "mqtts://broker.invalid", "--no-test")) == 0
     mqtt = Settings.load(config, {}).mqtt

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import zipfile
 from collections.abc import Sequence
 from dataclasses import asdict
 from importlib.metadata import version
@@ -12,6 +11,7 @@ import numpy as np
 
 from leakear import train
 from leakear.edge import files
+from leakear.train.arrays import DAMAGED
 from leakear.train.evaluation import cross_validation
 from leakear.train.evaluation.baselines import Detector, Table
 from leakear.train.evaluation.cross_validation import Outcome
@@ -50,7 +50,7 @@ def _load(path: Path) -> Outcome | None:
         with np.load(path) as saved:
             values = {name: saved[name] for name in saved.files}
         return Outcome(**values | {"groups": tuple(values["groups"].tolist())})
-    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile):
+    except DAMAGED:
         return None
 
 

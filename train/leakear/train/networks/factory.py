@@ -10,6 +10,7 @@ import numpy as np
 
 from leakear.edge import files
 from leakear.edge.errors import InputDataError
+from leakear.train.arrays import DAMAGED, reason
 from leakear.train.networks import presets
 
 WEIGHTS = Path(__file__).parent / "factory.npz"
@@ -23,9 +24,9 @@ def load(weights: Path = WEIGHTS) -> Any:
     try:
         with np.load(weights) as kept:
             model.set_weights([kept[name] for name in kept.files])
-    except (OSError, ValueError) as error:
+    except DAMAGED as error:
         raise InputDataError(
-            f"{weights} does not hold the factory network ({error}): run `make model`, or give --from scratch"
+            f"{weights} does not hold the factory network ({reason(error)}): run `make model`, or give --from scratch"
         ) from error
     return model
 

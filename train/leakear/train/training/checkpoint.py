@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from leakear.edge import files
 from leakear.edge.errors import InputDataError
+from leakear.train.arrays import DAMAGED, reason
 
 FILE = "checkpoint.npz"
 
@@ -35,8 +36,8 @@ def read(path: Path) -> list[npt.NDArray[Any]]:
     try:
         with np.load(path) as arrays:
             return [arrays[f"v{number}"] for number in range(len(arrays.files))]
-    except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
-        raise InputDataError(f"{path} is damaged ({error}): give --fresh to start again") from error
+    except DAMAGED as error:
+        raise InputDataError(f"{path} is damaged ({reason(error)}): give --fresh to start again") from error
 
 
 def _add(archive: zipfile.ZipFile, name: str, array: npt.NDArray[Any]) -> None:
@@ -62,8 +63,8 @@ def restore(folder: Path, variables: Sequence[Any], signature: str) -> dict[str,
                 )
             for number, variable in enumerate(variables):
                 variable.assign(arrays[f"v{number}"])
-    except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
+    except DAMAGED as error:
         if isinstance(error, InputDataError):
             raise
-        raise InputDataError(f"{path} is damaged ({error}): give --fresh to start again") from error
+        raise InputDataError(f"{path} is damaged ({reason(error)}): give --fresh to start again") from error
     return state

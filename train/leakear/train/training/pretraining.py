@@ -10,6 +10,7 @@ learnt from them.
 import hashlib
 import math
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -19,8 +20,10 @@ import numpy as np
 import numpy.typing as npt
 from tqdm import tqdm
 
+from leakear.edge import files
 from leakear.edge.spec import SpectrogramSpec
 from leakear.train import networks
+from leakear.train.arrays import DAMAGED
 from leakear.train.networks import compact
 from leakear.train.training import pooled_windows
 from leakear.train.training.pooled_windows import Inputs, PooledFrames, PooledWindows, by_site, change
@@ -73,13 +76,13 @@ class PretrainedFit:
     def pretrained(self) -> list[Any]:
         """Weights after pre-training, read from the cache when the same weights were computed before."""
         file = self.cache / f"pretrained-{self._key()}.npz"
-        if file.is_file():
-            with np.load(file) as kept:
-                return [kept[name] for name in kept.files]
+        with suppress(*DAMAGED), np.load(file) as kept:  # damaged, or none: computed anew
+            return [kept[name] for name in kept.files]
         model = self._fresh()
         pretrain(model, self.simulated, self.backgrounds, self.options, self.spec)
         weights = list(model.get_weights())
-        np.savez(file, *weights)
+        with files.replacing(file) as part, part.open("wb") as saved:
+            np.savez(saved, *weights)
         return weights
 
     def _key(self) -> str:

@@ -4,6 +4,7 @@ import { t } from "./i18n.js";
 import { me, on, unknown } from "./store.js";
 import { shape } from "./states.js";
 import { entry, moment, page } from "./events.js";
+import { learn, note } from "../cases/known.js";
 
 /** Milliseconds between two questions for the number of open alerts. */
 const PAUSE_MS = 1000;
@@ -34,12 +35,28 @@ export function alertsPage(go) {
   async function load(further = false) {
     const turn = ++asked;
     const asof = moment();
-    const { rows } = await page(state.filter, state.search, further ? state.oldest : null, chosen());
+    const { rows, cases } = await page(state.filter, state.search, further ? state.oldest : null, chosen());
     if (turn !== asked) return;
+    learn(rows, cases);
     if (!further) leave(new Set(rows.map((row) => row.id)), asof);
     put(rows, asof);
+    renew();
     state.oldest = rows.at(-1)?.id ?? state.oldest;
     more.hidden = rows.length < 100;
+  }
+
+  /** Show the open case at each entry. `one`: what has changed; null: it is not known which. */
+  async function follow(one) {
+    if (one) note(one);
+    else {
+      const { rows, cases } = await page(state.filter, state.search, null, chosen());
+      learn(rows, cases);
+    }
+    renew();
+  }
+
+  function renew() {
+    state.rows.forEach((element) => element.renew());
   }
 
   /** Drop what is not in the answer, but never an entry in whose form somebody writes, nor what the answer is too old for. */
@@ -86,6 +103,7 @@ export function alertsPage(go) {
     // An event comes as it was at first: what the log already shows of it is at least as new.
     on("events", ({ rows }) => put(rows.filter((row) => fitting(row) && !state.rows.has(row.id)))),
     on("fleet", () => load()),
+    on("case", ({ case: one }) => follow(one)),
     on("line", () => { if (!nothing.hidden) blank(); }),
   ];
   load();

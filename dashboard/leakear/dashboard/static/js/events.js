@@ -4,7 +4,8 @@ import { level, number, sentence, t, timeElement } from "./i18n.js";
 import { me } from "./store.js";
 import { badge, look, subject, word } from "./states.js";
 import { clipPlayer } from "./spectrum.js";
-import { opener } from "../cases/cases.js";
+import { going, opener } from "../cases/cases.js";
+import { openAt } from "../cases/known.js";
 import { located } from "./pipes/known.js";
 
 const VERDICTS = ["leak", "false-alarm", "unknown"];
@@ -22,17 +23,18 @@ export function moment() {
 /**
  * An element that shows an event; `row` may be replaced later through `.show(row)`. What was asked for at an earlier
  * moment (`asof`) than what is shown replaces nothing. `.held` says that somebody writes a verdict, listens or waits for
- * an answer there: such an entry stays where it is.
+ * an answer there: such an entry stays where it is. `.renew()` shows what is known now of the node's case.
  */
 export function entry(row, { go, compact = false, asof = moment() }) {
   const element = h(compact ? "article.entry.compact" : "article.entry", { "data-id": row.id });
-  const state = { row, asof, form: null, player: null, listening: false, trouble: null, busy: 0, focus: null };
+  const state = { row, asof, form: null, player: null, listening: false, trouble: null, busy: 0, focus: null, case: null };
   element.show = (next, since = moment()) => {
     if (since < state.asof) return;
     const same = equal(next, state.row);
     Object.assign(state, { row: next, asof: since });
     if (!same) draw(element, state, go, compact);
   };
+  element.renew = () => { if (JSON.stringify(openAt(state.row)) !== JSON.stringify(state.case)) draw(element, state, go, compact); };
   Object.defineProperty(element, "held", { get: () => state.form !== null || state.listening || state.busy > 0 });
   Object.defineProperty(element, "row", { get: () => state.row });
   Object.defineProperty(element, "asof", { get: () => state.asof });
@@ -55,6 +57,7 @@ function draw(element, state, go, compact) {
   const where = h("a.where", { href: path, onclick: (e) => { e.preventDefault(); go(path); } }, `${row.node} · ${row.site}`);
   if (state.listening && row.clips.length) state.player ??= clipPlayer(row.id);
   if (row.kind === "state" && JUDGED.includes(row.to_state)) state.located ??= located(row, go);
+  state.case = openAt(row);
   const focused = element.querySelector(".actions button:focus");
   if (focused) state.focus = focused.className;
   fill(element, [
@@ -117,7 +120,7 @@ function actions(state, again, go) {
   if (me.operates && row.kind === "state" && JUDGED.includes(row.to_state)) {
     buttons.push(h("button.judge", { "aria-expanded": String(state.form !== null), onclick: () => { state.form = state.form ? null : form(state, again); again(); } }, t(row.verdict ? "verdict.change" : "verdict.give")));
   }
-  if (row.kind === "state" && JUDGED.includes(row.to_state)) buttons.push(opener(row.site, row.node, go, row.id));
+  if (row.kind === "state" && JUDGED.includes(row.to_state)) buttons.push(state.case ? going(state.case, go) : opener(row.site, row.node, go, row.id));
   if (row.acknowledged) buttons.push(h("span.seen", null, t("seen.by", { who: row.acknowledged_by }), " · ", timeElement(row.acknowledged)));
   return buttons.length ? h("div.actions", null, buttons) : null;
 }

@@ -10,6 +10,7 @@ import { acceptFloor, commands, notALeak } from "./commands.js";
 import { nowPanel } from "../node/now.js";
 import { nightsPanel } from "../nights/nights.js";
 import { going, opener } from "../cases/cases.js";
+import { learn } from "../cases/known.js";
 
 /** What the colours of the states over time mean. */
 const KEY = ["LEAK", "SENSOR_FAULT", "WARNING", "NOISY", "OK", "stale"];
@@ -112,10 +113,13 @@ class NodeView {
     const history = await get(path);
     if (asof !== this.asked) return;
     this.history = history;
+    const mine = { site: this.site, node: this.name };
+    learn([mine], history.case ? [{ ...history.case, ...mine }] : []);
     this.live = this.live.filter((point) => point.t > this.history.now);
     this.history.events.forEach((row) => this.entries.get(row.id)?.show(row, asof));
     this.history.events.push(...this.history.open.filter((row) => !this.history.events.some((known) => known.id === row.id)));
     this.add(this.came, asof);
+    this.entries.forEach((element) => element.renew());
     this.drawHead();
     this.drawCharts();
     this.drawFacts();

@@ -1,7 +1,8 @@
 """Brokers of the local network, found by mDNS (DNS-SD, RFC 6763): `_mqtt._tcp` and `_secure-mqtt._tcp`.
 
 mosquitto itself announces nothing; Home Assistant's add-on does, and avahi does where a person has told it to. It
-takes the package zeroconf (`leakear[setup]`); without it nothing is found, and the address is typed.
+takes the package zeroconf (`leakear[setup]`; beside the Debian package, python3-zeroconf); without it nothing is
+found, and the address is typed.
 """
 
 import importlib.util
@@ -19,7 +20,10 @@ WAIT_S, ANSWER_MS = 3.0, 500
 """s in which brokers must announce themselves, and ms in which one must say its address"""
 MOST = 20
 """brokers of one answer: anybody in the network can announce some"""
-REMEDY = "brokers of this network can be found with: pip install 'leakear[setup]'"
+REMEDY = (
+    "to have brokers of this network found: sudo apt install python3-zeroconf (Debian package of leakear), "
+    "or pip install 'leakear[setup]'"
+)
 
 
 def available() -> bool:

@@ -10,7 +10,6 @@ from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 from tqdm import tqdm
@@ -26,6 +25,7 @@ from leakear.edge.spec import SpectrogramSpec
 from leakear.edge.texts import printable
 from leakear.edge.windows import WindowOptions
 from leakear.train import data_options
+from leakear.train.arrays import DAMAGED
 from leakear.train.cli.nodedays import RULE_HELP, parse_rule
 from leakear.train.data.dataset import Recording
 from leakear.train.data.repeated import repeated
@@ -201,7 +201,7 @@ def loaded(kept: Path) -> RecordedDay | None:
     """Return what an earlier run kept; None: nothing, or it is damaged."""
     try:
         return RecordedDay.load(kept)
-    except (OSError, ValueError, KeyError, TypeError, BadZipFile):
+    except DAMAGED:
         return None
 
 
