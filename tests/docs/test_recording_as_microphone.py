@@ -1,7 +1,9 @@
 """The lines of docs/INSTALL.md that make a recording the microphone, on a real sound server."""
 
+import os
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 from tests.support.places import ROOT
@@ -19,8 +21,10 @@ def test_a_recording_is_heard_as_a_microphone(tmp_path: Path) -> None:
         server.unplug()  # the document's own line plugs it in
         words = "\n".join([*lines, "code=$?", "kill %while", "pactl unload-module module-null-sink", "exit $code"])
         command = ["bash", "-mc", words]
+        programs = Path(sys.executable).parent  # where `leakear-edge` is, as in an activated environment
+        environment = {**server.env, "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}"}
         done = subprocess.run(
-            command, cwd=tmp_path, env=server.env, capture_output=True, text=True, timeout=120, check=False
+            command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120, check=False
         )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "dBFS [" in done.stdout

@@ -23,7 +23,7 @@ from tests.support.harness import Browser, Dashboard, FakeNode, path_of, until
 from tests.support.living_node import BORN, Asker, living_node
 
 EN = texts("en")
-TODAY = (datetime.now(UTC) - timedelta(hours=5)).date()
+TODAY = (datetime.now(UTC) - timedelta(hours=4)).date()
 """of the newest night that is over by now, at any hour of the day"""
 
 
