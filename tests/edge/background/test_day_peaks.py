@@ -93,5 +93,5 @@ def test_what_is_saved_goes_on() -> None:
 )
 def test_damaged_peaks_are_refused_and_do_not_stop_the_node(damage: dict[str, object]) -> None:
     saved = days((6.0, 1)).snapshot() | damage
-    with pytest.raises(ValueError, match="not whole"):
+    with pytest.raises(ValueError, match="saved"):
         DayPeaks.restored(saved)

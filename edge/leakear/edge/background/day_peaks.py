@@ -11,9 +11,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from leakear.edge.background.background import NEW_DB
-from leakear.edge.background.entries import MOST_ENTRIES, OWN_SOUND
-from leakear.edge.background.own_limit import DAYS, MARGIN, MOST_DB, ODD_DAYS, largest_of_past
+from leakear.edge.background.entries import OWN_SOUND
+from leakear.edge.background.own_limit import DAYS, MARGIN, ODD_DAYS, largest_of_past
 from leakear.edge.background.packed import packed, unpacked
+from leakear.edge.background.saved import saved_db, saved_entry
 from leakear.edge.background.third_octaves import Bands
 
 A_TURN = 2
@@ -99,11 +100,10 @@ class DayPeaks:
     def restored(cls, saved: Mapping[str, Any]) -> "DayPeaks":
         """Inverse of `snapshot`. Raises KeyError, TypeError or ValueError."""
         rows, about = unpacked(saved["levels"]), list(saved["peaks"])
-        whole = about and len(rows) == sum(bool(known) for _, _, known in about)
-        if not whole or not all(abs(db) <= MOST_DB and abs(entry) < MOST_ENTRIES for db, entry, _ in about):
+        if not about or len(rows) != sum(bool(known) for _, _, known in about):
             raise ValueError("the saved peaks are not whole")
         levels = iter(rows)
-        peaks = [Peak(float(db), next(levels) if known else None, int(entry)) for db, entry, known in about]
+        peaks = [Peak(saved_db(db), next(levels) if known else None, saved_entry(at)) for db, at, known in about]
         made = cls(peaks[:-1])
         made.today, made._turn = peaks[-1], int(saved["turn"])
         return made

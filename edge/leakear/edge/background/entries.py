@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from leakear.edge.background.own_limit import MOST_DB
 from leakear.edge.background.packed import packed, packed_numbers, unpacked, unpacked_numbers
+from leakear.edge.background.saved import saved_db, saved_entry, saved_pair
 from leakear.edge.background.third_octaves import CENTRES_HZ, Bands, Rows
 
 EVERY_S = 1800.0
@@ -37,8 +37,6 @@ OWN_SOUND = 24
 """Entries before and after a moment that may be of the same sound: twelve hours, longer than any use of water."""
 UNKNOWN = -1_000_000
 """Number of an entry that an earlier version has saved without one: long before all that have one."""
-MOST_ENTRIES = 2**30
-"""Number of a half hour that no node reaches: a saved one beyond it is damaged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,16 +164,12 @@ class Entries:
         numbers = unpacked_numbers(saved["numbers"]) if "numbers" in saved else [UNKNOWN] * (known + len(rows))
         if len(numbers) != known + len(rows):
             raise ValueError("the saved background is not whole")
+        numbers = [saved_entry(number) for number in numbers]
         held_back = [
-            HeldEntry(Entry(levels, number), int(band), float(gone_db), int(quiet))
+            HeldEntry(Entry(levels, number), saved_pair(band), saved_db(gone_db), int(quiet))
             for levels, number, (band, gone_db, quiet) in zip(rows, numbers[known:], held["about"], strict=True)
         ]
-        count = int(saved.get("count", 0))
-        numbered = all(abs(number) < MOST_ENTRIES for number in (count, *numbers))
-        if not numbered or not all(
-            0 <= one.band < len(CENTRES_HZ) - 1 and abs(one.gone_db) <= MOST_DB for one in held_back
-        ):
-            raise ValueError("the saved background is damaged")
+        count = saved_entry(saved.get("count", 0))
         self.learn(past, numbers[: len(past)])
         self._waiting = [*map(Entry, waiting, numbers[len(past) : known])][-DELAY:]
         self.held, self.count = held_back[-MOST_HELD:], count

@@ -9,7 +9,6 @@ the quiet levels of this place change from night to night; before much is known,
 import math
 from collections import deque
 from collections.abc import Iterable
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -26,16 +25,6 @@ ODD_DAYS = 1
 """Days whose excess does not count: what was heard once is learnt as a sound, not as a limit."""
 MARGIN = 1.0
 """Margin over the largest excess of the past, as a multiple of the change."""
-MOST_DB = 1000.0
-"""Level or excess that no sound has: a saved one beyond it is damaged."""
-
-
-def saved_db(value: Any) -> float:
-    """Return a saved level or excess, dB. Raises TypeError, ValueError or OverflowError for what is none."""
-    db = float(value)
-    if not abs(db) <= MOST_DB:  # NaN, too: a limit that is never reached would make a node deaf
-        raise ValueError(f"{value} dB is saved, which no sound has")
-    return db
 
 
 def change_db(changes: ArrayLike) -> NDArray[np.float64]:

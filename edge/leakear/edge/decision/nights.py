@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 
 from leakear.edge.background.night_rule import FEWEST, NODE
-from leakear.edge.background.own_limit import OwnLimit, Variation, saved_db
+from leakear.edge.background.own_limit import OwnLimit, Variation
+from leakear.edge.background.saved import saved_db, saved_pair
 from leakear.edge.background.third_octaves import CENTRES_HZ, Bands
 from leakear.edge.decision.observation import LOUD_DB, UNLIKE, Observation, State
 
@@ -241,7 +242,7 @@ class _Tonight:
         return {"day": self.day, **sums, "excesses": [list(row) for row in self.excesses], "apart": self.apart}
 
     def restore(self, saved: Mapping[str, Any]) -> None:
-        self.excesses = [(saved_db(db), _pair(band), saved_db(level)) for db, band, level in saved["excesses"]]
+        self.excesses = [(saved_db(db), saved_pair(band), saved_db(level)) for db, band, level in saved["excesses"]]
         self.apart = [saved_db(db) for db in saved["apart"]]
         self.day = None if saved["day"] is None else int(saved["day"])
         for name, attribute in _SUMS.items():
@@ -251,14 +252,7 @@ class _Tonight:
 def _night(*, day: Any, excess_db: Any, band: Any, level_db: Any, score: Any, limit_db: Any) -> Night:
     """Read a saved night. Raises ValueError or TypeError."""
     limit_db = None if limit_db is None else saved_db(limit_db)
-    return Night(int(day), saved_db(excess_db), _pair(band), saved_db(level_db), float(score), limit_db)
-
-
-def _pair(band: Any) -> int:
-    """Read the lower of two neighbouring bands. Raises ValueError or TypeError."""
-    if not 0 <= int(band) < len(CENTRES_HZ) - 1:
-        raise ValueError(f"there is no band {band}")
-    return int(band)
+    return Night(int(day), saved_db(excess_db), saved_pair(band), saved_db(level_db), float(score), limit_db)
 
 
 def local_time(utc: float, zone: tzinfo | None) -> datetime:

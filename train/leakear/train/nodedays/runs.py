@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC
@@ -172,13 +173,15 @@ def stream(days: Sequence[Day], plan: Plan) -> Iterator[Block]:
 def _awake(plan: Plan, utc: float, stretches: int) -> Iterator[tuple[int, int]]:
     """Yield first and last stretch of each time in which a node listens, in a day that begins at `utc`.
 
-    They end one window after its hours: with that window a recorded node goes to sleep.
+    They end one window after its hours, which begin and end with a minute: with that window a recorded node goes to
+    sleep.
     """
     schedule = ScheduleOptions(listen=plan.listen).schedule(UTC)
-    after_s = plan.step_s + 2 * WINDOW_S
-    times = (utc + np.arange(stretches) * HOP / RATE).tolist()
-    awake = [schedule.asleep_until(at) is None or schedule.asleep_until(at - after_s) is None for at in times]
-    edges = np.flatnonzero(np.diff(np.array([False, *awake, False]).astype(np.int8)))
+    times, after_s = utc + np.arange(stretches) * HOP / RATE, plan.step_s + 2 * WINDOW_S
+    first, last = math.floor((utc - after_s) / 60), math.floor(times[-1] / 60)
+    awake = np.array([schedule.asleep_until(60.0 * minute) is None for minute in range(first, last + 1)])
+    heard = np.logical_or(*(awake[np.floor(at / 60).astype(int) - first] for at in (times, times - after_s)))
+    edges = np.flatnonzero(np.diff(np.array([False, *heard, False]).astype(np.int8)))
     yield from zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True)
 
 
