@@ -39,6 +39,8 @@ from tests.support.pairs import case
 from tests.support.recording_node import RecordingNode, flac
 
 DAY = 86400.0
+NIGHT_ENDS = 7
+"""hour of UTC at which 04:00 has come in São Paulo: a later hour of today's date has its night behind it"""
 NEIGHBOUR = (STAR[0], "meter-04")
 """hears the same pipe as the leaking node"""
 REPAIRED = ("vila-nova", "meter-06")
@@ -129,7 +131,7 @@ def season(history: History, known: dict[tuple[str, str], Actor], now: float) ->
     """Nights of some weeks: one node rises for a week, one has risen and was repaired, others stay as they are."""
     dice = np.random.default_rng(4)
     rises = {STAR: (83, 99), REPAIRED: (60, 69), VISITED: (78, 99)}
-    today = datetime.fromtimestamp(now - 5 * 3600, UTC).date()
+    today = datetime.fromtimestamp(now - NIGHT_ENDS * 3600, UTC).date()
     for key in (STAR, REPAIRED, VISITED, NEIGHBOUR, WARNS):
         first, last = rises.get(key, (99, 99))
         rows = []
@@ -137,7 +139,7 @@ def season(history: History, known: dict[tuple[str, str], Actor], now: float) ->
             day = today - timedelta(days=89 - number)
             loud = 7.0 if first <= number <= last else 0.0
             level = known[key].base + loud + dice.normal(0, 0.8)
-            ended = datetime(day.year, day.month, day.day, 7, tzinfo=UTC).timestamp()
+            ended = datetime(day.year, day.month, day.day, NIGHT_ENDS, tzinfo=UTC).timestamp()
             night = Night(
                 date=day.isoformat(), hours="02:00-04:00", judged=0.97, level_dbfs=round(level, 1),
                 spread_db=round(2.0 - 0.1 * loud, 1), steadiness=0.8 if loud else 0.4, hz=630.0 if loud else 160.0,
