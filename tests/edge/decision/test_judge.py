@@ -109,7 +109,7 @@ def test_the_saved_state_has_the_keys_of_version_0_1_and_continues() -> None:
     hear(node, 140, measures=BROKEN)
     hear(node, 150, measures=BROKEN)
     saved = json.loads(json.dumps(node.snapshot()))
-    assert set(saved) == {"decision", "health", "usual", "told"}
+    assert set(saved) == {"decision", "health", "usual", "told", "lately"}
     assert set(saved["decision"]) >= {"heard", "shown", "announced", "age_s", "marks"}
     assert set(saved["usual"]) >= {"moments", "pending", "since_s"}
     again.restore(saved, 1000.0, 5.0)

@@ -11,7 +11,7 @@ from the start: only the model can find it. Pure: no clock, no I/O.
 
 import math
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +19,7 @@ import numpy as np
 
 from leakear.edge.background.entries import ENOUGH, EVERY_S, GONE_SHARE, Entries
 from leakear.edge.background.matching import BackgroundMatcher, Match
+from leakear.edge.background.packed import packed, unpacked
 from leakear.edge.background.recent import RecentLevels
 from leakear.edge.background.third_octaves import CENTRES_HZ, COUNTED, WIDTH, Bands, Rows
 from leakear.edge.spectrogram.percentiles import percentile
@@ -70,6 +71,8 @@ class Background:
         self.apart_db: float | None = None
         """dB by which the last entry differs, up or down, from the most similar one of the past; None: not known"""
         self._recent = RecentLevels()
+        self._before: tuple[float, Bands] | None = None  # (time s, quiet of the span) of the run before this one
+        self._newest_s = 0.0  # time of the last window with levels
         self._trace: deque[tuple[float, Bands]] = deque()  # (time s, quiet of the span), of the last STEADY_S
         self._since_s = 0.0  # of sound since the last entry
         self._matcher: BackgroundMatcher | None = None
@@ -84,22 +87,30 @@ class Background:
         """Take the levels of a window that ended at the monotonic `time_s` and return the excess of the span.
 
         `step_s`: seconds that the window stands for. Returns None while there are too few entries, or while less than
-        half of the span was heard.
+        half of the span was heard; after a restart that of the span before it, as long as any of that belongs to this.
         """
+        self._newest_s = time_s
         self._recent.add(time_s, step_s, levels)
         self._recent.drop_until(time_s - self.span_s + 1e-6)
         if self._recent.heard_s < 0.5 * self.span_s:
-            self.now = None
-            return None
+            self.now = self._still_known(time_s)
+            return None if self.now is None else self._compared(time_s, self.now)
         now: Bands = percentile(self._recent.levels, QUIET)
-        self.now = now
-        self._follow(time_s, now)
-        excess = self._excess(now) if self.ready else None
+        self.now, self._before = now, None
+        excess = self._compared(time_s, now)
         self._since_s += step_s
         if self._since_s >= EVERY_S:
             self._since_s = 0.0
             self._learn(now, excess)
         return excess
+
+    def _still_known(self, time_s: float) -> Bands | None:
+        """Return the levels of the span before a restart, while less than a span has passed since; else None."""
+        return self._before[1] if self._before is not None and time_s - self._before[0] < self.span_s else None
+
+    def _compared(self, time_s: float, now: Bands) -> Excess | None:
+        self._follow(time_s, now)
+        return self._excess(now) if self.ready else None
 
     def _follow(self, time_s: float, now: Bands) -> None:
         """Keep the levels of the last hours, from which steadiness is computed."""
@@ -149,11 +160,13 @@ class Background:
         """Forget the last hours, not the past: what is heard after a sleep does not go on from them."""
         self._recent.clear()
         self._trace.clear()
-        self.now = None
+        self.now = self._before = None
 
     def accept(self) -> None:
         """Let everything heard so far belong to the background: a person has stated that it is no leak."""
-        if self._recent:
+        if self.now is not None:
+            self.entries.add(self.now)
+        elif self._recent:
             self.entries.add(percentile(self._recent.levels, QUIET))
         self.entries.accept()
 
@@ -177,6 +190,20 @@ class Background:
         since_s = min(max(0.0, float(saved["since_s"])), EVERY_S)
         self.entries.restore(saved)
         self._since_s = since_s
+
+    def lately(self, time_s: float) -> list[Any] | None:
+        """Return the age of the quiet levels of the last span at the monotonic `time_s`, s, and them, as JSON values.
+
+        None: they are not known.
+        """
+        known = self._before or (None if self.now is None else (self._newest_s, self.now))
+        return None if known is None else [round(max(0.0, time_s - known[0]), 1), packed([known[1]])]
+
+    def go_on(self, lately: Sequence[Any], then: float) -> None:
+        """Go on from levels that `lately` returned at the monotonic time `then`. Raises ValueError or TypeError."""
+        age_s, text = lately
+        (levels,) = unpacked(text)
+        self._before = then - max(0.0, float(age_s)), levels
 
 
 def apart_db(levels: Bands, past: Rows) -> float:

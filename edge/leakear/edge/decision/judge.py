@@ -55,6 +55,7 @@ class Judge:
         self.health = HealthMonitor(health or HealthOptions(), spec)
         self.background = Background(rule.span_s)
         self._window_s = spec.window_seconds
+        self._newest_s = 0.0  # monotonic s of the last observation
         self._lasting: tuple[str, ...] = ()
         self._faulty_since: float | None = None
         self._clipped: deque[tuple[float, bool]] = deque()  # (time s, whether the window clips), of CLIPPING_S
@@ -130,6 +131,7 @@ class Judge:
         return verdict
 
     def _verdict(self, observation: Observation) -> Verdict:
+        self._newest_s = observation.time_s
         transition = self.decision.update(observation)
         faults = (*self._lasting, NOT_JUDGED) if self.decision.too_few_counted else self._lasting
         return Verdict(self.decision.state, transition, faults, observation.score, self.decision.night_levels)
@@ -203,6 +205,7 @@ class Judge:
             "health": self.health.snapshot(),
             "decision": self.decision.snapshot(),
             "told": list(self._lasting),
+            "lately": self.background.lately(self._newest_s),
         } | ({"not_a_leak": self.rule.not_a_leak} if self.rule.not_a_leak else {})
 
     def restore(self, saved: Mapping[str, Any], time_s: float, gap_s: float) -> None:
@@ -210,6 +213,7 @@ class Judge:
 
         Parts that are missing in `saved` stay as they are. Raises ValueError, TypeError or KeyError.
         """
+        self._newest_s = time_s - max(0.0, gap_s)
         self._lasting = tuple(map(str, saved.get("told", ())))
         self._faulty_since = -math.inf if set(self._lasting) - {CLIPPING} else None
         if "decision" in saved:
@@ -218,5 +222,7 @@ class Judge:
             self.health.restore(saved["health"])
         if "usual" in saved and self.health.accepts(saved.get("health", {})):
             self.background.restore(saved["usual"])
+            if saved.get("lately") is not None:
+                self.background.go_on(saved["lately"], self._newest_s)
         if saved.get("not_a_leak", "") != self.rule.not_a_leak:
             self.accept()

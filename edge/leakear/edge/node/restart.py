@@ -103,7 +103,7 @@ class Restart:
         if self._detector.remote == RemoteSettings():
             self._detector.restore_remote(saved, monotonic)
         with suppress(*UNUSABLE):
-            kept = {name: part for name, part in saved["pipeline"].items() if name != "decision"}
+            kept = {name: part for name, part in saved["pipeline"].items() if name not in ("decision", "lately")}
             self._detector.restore(kept, 0, 0)
         return True
 
@@ -126,5 +126,6 @@ def _gap_s(clock: TimeKeeper, saved: Mapping[str, Any], utc: float) -> float | N
 
 
 def _undated(pipeline: Mapping[str, Any]) -> dict[str, Any]:
-    """Drop from a snapshot what only holds at a known age: the window log and the age of the state."""
-    return {**pipeline, "decision": {**pipeline["decision"], "marks": [], "age_s": 0.0}}
+    """Drop from a snapshot what only holds at a known age: what was heard last, and the age of the state."""
+    kept = {name: part for name, part in pipeline.items() if name != "lately"}
+    return {**kept, "decision": {**pipeline["decision"], "marks": [], "age_s": 0.0}}
