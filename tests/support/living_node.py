@@ -71,6 +71,10 @@ class Life:
             self.node.take(Block(self._at, samples, self._began + seconds_in, 1000 + seconds_in))
             self._at += 22050
 
+    def sleep(self, seconds: float) -> None:
+        """Let time pass in which nothing is heard."""
+        self._at += round(seconds * 22050)
+
     def pump_until(self, done: Any, what: str) -> Any:
         """Let messages come and go, without a sample, until `done()`."""
         assert self.node.link is not None

@@ -229,3 +229,48 @@ def test_a_kept_model_that_is_damaged_is_not_returned_to(life: Life, asker: Aske
     assert in_use(life) == "third"
     with pytest.raises(ModelError):
         store.read(store.file(store.ledger.before[0]))
+
+
+def test_a_warning_goes_on_over_a_sleep_for_both_models(
+    broker: Broker, tmp_path: Path, configured: dict[str, Any]
+) -> None:
+    """Else a new model that is as good as the old one would lose its trial at a node with listening hours."""
+    rule = {"confirm_s": 3600}
+    with (
+        living_node(broker, tmp_path, model=configured | {"trial_h": 1}, decision=rule) as life,
+        Asker(broker, life) as asker,
+    ):
+        life.hear(10)
+        assert send(asker, SECOND).result["stage"] == "trial"
+        life.hear(80, LEAK)
+        node = life.node
+        for _ in range(2):
+            assert node.detector.pipeline.decision.state.value == "WARNING"
+            node.fall_asleep(node.reporter.now[1] + 22 * 3600)
+            life.sleep(22 * 3600)
+            node.wake()
+            life.hear(40, LEAK)
+        beside = node.detector.beside
+        assert beside is not None
+        assert beside.comparison.only_old_alert_s == 0
+
+
+def test_a_model_that_fails_is_taken_back_though_the_file_of_the_one_before_is_gone(
+    broker: Broker, tmp_path: Path, configured: dict[str, Any]
+) -> None:
+    """Somebody has tidied up /etc: the node goes on with what it has in memory, and says what the next start needs."""
+    path = tmp_path / "first.tflite"
+    path.write_bytes(Path(configured["path"]).read_bytes())
+    with living_node(broker, tmp_path, model=configured | {"path": str(path)}) as life, Asker(broker, life) as asker:
+        life.hear(10)
+        assert send(asker, FAILING, trial=False).ok
+        path.unlink()
+        life.hear(70, LEAK)
+        assert in_use(life) == OLD_ID
+        assert life.node.detector.pipeline.decision.state.value == "WARNING"
+        life.pump_until(lambda: len(model_events(asker)) == 2, "two events")
+        assert "failing was taken back for" in model_events(asker)[1]
+        assert "first.tflite" in life.node.faults["model_file"]
+        path.write_bytes(Path(configured["path"]).read_bytes())
+        asker.ask("selftest")
+        assert "model_file" not in life.node.faults

@@ -134,7 +134,7 @@ class Node:
 
     def fall_asleep(self, until: float) -> None:
         """Say that the node sleeps until this time, s since 1970, and save. Messages still go out until `leave`."""
-        self._follow(self.detector.pause(*self.reporter.now, until))
+        self._tell(self.detector.pause(*self.reporter.now, until))  # no window: nobody has anything to observe
         self.reporter.asleep_until = until
         self.reporter.send_state()
         self.reporter.save()
@@ -195,17 +195,22 @@ class Node:
 
     def _follow(self, result: Result) -> None:
         """Handle one result: event first, then observers, evidence, spectrum and status line."""
-        self._progress = self.reporter.now[0]
-        event = self.reporter.report(result)
-        if event:
-            log.warning(CHANGE, event.from_state, event.to_state, event.reason)
-            event = self._record(event, result)
+        event = self._tell(result)
         for observe in self._parts.observers:
             observe(result, event)
         if result.window is not None:
             self.evidence.remember(result.window)
         self.reporter.send_spectrum(result)
         self._status_line(result)
+
+    def _tell(self, result: Result) -> Event | None:
+        """Store the event of a result; None: nothing changed."""
+        self._progress = self.reporter.now[0]
+        event = self.reporter.report(result)
+        if event is None:
+            return None
+        log.warning(CHANGE, event.from_state, event.to_state, event.reason)
+        return self._record(event, result)
 
     def _record(self, event: Event, result: Result) -> Event:
         """Keep the sound of an alert; once it is on the disk the event, still unsent, is amended to say so."""

@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 
 UNPROVEN_STARTS = 2
 """Starts of the daemon in which a new model scored too few windows, after which it is given up."""
-FAULT = "model_ledger"
+FAULT, UNREAD = "model_ledger", "model_file"
 
 
 class ModelStore:
@@ -194,10 +194,17 @@ class ModelStore:
         """End the time of being watched well."""
         self._note(replace(self.ledger, watched=False, tried=False, starts=0, untold=sentence))
 
-    def fall_back(self, sentence: str) -> Model:
-        """Use the model before the one in use again, which has failed and is gone."""
+    def fall_back(self, sentence: str) -> None:
+        """Note that the model before is in use again, from memory. A fault: the next start cannot read its file."""
         self._note(self.ledger.fallen_back(untold=sentence))
-        return self.reload()
+        try:
+            self.reload()
+        except ModelError as error:
+            self.faults[UNREAD] = (
+                f"the model in use cannot be read again ({error}): it goes on from memory, but the next start would"
+                " fail. Put its file back, then run the self-test."
+            )
+            log.error("%s", self.faults[UNREAD])  # noqa: TRY400
 
     def return_to(self, name: str, sentence: str) -> None:
         """Use a model again that a person has chosen; a trial ends. OSError: nothing has changed."""
@@ -227,7 +234,9 @@ class ModelStore:
 
     def reload(self) -> Model:
         """Load the model in use once more; its hash, signature and golden vector are checked again."""
-        return self.read(self.path)
+        model = self.read(self.path)
+        self.faults.pop(UNREAD, None)
+        return model
 
     def read(self, path: Path) -> Model:
         """Load a file with the options of this node. Raises ModelError."""
@@ -235,7 +244,7 @@ class ModelStore:
 
     def maintain(self) -> None:
         """Try again to write what the disk refused."""
-        if self.faults:
+        if FAULT in self.faults:
             self._note(self.ledger)
 
     def _note(self, ledger: Ledger) -> bool:
@@ -259,6 +268,8 @@ class ModelStore:
     def _write(self, ledger: Ledger) -> None:
         """Write durably which model is in use, then delete the files that are no longer needed."""
         ledger_file.write(self._ledger_path, ledger)
+        if ledger.installed != self.ledger.installed:
+            self.faults.pop(UNREAD, None)
         self.ledger = ledger
         self.faults.pop(FAULT, None)
         for path in self.folder.glob("*.tflite"):

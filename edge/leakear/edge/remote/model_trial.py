@@ -164,9 +164,10 @@ class TrialControl:
         self.tell()
 
     def _fall_back(self, why: str) -> None:
-        failed = self._detector.model.info.model_id
+        failed, beside = self._detector.model.info.model_id, self._detector.beside
         before = self._before_name()
-        model = self._store.fall_back(f"{failed} was taken back for {before}: {why}.")
+        self._store.fall_back(f"{failed} was taken back for {before}: {why}.")
+        model = beside.model if beside is not None else self._store.reload()
         self._detector.beside = None
         self._detector.refit(self._reporter.now[0], model=model)
         self.tell()
