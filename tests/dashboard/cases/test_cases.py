@@ -184,6 +184,19 @@ def test_a_leak_after_the_repair_opens_the_case_again(history: History, cases: C
     assert case["changes"][-1]["who"] == ITSELF
 
 
+def test_a_leak_from_before_the_repair_that_comes_after_it_is_noted_and_opens_nothing_again(
+    history: History, cases: Cases
+) -> None:
+    """The node had no network while it was repaired: what it tells now is the leak that was found."""
+    at = time.time() - 7200
+    history.record([event_row(leak(at), at + 1)])
+    case = step(cases, only(cases), "repair", at=at + 3600)
+    history.record([event_row(leak(at + 1800, seq=3), time.time())])
+    case = only(cases)
+    assert (case["status"], case["reopened"]) == ("repaired", 0)
+    assert [change["what"] for change in case["changes"]] == ["open", "repair", "note"]
+
+
 @pytest.mark.parametrize(("after", "status", "reopened"), [(0.0, "verified", 0), (9.0, "open", 1)])
 def test_the_nights_after_a_repair_decide(
     history: History, cases: Cases, after: float, status: str, reopened: int

@@ -164,3 +164,55 @@ def test_a_calendar_is_read_with_zones_exceptions_and_moved_occurrences() -> Non
 def test_what_is_no_usable_calendar_is_refused_in_one_sentence(text: str) -> None:
     with pytest.raises(InputDataError, match=r"^[A-Z].*\.$"):
         read_ics(text)
+
+
+def test_a_sensor_that_fails_is_told_although_a_leak_is_held_back_and_the_leak_waits_on(place: Place) -> None:
+    place.quiet.add(*KEY, "filling", [by_hand("", NOW - 600, NOW + 3600, "UTC", "")], who="ana")
+    event = leak(NOW, 1)
+    place.store(event)
+    fault = place.store(leak(NOW + 1, 2, "LEAK", "SENSOR_FAULT"))
+    assert place.told() == [fault["id"]], "a deaf node is never held back"
+    assert [row["id"] for row in place.raise_what_is_due(NOW + 3601)] == [event.id]
+
+
+def test_a_leak_that_goes_on_after_a_fault_is_raised_once(place: Place) -> None:
+    place.quiet.add(*KEY, "filling", [by_hand("", NOW - 600, NOW + 3600, "UTC", "")], who="ana")
+    place.store(leak(NOW, 1))
+    place.store(leak(NOW + 1, 2, "LEAK", "SENSOR_FAULT"))
+    again = place.store(leak(NOW + 2, 3, "SENSOR_FAULT", "LEAK"))
+    assert again["quiet"] == "filling"
+    assert [row["id"] for row in place.raise_what_is_due(NOW + 3601)] == [again["id"]]
+
+
+def test_a_leak_that_is_gone_when_the_fault_ends_is_held_no_longer(place: Place) -> None:
+    place.quiet.add(*KEY, "filling", [by_hand("", NOW - 600, NOW + 3600, "UTC", "")], who="ana")
+    place.store(leak(NOW, 1))
+    fault = place.store(leak(NOW + 1, 2, "LEAK", "SENSOR_FAULT"))
+    clear = place.store(leak(NOW + 2, 3, "SENSOR_FAULT", "OK"))
+    assert place.told() == [fault["id"], clear["id"]]
+    assert place.raise_what_is_due(NOW + 3601) == []
+
+
+def test_an_end_that_comes_late_ends_no_leak_that_began_after_it(place: Place) -> None:
+    """A node was asked again for what was missing: the end of last week's leak comes after this one's beginning."""
+    place.quiet.add(*KEY, "filling", [by_hand("", NOW - 600, NOW + 3600, "UTC", "")], who="ana")
+    event = leak(NOW, 4)
+    place.store(event)
+    place.store(leak(NOW - 7 * 86400, 2, "LEAK", "OK"))
+    assert place.told() == []
+    assert [row["id"] for row in place.raise_what_is_due(NOW + 3601)] == [event.id]
+
+
+def test_an_all_clear_that_comes_late_is_not_sent_while_the_node_is_in_an_alarm_again(place: Place) -> None:
+    first, second = place.store(leak(NOW - 900, 1)), place.store(leak(NOW - 60, 4))
+    place.store(leak(NOW - 600, 2, "LEAK", "OK"))
+    assert place.told() == [first["id"], second["id"]]
+    clear = place.store(leak(NOW - 30, 5, "LEAK", "OK"))
+    assert place.told() == [first["id"], second["id"], clear["id"]]
+
+
+def test_a_late_all_clear_is_sent_where_no_alarm_followed(place: Place) -> None:
+    first = place.store(leak(NOW - 900, 1))
+    place.store(leak(NOW - 60, 3, "OK", "WARNING"))
+    clear = place.store(leak(NOW - 600, 2, "LEAK", "OK"))
+    assert {first["id"], clear["id"]} <= set(place.told())

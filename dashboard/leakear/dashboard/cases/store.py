@@ -73,7 +73,10 @@ class Cases:
             case = _new((row["site"], row["node"]), ITSELF, row["received"], since, row["id"], why)
             self._insert(connection, case, request=row["id"], note=row["reason"])
             return
-        what = "reopen" if going["status"] == REPAIRED else "note"
+        late = (
+            going["repaired"] is not None and row["happened"] <= going["repaired"]
+        )  # it is the leak that was repaired
+        what = "reopen" if going["status"] == REPAIRED and not late else "note"
         if what == "note" and self._leaks(connection, going["id"]) >= LEAKS:
             return
         made = change(going, what, {"note": row["reason"][:2000]}, row["received"])

@@ -117,10 +117,19 @@ def raise_alert(connection: Connection, row: Row, addresses: Addresses, also: Al
     row[QUIET] = hold(connection, row)
     if row[QUIET] is not None:
         return
-    pending = [{"event_id": row["id"], "way": address, "tries": 0} for address in addresses(row)]
+    told = [] if ends_alarm(row) and _began_again(connection, row) else addresses(row)
+    pending = [{"event_id": row["id"], "way": address, "tries": 0} for address in told]
     if pending:
         connection.execute(insert(notices), pending)
     also(connection, row)
+
+
+def _began_again(connection: Connection, row: Row) -> bool:
+    """Whether the node is in an alarm again: an all-clear that comes late would be taken for one of that alarm."""
+    later = (events.c.site == row["site"], events.c.node == row["node"], events.c.happened > row["happened"])
+    changes = (events.c.kind == "state", events.c.from_state != events.c.to_state)
+    newest = select(events.c.to_state).where(*later, *changes).order_by(events.c.happened.desc()).limit(1)
+    return connection.scalar(newest) in ALARMS
 
 
 def insert_new(engine: Engine, table: Table) -> Any:

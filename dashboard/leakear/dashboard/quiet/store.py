@@ -151,13 +151,15 @@ class QuietTimes:
     def hold(self, connection: Connection, row: Row) -> str | None:
         """Hold a leak back whose event is being stored, in the same transaction; return what is noted beside it.
 
-        What ends a leak that was held back ends it there: nobody was told of it, so nobody gets an all-clear.
+        What ends a leak that was held back ends it there: nobody was told of it, so nobody gets an all-clear. A fault
+        of the sensor ends none: a node that hears nothing any more is told at once, and its leak waits on.
         """
         key = (row["site"], row["node"])
-        if row["kind"] != "state" or row["from_state"] == row["to_state"]:
+        if row["kind"] != "state" or row["from_state"] == row["to_state"] or row["to_state"] == "SENSOR_FAULT":
             return None
+        ended = self._end(connection, key, row)
         if row["from_state"] == "LEAK":
-            return self._end(connection, key, row)
+            return ended
         if row["to_state"] != "LEAK" or not row["alert"]:
             return None
         now = self.now(key, row["happened"]) or self.now(key, row["received"])
@@ -171,7 +173,9 @@ class QuietTimes:
 
     @staticmethod
     def _end(connection: Connection, key: Key, row: Row) -> str | None:
-        mine = (held.c.site == key[0], held.c.node == key[1], held.c.result == HELD)
+        """End what was held back before this event; one that comes late ends nothing that began after it."""
+        before = select(events.c.id).where(events.c.id == held.c.event_id, events.c.happened <= row["happened"])
+        mine = (held.c.site == key[0], held.c.node == key[1], held.c.result == HELD, before.exists())
         mark = connection.scalar(select(held.c.mark).where(*mine).limit(1))
         connection.execute(update(held).where(*mine).values(result=ENDED, resolved=row["received"]))
         return mark
