@@ -43,6 +43,11 @@ def change(case: Mapping[str, Any], what: str, given: Mapping[str, Any], now: fl
     return Change(what, make(case, given, now), note, _photo(given) if what == "visit" else None)
 
 
+def after_leak(case: Mapping[str, Any], happened: float) -> str:
+    """Return the step for a LEAK of the node, at a POSIX second: one from before the repair is the one repaired."""
+    return "reopen" if case["status"] == REPAIRED and happened > case["repaired"] else "note"
+
+
 def _assign(case: Mapping[str, Any], given: Mapping[str, Any], _now: float) -> Values:
     name = _text(given, "assigned_to", _LONGEST)
     status = case["status"] if case["status"] not in (OPEN, ASSIGNED) else ASSIGNED if name else OPEN

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from leakear.dashboard.cases import room
-from leakear.dashboard.cases.changes import BY_HAND, REPAIRED, Change, change
+from leakear.dashboard.cases.changes import BY_HAND, REPAIRED, Change, after_leak, change
 from leakear.dashboard.cases.figures import figures, water_lost
 from leakear.dashboard.fleet import Key
 from leakear.dashboard.history.case_tables import case_changes, case_photos, cases
@@ -73,10 +73,7 @@ class Cases:
             case = _new((row["site"], row["node"]), ITSELF, row["received"], since, row["id"], why)
             self._insert(connection, case, request=row["id"], note=row["reason"])
             return
-        late = (
-            going["repaired"] is not None and row["happened"] <= going["repaired"]
-        )  # it is the leak that was repaired
-        what = "reopen" if going["status"] == REPAIRED and not late else "note"
+        what = after_leak(going, row["happened"])
         if what == "note" and self._leaks(connection, going["id"]) >= LEAKS:
             return
         made = change(going, what, {"note": row["reason"][:2000]}, row["received"])
