@@ -157,6 +157,27 @@ def test_an_event_sets_the_state_unless_the_report_is_newer() -> None:
     assert node.state == "OK", "an event from the outbox of yesterday is history, not news"
 
 
+def test_a_verdict_counts_for_the_leak_that_was_judged_and_for_no_later_one() -> None:
+    """The dashboard was away while the leak ended and another began: the report comes before both events."""
+    fleet = Fleet()
+    node = fleet.take(WHO, report(state="LEAK", seq=5), NOW)
+    assert node is not None
+    node.judged = ("LEAK", NOW)
+    assert node.head()["judged"]
+    fleet.take(WHO, report(NOW + 60, state="LEAK", seq=5, since=utc_text(NOW)), NOW + 60)
+    assert node.head()["judged"], "it goes on"
+    fleet.take(WHO, report(NOW + 9000, state="LEAK", seq=9, since=utc_text(NOW + 7000)), NOW + 9000, retained=True)
+    assert not node.head()["judged"]
+
+
+def test_a_verdict_of_before_a_restart_counts_for_no_later_leak() -> None:
+    fleet = Fleet()
+    node = fleet.add((WHO.site, WHO.node), NOW)
+    node.judged = ("LEAK", NOW)
+    fleet.take(WHO, report(NOW + 9000, state="LEAK", seq=9, since=utc_text(NOW + 7000)), NOW + 9000, retained=True)
+    assert (node.state, node.head()["judged"]) == ("LEAK", False)
+
+
 def test_a_report_older_than_an_event_does_not_replace_its_state() -> None:
     """They come over two connections: a report can wait behind others while the event after it is long there."""
     fleet = Fleet()

@@ -33,7 +33,7 @@ class FakeNode:
         """`user`: name and password at the broker."""
         self.who = Identity(site, node)
         self.seq = start
-        self.state = "OK"
+        self.state, self.since = "OK", utc_text(time.time())
         self.commands: list[tuple[str, dict[str, Any]]] = []
         self.answers: Callable[[str, dict[str, Any]], list[CommandResult]] = lambda _name, _request: []
         self.client = paho.Client(CallbackAPIVersion.VERSION2, f"{site}-{node}", protocol=paho.MQTTv5)
@@ -90,7 +90,7 @@ class FakeNode:
     def make_state(self, score: float | None, level: float | None) -> State:
         now = utc_text(time.time())
         return State(
-            site=self.who.site, node=self.who.node, state=self.state, since=now, score=score, level_dbfs=level,
+            site=self.who.site, node=self.who.node, state=self.state, since=self.since, score=score, level_dbfs=level,
             noise_floor_dbfs=-70.0, faults=(), threshold=0.5, muted_until=None, model=MODEL, firmware="1.0",
             window_end=now, window_s=10, step_s=1, clock_synced=True, seq=self.seq, queue_depth=0,
         )  # fmt: skip
@@ -104,7 +104,7 @@ class FakeNode:
             clock_synced=True, score=0.97, level_dbfs=-40.0, on_fraction=0.95, model=MODEL,
         )  # fmt: skip
         event = replace(event, **changes)
-        self.state = state
+        self.state, self.since = state, event.window_end
         if publish:
             self.raw("event", event.to_json())
         return event

@@ -17,7 +17,7 @@ PRESENCES = ("online", "stale", "offline", "asleep", "waiting")
 
 def changed(node: Node, chance: random.Random) -> Node:
     node.state, node.presence = chance.choice(STATES), chance.choice(PRESENCES)
-    node.judged = node.state if chance.random() < 0.1 else None
+    node.judged = (node.state, 0.0) if chance.random() < 0.1 else None
     node.score = None if chance.random() < 0.1 else chance.random()
     node.level = None if chance.random() < 0.1 else chance.uniform(-90, -20)
     node.last_seen = chance.uniform(1e9, 2e9)

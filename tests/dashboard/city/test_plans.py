@@ -73,7 +73,7 @@ def test_the_last_change_of_a_node_that_was_judged_no_leak_counts(engine: Engine
         earlier = next(row for row in rows if row.id != last[row.node].id and row.node == "ear-1")
         for row in (last["ear-0"], earlier):
             connection.execute(events.update().where(events.c.id == row.id).values(verdict="false-alarm"))
-    assert History(engine).judged_states() == {("zone", "ear-0"): last["ear-0"].to_state}
+    assert History(engine).judged_states() == {("zone", "ear-0"): (last["ear-0"].to_state, last["ear-0"].window_end)}
 
 
 def filled_without_trigrams(url: str) -> Engine:

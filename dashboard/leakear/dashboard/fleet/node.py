@@ -14,6 +14,8 @@ ONLINE, STALE, OFFLINE, ASLEEP, WAITING = "online", "stale", "offline", "asleep"
 dashboard is still to come"""
 UNKNOWN = "UNKNOWN"
 """state of a node that has not reported one yet"""
+SAME_S = 1.0
+"""seconds between two times of one moment, as two messages tell it"""
 QUEUE = 10
 """events that wait in a node's queue from which the page calls it trouble: a few wait whenever one is on its way"""
 REMOTE = ("remote", "afar")
@@ -39,8 +41,8 @@ class Node:
     presence: str = STALE
     waits_since: float | None = None
     """POSIX seconds when the broker first said that it is there, while nothing came from itself"""
-    judged: str | None = None
-    """the state in which a person has judged that there is no leak; it counts until the state changes"""
+    judged: tuple[str, float] | None = None
+    """the state in which a person has judged that there is no leak, and when it began, POSIX seconds"""
     quiet: dict[str, Any] | None = None
     """the quiet time that it is in: kind, title, until"""
     state: str = UNKNOWN
@@ -65,6 +67,13 @@ class Node:
     def key(self) -> Key:
         """Site and node."""
         return self.site, self.name
+
+    @property
+    def is_judged(self) -> bool:
+        """Whether a person has judged that there is no leak now: of the same state that began later nobody has."""
+        if self.judged is None or self.judged[0] != self.state:
+            return False
+        return self.since is None or self.since <= self.judged[1] + SAME_S
 
     def enter(self, state: str) -> None:
         """Set the state; a verdict on another one counts no longer."""
@@ -93,7 +102,7 @@ class Node:
             "learning": learning(report), "trial": trial(report), "muted": self.muted_until,
             "asleep": self.asleep_until,
             "clock": report.clock_synced if report else True,
-            "quiet": self.quiet, "judged": self.judged == self.state,
+            "quiet": self.quiet, "judged": self.is_judged,
             "remote": report.threshold_from in REMOTE if report else False,
             "waits": self.queue if self.queue >= QUEUE else 0,
             "missing": self.sequence.missing, "malformed": self.malformed, "complaint": self.complaint,

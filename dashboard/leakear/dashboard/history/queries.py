@@ -130,8 +130,8 @@ class History:
         with self.engine.connect() as connection:
             return list(connection.execute(select(nodes.c.site, nodes.c.node, nodes.c.last_seq, nodes.c.gaps)).all())
 
-    def judged_states(self) -> dict[Key, str]:
-        """Return the state of every node whose last change of state was judged to be a false alarm."""
+    def judged_states(self) -> dict[Key, tuple[str, float]]:
+        """Return the state of every node whose last change was judged to be a false alarm, and when that began."""
         with self.engine.connect() as connection:
             return judged_states(connection)
 

@@ -8,8 +8,8 @@ from leakear.dashboard.history.tables import events
 FALSE_ALARM = "false-alarm"
 
 
-def judged_states(connection: Connection) -> dict[Key, str]:
-    """Return the state of every node whose last change of state was judged to be a false alarm."""
+def judged_states(connection: Connection) -> dict[Key, tuple[str, float]]:
+    """Return the state of every node whose last change was judged to be a false alarm, and when that began."""
     later = events.alias()
     overtaken = (
         select(later.c.id)
@@ -17,7 +17,7 @@ def judged_states(connection: Connection) -> dict[Key, str]:
         .where(later.c.kind == "state", later.c.from_state != later.c.to_state)
     )
     changes = (events.c.kind == "state", events.c.from_state != events.c.to_state)
-    found = select(events.c.site, events.c.node, events.c.to_state).where(
+    found = select(events.c.site, events.c.node, events.c.to_state, events.c.window_end).where(
         events.c.verdict == FALSE_ALARM, *changes, ~overtaken.exists()
     )
-    return {(row.site, row.node): row.to_state for row in connection.execute(found)}
+    return {(row.site, row.node): (row.to_state, row.window_end) for row in connection.execute(found)}

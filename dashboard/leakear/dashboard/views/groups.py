@@ -13,7 +13,7 @@ _RANKS = {name: rank for rank, name in enumerate(GROUPS)} | {JUDGED: GROUPS.inde
 
 def shown(node: Node) -> str:
     """Return the word for a node. A leak stays a leak when its node falls silent."""
-    if node.judged == node.state:
+    if node.is_judged:
         return JUDGED
     if node.state == "LEAK" or node.presence in (ONLINE, WAITING):
         return node.state
