@@ -114,6 +114,15 @@ def test_a_test_alert_says_nothing_of_a_node() -> None:
     assert (row["alert"], ends_alarm(row | {"from_state": "LEAK"})) == (False, False)
 
 
+def test_what_was_given_up_says_nothing_of_the_present_state() -> None:
+    fleet = Fleet()
+    node = fleet.take(WHO, report(state="LEAK"), NOW)
+    assert node is not None
+    lost = replace(happening(9, "OK"), kind="dropped", dropped=3)
+    fleet.take(WHO, lost, NOW + 1)
+    assert node.state == "LEAK"
+
+
 def test_a_silent_node_turns_stale_although_online_is_still_retained() -> None:
     fleet = Fleet(stale_after=60)
     fleet.take(WHO, Availability.ONLINE, NOW, retained=True)

@@ -181,8 +181,11 @@ class Fleet:
             self._measure(node, now, *values)
 
     def _event(self, node: Node, message: Event) -> None:
-        """Apply an event before the report that confirms it, unless the last report is newer; a test says nothing."""
-        if message.kind == "test":
+        """Apply an event before the report that confirms it, unless the last report is newer.
+
+        A test says nothing of the node, and what was given up nothing of its present: it has the state of back then.
+        """
+        if message.kind in ("test", "dropped"):
             return
         if _is_newer(message, node.last_event) and (node.report is None or message.seq > node.report.seq):
             if node.state != message.to_state:
