@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from leakear.edge.audio.blocks import Block
+from leakear.edge.background.entries import ENOUGH
 from leakear.edge.clock import Clock
 from leakear.edge.compose import open_node
 from leakear.edge.node.events import EventWriter
@@ -30,14 +31,21 @@ class Machine:
         self.clock = Clock(lambda: synced, lambda: self.utc, lambda: self.up, lambda: boot)
 
 
-def live(folder: Path, machine: Machine, windows: int) -> str:
-    """Hear a leak for some windows of ten seconds, then lose the power. Returns the state at the end."""
+def live(folder: Path, machine: Machine, windows: int, *, usual_after: int | None = None) -> str:
+    """Hear a leak for some windows of ten seconds, then lose the power. Returns the state at the end.
+
+    `usual_after`: after so many windows the sound is one that the node has heard for days.
+    """
     given = {"node": {"state_dir": str(folder)}, "model": {"path": str(TINY)}, "decision": RULE}
     with open_node(Settings.from_mapping(given, "test", {}), machine.clock, connect=False) as node:
         for k in range(windows):
             node.take(Block(k * len(SOUND), SOUND, machine.utc, machine.up))
             machine.up += 10
             machine.utc += 10
+            if k + 1 == usual_after:
+                background = node.detector.pipeline.background
+                assert background.now is not None
+                background.entries.learn(np.tile(background.now, (ENOUGH, 1)))
         node.reporter.save()
         return node.detector.pipeline.decision.state.value
 
@@ -57,6 +65,15 @@ def test_sound_before_a_restart_counts_only_when_its_age_is_known(
 ) -> None:
     assert live(tmp_path, Machine("a", 1000.0, 1.8e9, synced=True), 4) == "OK"
     assert live(tmp_path, Machine(boot, up, utc, synced=synced), 2) == state
+
+
+def test_a_usual_sound_that_scores_as_a_leak_is_no_alert_after_a_restart(tmp_path: Path) -> None:
+    machine = Machine("a", 1000.0, 1.8e9, synced=True)
+    assert live(tmp_path, machine, 20, usual_after=4) == "OK"
+    for windows in (1, 12):
+        machine.up += 5
+        machine.utc += 5
+        assert live(tmp_path, machine, windows) == "OK"
 
 
 def test_what_was_believed_goes_on_when_nobody_knows_for_how_long_it_was_off(tmp_path: Path) -> None:
