@@ -7,13 +7,14 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
-from leakear.edge.audio.blocks import SensorFault
+from leakear.edge.audio.blocks import Block, SensorFault
+from leakear.edge.background.entries import ENOUGH
 from leakear.edge.errors import ConfigError, ModelError
 from leakear.edge.model.tflite import Model
-from leakear.edge.node.detector import SENTENCES, Detector
+from leakear.edge.node.detector import NO_ALERTS_YET, SENTENCES, Detector
 from leakear.edge.node.trial.scorer import TrialScorer
 from leakear.edge.settings import Settings
-from tests.support.living_node import RULE
+from tests.support.living_node import LEAK, RULE
 from tests.support.places import TINY
 
 
@@ -164,3 +165,27 @@ def test_every_failure_of_a_model_on_trial_is_a_model_error(answer: Any) -> None
 
 def test_a_model_on_trial_that_works_gives_its_score() -> None:
     assert TrialScorer(cast("Model", SimpleNamespace(score=lambda _: 0.3))).score(np.zeros((1, 1), np.float32)) == 0.3
+
+
+def test_a_node_that_can_give_no_alert_until_it_knows_its_place_says_so(detector: Detector) -> None:
+    """A verdict in the first days silences every later leak, too, until the background is known."""
+    noise = np.random.default_rng(3)
+
+    def hear(windows: range) -> None:
+        for k in windows:
+            sound = (LEAK * noise.standard_normal(22050 * 10)).astype(np.float32)
+            list(detector.push(Block(k * len(sound), sound, 1.8e9 + 10 * k, 1000.0 + 10 * k)))
+
+    hear(range(10))
+    assert detector.pipeline.decision.leak_suspected
+    detector.accept()
+    hear(range(10, 30))
+    assert not detector.pipeline.decision.leak_suspected
+    assert "no alert can come" in detector.faults[NO_ALERTS_YET]
+    again = Detector(detector.model, Settings.from_mapping({"decision": RULE}, "test", {}))
+    again.restore(detector.snapshot()["pipeline"], 2000.0, 0.0)
+    assert NO_ALERTS_YET in again.faults
+    now = detector.pipeline.background.now
+    assert now is not None
+    detector.pipeline.background.entries.learn(np.tile(now, (ENOUGH, 1)))
+    assert detector.faults == {}

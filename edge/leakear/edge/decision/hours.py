@@ -39,6 +39,11 @@ class Hours:
         self._paused = False  # the node slept since the last window
 
     @property
+    def accepted(self) -> bool:
+        """Whether a person has stated "no leak" before the background was known: then the score alone says nothing."""
+        return self._accepted and not self.rule.fast_s
+
+    @property
     def limit_db(self) -> float:
         """The excess from which a sound that scores as a leak counts, dB: learnt from the past of this node."""
         return self.limits.db(Need.LEAK, self.rule)

@@ -179,6 +179,11 @@ class Judge:
         )
 
     @property
+    def waits(self) -> bool:
+        """Whether no alert can come until the background is known: a person has called wrong what the score says."""
+        return self.decision.hours.accepted and not self.background.ready
+
+    @property
     def suspects(self) -> bool:
         """Whether `accept` would change anything: a leak is suspected, or a new sound is held back."""
         return self.decision.leak_suspected or bool(self.background.entries.held)
