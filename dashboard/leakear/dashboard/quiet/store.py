@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, insert, or_, select, update
 
 from leakear.dashboard.fleet.node import Key
-from leakear.dashboard.history.rows import Row
+from leakear.dashboard.history.rows import ALARMS, Row
 from leakear.dashboard.history.tables import actions, events
 from leakear.dashboard.quiet.calendar import KINDS, LONGEST_S, Entry, spans
 from leakear.dashboard.quiet.tables import held, quiet_times
@@ -156,6 +156,8 @@ class QuietTimes:
         """
         key = (row["site"], row["node"])
         if row["kind"] != "state" or row["from_state"] == row["to_state"] or row["to_state"] == "SENSOR_FAULT":
+            return None
+        if row["from_state"] not in ALARMS and row["to_state"] != "LEAK":
             return None
         ended = self._end(connection, key, row)
         if row["from_state"] == "LEAK":
