@@ -5,6 +5,7 @@ An environment variable `LEAKEAR_SECTION_KEY` overrides a key of the file (`LEAK
 """
 
 import logging
+import math
 import os
 import socket
 from collections.abc import Mapping
@@ -158,10 +159,12 @@ def unheard_hours(settings: Settings) -> list[str]:
     rule = rule_from({}, settings.decision)
     listen = f"[schedule] listen = {list(settings.schedule.listen)}"
     found = []
-    if rule.rise_db and settings.schedule.share_heard(*rule.night_minutes) < HEARD:
+    warm_min = math.ceil(rule.span_s / 120)  # until half a span has been heard, nothing is compared with the background
+    if rule.rise_db and settings.schedule.share_heard(*rule.night_minutes, warm_min=warm_min) <= HEARD:
         found.append(
-            f"{listen} leaves out most of [decision] night = {rule.night!r}: no night is ever judged, so faint leaks"
-            " are not found, and the limits of this place are not learnt: let both hold the same hours"
+            f"{listen} leaves too little of [decision] night = {rule.night!r}: more than half of it must be heard, the"
+            f" first {warm_min} min after a sleep not counted. So no night is ever compared with the others, faint"
+            " leaks are not found, and the limits of this place are not learnt: let both hold the same hours"
         )
     quiet = rule.quiet_interval
     if quiet and rule.time_zone and not settings.schedule.share_heard(*quiet):

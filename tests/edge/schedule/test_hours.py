@@ -91,8 +91,15 @@ def test_commands_wait_at_the_broker_for_the_waking() -> None:
     [
         ([], {}, []),
         (["02:00-04:00"], {}, []),
-        (["09:00-17:00"], {}, ["no night is ever judged"]),
-        (["03:15-05:00"], {}, ["no night is ever judged"]),
+        (["09:00-17:00"], {}, ["no night is ever compared"]),
+        (["03:15-05:00"], {}, ["no night is ever compared"]),
+        (["02:00-03:00"], {}, ["no night is ever compared"]),  # half of it: less some seconds, which is too little
+        (["02:00-03:10"], {}, ["no night is ever compared"]),  # judged, and counted as known, but never compared
+        (["02:00-02:40", "03:10-04:00"], {}, ["no night is ever compared"]),
+        (["02:00-03:20"], {}, []),
+        (["01:30-03:10"], {}, []),
+        (["02:00-02:30", "02:30-04:00"], {}, []),
+        (["02:00-03:10"], {"span_s": 600.0}, []),
         (["23:30-03:30"], {"night": "23:00-03:00"}, []),
         (["09:00-17:00"], {"rise_db": 0.0}, []),
         (["02:00-04:00"], {"quiet_hours": "12:00-13:00", "time_zone": "Europe/Lisbon"}, ["no LEAK is confirmed"]),

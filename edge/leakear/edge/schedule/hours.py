@@ -39,11 +39,15 @@ class ScheduleOptions:
         """Return the hours of a place. `zone` None: that of the system."""
         return Schedule(self.spans, zone)
 
-    def share_heard(self, first: int, last: int) -> float:
-        """Return the share of a span of the local day that is listened to, 0 to 1; `first` and `last` minute."""
+    def share_heard(self, first: int, last: int, *, warm_min: int = 0) -> float:
+        """Return the share of a span of the local day that is listened to, 0 to 1; `first` and `last` minute.
+
+        `warm_min`: minutes after each sleep that do not count.
+        """
         awake = _minutes(self.spans)
+        warm = {minute for minute in awake if all((minute - m) % DAY_MIN in awake for m in range(warm_min + 1))}
         span = _minutes([(first, (last - first) % DAY_MIN)])
-        return len(awake & span) / len(span) if awake else 1.0
+        return len(warm & span) / len(span) if awake else 1.0
 
     @property
     def longest_sleep_s(self) -> float:
