@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from leakear.edge.messages.reports import Event
-from leakear.edge.outbox import given_up
+from leakear.edge.outbox import given_up, told
 from leakear.edge.outbox.database import Row, Salvage, Store
 from leakear.edge.outbox.options import OutboxOptions
 from leakear.edge.outbox.recovery import Disk
@@ -51,6 +51,8 @@ class Outbox:
         self._given_up: dict[str, Any] | None = None
         """events deleted and not yet reported: their `count`, and the last of them as the `form` of the report"""
         self._state: dict[str, Any] = {}
+        self._told: dict[str, Any] | None = None
+        """what events have told since the state on the disk"""
         self._dirty = False
         self._unread = False
         """whether the disk may hold a state that could not be read at the start"""
@@ -72,7 +74,7 @@ class Outbox:
     def close(self) -> None:
         """Write what is not on the disk yet, if the disk works, and close."""
         if self._dirty or self._memory:
-            self._disk.write(self._save, self._save_events, urgent=True)
+            self._disk.write(self._save, self._save_less, urgent=True)
         self._disk.close()
 
     @property
@@ -104,7 +106,8 @@ class Outbox:
         numbered = replace(event, seq=self.last_seq)
         self._memory.append(Row(self.last_seq, event.kind, numbered.to_json()))
         self.counters["put"] += 1
-        if not self._disk.write(self._save, self._save_events, urgent=True):
+        self._told = told.after(self._told, event)
+        if not self._disk.write(self._save, self._save_less, urgent=True):
             self._bound_memory()
         self._disk.note_seq(self.last_seq)
         return numbered
@@ -146,7 +149,7 @@ class Outbox:
         self._kept = now
         self._disk.expire_faults()
         if self._memory or self._unread or (self._dirty and now - self._saved >= self.options.save_s):
-            self._disk.write(self._save, self._save_events)
+            self._disk.write(self._save, self._save_less)
         if self._acked or self._settled(now):
             self._disk.write(self._mark)
         self._report_given_up()
@@ -198,7 +201,8 @@ class Outbox:
         if self._unread:
             self._late, self._unread = found or {}, False
         if not self._dirty or self._late:  # do not overwrite a saved state that this run has not read
-            self._state, self._dirty = found or self._state, False
+            self._told, self._dirty = store.recall("told"), False
+            self._state = told.taken_over(found, self._told) if found else self._state
         kept = store.recall("counters") or {}
         self.counters = {name: max(count, kept.get(name, 0)) for name, count in self.counters.items()}
         self.counters["salvaged"] += len(salvage.rows) if salvage else 0
@@ -211,7 +215,8 @@ class Outbox:
             self._unread = True
             return
         self._memory = list(rescued.rows)
-        self._state = rescued.memory.get("state") or {}
+        self._told = rescued.memory.get("told")
+        self._state = told.taken_over(rescued.memory.get("state") or {}, self._told)
         self.last_seq = max([self.last_seq, rescued.memory.get("seq", 0), *(row.seq for row in rescued.rows)])
         self._bound_memory()
 
@@ -228,11 +233,20 @@ class Outbox:
             store.remember("given_up", lost_before)
             store.remember("counters", counters)
             store.remember("state", self._state)
+            store.remember("told", None)
+        self._told = None
         self._memory, self._given_up, self.counters = [], lost_before, counters
         self._dirty, self._saved = False, self._monotonic()
 
+    def _save_less(self, store: Store) -> None:
+        """Write events, then what they have told: where they fit and the saved state, which is larger, does not."""
+        self._save_events(store)
+        if self._told is not None:
+            with store.transaction(durable=True):
+                store.remember("told", self._told)
+
     def _save_events(self, store: Store, keep: int = 0) -> None:
-        """Write events alone, until `keep` are left: where they fit and the saved state, which is larger, does not."""
+        """Write events alone, until `keep` are left."""
         while len(self._memory) > keep:
             with store.transaction(durable=True):
                 for row in self._memory[:BATCH]:

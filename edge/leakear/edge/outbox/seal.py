@@ -9,7 +9,7 @@ SHORT = 4096
 """characters up to which a value fits into one page of the database"""
 GRAIN = 16384
 """longer ones are padded to a multiple of so many characters"""
-KINDS: dict[str, type] = {"state": dict, "counters": dict, "given_up": dict, "seq": int, "retained": dict}
+KINDS: dict[str, type] = {"state": dict, "counters": dict, "given_up": dict, "seq": int, "retained": dict, "told": dict}
 """kinds of the values that every version saves under these keys"""
 
 
