@@ -119,6 +119,8 @@ class ModelStore:
                 "To return to a model that was in use here: leakear-edge rollback."
             )
         name = f"{hashlib.sha256(data).hexdigest()[:16]}.tflite"  # the same network may come with another threshold
+        if name == self.ledger.candidate:  # else it would still wait here when its trial has refused it
+            raise CommandRefused(f"{info.model_id} is still on trial here: wait until that ends.")
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             bundle.write(self.folder / f"new-{name}", data)
