@@ -123,6 +123,8 @@ def test_the_report_equals_the_description_in_the_file(
     assert abs(info["decision"]["threshold"] - 0.6) < 0.1
     assert info["attribution"] == ["synthetic"]
     assert info["conversion"]["calibration"]["sites"] == 6
+    text = (tmp_path / "report" / "report.txt").read_text()
+    assert "AUC on 40 of the 43 held-out windows, equally many of each class, " in text, "fit counts all of them"
     layers = json.loads((tmp_path / "report" / "report.json").read_text())["layers"]
     assert len(layers) >= 4
     assert all(layer["sqnr_db"] > 5 for layer in layers)
