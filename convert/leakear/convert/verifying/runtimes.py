@@ -67,7 +67,6 @@ class Outcome:
     """one inference, one thread, median"""
     resident_mb: float = 0.0
     """of the whole process after all windows: Python, numpy, runtime, model"""
-    peak_mb: float = 0.0
 
     @property
     def title(self) -> str:
@@ -98,7 +97,6 @@ def score(runtime: Runtime, flatbuffer: bytes, windows: Codes, repeats: int = 0)
         error,
         found.get("milliseconds"),
         float(found.get("resident_mb", 0)),
-        float(found.get("peak_mb", 0)),
     )
 
 

@@ -9,7 +9,6 @@ An acknowledged event is kept for some seconds before it is deleted. If the conn
 again under the same id: brokers acknowledge before they save, so a broker that crashes then has lost it.
 """
 
-import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -24,7 +23,6 @@ from leakear.edge.outbox.recovery import Disk
 
 __all__ = ["Outbox", "OutboxOptions"]
 
-log = logging.getLogger(__name__)
 
 BATCH = 8
 """events written in one transaction when a disk works again"""

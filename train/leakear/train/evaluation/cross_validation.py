@@ -29,8 +29,6 @@ class Outcome:
     """(files,) P(Leak) from the mean logit"""
     window_scores: Floats
     """(windows,)"""
-    window_probabilities: Floats
-    """(windows,)"""
     window_files: Rows
     """(windows,) file of each"""
 
@@ -61,7 +59,6 @@ def run(detector: Detector, table: Table, folds: Rows) -> Outcome:
         real.by_file(rows, scores[rows]),
         _sigmoid(real.by_file(rows, logits[rows])),
         scores[rows],
-        _sigmoid(logits[rows]),
         real.file[rows],
     )
 
