@@ -146,7 +146,7 @@ def test_every_translated_sentence_is_still_used_and_keeps_its_values() -> None:
         "evidence/media",
         "alerting/notifier",
         "demo_fleet",
-        "service",
+        "storing",
         "broker/commander",
         "broker/answers",
         "broker/connection",
