@@ -241,7 +241,7 @@ class Printer:
             self._scores.setdefault(self.file, []).append(result.score)
         elif result.health is not None:
             self._unscored.update(result.health.faults)
-        if change is not None and change.evidence is not None:
+        if change is not None and change.decided_on is not None:
             self._alert, self._worst = (result.end_utc, change), worse(self._worst, change.target)
 
     def summary(self, detector: Detector, reel: Reel) -> None:
@@ -292,7 +292,7 @@ class Printer:
             worst=self._worst,
             reason=alert.reason if alert else "",
             warned_s=self._end_utc - began,
-            excess_db=alert.evidence.excess_db if alert and alert.evidence else None,
+            excess_db=alert.decided_on.excess_db if alert and alert.decided_on else None,
             faults=unscored | detector.faults,
             rule=rule,
             learning=detector.learning,
