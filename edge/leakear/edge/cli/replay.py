@@ -21,12 +21,13 @@ from leakear.edge.audio.start_time import start_of
 from leakear.edge.cli.outcome import Heard, sentence, window_line
 from leakear.edge.clock import FixedClock
 from leakear.edge.command_line import number, place, whole
-from leakear.edge.compose import log_to_stderr, open_node
+from leakear.edge.compose import open_node
 from leakear.edge.decision.observation import State, Transition, worse
 from leakear.edge.errors import DeliveryError, InputDataError, UsageError
 from leakear.edge.messages.reports import Event
 from leakear.edge.node.detector import SENTENCES, Detector
 from leakear.edge.node.node import CHANGE, Node
+from leakear.edge.node.systemd import log_to_stderr
 from leakear.edge.pipeline import Result
 from leakear.edge.settings import Settings
 from leakear.edge.simulation import demo_day
