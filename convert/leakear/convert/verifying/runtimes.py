@@ -75,7 +75,10 @@ class Outcome:
 
 
 def score(runtime: Runtime, flatbuffer: bytes, windows: Codes, repeats: int = 0) -> Outcome:
-    """Run a flatbuffer over windows, shape (n, rows, frames), in a fresh process of that runtime."""
+    """Run a flatbuffer over windows, shape (n, rows, frames), in a fresh process of that runtime.
+
+    `repeats`: timed runs. Raises LeakearError where there is no room for the windows on the disk.
+    """
     if not runtime.present:
         return Outcome(runtime, "", None, runtime.absent_reason)
     with tempfile.TemporaryDirectory(prefix="leakear-") as folder:
@@ -122,7 +125,7 @@ def _run(command: Sequence[str | Path]) -> dict[str, Any]:
 
 
 def require(outcome: Outcome) -> NDArray[np.float64]:
-    """Return the logits. Raises ModelError when the runtime did not load the model."""
+    """Return the logits, shape (n,). Raises ModelError when the runtime did not load the model."""
     if outcome.logits is None:
         raise ModelError(f"{outcome.runtime.package} {outcome.version} does not run the model: {outcome.error}")
     return outcome.logits

@@ -53,7 +53,7 @@ class Alerts:
     ) -> list[Row]:
         """One page of the log, the newest first; `before` is the id of the last event of the previous page.
 
-        `span`: beginning and end, POSIX seconds.
+        `span`: beginning and end, POSIX seconds. Raises InputDataError.
         """
         if which not in FILTERS:
             raise InputDataError(f"The log has no filter {which!a}: use {', '.join(FILTERS)}.")
@@ -93,7 +93,7 @@ class Alerts:
         return self.get(event_id)
 
     def judge(self, event_id: str, who: str, verdict: str, note: str, material: str) -> Row | None:
-        """Record what was found on site; this also acknowledges the alert."""
+        """Record what was found on site, which acknowledges the alert; None: there is none. Raises InputDataError."""
         if verdict not in list(Verdict):
             raise InputDataError(f"The verdict is {verdict!a}: use {', '.join(Verdict)}.")
         if material not in MATERIALS:

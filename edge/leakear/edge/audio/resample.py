@@ -34,7 +34,10 @@ class Segment:
         self._given = 0
 
     def push(self, mono: NDArray[np.float32], monotonic: float, utc: float) -> Block | None:
-        """Resample frames whose last one was heard at `monotonic`; None while the resampler has too few."""
+        """Resample frames, shape (n,), the last of which was heard at `monotonic` (s) and `utc` (s since 1970).
+
+        None while the resampler has too few.
+        """
         self._heard += len(mono)
         samples = self._resampler.push(mono)
         age_s = self._heard / self._rate - self._given / self._model_rate

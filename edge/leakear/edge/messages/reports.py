@@ -97,7 +97,7 @@ class Availability(StrEnum):
 
     @classmethod
     def from_json(cls, payload: bytes | str) -> Self:
-        """Read the bare word."""
+        """Read the bare word. Raises MessageError."""
         for word in cls:
             if payload in (word.value, word.value.encode()):
                 return word

@@ -81,7 +81,10 @@ def fixed_folds(real: RealWindows, column: str) -> Rows:
 
 
 def drawn_folds(real: RealWindows, seed: int, parts: int = PARTS) -> Rows:
-    """Divide groups into random folds that each have both classes; return the fold of each file, (files,)."""
+    """Divide groups into random folds that each have both classes; return the fold of each file, (files,).
+
+    Raises InputDataError where there are too few sites.
+    """
     from sklearn.model_selection import StratifiedGroupKFold
 
     groups, targets = np.array(real.groups), real.targets

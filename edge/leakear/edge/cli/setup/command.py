@@ -65,7 +65,7 @@ def main(args: argparse.Namespace) -> int:
 
 
 def run(args: argparse.Namespace, source: Source) -> int:
-    """Ask, try, write, send the test alert."""
+    """Ask, try, write, send the test alert; return the exit code. Raises AnswerError, ConfigError, DeliveryError."""
     plan = configuration.planned(args.config, _answers(args, source))
     print(plan.difference or f"{args.config} says so already")
     if not args.no_test:
