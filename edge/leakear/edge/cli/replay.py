@@ -107,16 +107,16 @@ def main(args: argparse.Namespace) -> int:
 
 def _replay(node: Node, args: argparse.Namespace, began: float, printer: "Printer", channel: int) -> int:
     chosen: Choice = args.channel or channel
-    reel = Reel(node.detector, args.files, args.repeat, chosen, began, printer)
+    reel, spec = Reel(node.detector, args.files, args.repeat, chosen, began, printer), node.detector.pipeline.spec
     if args.simulated_day:
-        demo_day.know_the_place(node.detector.pipeline.judge, node.detector.pipeline.spec)
-    source = demo_day.blocks(utc=began) if args.simulated_day else reel.blocks()
+        demo_day.know_the_place(node.detector.pipeline.judge, spec)
+    source = demo_day.blocks(utc=began, rate=spec.sample_rate) if args.simulated_day else reel.blocks()
     longest_s = demo_day.LENGTH_S if args.simulated_day else math.inf
     if args.minutes is not None:
         source = takewhile(lambda block: block.monotonic < args.minutes * 60, source)
         longest_s = min(longest_s, args.minutes * 60)
     source = shown(source, args.files, chosen, times=args.repeat, at_most_s=longest_s)
-    node.run(_paced(source, args.speed))
+    node.run(_paced(source, args.speed, spec.sample_rate))
     printer.summary(node.detector, reel)
     if node.link and not node.link.drain(args.deadline):
         if not node.outbox.depth:
@@ -146,15 +146,15 @@ def _utc(text: str) -> float:
     return moment.timestamp()
 
 
-def _paced(source: Iterator[Block], pace: float | None) -> Iterator[Block]:
-    """Delay each block until its sound would have been over at this pace."""
+def _paced(source: Iterator[Block], pace: float | None, rate: int) -> Iterator[Block]:
+    """Delay each block until its sound would have been over at this pace. `rate`: of the samples, Hz."""
     began = time.monotonic()
     first: float | None = None
     for block in source:
         yield block
         if pace is not None:
             first = block.monotonic if first is None else first
-            heard = block.monotonic - first + len(block.samples) / 22050
+            heard = block.monotonic - first + len(block.samples) / rate
             time.sleep(max(0.0, began + heard / pace - time.monotonic()))
 
 
