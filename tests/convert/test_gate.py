@@ -1,4 +1,5 @@
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -8,8 +9,10 @@ import pytest
 from leakear.convert import cli, convert
 from leakear.convert.quantising.flatbuffer import LogitScale
 from leakear.convert.verifying import alerts, gate
+from leakear.edge.audio.blocks import Block
 from leakear.edge.model import bundle
 from leakear.edge.model.tflite import FACTORY
+from tests.support import other_rate
 from tests.support.small_network import Capture, network, write_run
 
 
@@ -181,6 +184,19 @@ def test_node_days_are_in_report_and_file(run_folder: Path, tmp_path: Path, caps
     assert recorded["node_days"] == pytest.approx(1 / 12, abs=1e-5)
     assert recorded["node_day_step_s"] == 60
     assert {"alerts_float", "alerts", "false_alerts_float", "false_alerts"} <= set(recorded)
+
+
+def test_simulated_days_are_heard_at_the_rate_of_the_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model, heard = other_rate.write(tmp_path / "other.tflite"), []
+
+    def record(blocks: Iterable[Block], _pipeline: object) -> None:
+        heard.append(sum(len(block.samples) for block in blocks))
+        raise InterruptedError
+
+    monkeypatch.setattr("leakear.train.nodedays.recorded_day.record", record)
+    with pytest.raises(InterruptedError):
+        alerts.day_alerts(model, model, alerts.Days(1, hours=0.02, step_s=10.0), 1)
+    assert heard[0] == pytest.approx(72 * other_rate.RATE, rel=0.05)
 
 
 def test_alerts_on_days_without_a_leak_are_false() -> None:

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leakear.edge.audio.blocks import Block
-from leakear.edge.audio.resample import Segment
+from leakear.edge.audio.resample import resampled
 from leakear.edge.background.background import QUIET
 from leakear.edge.background.entries import ENTRIES
 from leakear.edge.background.own_limit import Variation
@@ -61,15 +61,7 @@ CHANGE_DB = 0.3
 
 def blocks(seed: int = 1, day: tuple[Part, ...] = DAY, *, utc: float = 0.0, rate: int = RATE) -> Iterator[Block]:
     """Stream the day as a capture at `rate` Hz would. `utc`: POSIX seconds at which it begins."""
-    if rate == RATE:
-        yield from _blocks(seed, day, utc)
-        return
-    segment = Segment(RATE, rate, 0)
-    for block in _blocks(seed, day, utc):
-        length_s = len(block.samples) / RATE
-        resampled = segment.push(block.samples, block.monotonic + length_s, block.utc + length_s)
-        if resampled is not None:
-            yield resampled
+    return resampled(_blocks(seed, day, utc), RATE, rate)
 
 
 def _blocks(seed: int, day: tuple[Part, ...], utc: float) -> Iterator[Block]:
