@@ -196,6 +196,15 @@ def test_a_wrong_option_is_named(
     assert not config.exists()
 
 
+def test_the_page_refuses_answers_that_it_would_not_look_at(
+    config: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("leakear.edge.cli.setup.web.server.serve", lambda *_: 0)
+    assert main([*flags(config, "mqtt://b"), "--web", "--no-test"]) == 2
+    assert "--web asks on its page: leave out --site, --name, --broker, --yes, --no-test" in capsys.readouterr().err
+    assert main(["setup", "--config", str(config), "--web", "--port", "0"]) == 0
+
+
 def test_without_a_terminal_it_says_what_to_give(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     read, write = os.pipe()
     os.close(write)

@@ -32,6 +32,9 @@ written then; --no-test writes without trying), 78 the present configuration can
 anything else, as a no to the last question.
 """
 
+_NOT_ON_THE_PAGE = ("site", "name", "device", "broker", "ca", "user", "password_file", "yes", "no_test")
+"""options that the page does not look at"""
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
@@ -52,6 +55,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> int:
     """Run the command."""
+    if args.web and (asked := [f"--{key.replace('_', '-')}" for key in _NOT_ON_THE_PAGE if getattr(args, key)]):
+        raise UsageError(f"--web asks on its page: leave out {', '.join(asked)}")
     configuration.refuse_unwritable(args.config)
     if args.web:
         from leakear.edge.cli.setup.web.server import serve
