@@ -1,37 +1,30 @@
 """`leakear-edge replay`: recordings through the very same daemon, as fast as the machine can or at a chosen speed."""
 
 import argparse
-import json
 import math
 import os
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime
 from itertools import takewhile
-from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from leakear.edge.audio.blocks import Block
-from leakear.edge.audio.channels import Channel, Choice, choice, described, each
+from leakear.edge.audio.channels import Choice, choice
 from leakear.edge.audio.reading_progress import shown
-from leakear.edge.audio.recordings import JoinedRecordings, channels
 from leakear.edge.audio.start_time import start_of
-from leakear.edge.cli.outcome import Heard, sentence, window_line
+from leakear.edge.cli.replay.printer import Printer
+from leakear.edge.cli.replay.reel import Reel
 from leakear.edge.clock import FixedClock
 from leakear.edge.command_line import number, place, whole
 from leakear.edge.compose import open_node
-from leakear.edge.decision.observation import State, Transition, worse
 from leakear.edge.errors import DeliveryError, InputDataError, UsageError
-from leakear.edge.messages.reports import Event
-from leakear.edge.node.detector import SENTENCES, Detector
 from leakear.edge.node.node import CHANGE, Node
 from leakear.edge.node.systemd import log_to_stderr
-from leakear.edge.pipeline import Result
 from leakear.edge.settings import Settings
 from leakear.edge.simulation import demo_day
-from leakear.edge.texts import printable
 
 HELP = """\
 Put recordings through the very same daemon: windows, health, score, decision and, with a configuration, MQTT.
@@ -105,7 +98,7 @@ def main(args: argparse.Namespace) -> int:
             return _replay(node, args, began, printer, settings.audio.channel)
 
 
-def _replay(node: Node, args: argparse.Namespace, began: float, printer: "Printer", channel: int) -> int:
+def _replay(node: Node, args: argparse.Namespace, began: float, printer: Printer, channel: int) -> int:
     chosen: Choice = args.channel or channel
     reel, spec = Reel(node.detector, args.files, args.repeat, chosen, began, printer), node.detector.pipeline.spec
     if args.simulated_day:
@@ -117,7 +110,7 @@ def _replay(node: Node, args: argparse.Namespace, began: float, printer: "Printe
         longest_s = min(longest_s, args.minutes * 60)
     source = shown(source, args.files, chosen, times=args.repeat, at_most_s=longest_s)
     node.run(_paced(source, args.speed, spec.sample_rate))
-    printer.summary(node.detector, reel)
+    printer.summary(node.detector, recordings=len(args.files), refused=reel.refused)
     if node.link and not node.link.drain(args.deadline):
         if not node.outbox.depth:
             raise DeliveryError(f"the broker was not reached within {args.deadline:g} s; no event waits for it")
@@ -156,145 +149,3 @@ def _paced(source: Iterator[Block], pace: float | None, rate: int) -> Iterator[B
             first = block.monotonic if first is None else first
             heard = block.monotonic - first + len(block.samples) / rate
             time.sleep(max(0.0, began + heard / pace - time.monotonic()))
-
-
-@dataclass
-class Reel:
-    """The recordings as one stream; no window reaches from one into the next."""
-
-    detector: Detector
-    files: list[Path]
-    repeat: int
-    channel: Choice
-    began: float
-    """s since 1970"""
-    printer: "Printer"
-    refused: set[Path] = field(default_factory=set)
-
-    def blocks(self) -> Iterator[Block]:
-        """Yield the blocks of all files. A file that cannot be used is named, counted, and the reel goes on."""
-        joined = JoinedRecordings(self.detector.pipeline.spec, self._new_recording, self.began, _say)
-        for path in self.files:
-            self.printer.file = path
-            try:
-                for channel in self._channels(path):
-                    for _ in range(self.repeat):
-                        yield from self._read(joined, path, channel)
-            except InputDataError as error:
-                self.refused.add(path)
-                _say(str(error))
-
-    def _channels(self, path: Path) -> list[Channel]:
-        """Return the channels to hear; say which ones where there is a choice."""
-        if not path.is_file():
-            if self.channel == "all" or self.repeat > 1:
-                raise InputDataError(f"{printable(path)}: a pipe can be read once only: leave --repeat and all out")
-            return each(self.channel, 1)
-        count = channels(path)
-        if count > 1:
-            _say(f"{printable(path)}: has {count} channels; heard: {described(self.channel)} (--channel N|mix|all)")
-        return each(self.channel, count)
-
-    def _new_recording(self, start: int) -> None:
-        self.detector.pipeline.new_recording(start)  # a command may have put another pipeline in its place
-
-    def _read(self, joined: JoinedRecordings, path: Path, channel: Channel) -> Iterator[Block]:
-        spec = self.detector.model.info.spec
-        origin, before = joined.position, self.detector.pipeline.windower.produced
-        yield from joined.read(path, channel)
-        if self.detector.pipeline.windower.produced == before:
-            seconds = (joined.position - origin) / spec.sample_rate
-            raise InputDataError(
-                f"{printable(path)}: lasts {seconds:.1f} s, one window needs {spec.window_seconds:g} s; record longer"
-            )
-
-
-def _say(sentence: str) -> None:
-    print(f"leakear-edge: {printable(sentence)}", file=sys.stderr)
-
-
-class Printer:
-    """Shows results as they come: JSON lines, or text for people."""
-
-    def __init__(self, as_json: bool, repeat: int = 1) -> None:
-        self._json, self._repeat = as_json, repeat
-        self.file: Path | None = None
-        self._scores: dict[Path | None, list[float]] = {}
-        self._unscored: set[str] = set()  # names of the faults of windows without a score
-        self._alert: tuple[float, Transition] | None = None  # end (s since 1970) and transition of the newest
-        self._worst = State.OK
-        self._end_utc = 0.0
-
-    def show(self, result: Result, event: Event | None) -> None:
-        """Print one result."""
-        self._note(result)
-        if self._json:
-            print(json.dumps(window_line(result, self.file)))
-            if event:
-                print(json.dumps({"type": "event", **json.loads(event.to_json())}), flush=True)
-        elif event:
-            print(f"{event.window_end}  {event.from_state} → {event.to_state}  {event.reason}", flush=True)
-
-    def _note(self, result: Result) -> None:
-        """Keep what the summary says."""
-        self._end_utc, change = result.end_utc, result.transition
-        if result.score is not None:
-            self._scores.setdefault(self.file, []).append(result.score)
-        elif result.health is not None:
-            self._unscored.update(result.health.faults)
-        if change is not None and change.decided_on is not None:
-            self._alert, self._worst = (result.end_utc, change), worse(self._worst, change.target)
-
-    def summary(self, detector: Detector, reel: Reel) -> None:
-        """Print what was heard in each recording; the last line says what it means."""
-        heard = replace(self._heard(detector), recordings=len(reel.files), refused=len(reel.refused))
-        if self._json:
-            learnt = asdict(heard.learning)
-            print(
-                json.dumps(
-                    {
-                        "type": "summary",
-                        "state": heard.state if heard.windows else None,
-                        "sentence": sentence(heard),
-                        "learning": learnt,
-                    }
-                )
-            )
-            return
-        threshold = heard.rule.threshold
-        for path, scores in self._scores.items():
-            on = sum(score >= threshold for score in scores)
-            mean = sum(scores) / len(scores)
-            print(
-                f"{printable(path or 'simulated day')}: {len(scores)} windows, {on} sound like a leak "
-                f"(P(leak) {threshold:.2f} or more), mean P(leak) {mean:.2f}"
-                f"{' (only a part of it was heard)' if path in reel.refused else ''}"
-            )
-        pipeline = detector.pipeline
-        if heard.windows or not heard.refused:
-            print(
-                f"{heard.windows} windows: {pipeline.scored} scored, {pipeline.discarded} discarded, "
-                f"{pipeline.windower.dropped} dropped"
-            )
-        print(sentence(heard))
-
-    def _heard(self, detector: Detector) -> Heard:
-        pipeline, rule = detector.pipeline, detector.pipeline.decision.rule
-        scores = [score for scores in self._scores.values() for score in scores]
-        unscored = {name: SENTENCES.get(name, name) for name in sorted(self._unscored)}
-        began, alert = self._alert or (self._end_utc, None)
-        return Heard(
-            windows=pipeline.windower.produced,
-            scored=len(scores),
-            on=sum(score >= rule.threshold for score in scores),
-            scored_s=len(scores) * pipeline.step_s,
-            repeat=self._repeat,
-            state=pipeline.decision.state,
-            worst=self._worst,
-            reason=alert.reason if alert else "",
-            warned_s=self._end_utc - began,
-            excess_db=alert.decided_on.excess_db if alert and alert.decided_on else None,
-            faults=unscored | detector.faults,
-            rule=rule,
-            learning=detector.learning,
-        )
