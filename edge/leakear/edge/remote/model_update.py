@@ -13,7 +13,7 @@ from leakear.edge.mqtt.dispatcher import CommandRefused
 from leakear.edge.node.detector import Detector, model_ref
 from leakear.edge.node.reporter import Reporter
 from leakear.edge.remote import rollback
-from leakear.edge.remote.model_store import ModelStore
+from leakear.edge.remote.model_store import ModelStore, still_on_trial
 from leakear.edge.remote.model_trial import TrialControl
 from leakear.edge.remote.model_upload import Transfer
 
@@ -83,8 +83,7 @@ class ModelControl:
     def _install(self, *, trial: bool) -> ModelResult:
         model = self._staged()
         if self._store.ledger.candidate:
-            in_use = self._detector.model.info.model_id
-            raise CommandRefused(f"A model is still on trial: wait until that ends, or end it: roll back to {in_use}.")
+            raise still_on_trial(self._detector.model.info.model_id)
         self._check_rate(model)
         stage = self._trial.begin(model, trial=trial)
         self._show_staged(None)
