@@ -121,7 +121,7 @@ def test_flags_ask_nothing_and_an_existing_file_is_never_lost(
     assert "geheim" not in shown
     assert SECRET not in shown
     assert '+device = "USB"' in shown
-    assert "the microphone is written down unseen: " in shown
+    assert "the name of the microphone is written all the same: " in shown
     assert config.stat().st_mode & 0o777 == 0o640
     text = config.read_text()
     assert "# mine" in text
@@ -169,7 +169,7 @@ def test_nothing_is_said_to_wait_where_nothing_is_set_up(
     assert "events wait" not in error
 
 
-def test_without_a_test_it_is_written_unseen(config: Path) -> None:
+def test_without_a_test_it_is_written_without_trying(config: Path) -> None:
     assert main(flags(config, "mqtts://broker.invalid", "--no-test")) == 0
     mqtt = Settings.load(config, {}).mqtt
     assert (mqtt.host, mqtt.tls) == ("broker.invalid", True)

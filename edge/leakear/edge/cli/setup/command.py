@@ -129,11 +129,11 @@ def _password(path: Path) -> str:
 
 
 def _look_for(device: str, source: Source) -> None:
-    """Say where the microphone that was named is not there: a word may be mistyped, or it is plugged in later."""
+    """Say so when no microphone has the name that was given: it may be mistyped, or plugged in later."""
     try:
         choose(source.devices(), device)
     except LeakearError as error:
-        print(f"the microphone is written down unseen: {printable(str(error))}", flush=True)
+        print(f"the name of the microphone is written all the same: {printable(str(error))}", flush=True)
 
 
 def _try(plan: Plan, *, sure: bool) -> None:
@@ -147,5 +147,5 @@ def _try(plan: Plan, *, sure: bool) -> None:
     print(printable(problem))
     if sure or not dialogue.confirmed("Go on all the same?"):
         raise DeliveryError(
-            "nothing was written, because the broker does not take this node (--no-test: write it unseen)"
+            "nothing was written, because the broker does not take this node (--no-test: write it without trying)"
         )
