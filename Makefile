@@ -51,7 +51,7 @@ test: system-packages $(DEV)/.ready $(LEGACY)/.ready ## everything that must alw
 test-slow: system-packages $(DEV)/.ready $(LEGACY)/.ready ## the long suites
 	$(DEV)/bin/python -m pytest tests -m slow --timeout 3600
 
-check: $(DEV)/.ready ## formatting, lint, types, import contracts, size of modules
+check: $(DEV)/.ready ## formatting, lint, types, import contracts, size of modules, unused names
 	$(DEV)/bin/ruff format --check .
 	$(DEV)/bin/ruff check .
 	$(DEV)/bin/mypy

@@ -42,6 +42,7 @@ from leakear.convert.verifying.runtimes import Outcome
 from leakear.edge.errors import LeakearError
 from leakear.edge.spec import SpectrogramSpec
 from leakear.edge.spectrogram import spectrogram
+from leakear.train.evaluation.metrics import auc
 from leakear.train.runfolder import Examples
 
 FOLDER = Path(__file__).parents[1] / "docs" / "results"
@@ -230,7 +231,7 @@ def compared(
 ) -> dict[str, Any]:
     """Compare converted and float network over windows of one kind."""
     verdict = gate.judge(floating, logits, thresholds, source.info.temperature)
-    before, after = gate.auc(floating, labels), gate.auc(logits, labels)
+    before, after = auc(floating, labels), auc(logits, labels)
     return {
         "windows": len(labels),
         "auc_float": before,

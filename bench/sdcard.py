@@ -29,7 +29,7 @@ from leakear.edge.audio.capture import NO_DEVICE
 from leakear.edge.background.entries import ENTRIES
 from leakear.edge.background.packed import packed
 from leakear.edge.background.third_octaves import CENTRES_HZ
-from leakear.edge.cli.replay import FixedClock
+from leakear.edge.clock import FixedClock
 from leakear.edge.compose import open_node
 from leakear.edge.health.floor_history import HOURS
 from leakear.edge.node.node import Node

@@ -1,24 +1,19 @@
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from sklearn.metrics import roc_auc_score
 
 from leakear.convert import cli, convert
 from leakear.convert.quantising.flatbuffer import LogitScale
 from leakear.convert.verifying import alerts, gate
+from leakear.edge.audio.blocks import Block
 from leakear.edge.model import bundle
 from leakear.edge.model.tflite import FACTORY
+from tests.support import other_rate
 from tests.support.small_network import Capture, network, write_run
-
-
-def test_auc_equals_sklearns() -> None:
-    rng = np.random.default_rng(0)
-    labels, logits = rng.integers(0, 2, 300).astype(np.uint8), np.round(rng.normal(0, 1, 300), 1)
-    assert gate.auc(logits, labels) == pytest.approx(roc_auc_score(labels, logits))
-    assert np.isnan(gate.auc(logits, np.zeros(300, np.uint8)))
 
 
 def test_a_shifted_networks_threshold_is_shifted_too() -> None:
@@ -123,6 +118,8 @@ def test_the_report_equals_the_description_in_the_file(
     assert abs(info["decision"]["threshold"] - 0.6) < 0.1
     assert info["attribution"] == ["synthetic"]
     assert info["conversion"]["calibration"]["sites"] == 6
+    text = (tmp_path / "report" / "report.txt").read_text()
+    assert "AUC on 40 of the 43 held-out windows, equally many of each class, " in text, "fit counts all of them"
     layers = json.loads((tmp_path / "report" / "report.json").read_text())["layers"]
     assert len(layers) >= 4
     assert all(layer["sqnr_db"] > 5 for layer in layers)
@@ -187,6 +184,19 @@ def test_node_days_are_in_report_and_file(run_folder: Path, tmp_path: Path, caps
     assert recorded["node_days"] == pytest.approx(1 / 12, abs=1e-5)
     assert recorded["node_day_step_s"] == 60
     assert {"alerts_float", "alerts", "false_alerts_float", "false_alerts"} <= set(recorded)
+
+
+def test_simulated_days_are_heard_at_the_rate_of_the_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model, heard = other_rate.write(tmp_path / "other.tflite"), []
+
+    def record(blocks: Iterable[Block], _pipeline: object) -> None:
+        heard.append(sum(len(block.samples) for block in blocks))
+        raise InterruptedError
+
+    monkeypatch.setattr("leakear.train.nodedays.recorded_day.record", record)
+    with pytest.raises(InterruptedError):
+        alerts.day_alerts(model, model, alerts.Days(1, hours=0.02, step_s=10.0), 1)
+    assert heard[0] == pytest.approx(72 * other_rate.RATE, rel=0.05)
 
 
 def test_alerts_on_days_without_a_leak_are_false() -> None:

@@ -145,8 +145,8 @@ def test_an_event_is_sent_to_pages_as_soon_as_it_is_stored(tmp_path: Path) -> No
         service.hub.join(page, time.time())
         page.queue.get_nowait()
         service.history.save_nodes = lambda *_: told.append(not page.queue.empty())  # type: ignore[method-assign]
-        service._unsaved.append((event_row(event, 0.0), None))
-        await service._store(0.0)
+        service.storing.add(event_row(event, 0.0), None)
+        await service.storing.store(service.raising, 0.0)
         return told
 
     assert asyncio.run(store()) == [True]

@@ -42,6 +42,18 @@ def test_every_text_key_of_the_page_exists() -> None:
     assert asked <= set(ENGLISH), sorted(asked - set(ENGLISH))
 
 
+def test_every_text_is_used() -> None:
+    """By its key, or by one composed of a word and something else: `fault.${name}`, f"{key}.sure"."""
+    sources = "\n".join([SCRIPTS, *(path.read_text() for path in sorted(STATIC.parent.rglob("*.py")))])
+    written = set(re.findall(r"""["'`]([a-zA-Z][\w.\- ]*)["'`]""", sources))
+    before = tuple(set(re.findall(r"""["'`]([a-z][\w.\-]*\.)\$?\{""", sources)))
+    behind = tuple(set(re.findall(r"""\}(\.[\w.\-]+)["'`]""", sources)))
+    assert "fault." in before
+    assert ".sure" in behind
+    unused = [key for key in ENGLISH if key not in written and not key.startswith(before) and not key.endswith(behind)]
+    assert not unused, unused
+
+
 def test_every_state_and_fault_has_a_text() -> None:
     faults = {*FAULTS, *documented_faults()}
     assert len(faults) > 25
@@ -134,7 +146,7 @@ def test_every_translated_sentence_is_still_used_and_keeps_its_values() -> None:
         "evidence/media",
         "alerting/notifier",
         "demo_fleet",
-        "service",
+        "storing",
         "broker/commander",
         "broker/answers",
         "broker/connection",

@@ -13,7 +13,8 @@ from pathlib import Path
 from leakear.edge.audio import recordings
 from leakear.edge.audio.blocks import Block
 from leakear.edge.clock import Clock
-from leakear.edge.compose import log_to_stderr, open_node
+from leakear.edge.compose import open_node
+from leakear.edge.node.systemd import log_to_stderr
 from leakear.edge.settings import Settings
 from leakear.edge.spectrogram import SpectrogramSpec
 

@@ -12,7 +12,6 @@ HEALTHY = Measures(
     finite=True,
     level_dbfs=-28.0,
     l05=-30.0,
-    l50=-28.0,
     l95=-20.0,
     dc=0.0,
     clip_ratio=0.0,

@@ -63,6 +63,7 @@ def write_run(folder: Path, model: object) -> Path:
     info = RunInfo(
         "small", "2026-11-22T00:00:00Z", "test", SPEC, threshold=0.6, temperature=1.5, data={"sha256": "a" * 64},
         decision={"on_fraction": 0.8}, licences=("CC0-1.0",), attribution=("synthetic",),
+        metrics={"windows": {"count": 43}},
     )  # fmt: skip
     save_info(folder, info)
     files = [{"file": f"{kind}-{i}.wav", "site": f"{kind}-{i % 3}"} for kind in ("quiet", "leak") for i in range(6)]

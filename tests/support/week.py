@@ -17,8 +17,9 @@ from leakear.edge.background.background import Excess
 from leakear.edge.background.entries import DELAY, ENTRIES
 from leakear.edge.background.own_limit import DAYS
 from leakear.edge.background.third_octaves import quiet_levels
-from leakear.edge.compose import log_to_stderr, open_node
+from leakear.edge.compose import open_node
 from leakear.edge.decision.observation import Need, Observation
+from leakear.edge.node.systemd import log_to_stderr
 from leakear.edge.pipeline import Pipeline
 from leakear.edge.settings import Settings
 from leakear.edge.spectrogram import SpectrogramSpec

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from leakear.edge.messages.reports import COMMANDS, CommandResult, State
+from leakear.edge.messages.reports import CommandResult, State
+from leakear.edge.messages.requests import REQUESTS
 from leakear.edge.mqtt.options import MqttOptions
 from tests.edge.mqtt.test_dispatcher import hostile
 from tests.support.broker import Broker, Subscriber
@@ -53,7 +54,7 @@ def status(seen: Subscriber, number: int) -> CommandResult:
 
 def storm(seen: Subscriber, rng: random.Random, numbers: range) -> int:
     """Publish, but no faster than the node looks at it; gives how many are larger than it told the broker to take."""
-    names, giants = (*COMMANDS, "reboot", "result", "x" * 40), 0
+    names, giants = (*REQUESTS, "reboot", "result", "x" * 40), 0
     for number in numbers:
         name = names[number % len(names)]
         payload = hostile(rng, name)

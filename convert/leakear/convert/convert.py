@@ -23,6 +23,7 @@ from leakear.convert.verifying.runtimes import Outcome
 from leakear.convert.verifying.verify import check_golden, check_range, check_runtimes, tolerance
 from leakear.edge.errors import ModelError
 from leakear.edge.model import bundle
+from leakear.train.evaluation.metrics import auc
 
 
 @dataclass(frozen=True)
@@ -112,7 +113,7 @@ def attempt(source: Source, options: Options) -> Conversion:
     windows = gather(source, chosen)
     with stage(f"float network over {len(windows.all)} windows"):
         floating = float_logits(source.network, windows.all)
-    gate.check_order(gate.auc(windows.divide(floating).calibration, chosen.labels), source.info.name)
+    gate.check_order(auc(windows.divide(floating).calibration, chosen.labels), source.info.name)
     with stage(f"{options.mode} conversion with {len(chosen.codes)} calibration windows"):
         flatbuffer = quantise(source.network, options.mode, chosen.codes, per_channel_dense=options.per_channel_dense)
     return measure(source, options, flatbuffer, chosen, windows, floating)
@@ -202,15 +203,15 @@ def _judge(
     return replace(
         verdict,
         heldout=len(labels),
-        auc_float=gate.auc(floating.heldout, labels),
-        auc=gate.auc(quantised.heldout, labels),
+        auc_float=auc(floating.heldout, labels),
+        auc=auc(quantised.heldout, labels),
         auc_drop=_auc_drop(source, windows, floating, quantised),
     )
 
 
 def _auc_drop(source: Source, windows: Windows, floating: Divided, quantised: Divided) -> float:
     labels = np.concatenate([windows.known_labels, source.heldout.labels, windows.altered_labels])
-    return max(0.0, gate.auc(floating.judged, labels) - gate.auc(quantised.judged, labels))
+    return max(0.0, auc(floating.judged, labels) - auc(quantised.judged, labels))
 
 
 def _thresholds(source: Source, floating: Logits, quantised: Logits, scale: LogitScale | None) -> tuple[float, float]:

@@ -68,12 +68,11 @@ def as_text(conversion: Conversion) -> str:
     apart = (
         f"decided alike {100 * verdict.agreement:.2f} % ({verdict.flips} differ), worst |Δp| {verdict.probability:.3f}"
     )
-    ranked = f"AUC on {verdict.heldout} {said['judged']} windows {verdict.auc_float:.4f} → {verdict.auc:.4f}"
     lines = [
         f"{said['model']['id']}: {said['mode']}, {size}, calibration set {said['calibration']['seed']}",
         f"float against {said['mode']} on {verdict.windows} windows, altered ones among them:",
         f"  {apart}, loss of AUC {verdict.auc_drop:.4f}",
-        f"  {ranked}",
+        f"  AUC on {_ranked(conversion)} {verdict.auc_float:.4f} → {verdict.auc:.4f}",
         f"  threshold on P(leak) {conversion.info['training']['threshold']:.4f} → {said['threshold']:.4f}",
         *_alerts(verdict),
         "runtimes, one process each:",
@@ -85,6 +84,15 @@ def as_text(conversion: Conversion) -> str:
         ),
     ]
     return "\n".join(lines)
+
+
+def _ranked(conversion: Conversion) -> str:
+    """Name the windows of the AUCs: those that the run kept, equally many of each class; `fit` counts all."""
+    trained = conversion.info["metrics"]["training"]
+    kept, there = conversion.verdict.heldout, trained.get("windows", {}).get("count", 0)
+    if there <= kept:
+        return f"{kept} {judged(trained)} windows"
+    return f"{kept} of the {there} {judged(trained)} windows, equally many of each class,"
 
 
 def _alerts(verdict: Verdict) -> list[str]:

@@ -74,7 +74,10 @@ def _password(path: Path) -> bytes:
 
 
 def new_key(name: str) -> None:
-    """Write a pair of keys; never overwrites a private key; the new one is readable only for its owner."""
+    """Write a pair of keys, the private one readable only for its owner.
+
+    Raises ConfigError where a private key is there already: it is never overwritten.
+    """
     from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 

@@ -85,7 +85,7 @@ def _is_model_file(path: Path) -> bool:
 
 
 def described(path: Path, spec_file: Path) -> Source:
-    """Load a network without a run folder, with the description of its input."""
+    """Load a network without a run folder, with the description of its input. Raises InputDataError, ModelError."""
     spec = _description(spec_file)
     if strange := sorted(set(spec) - DESCRIPTION_KEYS):
         raise InputDataError(

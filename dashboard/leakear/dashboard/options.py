@@ -130,7 +130,10 @@ def warn_if_shared(flag: str, path: Path) -> None:
 
 
 def load_pair(context: ssl.SSLContext, certificate: tuple[str, Path], key: tuple[str, Path | None]) -> None:
-    """Load a certificate and its key, each given as (option, file); without a key, it is in the certificate's file."""
+    """Load a certificate and its key, each given as (option, file); without a key, it is in the certificate's file.
+
+    Raises ConfigError.
+    """
     readable(*certificate)
     if key[1]:
         readable(key[0], key[1])

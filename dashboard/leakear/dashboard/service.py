@@ -1,15 +1,12 @@
 """The dashboard without its pages: receives messages from the broker, stores them, and updates the open pages."""
 
 import asyncio
-import logging
 import time
-from collections.abc import Callable, Coroutine
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Coroutine
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 from sqlalchemy import Engine
-from sqlalchemy.exc import SQLAlchemyError
 
 from leakear.dashboard.accounts.throttle import LogInLimits
 from leakear.dashboard.accounts.users import Users
@@ -33,7 +30,7 @@ from leakear.dashboard.fleet.fleet import Reports
 from leakear.dashboard.fleet.silent_nodes import SilentNodes
 from leakear.dashboard.health.problems import to_json
 from leakear.dashboard.health.weekly import HealthReport
-from leakear.dashboard.history import History, Row, event_row, presence_row
+from leakear.dashboard.history import History, event_row, presence_row
 from leakear.dashboard.history.rows import batched
 from leakear.dashboard.history.samples import Samples
 from leakear.dashboard.ingest.city import City
@@ -45,10 +42,9 @@ from leakear.dashboard.quiet.store import QuietTimes
 from leakear.dashboard.regular import repeated
 from leakear.dashboard.retention.sweeping import sweep_all
 from leakear.dashboard.server.hub import Hub
+from leakear.dashboard.storing import Storing
 from leakear.dashboard.webhooks.sender import Webhooks
 from leakear.edge.messages.reports import Event, Identity, Spectrum
-
-log = logging.getLogger(__name__)
 
 BATCH_S = 0.05
 """pause in which messages are collected before the page is updated"""
@@ -59,8 +55,6 @@ SWEEP_S = 600.0
 VERSION_S = 1.0
 RESEND_S, ROLLOUT_S, WEBHOOKS_S, RELEASE_S = 5.0, 1.0, 2.0, 5.0
 """intervals: missing events are looked for, a rollout goes on, work orders are sent, ends of quiet times are noticed"""
-
-T = TypeVar("T")
 
 
 class Service:
@@ -94,18 +88,15 @@ class Service:
         self.town = Town(engine, self.locating.jobs.pipes, self.locating.jobs.locations, options.map_tiles)
         self._watches = Watches(asker(self._subscriber.publish))
         self._silent_nodes = SilentNodes(options.lost_after, ())
-        self._storing = ThreadPoolExecutor(1, "storing")
-        """events are stored in a thread of their own: they never wait for what pages ask for"""
+        self.storing = Storing(self.history, self.fleet, self.hub, self._subscriber.acknowledge)
         self.raising = Raising(
             fleet=self.fleet, hub=self.hub, history=self.history, cases=self.cases, notifier=self.notifier,
-            quiet=self.quiet, locating=self.locating, in_thread=self.in_storing,
+            quiet=self.quiet, locating=self.locating, in_thread=self.storing.run,
         )  # fmt: skip
         self._city = City(engine, self, relay) if relay else None
         """takes events from the database, where ingest workers store them (and the minutes)"""
         self._add_minutes = self.samples.add if options.ingest_here else lambda _: None
-        self._unsaved: list[tuple[Row, Incoming | None]] = []
         self._silence = Silence(broker.username)
-        self._trouble: str | None = None
         self._unread = 0
 
     @property
@@ -129,7 +120,7 @@ class Service:
         finally:
             self._subscriber.stop()
             self.hub.close()
-            self._storing.shutdown()
+            self.storing.close()
             self._add_minutes(self.fleet.finished_minutes(time.time(), all_of_them=True))
             if self.leads:
                 self.history.save_nodes(self.fleet, time.time())
@@ -140,8 +131,9 @@ class Service:
 
     def connection_status(self) -> dict[str, Any]:
         """Return the state of broker connection and history, for the page's header."""
-        heard, parts = self._subscriber, (self._subscriber, self._city, self.notifier, self.webhooks, self.history)
-        trouble = self._trouble or next((part.trouble for part in parts if part and part.trouble), None)
+        heard = self._subscriber
+        parts = (self.storing, heard, self._city, self.notifier, self.webhooks, self.history)
+        trouble = next((part.trouble for part in parts if part and part.trouble), None)
         return {
             "connected": heard.connected, "trouble": trouble or self._silence.trouble(heard, time.monotonic()),
             "heard": heard.heard, "dropped": heard.dropped, "unread": self._unread, "refused": self.fleet.refused,
@@ -186,8 +178,8 @@ class Service:
                 self._bell.set()  # there may be more reports
             now = time.time()
             self._show(urgent, now)
-            if self._unsaved:
-                await self._store(now)
+            if self.storing.waits:
+                await self.storing.store(self.raising, now)
             self._show(reports, now)
             await asyncio.sleep(BATCH_S)
 
@@ -219,7 +211,7 @@ class Service:
             self.hub.broadcast({"t": "spectrum", **message.to_dict()}, to=(who.site, who.node))
             return False
         if isinstance(message, Event):
-            self._unsaved.append((event_row(message, now), found.source))
+            self.storing.add(event_row(message, now), found.source)
         return self.follow(found.who, message, now, retained=found.source.retained)
 
     def follow(self, who: Identity, message: Reports, now: float, *, retained: bool = False) -> bool:
@@ -240,32 +232,6 @@ class Service:
         self._silent_nodes.forget(node.key)
         self._resend.forget(node.key)
 
-    async def _store(self, now: float) -> None:
-        """Store the waiting events, then acknowledge them. When the database fails, the broker still has them."""
-        batch, self._unsaved = self._unsaved, []
-        try:
-            new = await self.in_storing(self.history.record, [row for row, _ in batch], self.raising.addresses)
-            await self.raising.announce(new)
-            await self.in_storing(self.history.save_nodes, self.note_sequence([row for row, _ in batch], new), now)
-            self._trouble = None
-        except SQLAlchemyError as error:
-            self._unsaved = batch + self._unsaved
-            self._trouble = f"The history cannot be written: {getattr(error, 'orig', error)}."
-            log.exception("the history cannot be written")
-            return
-        self._subscriber.acknowledge([item for _, item in batch if item is not None])
-
-    async def in_storing(self, work: Callable[..., T], *arguments: object) -> T:
-        """Do something in the thread that stores events."""
-        return await asyncio.get_running_loop().run_in_executor(self._storing, work, *arguments)
-
-    def note_sequence(self, rows: list[Row], new: list[Row]) -> list[Node]:
-        """Note the numbers of events; return the nodes that changed."""
-        changed = self.fleet.note_sequence(rows, {row["id"] for row in new})
-        for node in changed:
-            self.hub.changed(node)
-        return changed
-
     def flush(self, now: float) -> None:
         """Update the pages."""
         self.hub.flush(now, self.connection_status())
@@ -277,8 +243,8 @@ class Service:
                 self.hub.changed(node)
             found = self._silent_nodes.check(node, now, new=self.fleet.admission.is_new(node.key)) if leads else None
             if found is not None:
-                self._unsaved.append((presence_row(node, *found, now), None))
-        if self._unsaved:
+                self.storing.add(presence_row(node, *found, now), None)
+        if self.storing.waits:
             self._bell.set()
         self._watches.update((key for key in self.hub.listened() if self.fleet.get(key)), now)
         self.flush(now)
@@ -287,13 +253,13 @@ class Service:
         """Store minutes and nodes in parts, in the thread of the events: between two parts an event has its turn."""
         now = time.time()
         for minutes in batched(self.fleet.finished_minutes(now)):
-            await self.in_storing(self._add_minutes, minutes)
+            await self.storing.run(self._add_minutes, minutes)
         if self._city and not self._city.leads:
             self.raising.show_quiet()
             await self._city.renew()
             return
         for nodes in batched(list(self.fleet)):
-            await self.in_storing(self.history.save_nodes, nodes, now)
+            await self.storing.run(self.history.save_nodes, nodes, now)
 
     async def _sweep(self) -> None:
         await asyncio.to_thread(sweep_all, self, time.time())

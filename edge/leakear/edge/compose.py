@@ -1,7 +1,6 @@
 """Assembly: builds a node and its parts from the settings, and closes them at the end."""
 
 import logging
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -52,34 +51,6 @@ class Given:
     """what ends with the node"""
     apart: bool
     """whether this run is of another place than the node's own"""
-
-
-def log_to_stderr(level: str, without: str = "") -> None:
-    """Send log lines to standard error with the priorities journald reads (sd-daemon(3): `<4>…`).
-
-    `without`: a message as it is before its values are filled in; who calls shows it in another way.
-    """
-    handler = logging.StreamHandler(sys.stderr)
-    handler.addFilter(lambda record: record.msg != without)
-    handler.setFormatter(_JournalFormatter("%(message)s"))
-    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
-
-
-class _JournalFormatter(logging.Formatter):
-    """Prefixes the syslog priority where journald listens."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        text = super().format(record)
-        if not _under_journald():
-            return text
-        priority = {logging.DEBUG: 7, logging.INFO: 6, logging.WARNING: 4}.get(record.levelno, 3)
-        return f"<{priority}>{text}"
-
-
-def _under_journald() -> bool:
-    import os
-
-    return "JOURNAL_STREAM" in os.environ
 
 
 @contextmanager

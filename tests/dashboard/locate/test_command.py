@@ -181,6 +181,8 @@ def test_options_that_cannot_be(pair: tuple[Path, Path], capsys: pytest.CaptureF
     assert "--speed" in refused(capsys, 2, *base, "--speed", "fast")
     assert "--diameter and --wall need each other" in refused(capsys, 2, *base, "--diameter", 100)
     assert "--pump 120 is beyond the pipe's 100 m" in refused(capsys, 2, *base, "--pump", 120)
+    said = refused(capsys, 2, *base, "--known-source", "A", "--report", pair[0].with_name("page.html"))
+    assert "--known-source measures the speed alone: leave one of them out" in said
     assert "3 files are no pairs" in refused(capsys, 2, pair[0], *base)
     assert "--length" in refused(capsys, 2, *pair, "--length", -3, "--material", "steel")
     assert "--material" in refused(capsys, 2, *pair, "--length", 3, "--material", "wood")

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from leakear.edge.cli.outcome import Heard, sentence
+from leakear.edge.cli.replay.outcome import Heard, sentence
 from leakear.edge.decision.learning import Learning
 from leakear.edge.decision.rule import DecisionRule
 from leakear.edge.decision.state_machine import State

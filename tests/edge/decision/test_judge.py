@@ -18,7 +18,7 @@ from leakear.edge.spec import SpectrogramSpec
 
 SPEC = SpectrogramSpec()
 RULE = DecisionRule(span_s=60, confirm_s=30, clear_s=30, noisy_s=60)
-HEALTHY = replace(BROKEN, finite=True, level_dbfs=-28.0, l05=-40.0, l50=-35.0, l95=-20.0, bandwidth_hz=10000.0)
+HEALTHY = replace(BROKEN, finite=True, level_dbfs=-28.0, l05=-40.0, l95=-20.0, bandwidth_hz=10000.0)
 LEVELS = np.full(25, -60, np.float32)
 
 

@@ -232,13 +232,13 @@ def test_what_returns_in_two_nights_is_a_leak_whose_evidence_are_the_nights() ->
     assert nights(decision, (0.1, 0.2), days=6) == []
     warning, leak = nights(decision, (0.1, 4.0), days=2, start=6 * DAY)
     assert (warning.target, leak.target) == (State.WARNING, State.LEAK)
-    assert leak.evidence.by == warning.evidence.by == "nights"
-    assert (warning.evidence.nights_risen, leak.evidence.nights_risen, leak.evidence.nights_known) == (1, 2, 8)
-    assert leak.evidence.excess_db == pytest.approx(4.0)
-    assert leak.evidence.limit_db < 4
+    assert leak.decided_on.by == warning.decided_on.by == "nights"
+    assert (warning.decided_on.nights_risen, leak.decided_on.nights_risen, leak.decided_on.nights_known) == (1, 2, 8)
+    assert leak.decided_on.excess_db == pytest.approx(4.0)
+    assert leak.decided_on.limit_db < 4
     assert "in 2 of 3 nights" in leak.reason
     (ended,) = nights(decision, (0.1, 0.2), days=2, start=8 * DAY)
-    assert (ended.target, ended.reason, ended.evidence) == (State.OK, "two nights without it", None)
+    assert (ended.target, ended.reason, ended.decided_on) == (State.OK, "two nights without it", None)
 
 
 def test_nights_say_nothing_under_a_rule_that_uses_no_background() -> None:
@@ -249,18 +249,18 @@ def test_the_worse_of_hours_and_nights_is_shown_with_its_own_evidence() -> None:
     decision = Decision(UTC_RULE)
     nights(decision, (0.1, 0.2), days=6)
     (warning,) = nights(decision, (0.1, 4.0), start=6 * DAY)
-    assert warning.evidence.by == "nights"
+    assert warning.decided_on.by == "nights"
     leaks = nights(decision, (0.9, 9.0), start=7 * DAY)
-    assert [(change.target, change.evidence.by) for change in leaks] == [(State.LEAK, "hours")]
-    assert leaks[0].evidence.limit_db == decision.hours.limit_db
+    assert [(change.target, change.decided_on.by) for change in leaks] == [(State.LEAK, "hours")]
+    assert leaks[0].decided_on.limit_db == decision.hours.limit_db
 
 
 def test_a_background_that_is_not_known_leaves_the_score_as_evidence() -> None:
     decision = Decision(UTC_RULE)
     changes = nights(decision, (0.9, None))
     assert [change.target for change in changes] == [State.WARNING, State.LEAK]
-    assert {change.evidence.by for change in changes} == {"score"}
-    assert changes[0].evidence.excess_db is None
+    assert {change.decided_on.by for change in changes} == {"score"}
+    assert changes[0].decided_on.excess_db is None
 
 
 def test_a_leak_since_installation_is_never_dropped() -> None:

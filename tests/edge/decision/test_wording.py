@@ -4,10 +4,10 @@ from dataclasses import replace
 from datetime import date
 
 from leakear.edge.decision.nights import Night, Nights
-from leakear.edge.decision.observation import Evidence, State
+from leakear.edge.decision.observation import DecidedOn, State
 from leakear.edge.decision.wording import alert_reason
 
-HOURS = Evidence(by="hours", on_share=0.97, excess_db=6.2, hz=630.0, limit_db=2.4, nights_known=12, nights_risen=0)
+HOURS = DecidedOn(by="hours", on_share=0.97, excess_db=6.2, hz=630.0, limit_db=2.4, nights_known=12, nights_risen=0)
 SCORE = replace(HOURS, by="score", excess_db=None, hz=None, limit_db=None, nights_known=0)
 NIGHT = Night(day=date(2026, 11, 27).toordinal(), excess_db=4.0, band=9, level_db=-60.0, score=0.62, limit_db=3.0)
 

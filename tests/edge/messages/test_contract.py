@@ -11,7 +11,7 @@ import yaml
 from jsonschema import Draft202012Validator
 
 from leakear.edge.messages.codec import MessageError
-from leakear.edge.messages.reports import COMMANDS, CommandResult, Event, Message, Spectrum, State, Telemetry
+from leakear.edge.messages.reports import CommandResult, Event, Message, Spectrum, State, Telemetry
 from leakear.edge.messages.requests import REQUESTS
 from leakear.edge.messages.results import RESULTS
 from tests.support.contract import SCHEMAS, validator
@@ -44,7 +44,7 @@ def test_the_files_are_what_the_code_writes() -> None:
 
 def test_every_message_has_a_schema() -> None:
     assert set(NAMES) == set(READERS)
-    assert set(REQUESTS) == set(COMMANDS)
+    assert set(REQUESTS) == set(RESULTS)
 
 
 @pytest.mark.parametrize("name", [*NAMES, "availability"])
@@ -84,7 +84,7 @@ def test_asyncapi_names_every_topic_and_every_payload_exists() -> None:
     document = yaml.safe_load((DOCS / "asyncapi.yaml").read_text())
     assert document["asyncapi"].startswith("3.")
     addresses = {channel["address"].removeprefix("leakear/{site}/{node}/") for channel in document["channels"].values()}
-    commands = {f"cmd/{name}" for name in COMMANDS}
+    commands = {f"cmd/{name}" for name in REQUESTS}
     reports = {"availability", "state", "event", "telemetry", "spectrum"}
     assert addresses == reports | commands | {f"{command}/result" for command in commands}
     for name, message in document["components"]["messages"].items():

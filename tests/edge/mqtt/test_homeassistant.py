@@ -133,3 +133,13 @@ def test_a_site_may_stay_silent_or_take_the_device_away(broker: Broker, tmp_path
     with living_node(broker, tmp_path, homeassistant={"discovery": "remove"}) as life:
         life.hear(1)
         assert retained_introductions(broker, life) == 0
+
+
+def test_the_document_names_every_entity_and_the_size_of_the_message() -> None:
+    text = (Path(__file__).parents[3] / "docs" / "HOME_ASSISTANT.md").read_text(encoding="utf-8")
+    table = text.split("| entity |")[1].split("\n\n")[0]
+    found = Discovery(IDENTITY, HomeassistantOptions(), "0.1.0", 60)
+    names = [part["name"] for part in found.to_dict()["components"].values()]
+    assert len(names) == 16
+    assert [name for name in names if name not in table] == []
+    assert f"It has {len(found.payload()) / 1000:.0f} kB" in text

@@ -10,7 +10,7 @@ import pytest
 from leakear.edge.audio.sample_clock import Timing
 from leakear.edge.decision.learning import Learning
 from leakear.edge.decision.night_levels import NightLevels
-from leakear.edge.decision.state_machine import Evidence, State, Transition
+from leakear.edge.decision.state_machine import DecidedOn, State, Transition
 from leakear.edge.health.measures import BROKEN
 from leakear.edge.health.monitor import Health
 from leakear.edge.messages.reports import Event, Identity, ModelRef, utc_text
@@ -63,11 +63,11 @@ def test_a_change_of_state_is_an_event_with_the_result_and_the_status() -> None:
 
 
 def test_an_alert_carries_what_it_was_decided_on() -> None:
-    found = Evidence(
+    found = DecidedOn(
         by="hours", on_share=0.97123, excess_db=6.234, hz=629.96, limit_db=2.4, nights_known=12, nights_risen=1
     )
     assert ALARM.transition is not None
-    alarm = replace(ALARM, transition=replace(ALARM.transition, evidence=found))
+    alarm = replace(ALARM, transition=replace(ALARM.transition, decided_on=found))
     assert made(EventWriter().event_of(alarm, status())).to_dict()["decided_on"] == {
         "by": "hours", "on_share": 0.9712, "excess_db": 6.23, "hz": 629.96, "limit_db": 2.4, "nights_known": 12,
         "nights_risen": 1,

@@ -204,6 +204,17 @@ def test_a_staged_model_waits_until_home_assistant_installs_it(life: Life, asker
     assert send(asker, SECOND).result["stage"] == "trial", "it was never in use: it may be sent again"
 
 
+@pytest.mark.parametrize(("data", "stage"), [(THIRD, False), (SECOND, False), (SECOND, True)])
+def test_what_is_refused_during_a_trial_does_not_wait_for_its_end(
+    life: Life, asker: Asker, data: bytes, stage: bool
+) -> None:
+    assert send(asker, SECOND).result["stage"] == "trial"
+    assert "still on trial" in str(send(asker, data, stage=stage).error)
+    assert asker.ask("status").result["state"]["staged_model"] is None
+    assert asker.ask("model", action="discard").ok
+    assert "No model is staged" in str(asker.ask("model", action="install").error)
+
+
 def test_a_model_that_fails_on_a_window_of_its_trial_is_refused(life: Life, asker: Asker) -> None:
     assert send(asker, FAILING).result["stage"] == "trial"
     life.hear(10, QUIET)

@@ -13,6 +13,7 @@ from leakear.edge.model.tflite import FACTORY
 from leakear.edge.spec import Decibels, SpectrogramSpec
 from leakear.train import cli
 from leakear.train.cli.model import gain
+from tests.support import other_rate
 
 
 class Scorer:
@@ -60,6 +61,17 @@ def test_the_command_prints_a_table(hk: Path, tmp_path: Path, capsys: pytest.Cap
     assert cli.main(words) == 0
     assert "| -20 | 4 | 0 |" in capsys.readouterr().out
     assert json.loads(out.read_text())[0]["p95"] < 0.05
+
+
+def test_a_model_of_another_rate_hears_simulated_windows_at_its_own(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for label, sound in zip(("Leak", "NoLeak"), sounds(2, 0.02), strict=True):
+        (tmp_path / label).mkdir()
+        soundfile.write(tmp_path / label / "1.wav", sound, 22050)
+    model = other_rate.write(tmp_path / "other.tflite")
+    assert cli.main(["gain", str(tmp_path), "--model", str(model), "--simulated", "2", "--gain", "-6"]) == 0
+    assert "| -6 | 4 | 0 |" in capsys.readouterr().out
 
 
 def test_the_chosen_channel_is_heard(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

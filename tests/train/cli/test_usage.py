@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from leakear.train import cli
+from tests.support import other_rate
 
 
 @pytest.mark.parametrize(
@@ -52,3 +53,14 @@ def test_an_unwritable_output_is_refused_before_the_work(
     assert (error.count("\n"), error.startswith("leakear-train: ")) == (1, True)
     assert ("tensorflow" in sys.modules) == before
     assert [path.name for path in tmp_path.iterdir()] == ["taken"]
+
+
+@pytest.mark.parametrize("words", ["nodedays --model MODEL --out days", "realdays . --model MODEL --out days"])
+def test_node_days_refuse_a_model_of_another_rate(
+    words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It would hear every sound at another pitch, and the figures would not say so."""
+    monkeypatch.chdir(tmp_path)
+    model = other_rate.write(tmp_path / "other.tflite")
+    assert cli.main(words.replace("MODEL", str(model)).split()) == 65
+    assert "other.tflite listens at 44100 Hz, and node-days are made at 22050 Hz" in capsys.readouterr().err

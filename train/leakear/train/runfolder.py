@@ -116,7 +116,7 @@ class Run:
         return self.path / "model.keras"
 
     def examples(self, name: str = CALIBRATION) -> Examples:
-        """Read `calibration.npz` or `heldout.npz`."""
+        """Read `calibration.npz` or `heldout.npz`. Raises InputDataError."""
         path = self.path / name
         try:
             with np.load(path) as arrays:

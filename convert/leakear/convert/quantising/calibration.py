@@ -71,7 +71,7 @@ def choose(
 
 
 def check_classes(labels: NDArray[np.uint8]) -> None:
-    """Raise InputDataError unless both classes are present."""
+    """Raise InputDataError unless both classes are present. `labels`: shape (n,), 1 = Leak."""
     for label, name in enumerate(("NoLeak", "Leak")):
         if not (labels == label).any():
             raise InputDataError(
@@ -106,7 +106,7 @@ def alter(codes: NDArray[np.uint8], kind: str, spec: SpectrogramSpec, rng: np.ra
 
 
 def as_codes(decibels: NDArray[np.floating[Any]], spec: SpectrogramSpec) -> NDArray[np.uint8]:
-    """Apply the spec's reference to dB and encode them as codes."""
+    """Apply the spec's reference to dB, shape (rows, frames), and encode them as codes."""
     peak = float(decibels.max())
     if spec.reference == "max" and peak > spec.floor:
         decibels = decibels - peak

@@ -30,19 +30,17 @@ class Mode:
     doc: str
     calibrated: bool
     """needs a calibration set"""
-    output_steps: int | None
-    """distinct values that the logit can take; None: floating point"""
 
 
 MODES = {
     mode.name: mode
     for mode in (
-        Mode("int8", "integer weights and activations, float input and logit (default)", True, 256),
-        Mode("int8-io", "as int8, input and logit are integers too: the node writes no float copy", True, 256),
-        Mode("float32", "as trained: largest and slowest, for comparison", False, None),
-        Mode("float16", "weights halved to 16 bit, arithmetic in float32", False, None),
-        Mode("int16x8", "16-bit activations, 8-bit weights: where int8 loses too much", True, 65536),
-        Mode("dynamic", "8-bit weights, float activations: no calibration set needed", False, None),
+        Mode("int8", "integer weights and activations, float input and logit (default)", True),
+        Mode("int8-io", "as int8, input and logit are integers too: the node writes no float copy", True),
+        Mode("float32", "as trained: largest and slowest, for comparison", False),
+        Mode("float16", "weights halved to 16 bit, arithmetic in float32", False),
+        Mode("int16x8", "16-bit activations, 8-bit weights: where int8 loses too much", True),
+        Mode("dynamic", "8-bit weights, float activations: no calibration set needed", False),
     )
 }
 

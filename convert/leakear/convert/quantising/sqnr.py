@@ -82,7 +82,7 @@ class _Graph:
         self._interpreter.invoke()
 
     def value(self, index: int) -> NDArray[np.float64]:
-        """Return a tensor in the float network's own units."""
+        """Return a tensor, of any shape, in the float network's own units."""
         scale, zero = self._details[index]["quantization"]
         raw = self._interpreter.get_tensor(index).astype(np.float64)
         return (raw - zero) * scale if scale else raw

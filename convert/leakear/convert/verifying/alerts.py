@@ -102,17 +102,21 @@ def over_days(floating: Path, converted: Path, days: Days) -> Alerts:
 
 def day_alerts(floating: Path, converted: Path, days: Days, number: int) -> tuple[list[float], list[float]]:
     """Return the times of the alerts of each network on one simulated day, POSIX seconds."""
+    from leakear.edge.audio.resample import resampled
     from leakear.edge.decision.state_machine import DecisionRule, rule_from
     from leakear.edge.pipeline import Pipeline
     from leakear.edge.windows import WindowOptions
     from leakear.train.nodedays.recorded_day import Row, record
     from leakear.train.simulator.day import Day
     from leakear.train.simulator.site import Site
+    from leakear.train.simulator.units import RATE
 
     both = _Both(Model.load(floating), Model.load(converted))
     day = Day(Site.draw(FIRST_SITE + number), number, leak=has_leak(number))
-    pipeline = Pipeline(both, both.first.info.spec, DecisionRule(), WindowOptions(step_s=days.step_s))
-    recorded = record(day.blocks(hours=(0.0, days.hours), step_s=days.step_s), pipeline)
+    spec = both.first.info.spec
+    pipeline = Pipeline(both, spec, DecisionRule(), WindowOptions(step_s=days.step_s))
+    sound = resampled(day.blocks(hours=(0.0, days.hours), step_s=days.step_s), RATE, spec.sample_rate)
+    recorded = record(sound, pipeline)
     scores = recorded.score.copy()
     scores[recorded.kind == Row.SCORED] = both.seconds
     rules = [rule_from(model.info.decision, {}) for model in (both.first, both.second)]

@@ -138,16 +138,6 @@ def check_order(auc_float: float, name: str) -> None:
         )
 
 
-def auc(logits: Logits, labels: NDArray[np.uint8]) -> float:
-    """Return the area under the ROC curve (Mann and Whitney's U), ties counted half; nan with one class."""
-    leak, quiet = logits[labels == 1], logits[labels == 0]
-    if not len(leak) or not len(quiet):
-        return math.nan
-    ordered = np.sort(quiet)
-    wins = np.searchsorted(ordered, leak, "left") + np.searchsorted(ordered, leak, "right")
-    return float(wins.mean() / 2 / len(quiet))
-
-
 def probability(logits: Logits | float) -> Logits:
     """Return 1 / (1 + e^-x)."""
     return np.asarray(np.exp(-np.logaddexp(0, -np.asarray(logits))), np.float64)

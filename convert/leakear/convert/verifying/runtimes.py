@@ -67,7 +67,6 @@ class Outcome:
     """one inference, one thread, median"""
     resident_mb: float = 0.0
     """of the whole process after all windows: Python, numpy, runtime, model"""
-    peak_mb: float = 0.0
 
     @property
     def title(self) -> str:
@@ -76,7 +75,10 @@ class Outcome:
 
 
 def score(runtime: Runtime, flatbuffer: bytes, windows: Codes, repeats: int = 0) -> Outcome:
-    """Run a flatbuffer over windows, shape (n, rows, frames), in a fresh process of that runtime."""
+    """Run a flatbuffer over windows, shape (n, rows, frames), in a fresh process of that runtime.
+
+    `repeats`: timed runs. Raises LeakearError where there is no room for the windows on the disk.
+    """
     if not runtime.present:
         return Outcome(runtime, "", None, runtime.absent_reason)
     with tempfile.TemporaryDirectory(prefix="leakear-") as folder:
@@ -98,7 +100,6 @@ def score(runtime: Runtime, flatbuffer: bytes, windows: Codes, repeats: int = 0)
         error,
         found.get("milliseconds"),
         float(found.get("resident_mb", 0)),
-        float(found.get("peak_mb", 0)),
     )
 
 
@@ -124,7 +125,7 @@ def _run(command: Sequence[str | Path]) -> dict[str, Any]:
 
 
 def require(outcome: Outcome) -> NDArray[np.float64]:
-    """Return the logits. Raises ModelError when the runtime did not load the model."""
+    """Return the logits, shape (n,). Raises ModelError when the runtime did not load the model."""
     if outcome.logits is None:
         raise ModelError(f"{outcome.runtime.package} {outcome.version} does not run the model: {outcome.error}")
     return outcome.logits

@@ -59,7 +59,6 @@ def run(module: str, model: str, windows: str, repeats: int) -> dict[str, Any]:
         "input": np.dtype(source["dtype"]).name,
         "milliseconds": sorted(times)[len(times) // 2] if times else None,
         "resident_mb": resident_mb(),
-        "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
     }
 
 

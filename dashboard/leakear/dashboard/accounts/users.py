@@ -68,7 +68,7 @@ class Users:
             return [User(row.name, Role(row.role)) for row in connection.execute(select(users).order_by(users.c.name))]
 
     def add(self, name: str, password: str, role: Role) -> None:
-        """Make or change an account; this ends its sessions."""
+        """Make or change an account; this ends its sessions. Raises ConfigError."""
         if not name or len(name) > 80 or not name.isprintable():
             raise ConfigError("A user's name has 1 to 80 printable characters.")
         if len(password) < SHORTEST:

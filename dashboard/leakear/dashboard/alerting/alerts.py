@@ -1,7 +1,6 @@
 """The log of alerts: who acknowledged an alert, the verdict, and its note."""
 
 import time
-from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import ColumnElement, Engine, and_, or_, select, update
@@ -10,6 +9,7 @@ from leakear.dashboard.fleet import Key
 from leakear.dashboard.history import History, Row, public
 from leakear.dashboard.history.rows import NIGHT
 from leakear.dashboard.history.tables import events, nodes
+from leakear.dashboard.history.verdicts import Verdict
 from leakear.edge.errors import InputDataError
 
 MAX_NOTE = 2000
@@ -22,14 +22,6 @@ Span = tuple[float, float]
 EVER: Span = (0.0, 1e12)
 MATERIALS = ("", "Metal", "NonMetal")
 """of the pipe, with the values of the training manifest"""
-
-
-class Verdict(StrEnum):
-    """What was found on site."""
-
-    LEAK = "leak"
-    FALSE_ALARM = "false-alarm"
-    UNKNOWN = "unknown"
 
 
 FILTERS: dict[str, ColumnElement[bool]] = {
@@ -53,7 +45,7 @@ class Alerts:
     ) -> list[Row]:
         """One page of the log, the newest first; `before` is the id of the last event of the previous page.
 
-        `span`: beginning and end, POSIX seconds.
+        `span`: beginning and end, POSIX seconds. Raises InputDataError.
         """
         if which not in FILTERS:
             raise InputDataError(f"The log has no filter {which!a}: use {', '.join(FILTERS)}.")
@@ -93,7 +85,7 @@ class Alerts:
         return self.get(event_id)
 
     def judge(self, event_id: str, who: str, verdict: str, note: str, material: str) -> Row | None:
-        """Record what was found on site; this also acknowledges the alert."""
+        """Record what was found on site, which acknowledges the alert; None: there is none. Raises InputDataError."""
         if verdict not in list(Verdict):
             raise InputDataError(f"The verdict is {verdict!a}: use {', '.join(Verdict)}.")
         if material not in MATERIALS:

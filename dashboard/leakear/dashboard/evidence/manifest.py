@@ -9,10 +9,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
 
-from leakear.dashboard.alerting.alerts import Alerts, Verdict
+from leakear.dashboard.alerting.alerts import Alerts
 from leakear.dashboard.evidence.clips import Clips
 from leakear.dashboard.evidence.media import measure
 from leakear.dashboard.history import Row
+from leakear.dashboard.history.verdicts import Verdict
 from leakear.edge.errors import InputDataError
 
 log = logging.getLogger(__name__)

@@ -1,11 +1,19 @@
-"""What people have judged: the nodes whose present alert is no leak."""
+"""What people have judged, and the nodes whose present alert is no leak."""
+
+from enum import StrEnum
 
 from sqlalchemy import Connection, select
 
 from leakear.dashboard.fleet.node import Key
 from leakear.dashboard.history.tables import events
 
-FALSE_ALARM = "false-alarm"
+
+class Verdict(StrEnum):
+    """What was found on site."""
+
+    LEAK = "leak"
+    FALSE_ALARM = "false-alarm"
+    UNKNOWN = "unknown"
 
 
 def judged_states(connection: Connection) -> dict[Key, tuple[str, float]]:
@@ -18,6 +26,6 @@ def judged_states(connection: Connection) -> dict[Key, tuple[str, float]]:
     )
     changes = (events.c.kind == "state", events.c.from_state != events.c.to_state)
     found = select(events.c.site, events.c.node, events.c.to_state, events.c.window_end).where(
-        events.c.verdict == FALSE_ALARM, *changes, ~overtaken.exists()
+        events.c.verdict == Verdict.FALSE_ALARM, *changes, ~overtaken.exists()
     )
     return {(row.site, row.node): (row.to_state, row.window_end) for row in connection.execute(found)}

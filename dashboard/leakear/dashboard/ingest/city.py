@@ -12,15 +12,15 @@ from typing import Any, Protocol
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from leakear.dashboard.alerting.raising import InThread
 from leakear.dashboard.broker.subscriber import Subscriber
-from leakear.dashboard.fleet import Fleet, Node
-from leakear.dashboard.history import History, Row
+from leakear.dashboard.fleet import Fleet
+from leakear.dashboard.history import History
 from leakear.dashboard.history.rows import batched
 from leakear.dashboard.ingest.peers import Held, Peers
 from leakear.dashboard.ingest.relay import Relay
 from leakear.dashboard.ingest.taking import Taking
 from leakear.dashboard.pipes.locating import Locating
+from leakear.dashboard.storing import Storing
 
 log = logging.getLogger(__name__)
 AGAIN_S = 1.0
@@ -33,15 +33,10 @@ class Server(Held, Protocol):
     fleet: Fleet
     history: History
     locating: Locating
+    storing: Storing
 
     def flush(self, now: float) -> None:
         """Update the pages."""
-
-    async def in_storing(self, work: Callable[..., Any], *arguments: object) -> Any:
-        """Do something in the thread that stores events."""
-
-    def note_sequence(self, rows: list[Row], new: list[Row]) -> list[Node]:
-        """Note the numbers of events; return the nodes to store."""
 
     async def expect_silence(self) -> None:
         """Read anew which nodes are known to be silent."""
@@ -55,10 +50,10 @@ class City:
         server.hub.relay = relay.tell
         server.locating.jobs.shared = True
         self._peers = Peers(server)
-        in_storing: InThread = server.in_storing
+        storing = server.storing
         self._taking = Taking(
-            engine, server.history, server.raising, in_thread=in_storing, follow=server.follow, flush=server.flush,
-            note_sequence=lambda rows: server.note_sequence(rows, rows), heard=self._heard, joined=self._peers.anew,
+            engine, server.history, server.raising, in_thread=storing.run, follow=server.follow, flush=server.flush,
+            note_sequence=lambda rows: storing.note_sequence(rows, rows), heard=self._heard, joined=self._peers.anew,
         )  # fmt: skip
         self._subscriber: Subscriber | None = None
 

@@ -135,6 +135,10 @@ def _answer(args: argparse.Namespace) -> Answer:
 
     if (args.diameter is None) != (args.wall is None):
         raise UsageError("--diameter and --wall need each other: the speed depends on both")
+    if args.known_source and args.report:
+        raise UsageError(
+            "--report shows a position, and --known-source measures the speed alone: leave one of them out"
+        )
     for pump in args.pump:
         if pump > args.length:
             raise UsageError(f"--pump {pump:g} is beyond the pipe's {args.length:g} m: count from A")

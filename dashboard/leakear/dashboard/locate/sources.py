@@ -75,6 +75,7 @@ def further(
 ) -> list[tuple[Correlation, Found]]:
     """Find weaker sources one after the other, each in what is left without those before it.
 
+    `inside`: which delays lie on the pipe, shape (t,).
     `width_hz`: bandwidth of the first; what is nearer to a source than its peak is wide belongs to it.
     """
     out: list[tuple[Correlation, Found]] = []

@@ -8,7 +8,6 @@ from itertools import pairwise
 
 from leakear.edge.texts import plain
 
-ORDERS = ("ymd", "dmy", "mdy")
 LARGEST = 500.0
 """A level beyond this, up or down, stands for "no reading" (999, -999, 65535)."""
 LONGEST = 100

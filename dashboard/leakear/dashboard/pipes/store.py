@@ -63,7 +63,10 @@ class Pipes:
         return row
 
     def change(self, pipe_id: str, described: Described, who: str) -> Row | None:
-        """Change a pipe; None when there is none of this id. What was located on it stays as it was."""
+        """Change a pipe; None when there is none of this id. What was located on it stays as it was.
+
+        Raises InputDataError where there is a pipe between these nodes already.
+        """
         values = {**described.columns(), "changed": time.time(), "changed_by": who}
         try:
             with self.engine.begin() as connection:

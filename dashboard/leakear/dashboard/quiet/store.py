@@ -1,6 +1,5 @@
 """Stores quiet times, holds back leaks that come during one, and raises those that go on after it."""
 
-import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,7 +15,6 @@ from leakear.dashboard.quiet.tables import held, quiet_times
 from leakear.edge.errors import InputDataError
 from leakear.edge.messages.reports import uuid7
 
-log = logging.getLogger(__name__)
 HELD, RAISED, ENDED = "held", "raised", "ended"
 KNOWN = 2000
 """quiet times at a time"""
@@ -90,11 +88,6 @@ class QuietTimes:
                 self._days.clear()
             self._days[one.id, day] = list(spans(one.entry, day * DAY_S, (day + 1) * DAY_S))
         return self._days[one.id, day]
-
-    def during(self, key: Key, since: float, until: float) -> list[tuple[float, float, str]]:
-        """Return the quiet times of a node within a span: beginning, end (POSIX seconds) and kind."""
-        mine = (one for one in self._known if one.of(key))
-        return sorted((start, end, one.kind) for one in mine for start, end in spans(one.entry, since, until))
 
     def page(self, now: float) -> list[Row]:
         """Return all that count, with their next occurrences, for the page."""

@@ -6,7 +6,6 @@ is stands in the database, in the transaction that has copied: who is killed goe
 """
 
 import json
-import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -22,7 +21,6 @@ from leakear.dashboard.history.partitions import EVENTS, HOURS, LOCK_WAIT, MINUT
 from leakear.dashboard.history.tables import about, events, nights, samples
 from leakear.edge.errors import ConfigError
 
-log = logging.getLogger(__name__)
 AT_ONCE = 2000
 """rows in one transaction"""
 REST = 0.5

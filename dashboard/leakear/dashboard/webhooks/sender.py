@@ -27,7 +27,6 @@ FIRST_PAUSE_S, LONGEST_PAUSE_S = 5.0, 900.0
 GIVE_UP_S = 7 * 86400.0
 """age beyond which a change that nobody takes is given up; the case itself stays"""
 TIMEOUT_S = 20.0
-LOOK_S = 5.0
 FIELDS = (
     "id", "version", "site", "node", "status", "opened", "since", "certainty", "pipe", "position", "assigned_to",
     "visited", "outcome", "latitude", "longitude", "repaired", "flow_low", "flow_high", "reopened", "closed",

@@ -28,7 +28,7 @@ class SensorFault:
     """The microphone gives no sound; repeated about once a second while that lasts."""
 
     name: str
-    """One of `capture.FAULTS`."""
+    """`NO_DEVICE`, `NO_FRAMES` or `WRONG_RATE` of `capture`."""
 
     message: str
     """One sentence for people: what is wrong and what to do."""

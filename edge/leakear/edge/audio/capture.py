@@ -37,7 +37,6 @@ NO_FRAMES = "no_frames"
 """Fault: the device is open and delivers nothing."""
 WRONG_RATE = "wrong_rate"
 """Fault: the device delivers fewer or more samples a second than it says."""
-FAULTS = (NO_DEVICE, NO_FRAMES, WRONG_RATE)
 _REPEAT_S = 1.0
 """Seconds between two faults while there is no sound."""
 _IDLE_S = 0.1

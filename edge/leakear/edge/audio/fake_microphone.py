@@ -47,7 +47,7 @@ class FakeSource:
         return [Device("Fake microphone", 0, channels, self.rate, "Fake", "0000:0001")] if self._seen else []
 
     def open(self, device: Device, rate: int, channels: int, deliver: Deliver) -> Stream:
-        """Start playing."""
+        """Start playing. Raises AudioError at another rate, or while it is unplugged."""
         if rate not in (0, self.rate):
             raise AudioError(f"device {device.name!r} does not open: {rate} Hz: Invalid sample rate")
         if not self.plugged:

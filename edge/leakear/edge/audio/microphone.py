@@ -142,7 +142,7 @@ class SoundDeviceSource:
         return sorted(present, key=lambda device: device.index != default)
 
     def open(self, device: Device, rate: int, channels: int, deliver: Deliver) -> Stream:
-        """Open in callback mode at the first rate the device accepts."""
+        """Open in callback mode at the first rate the device accepts. Raises AudioError."""
         sd = _sounddevice()
         refusals = []
         for candidate in _rates(rate, device.rate):
@@ -153,7 +153,7 @@ class SoundDeviceSource:
         raise AudioError(f"device {device.name!r} does not open: {refusals[0]}; does another program hold it?")
 
     def refresh(self) -> None:
-        """Initialise PortAudio again: otherwise it never finds a device that was plugged in later."""
+        """Initialise PortAudio again: else it never finds a device that was plugged in later. Raises AudioError."""
         sd = _sounddevice()
         try:
             sd._terminate()  # noqa: SLF001  the only way sounddevice offers

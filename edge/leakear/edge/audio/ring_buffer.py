@@ -37,7 +37,10 @@ class RingBuffer:
         self._number = 0
 
     def deliver(self, frames: NDArray[np.float32], lost_before: bool, delay_s: float | None = None) -> None:
-        """Copy and return: this runs in the driver's real-time thread."""
+        """Copy frames, shape (n, channels), and return: this runs in the driver's real-time thread.
+
+        `lost_before`: the driver lost samples before them. `delay_s`: age of the first of them; None: not known.
+        """
         now = time.monotonic(), time.time()
         self._deque.append(Frames(self._number, frames.copy(), lost_before, *now, delay_s))
         self._number += 1

@@ -22,7 +22,7 @@ Exit codes: 0 done, 2 wrong usage, 65 unusable recording, 69 broker never reache
 
 COMMANDS = {
     "run": ("leakear.edge.cli.run", "listen, score, decide, publish: the daemon"),
-    "replay": ("leakear.edge.cli.replay", "run recordings through the same daemon"),
+    "replay": ("leakear.edge.cli.replay.command", "run recordings through the same daemon"),
     "devices": ("leakear.edge.cli.devices", "list the sound devices"),
     "listen": ("leakear.edge.cli.listen", "live level, spectrum and score in the terminal"),
     "check": ("leakear.edge.cli.check", "is everything ready? each finding with a remedy"),

@@ -88,7 +88,7 @@ def _look(config: Path | None, seconds: float, source: Source | None, unit: Unit
         yield from findings.sound(settings, spec, source or SoundDeviceSource(), seconds)
     yield checks.clock(Clock().synced)
     if unit is None or unit.visible:  # else the finding about the unit says what to do
-        yield _of_node(probe.broker(settings))
+        yield probe.broker(settings, unanswered="Until then events wait in the outbox")
         yield checks.space(settings.node.directory)
         yield checks.rights(settings.node.directory)
     if unreadable := findings.sound_devices():
@@ -121,10 +121,3 @@ def _faulty(found: list[Finding]) -> set[str]:
 def _line(finding: Finding) -> str:
     remedy = f"\n{'':24}→ {finding.remedy}" if finding.remedy else ""
     return f"{_MARKS[finding.status]}  {finding.name:14} {finding.detail}{remedy}"
-
-
-def _of_node(broker: Finding) -> Finding:
-    """Add what an unreachable broker means for a node that is set up."""
-    if broker.remedy != probe.UNREACHABLE:
-        return broker
-    return replace(broker, remedy=f"{broker.remedy} Until then events wait in the outbox")

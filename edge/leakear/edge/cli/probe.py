@@ -29,9 +29,6 @@ from leakear.edge.settings import Settings
 AFTERWARDS_S = 0.5
 """s in which a broker of MQTT 3.1.1 may cut the connection after it has acknowledged what it refuses"""
 
-UNREACHABLE = "is it running, is the address right?"
-"""remedy for a broker that does not answer"""
-
 
 @dataclass(frozen=True)
 class Said:
@@ -55,8 +52,11 @@ class Answer:
     """whether it closed the connection after that"""
 
 
-def broker(settings: Settings, timeout_s: float = 10.0) -> Finding:
-    """Tell whether the broker lets this node in and takes its messages."""
+def broker(settings: Settings, timeout_s: float = 10.0, *, unanswered: str = "") -> Finding:
+    """Tell whether the broker lets this node in and takes its messages, within `timeout_s` s for each attempt.
+
+    `unanswered`: a sentence for the remedy, what it means for the caller that the broker does not answer.
+    """
     running = daemon_runs(settings)
     used = _name(settings, running=running)
     availability = Said("availability", Availability.OFFLINE.to_json(), retain=True)
@@ -66,11 +66,16 @@ def broker(settings: Settings, timeout_s: float = 10.0) -> Finding:
             answer = _in_words(settings, used, timeout_s, availability) or answer
     except ConfigError as error:
         return Finding("broker", FAULT, str(error), "correct [mqtt]")
-    return _finding(settings, answer, used, running=running)
+    return _finding(settings, answer, used, unanswered, running=running)
 
 
-def publish(settings: Settings, suffix: str, payload: bytes, timeout_s: float = 10.0) -> Finding:
-    """Publish one message under this node's topic, not retained, and tell whether the broker took it."""
+def publish(
+    settings: Settings, suffix: str, payload: bytes, timeout_s: float = 10.0, *, unanswered: str = ""
+) -> Finding:
+    """Publish one message under this node's topic, not retained, and tell whether the broker took it.
+
+    `unanswered`: as in `broker`.
+    """
     running = daemon_runs(settings)
     try:
         answer = _answer(settings, _name(settings, running=running), timeout_s, Said(suffix, payload, retain=False))
@@ -78,7 +83,7 @@ def publish(settings: Settings, suffix: str, payload: bytes, timeout_s: float = 
         return Finding("broker", FAULT, str(error), "correct [mqtt]")
     topic, user = settings.node.identity.topic(suffix), answer.connection.user
     if answer.opened is None:
-        return _finding(settings, answer, "", running=running)
+        return _finding(settings, answer, "", unanswered, running=running)
     if answer.written is not None and answer.written >= reason_codes.FAILURE:
         return Finding("broker", FAULT, reason_codes.explain_publish(answer.written, topic, user).sentence)
     if answer.cut or answer.written is None:
@@ -93,7 +98,7 @@ def _name(settings: Settings, *, running: bool) -> str:
     return f"{name}-check-{os.getpid()}" if running else name
 
 
-def _answer(settings: Settings, used: str, timeout_s: float, said: "Said | None") -> "Answer":
+def _answer(settings: Settings, used: str, timeout_s: float, said: Said | None) -> Answer:
     """Try in the ways in which the daemon would. Raises ConfigError."""
     version = ProtocolVersion(settings.mqtt.protocol)
     for _ in range(4):
@@ -105,14 +110,14 @@ def _answer(settings: Settings, used: str, timeout_s: float, said: "Said | None"
     return answer
 
 
-def _in_words(settings: Settings, used: str, timeout_s: float, said: Said) -> "Answer | None":
+def _in_words(settings: Settings, used: str, timeout_s: float, said: Said) -> Answer | None:
     """Ask once more in MQTT 5; None: the broker does not know it, or refuses nothing."""
     asked = _ask(settings, used, ProtocolVersion("5"), timeout_s, said)
     refused = asked.written is not None and asked.written >= reason_codes.FAILURE
     return asked if asked.opened is not None and refused else None
 
 
-def _finding(settings: Settings, answer: Answer, used: str, *, running: bool) -> Finding:
+def _finding(settings: Settings, answer: Answer, used: str, unanswered: str, *, running: bool) -> Finding:
     tried = answer.connection
     if answer.opened is not None:
         return _let_in(settings, answer, answer.opened, used, running=running)
@@ -121,7 +126,8 @@ def _finding(settings: Settings, answer: Answer, used: str, *, running: bool) ->
         if running:
             remedy += f"; asked as {used}, for the daemon runs: look at its journal, the broker may know that one"
         return Finding("broker", FAULT, tried.refusal.sentence, remedy)
-    return Finding("broker", WARNING, f"{settings.mqtt.where} does not answer", UNREACHABLE)
+    remedy = f"is it running, is the address right? {unanswered}".rstrip()
+    return Finding("broker", WARNING, f"{settings.mqtt.where} does not answer", remedy)
 
 
 def _let_in(settings: Settings, answer: Answer, opened: Opened, used: str, *, running: bool) -> Finding:

@@ -9,9 +9,10 @@ from pathlib import Path
 
 from leakear.edge.audio.capture import Capture, CaptureStatus
 from leakear.edge.clock import Clock
-from leakear.edge.compose import log_to_stderr, open_node
+from leakear.edge.compose import open_node
 from leakear.edge.node.node import Node
 from leakear.edge.node.sleep.sleeper import Sleeper
+from leakear.edge.node.systemd import log_to_stderr
 from leakear.edge.recording.clock_bound import ClockBound
 from leakear.edge.settings import SYSTEM_FILE, NodeOptions, Settings, file_in_use, unheard_hours
 

@@ -89,7 +89,7 @@ class Observation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Evidence:
+class DecidedOn:
     """What a WARNING or LEAK was decided on."""
 
     by: str
@@ -120,5 +120,5 @@ class Transition:
     on_fraction: float
     again: bool = False
     """True: a fault has ended and the state before it is published again; this is no new alert"""
-    evidence: Evidence | None = None
+    decided_on: DecidedOn | None = None
     """of a WARNING or LEAK"""

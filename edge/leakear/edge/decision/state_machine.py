@@ -12,11 +12,11 @@ from typing import Any
 from leakear.edge.decision.hours import Hours
 from leakear.edge.decision.night_levels import NightLevels, NightLog
 from leakear.edge.decision.nights import Night, Nights, local_time
-from leakear.edge.decision.observation import Evidence, Observation, State, Transition, worse
+from leakear.edge.decision.observation import DecidedOn, Observation, State, Transition, worse
 from leakear.edge.decision.rule import DecisionRule, rule_from
 from leakear.edge.decision.wording import alert_reason
 
-__all__ = ["Decision", "DecisionRule", "Evidence", "Observation", "State", "Transition", "rule_from"]
+__all__ = ["DecidedOn", "Decision", "DecisionRule", "Observation", "State", "Transition", "rule_from"]
 
 
 class Decision:
@@ -91,11 +91,11 @@ class Decision:
             return None
         again = reason is None and shown is self._announced and shown is not State.OK
         ended = f"{self._shown} ended; {shown} as last heard" if again else f"{self._shown} ended"
-        evidence = self._evidence(seen) if shown in (State.WARNING, State.LEAK) else None
-        if evidence is not None and reason is not None:
+        decided_on = self._decided_on(seen) if shown in (State.WARNING, State.LEAK) else None
+        if decided_on is not None and reason is not None:
             decider = self.hours if self.pipe is self.hours.state else self.nights
-            reason = alert_reason(decider.reason, shown, evidence, self.nights, self.rule.span_s)
-        change = Transition(self._shown, shown, why or reason or ended, self.on_fraction, again, evidence)
+            reason = alert_reason(decider.reason, shown, decided_on, self.nights, self.rule.span_s)
+        change = Transition(self._shown, shown, why or reason or ended, self.on_fraction, again, decided_on)
         self._shown = shown
         if shown in (State.OK, State.WARNING, State.LEAK):
             self._announced = shown
@@ -116,7 +116,7 @@ class Decision:
         """Expect a sleep until the next listening hours."""
         self.hours.pause(noisy=self._too_few)
 
-    def _evidence(self, seen: Observation) -> Evidence:
+    def _decided_on(self, seen: Observation) -> DecidedOn:
         """Say what the present state of the pipe was decided on."""
         nights, excess = self.nights, seen.excess
         by, db, hz, limit_db = "score", None, None, None
@@ -126,7 +126,7 @@ class Decision:
                 by, db, hz, limit_db = "nights", night.excess_db, night.hz, night.limit_db
         elif excess is not None and self.rule.rise_db:
             by, db, hz, limit_db = "hours", excess.db, excess.hz, self.hours.limit_db
-        return Evidence(
+        return DecidedOn(
             by=by,
             on_share=self.on_fraction,
             excess_db=db,

@@ -4,24 +4,25 @@ from datetime import date
 
 from leakear.edge.background.background import Excess
 from leakear.edge.decision.nights import Nights
-from leakear.edge.decision.observation import Evidence, Need, State
+from leakear.edge.decision.observation import DecidedOn, Need, State
 
 
-def alert_reason(reason: str, target: State, evidence: Evidence, nights: Nights, span_s: float) -> str:
+def alert_reason(reason: str, target: State, decided_on: DecidedOn, nights: Nights, span_s: float) -> str:
     """Complete the reason of a WARNING or LEAK: since when, how sure, and what the sound is unlike.
 
-    `reason`: what `Hours` or `Nights` says; `span_s`: seconds that `evidence.on_share` looks back on.
+    `reason`: what `Hours` or `Nights` says; `span_s`: seconds that `decided_on.on_share` looks back on.
     """
     parts = [reason]
     risen = [night for night in nights.last if night.risen]
-    if evidence.by == "nights" and risen:
+    if decided_on.by == "nights" and risen:
         parts.append(f"since the night of {date.fromordinal(risen[0].day).isoformat()}")
         parts.append(f"mean P(leak) {risen[-1].score:.2f}")
         return "; ".join(parts)
     if target is State.LEAK:
-        parts.append(f"on {evidence.on_share:.0%} of the last {span_s / 60:g} min")
-    if evidence.excess_db is not None and evidence.nights_known and evidence.excess_db >= (evidence.limit_db or 0.0):
-        parts.append(f"unlike everything heard here in {evidence.nights_known} nights")
+        parts.append(f"on {decided_on.on_share:.0%} of the last {span_s / 60:g} min")
+    excess_db, limit_db = decided_on.excess_db, decided_on.limit_db or 0.0
+    if excess_db is not None and excess_db >= limit_db and decided_on.nights_known:
+        parts.append(f"unlike everything heard here in {decided_on.nights_known} nights")
     return "; ".join(parts)
 
 

@@ -52,8 +52,6 @@ class Measures:
     """RMS of the whole window"""
     l05: float
     """5th percentile of the 125 ms levels: the quietest moments (dBmin)"""
-    l50: float
-    """their median"""
     l95: float
     """their 95th percentile"""
     dc: float
@@ -74,7 +72,6 @@ BROKEN = Measures(
     finite=False,
     level_dbfs=SILENCE_DBFS,
     l05=SILENCE_DBFS,
-    l50=SILENCE_DBFS,
     l95=SILENCE_DBFS,
     dc=0.0,
     clip_ratio=0.0,
@@ -96,14 +93,13 @@ def measure(samples: "Samples", powers: "Powers", spec: "SpectrogramSpec") -> Me
     x = samples - np.float32(dc)
     squares = _mean_squares(x, spec)
     power = float(squares.mean())
-    low, median, high = (_dbfs(float(percentile(squares, percent))) for percent in (5, 50, 95))
+    low, high = (_dbfs(float(percentile(squares, percent))) for percent in (5, 95))
     flat_ratio, flat_value = _flat(samples, spec)
     welch = powers.mean(axis=0, dtype=np.float64)
     return Measures(
         finite=True,
         level_dbfs=_dbfs(power),
         l05=low,
-        l50=median,
         l95=high,
         dc=dc,
         clip_ratio=max(_at_limits(samples, max(highest, -lowest)), _plateau(x, welch)),

@@ -22,7 +22,7 @@ from leakear.edge.messages.nights import Night
 from leakear.edge.messages.timing import ClockBound, SampleClock
 
 __all__ = [
-    "COMMANDS", "EVENT_KINDS", "STATES", "Availability", "CommandResult", "DecidedOn", "Event", "Identity", "Learning",
+    "EVENT_KINDS", "STATES", "Availability", "CommandResult", "DecidedOn", "Event", "Identity", "Learning",
     "Message", "MessageError", "ModelRef", "ModelTrial", "Spectrum", "State", "Telemetry", "parse_utc", "utc_now",
     "utc_text", "uuid7",
 ]  # fmt: skip
@@ -33,7 +33,6 @@ TUNED_BY = ("model", "site", "remote", "afar")
 DECIDED_BY = ("hours", "nights", "score")
 MAY_SAY = ("warning", "strong leaks", "lasting leaks", "all")
 EVENT_KINDS = ("state", "fault", "dropped", "model", "night", "test")
-COMMANDS = ("identify", "status", "set", "clip", "calibrate", "selftest", "model", "watch", "resend", "record")
 LAST_SECOND = 253402300799.999
 """POSIX seconds of the last millisecond of year 9999: a broken clock must not break a message."""
 
@@ -98,7 +97,7 @@ class Availability(StrEnum):
 
     @classmethod
     def from_json(cls, payload: bytes | str) -> Self:
-        """Read the bare word."""
+        """Read the bare word. Raises MessageError."""
         for word in cls:
             if payload in (word.value, word.value.encode()):
                 return word

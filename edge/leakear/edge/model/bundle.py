@@ -197,7 +197,8 @@ def assemble(
 ) -> bytes:
     """Return the bytes of a model file; the same arguments give the same bytes.
 
-    `info` is `leakear.json` without what is derived here: schema and the hash of the flatbuffer.
+    `info` is `leakear.json` without what is derived here: schema and the hash of the flatbuffer. `golden_inputs`:
+    codes, shape (n, rows, frames); `golden_logits`: what the network gives for them, shape (n,).
     """
     recorded = {**info, "schema": SCHEMA}
     recorded["flatbuffer"] = {

@@ -116,7 +116,10 @@ class Model:
         return self._interpreter
 
     def logit(self, spectrogram: Decibels) -> float:
-        """Return the network's output for a spectrogram of the model's own spec, shape (rows, frames), dB."""
+        """Return the network's output for a spectrogram of the model's own spec, shape (rows, frames), dB.
+
+        Raises ValueError for another shape.
+        """
         spec = self.info.spec
         if spectrogram.shape != spec.shape:
             raise ValueError(f"the model wants a spectrogram of shape {spec.shape}, not {spectrogram.shape}")

@@ -13,8 +13,6 @@ import paho.mqtt.client as paho
 PUBLISH = 3
 PIECE = 2**16
 """bytes read at once of what is thrown away"""
-TOPIC_BYTES = 2**16
-"""no topic is longer"""
 
 
 class Reader:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from leakear.edge.messages.discovery import discovery_topic
-from leakear.edge.messages.reports import STATES, Identity
+from leakear.edge.messages.reports import EVENT_KINDS, STATES, Identity
 from leakear.edge.mqtt.link import Link
 from leakear.edge.options import option
 
@@ -23,7 +23,7 @@ BIRTH = b"online"
 """What Home Assistant publishes on `<prefix>/status` after a start: the discovery message is then sent again."""
 BIRTH_SPREAD_S = 5.0
 """s after that message within which a node answers, at a random moment: not all nodes of a fleet at once"""
-EVENT_TYPES = (*(state.lower() for state in STATES), "fault", "dropped", "model", "night", "test")
+EVENT_TYPES = (*(state.lower() for state in STATES), *(kind for kind in EVENT_KINDS if kind != "state"))
 LEAK = (
     "{{ 'ON' if value_json.state == 'LEAK' else 'None' if value_json.state in ('SENSOR_FAULT', 'NOISY')"
     " or 'not_judged' in value_json.faults or value_json.asleep_until | default(none) else 'OFF' }}"

@@ -169,7 +169,7 @@ def limit_of(status: NodeStatus) -> float | None:
 
 def _decided_on(result: Result) -> DecidedOn | None:
     """Return what the WARNING or LEAK of a result was decided on, as messages carry it."""
-    found = result.transition.evidence if result.transition else None
+    found = result.transition.decided_on if result.transition else None
     if found is None:
         return None
     excess_db, hz, limit_db = map(_rounded, (found.excess_db, found.hz, found.limit_db))

@@ -1,11 +1,13 @@
-"""Notifications to systemd: ready, alive, status line (sd_notify(3): datagrams to $NOTIFY_SOCKET).
+"""What systemd is told: ready, alive, status line (sd_notify(3): datagrams to $NOTIFY_SOCKET), and log lines.
 
 The watchdog is fed by the main loop when a window was judged or a fault was reported on purpose, never by a timer: a
 blocked pipeline must be restarted.
 """
 
+import logging
 import os
 import socket
+import sys
 import time
 
 
@@ -51,3 +53,29 @@ class Notifier:
                 channel.sendto(message.encode(), self._address)
             except OSError:  # the manager is gone or restarting: it will ask again with its watchdog
                 self._status = ""
+
+
+def log_to_stderr(level: str, without: str = "") -> None:
+    """Send log lines to standard error with the priorities journald reads (sd-daemon(3): `<4>…`).
+
+    `level`: of [log]. `without`: format of a message that is left out, because the caller shows it in another way.
+    """
+    handler = logging.StreamHandler(sys.stderr)
+    handler.addFilter(lambda record: record.msg != without)
+    handler.setFormatter(_JournalFormatter("%(message)s"))
+    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+
+
+class _JournalFormatter(logging.Formatter):
+    """Prefixes the syslog priority where journald listens."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        text = super().format(record)
+        if not _under_journald():
+            return text
+        priority = {logging.DEBUG: 7, logging.INFO: 6, logging.WARNING: 4}.get(record.levelno, 3)
+        return f"<{priority}>{text}"
+
+
+def _under_journald() -> bool:
+    return "JOURNAL_STREAM" in os.environ

@@ -3,13 +3,12 @@
 Main thread only; events are in the order of `seq`. While the disk is full or read-only, events are kept in memory; a
 damaged database is replaced (`recovery`): both show in `faults`, neither stops the node. The size is limited: events
 that a broker has acknowledged are deleted first, then the oldest that are no change of state, then the oldest changes
-of state. Deleted undelivered events are counted and, once there is room, reported as an event.
+of state, WARNING and LEAK last. Deleted undelivered events are counted and, once there is room, reported as an event.
 
 An acknowledged event is kept for some seconds before it is deleted. If the connection is lost in that time it is sent
 again under the same id: brokers acknowledge before they save, so a broker that crashes then has lost it.
 """
 
-import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -24,7 +23,6 @@ from leakear.edge.outbox.recovery import Disk
 
 __all__ = ["Outbox", "OutboxOptions"]
 
-log = logging.getLogger(__name__)
 
 BATCH = 8
 """events written in one transaction when a disk works again"""

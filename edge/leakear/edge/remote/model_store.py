@@ -119,6 +119,8 @@ class ModelStore:
                 "To return to a model that was in use here: leakear-edge rollback."
             )
         name = f"{hashlib.sha256(data).hexdigest()[:16]}.tflite"  # the same network may come with another threshold
+        if name == self.ledger.candidate:  # else it would still wait here when its trial has refused it
+            raise still_on_trial(current.model_id)
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             bundle.write(self.folder / f"new-{name}", data)
@@ -276,6 +278,11 @@ class ModelStore:
             if path.name not in ledger.kept and not path.name.startswith("new-"):
                 with suppress(OSError):  # a file too many does no harm; the next write tries again
                     path.unlink(missing_ok=True)
+
+
+def still_on_trial(in_use: str) -> CommandRefused:
+    """Return the refusal of a model that comes while one is on trial beside the model in use."""
+    return CommandRefused(f"A model is still on trial: wait until that ends, or end it: roll back to {in_use}.")
 
 
 def created_at(info: BundleInfo) -> float:

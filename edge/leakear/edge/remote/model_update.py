@@ -13,7 +13,7 @@ from leakear.edge.mqtt.dispatcher import CommandRefused
 from leakear.edge.node.detector import Detector, model_ref
 from leakear.edge.node.reporter import Reporter
 from leakear.edge.remote import rollback
-from leakear.edge.remote.model_store import ModelStore
+from leakear.edge.remote.model_store import ModelStore, still_on_trial
 from leakear.edge.remote.model_trial import TrialControl
 from leakear.edge.remote.model_upload import Transfer
 
@@ -60,11 +60,19 @@ class ModelControl:
             models = tuple(_stored(info, use) for _, info, use in self._store.models())
             return ModelResult(stage="listed", next_part=0, parts=0, models=models)
         whole = self._transfer.add(request)
-        if whole is None:
-            return self._result("receiving")
-        model = self._store.stage(whole, self._detector.model.info)
+        return self._result("receiving") if whole is None else self._received(whole, request)
+
+    def _received(self, bundle: bytes, request: ModelRequest) -> ModelResult:
+        """Stage a bundle and, unless it was sent to wait, use it. One that may not be used does not wait."""
+        model = self._store.stage(bundle, self._detector.model.info)
         self._show_staged(model)
-        return self._result("staged", model) if request.stage else self._install(trial=request.trial)
+        if request.stage:
+            return self._result("staged", model)
+        try:
+            return self._install(trial=request.trial)
+        except LeakearError:
+            self._drop_staged()
+            raise
 
     def announce_start(self) -> None:
         """Report that an installed or staged model was given up at this start, or what could not be told before."""
@@ -75,8 +83,7 @@ class ModelControl:
     def _install(self, *, trial: bool) -> ModelResult:
         model = self._staged()
         if self._store.ledger.candidate:
-            in_use = self._detector.model.info.model_id
-            raise CommandRefused(f"A model is still on trial: wait until that ends, or end it: roll back to {in_use}.")
+            raise still_on_trial(self._detector.model.info.model_id)
         self._check_rate(model)
         stage = self._trial.begin(model, trial=trial)
         self._show_staged(None)
@@ -85,8 +92,7 @@ class ModelControl:
 
     def _discard(self) -> ModelResult:
         self._transfer.drop()
-        self._store.discard()
-        self._show_staged(None)
+        self._drop_staged()
         if self._store.ledger.candidate:
             self._trial.discard()
         return self._result("discarded")
@@ -116,6 +122,10 @@ class ModelControl:
         if model is None:
             raise CommandRefused("No model is staged: send one with cmd/model put first.")
         return model
+
+    def _drop_staged(self) -> None:
+        self._store.discard()
+        self._show_staged(None)
 
     def _show_staged(self, model: Model | None) -> None:
         self._detector.staged_model = model_ref(model.info) if model else None

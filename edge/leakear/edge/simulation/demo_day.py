@@ -1,6 +1,6 @@
 """A small simulated day for the demonstration: quiet, a tap for ten minutes, a leak that starts, a leak that is mended.
 
-Only NumPy, so that it runs where only the node's own packages are. Water through a hole is modelled as DESIGN's full
+Only the node's own packages, so that it runs where no others are. Water through a hole is modelled as DESIGN's full
 simulator does (a jet with a corner frequency, a pipe with resonances), the surroundings as distant traffic, a
 refrigerator and footsteps. It demonstrates; it measures nothing.
 """
@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leakear.edge.audio.blocks import Block
+from leakear.edge.audio.resample import resampled
 from leakear.edge.background.background import QUIET
 from leakear.edge.background.entries import ENTRIES
 from leakear.edge.background.own_limit import Variation
@@ -58,8 +59,12 @@ CHANGE_DB = 0.3
 """How much the place changes from hour to hour and from night to night, dB."""
 
 
-def blocks(seed: int = 1, day: tuple[Part, ...] = DAY, *, utc: float = 0.0) -> Iterator[Block]:
-    """Stream the day as a microphone at 22050 Hz would. `utc`: POSIX seconds at which it begins."""
+def blocks(seed: int = 1, day: tuple[Part, ...] = DAY, *, utc: float = 0.0, rate: int = RATE) -> Iterator[Block]:
+    """Stream the day as a capture at `rate` Hz would. `utc`: POSIX seconds at which it begins."""
+    return resampled(_blocks(seed, day, utc), RATE, rate)
+
+
+def _blocks(seed: int, day: tuple[Part, ...], utc: float) -> Iterator[Block]:
     rng = np.random.default_rng(seed)
     total = round(sum(part.minutes for part in day) * 60 * RATE)
     tail = np.zeros(_FADE, np.float32)
@@ -89,7 +94,7 @@ def last_noon(now: float) -> float:
 def know_the_place(judge: Judge, spec: SpectrogramSpec, seed: int = 1) -> None:
     """Give a node the background that it would have after a week at the place of the simulated day, without a leak."""
     day = (Part("quiet", 4.0),)
-    sound = np.concatenate([block.samples for block in blocks(seed + 1, day)])
+    sound = np.concatenate([block.samples for block in blocks(seed + 1, day, rate=spec.sample_rate)])
     windows = sound[: len(sound) // spec.window_samples * spec.window_samples].reshape(-1, spec.window_samples)
     quiet = np.percentile([quiet_levels(short_powers(window, spec), spec) for window in windows], QUIET, axis=0)
     varied = np.random.default_rng(seed).normal(0, CHANGE_DB, (ENTRIES, 1)) + quiet

@@ -97,6 +97,25 @@ def test_a_configuration_written_in_another_way_is_kept_as_it_is(tmp_path: Path)
     assert (before["broker"], before["user"], before["site"]) == ("mqtts://broker.local", "hill.pit-7", "hill")
 
 
+def test_what_is_the_default_needs_no_line_and_what_is_there_is_changed(tmp_path: Path) -> None:
+    config, plain = tmp_path / "n.toml", said(broker="mqtt://b", user="", password="")
+    configuration.write(configuration.planned(config, plain))
+    assert config.read_text().splitlines()[1:] == [
+        "",
+        "[node]",
+        'site = "hill"',
+        'name = "pit-7"',
+        "",
+        "[mqtt]",
+        'host = "b"',
+    ]
+    encrypted = config.read_text().replace('host = "b"', 'host = "b"\ntls = true\nusername = "u"')
+    config.write_text(encrypted)
+    configuration.write(configuration.planned(config, plain))
+    assert 'tls = false\nusername = ""' in config.read_text()
+    assert configuration.planned(config, plain).files == ()
+
+
 @pytest.mark.parametrize(
     "line", ['password = """\nTOPSECRET"""', '"pass\\u0077ord" = "TOPSECRET"', "password='TOPSECRET'"]
 )

@@ -121,7 +121,7 @@ def test_flags_ask_nothing_and_an_existing_file_is_never_lost(
     assert "geheim" not in shown
     assert SECRET not in shown
     assert '+device = "USB"' in shown
-    assert "the microphone is written down unseen: " in shown
+    assert "the name of the microphone is written all the same: " in shown
     assert config.stat().st_mode & 0o777 == 0o640
     text = config.read_text()
     assert "# mine" in text
@@ -169,7 +169,7 @@ def test_nothing_is_said_to_wait_where_nothing_is_set_up(
     assert "events wait" not in error
 
 
-def test_without_a_test_it_is_written_unseen(config: Path) -> None:
+def test_without_a_test_it_is_written_without_trying(config: Path) -> None:
     assert main(flags(config, "mqtts://broker.invalid", "--no-test")) == 0
     mqtt = Settings.load(config, {}).mqtt
     assert (mqtt.host, mqtt.tls) == ("broker.invalid", True)
@@ -194,6 +194,15 @@ def test_a_wrong_option_is_named(
     assert words in error
     assert error.count("\n") == 1
     assert not config.exists()
+
+
+def test_the_page_refuses_answers_that_it_would_not_look_at(
+    config: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("leakear.edge.cli.setup.web.server.serve", lambda *_: 0)
+    assert main([*flags(config, "mqtt://b"), "--web", "--no-test"]) == 2
+    assert "--web asks on its page: leave out --site, --name, --broker, --yes, --no-test" in capsys.readouterr().err
+    assert main(["setup", "--config", str(config), "--web", "--port", "0"]) == 0
 
 
 def test_without_a_terminal_it_says_what_to_give(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:

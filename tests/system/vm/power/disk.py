@@ -22,7 +22,7 @@ PACKAGES = (
     "libstdc++6,ca-certificates,mosquitto-clients"
 )
 BROKEN = "import sys\n\nif '--config' in sys.argv:\n    raise SystemExit(1)\n"
-"""put before cli/replay.py: its self-test is well, the daemon ends at once"""
+"""put before cli/replay/command.py: its self-test is well, the daemon ends at once"""
 CONFIG = """
 [node]
 site = "vm"
@@ -104,8 +104,8 @@ def make_disk(folder: Path, work: str, deb: Path, port: int) -> Path:
         shutil.rmtree(tree / "old")
         number = deb.name.split("_")[1]
         changed(deb, number, folder).rename(tree / "srv/this.deb")  # the same, stored without compression
-        replay = ROOT / "edge/leakear/edge/cli/replay.py"
-        changed(deb, "9.9", folder, cli__replay=BROKEN + replay.read_text()).rename(tree / "srv/broken.deb")
+        replay = ROOT / "edge/leakear/edge/cli/replay/command.py"
+        changed(deb, "9.9", folder, cli__replay__command=BROKEN + replay.read_text()).rename(tree / "srv/broken.deb")
     else:
         shutil.copy(deb, tree / "first.deb")
         subprocess.run([*chroot, "dpkg", "-i", "/first.deb"], check=True, capture_output=True, env=ENVIRONMENT)

@@ -2,7 +2,6 @@
 
 import argparse
 import dataclasses
-import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -23,8 +22,6 @@ from leakear.train.training import negatives
 from leakear.train.training.adaptation import FACTORY, SCRATCH
 from leakear.train.training.distributed import join, task
 from leakear.train.work.jobs import jobs_of
-
-log = logging.getLogger(__name__)
 
 AUTO = "auto"
 FEW = 300

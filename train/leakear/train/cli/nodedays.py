@@ -11,12 +11,14 @@ from typing import Any
 from leakear.edge import files
 from leakear.edge.command_line import number, whole
 from leakear.edge.decision.state_machine import DecisionRule, rule_from
-from leakear.edge.errors import UsageError
+from leakear.edge.errors import InputDataError, UsageError
+from leakear.edge.model.bundle import BundleInfo
 from leakear.edge.model.tflite import FACTORY, Model
 from leakear.edge.schedule import ScheduleOptions
 from leakear.edge.windows import WindowOptions
 from leakear.train.nodedays import report
 from leakear.train.nodedays.runs import FileModel, Plan, run
+from leakear.train.simulator.units import RATE
 from leakear.train.work.jobs import add_job_arguments, jobs_of
 
 HELP = """\
@@ -77,7 +79,7 @@ def main(args: argparse.Namespace) -> int:
     """Run the command."""
     files.folder(args.out, "--out")
     hours = ScheduleOptions(listen=tuple(args.listen)).listen
-    info = Model.load(args.model).info
+    info = described(args.model)
     rule = rule_from(info.decision, parse_rule(args.rule))
     rule.check_step(args.step)
     plan = Plan(
@@ -101,6 +103,16 @@ def main(args: argparse.Namespace) -> int:
     write(args.out, found)
     print(report.text(found))
     return 0
+
+
+def described(path: Path) -> BundleInfo:
+    """Load a model and return its description. Raises ModelError, and InputDataError where no day has its rate."""
+    info = Model.load(path).info
+    if info.spec.sample_rate != RATE:
+        raise InputDataError(
+            f"{path} listens at {info.spec.sample_rate} Hz, and node-days are made at {RATE} Hz: train at that rate"
+        )
+    return info
 
 
 def write(out: Path, found: Mapping[str, Any]) -> None:

@@ -9,9 +9,8 @@ from leakear.edge import files
 from leakear.edge.command_line import place, whole
 from leakear.edge.decision.state_machine import rule_from
 from leakear.edge.errors import UsageError
-from leakear.edge.model.tflite import Model
 from leakear.edge.schedule import ScheduleOptions
-from leakear.train.cli.nodedays import add_run_arguments, parse_rule, write
+from leakear.train.cli.nodedays import add_run_arguments, described, parse_rule, write
 from leakear.train.nodedays import report, strong_leaks
 from leakear.train.nodedays.real_runs import Plan, run
 from leakear.train.nodedays.runs import FileModel
@@ -60,7 +59,7 @@ def main(args: argparse.Namespace) -> int:
         raise UsageError("--strong-leaks needs --dry: they are tried beside days without a leak")
     files.folder(args.out, "--out")
     hours = ScheduleOptions(listen=tuple(args.listen)).listen
-    info = Model.load(args.model).info
+    info = described(args.model)
     rule = rule_from(info.decision, parse_rule(args.rule))
     rule.check_step(args.step)
     plan = Plan(

@@ -13,7 +13,10 @@ from leakear.train.data.features import FeatureSet
 
 
 def order(count: int, batch_size: int, seed: int, epoch: int, replicas: int = 1) -> list[npt.NDArray[np.int64]]:
-    """Return the row numbers of each batch of an epoch; the last is cut to a multiple of the replicas."""
+    """Return the row numbers of each batch of an epoch, (batch_size,) each.
+
+    The last one is cut to a multiple of the replicas.
+    """
     rows = np.random.default_rng([seed, epoch]).permutation(count)
     rows = rows[: len(rows) - len(rows) % replicas]
     return [rows[start : start + batch_size] for start in range(0, len(rows), batch_size)]

@@ -17,6 +17,7 @@ from leakear.edge.errors import InputDataError
 from leakear.edge.texts import counted, printable
 from leakear.train.data.collection import dates
 from leakear.train.data.collection.folders import SOUND_SUFFIXES, scan, sounds
+from leakear.train.data.joining import Joined
 from leakear.train.data.manifest import MANIFEST, read_with_remarks
 from leakear.train.data.written_paths import WrittenPaths, same_cell
 from leakear.train.runfolder import LABELS
@@ -136,14 +137,15 @@ def require_classes(
             raise InputDataError(
                 f"{source} holds no usable recording of class {label}: "
                 + (
-                    f"{len(left_out)} were left out: {_first(left_out)}"
+                    f"{len(left_out)} were left out: {reasons(left_out)}"
                     if left_out
                     else remedy or "add some, both classes are needed"
                 )
             )
 
 
-def _first(left_out: Sequence[tuple[str, str]], shown: int = 3) -> str:
+def reasons(left_out: Sequence[tuple[str, str]], shown: int = 3) -> str:
+    """Write the first (name, reason) of what was left out, and how many more there are."""
     more = f"; and {len(left_out) - shown} more" if len(left_out) > shown else ""
     return "; ".join(f"{name}: {why}" for name, why in left_out[:shown]) + more
 
@@ -153,21 +155,16 @@ def groups(recordings: Sequence[Recording]) -> list[str]:
 
     Else one sound with two names could be on both sides of a split. A recording without a site is a group of its own.
     """
-    parent: dict[str, str] = {}
-
-    def root(key: str) -> str:
-        while parent.setdefault(key, key) != key:
-            key = parent[key]
-        return key
+    joined = Joined()
 
     def sound(r: Recording) -> str:
         return f"same:{r.same}" if r.same else f"sha:{r.sha256 or r.name}"
 
     for r in recordings:
-        parent[root(f"site:{r.site}" if r.site is not None else f"file:{r.name}")] = root(sound(r))
+        joined.join(f"site:{r.site}" if r.site is not None else f"file:{r.name}", sound(r))
         if r.same and r.sha256:
-            parent[root(f"sha:{r.sha256}")] = root(sound(r))
-    found = [root(sound(r)) for r in recordings]
+            joined.join(f"sha:{r.sha256}", sound(r))
+    found = [joined.root(sound(r)) for r in recordings]
     names: dict[str, str] = {}
     for r, key in zip(recordings, found, strict=True):
         name = r.site or r.name

@@ -103,7 +103,7 @@ class FeatureSet:
         return self.select(known[self.recording] & (copies | (self.copy == 0)))
 
     def read(self, rows: Sequence[int] | npt.NDArray[Any]) -> Codes:
-        """Read rows, shape (k, rows, frames)."""
+        """Read rows, shape (k, rows, frames). Raises InputDataError where a shard was cut short."""
         shape = self.recipe.spec.shape
         codes = np.empty((len(rows), *shape), np.uint8)
         for target, row in zip(codes, rows, strict=True):

@@ -29,8 +29,6 @@ class Outcome:
     """(files,) P(Leak) from the mean logit"""
     window_scores: Floats
     """(windows,)"""
-    window_probabilities: Floats
-    """(windows,)"""
     window_files: Rows
     """(windows,) file of each"""
 
@@ -61,7 +59,6 @@ def run(detector: Detector, table: Table, folds: Rows) -> Outcome:
         real.by_file(rows, scores[rows]),
         _sigmoid(real.by_file(rows, logits[rows])),
         scores[rows],
-        _sigmoid(logits[rows]),
         real.file[rows],
     )
 
@@ -84,7 +81,10 @@ def fixed_folds(real: RealWindows, column: str) -> Rows:
 
 
 def drawn_folds(real: RealWindows, seed: int, parts: int = PARTS) -> Rows:
-    """Divide groups into random folds that each have both classes; return the fold of each file, (files,)."""
+    """Divide groups into random folds that each have both classes; return the fold of each file, (files,).
+
+    Raises InputDataError where there are too few sites.
+    """
     from sklearn.model_selection import StratifiedGroupKFold
 
     groups, targets = np.array(real.groups), real.targets

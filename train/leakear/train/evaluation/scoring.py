@@ -38,7 +38,7 @@ class Scores:
 
     @classmethod
     def of(cls, features: FeatureSet, logits: npt.NDArray[np.float32], temperature: float = 1.0) -> "Scores":
-        """Combine logits with the labels and recordings of their windows."""
+        """Combine logits, shape (n,), with the labels and recordings of their windows."""
         recordings = tuple(features.recordings[index] for index in features.recording)
         return cls(logits.astype(np.float64), features.targets, recordings, features.window, temperature)
 

@@ -68,7 +68,7 @@ class RecordedDay:
     score: Series
     """P(leak); NaN where there is none."""
     measures: Series
-    """Measures of the window, shape (n, 11), columns as in `MEASURES`; NaN where there is no window."""
+    """Measures of the window, shape (n, 10), columns as in `MEASURES`; NaN where there is no window."""
     levels: npt.NDArray[np.float32]
     """Third octaves of the quiet moments, shape (n, 25), dB; NaN where there is no score."""
     fault: npt.NDArray[np.str_]

@@ -24,7 +24,7 @@ from leakear.edge.spec import SpectrogramSpec
 from leakear.edge.windows import WindowOptions
 from leakear.train import simulator
 from leakear.train.nodedays.background_sound import Night
-from leakear.train.nodedays.recorded_day import RecordedDay, record
+from leakear.train.nodedays.recorded_day import MEASURES, RecordedDay, record
 from leakear.train.simulator.day import Day, first_date
 from leakear.train.simulator.site import Site
 from leakear.train.simulator.timeline import START_HOUR
@@ -34,8 +34,8 @@ from leakear.train.work.tasks import unordered
 
 T = TypeVar("T")
 
-RECORDING = 3
-"""Version of the kept files; increase it when `RecordedDay` changes."""
+RECORDING = ("4", *MEASURES)
+"""What the kept files hold: a version, to increase when `RecordedDay` changes, and the measures of a window."""
 START_UTC = START_HOUR * 3600
 """POSIX seconds of a day's beginning."""
 WINDOW_S = 10.0

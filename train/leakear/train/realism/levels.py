@@ -38,8 +38,3 @@ def simulated(label: Label, seeds: Iterator[int], count: int) -> Levels:
     """Return those of clips of `count` simulated loggers."""
     loggers = (site for site in map(Site.draw, seeds) if site.sensor.kind == "logger")
     return np.array([levels(clip(next(loggers), label, 1)) for _ in range(count)])
-
-
-def auc(leak: Levels, dry: Levels) -> float:
-    """Chance that a leak's dBmin is above a non-leak's."""
-    return float(np.mean(leak[:, :1] > dry[:, 0]))

@@ -37,8 +37,8 @@ REAL_ABOVE = (
 RUNS_BY = (0, 2, 6)
 REAL_RUNS = ((1.1, 0.32, 0.08), (0.57, 0.15, 0.04))
 """Percentage of two, and of three nights in a row above the 14 before by more than RUNS_BY units."""
-LOGGERS, NIGHTS = 459, 71
-"""Real loggers, and nights of each on average."""
+LOGGERS = 459
+"""Real loggers, with 71 nights of each on average."""
 
 
 @dataclass(frozen=True)

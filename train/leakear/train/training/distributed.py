@@ -53,7 +53,7 @@ class Cluster:
 
 
 def task() -> tuple[int, int]:
-    """Return (this worker's number, how many there are) from TF_CONFIG; (0, 1) without it."""
+    """Return (this worker's number, how many there are) from TF_CONFIG; (0, 1) without it. Raises InputDataError."""
     text = os.environ.get("TF_CONFIG")
     if not text:
         return 0, 1

@@ -51,11 +51,11 @@ class PooledWindows:
 
     @property
     def columns(self) -> tuple[npt.NDArray[Any], ...]:
-        """The three arrays."""
+        """Frames, targets and sites: n of each."""
         return self.frames, self.targets, self.sites
 
     def take(self, rows: npt.NDArray[np.int64]) -> "PooledWindows":
-        """Return the windows of these row numbers."""
+        """Return the windows of these row numbers, (k,)."""
         return PooledWindows(self.frames[rows], self.targets[rows], self.sites[rows])
 
 

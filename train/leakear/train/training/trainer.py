@@ -66,7 +66,7 @@ def train(
     """Train the network that `build` makes.
 
     With a `folder`, the state is written there after each epoch, and an interrupted training of the same `signature`
-    continues from it.
+    continues from it. Raises InputDataError where the workers cannot share the batches.
     """
     if schedule.batch_size % cluster.replicas or len(training) < cluster.replicas:
         raise InputDataError(
@@ -135,7 +135,7 @@ class _Learner:
     def epoch(
         self, features: FeatureSet, weights: npt.NDArray[np.float32], epoch: int, *, quiet: bool
     ) -> dict[str, float]:
-        """Train on every window once; return the figures of the epoch."""
+        """Train on every window once; return the figures of the epoch. `weights`: of the two classes, shape (2,)."""
         started, schedule, cluster = time.monotonic(), self.schedule, self.cluster
         plan = batches.order(len(features), schedule.batch_size, schedule.seed, epoch, cluster.replicas)
         blends = np.random.default_rng([schedule.seed, epoch, 1])

@@ -13,7 +13,7 @@ export function colour(name) {
  * @param {HTMLCanvasElement} canvas
  * @param {number[]} [size] width and height, CSS pixels
  */
-export function prepare(canvas, [width, height] = [canvas.clientWidth, canvas.clientHeight]) {
+function prepare(canvas, [width, height] = [canvas.clientWidth, canvas.clientHeight]) {
   const ratio = Math.min(window.devicePixelRatio || 1, 3);
   if (canvas.width !== Math.round(width * ratio) || canvas.height !== Math.round(height * ratio)) {
     canvas.width = Math.round(width * ratio);

@@ -15,7 +15,7 @@ const QUEUE = [["M4 6h16M4 12h16M4 18h9"]];
 const CHIP = [["M7 7h10v10H7zM10 3v4M14 3v4M10 17v4M14 17v4M3 10h4M3 14h4M17 10h4M17 14h4"]];
 
 /** @type {Record<string, [string, any[][]]>} */
-export const LOOKS = {
+const LOOKS = {
   LEAK: ["leak", DROP], SENSOR_FAULT: ["fault", CROSS], WARNING: ["warning", TRIANGLE], NOISY: ["noisy", WAVES],
   OK: ["ok", TICK], stale: ["gone", SLASH], offline: ["gone", SLASH], waiting: ["gone", CLOCK], judged: ["gone", TICK], UNKNOWN: ["gone", QUESTION],
   lost: ["gone", SLASH], back: ["ok", TICK], dropped: ["warning", QUEUE], model: ["noisy", CHIP], fault: ["fault", CROSS],

@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 from leakear.edge.audio.containers.views import Part, SoundError, View
 
-_CONTINUED, _FIRST, _LAST = 1, 2, 4
+_FIRST, _LAST = 2, 4
 _REVERSED = bytes(int(f"{value:08b}"[::-1], 2) for value in range(256))
 REPAIR = "copy it again, or keep what is left of it with `ffmpeg -i OLD -c copy NEW`"
 

@@ -173,7 +173,10 @@ def _extent(file: BinaryIO, header: Header, end: int) -> Extent:
 
 
 def head(header: Header, length: int | None) -> bytes:
-    """Return a header that libsndfile reads, for this many bytes of samples; None: as many as come."""
+    """Return a header that libsndfile reads, for this many bytes of samples; None: as many as come.
+
+    Raises SoundError.
+    """
     order = ">" if header.big else "<"
     fmt = _chunk(b"fmt ", header.chunks[b"fmt "], order)
     if b"fact" in header.chunks and header.fmt[0] not in (1, 3, 0xFFFE) and _plausible(header, length):

@@ -32,6 +32,9 @@ written then; --no-test writes without trying), 78 the present configuration can
 anything else, as a no to the last question.
 """
 
+_NOT_ON_THE_PAGE = ("site", "name", "device", "broker", "ca", "user", "password_file", "yes", "no_test")
+"""options that the page does not look at"""
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
@@ -52,6 +55,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> int:
     """Run the command."""
+    if args.web and (asked := [f"--{key.replace('_', '-')}" for key in _NOT_ON_THE_PAGE if getattr(args, key)]):
+        raise UsageError(f"--web asks on its page: leave out {', '.join(asked)}")
     configuration.refuse_unwritable(args.config)
     if args.web:
         from leakear.edge.cli.setup.web.server import serve
@@ -65,7 +70,7 @@ def main(args: argparse.Namespace) -> int:
 
 
 def run(args: argparse.Namespace, source: Source) -> int:
-    """Ask, try, write, send the test alert."""
+    """Ask, try, write, send the test alert; return the exit code. Raises AnswerError, ConfigError, DeliveryError."""
     plan = configuration.planned(args.config, _answers(args, source))
     print(plan.difference or f"{args.config} says so already")
     if not args.no_test:
@@ -124,11 +129,11 @@ def _password(path: Path) -> str:
 
 
 def _look_for(device: str, source: Source) -> None:
-    """Say where the microphone that was named is not there: a word may be mistyped, or it is plugged in later."""
+    """Say so when no microphone has the name that was given: it may be mistyped, or plugged in later."""
     try:
         choose(source.devices(), device)
     except LeakearError as error:
-        print(f"the microphone is written down unseen: {printable(str(error))}", flush=True)
+        print(f"the name of the microphone is written all the same: {printable(str(error))}", flush=True)
 
 
 def _try(plan: Plan, *, sure: bool) -> None:
@@ -142,5 +147,5 @@ def _try(plan: Plan, *, sure: bool) -> None:
     print(printable(problem))
     if sure or not dialogue.confirmed("Go on all the same?"):
         raise DeliveryError(
-            "nothing was written, because the broker does not take this node (--no-test: write it unseen)"
+            "nothing was written, because the broker does not take this node (--no-test: write it without trying)"
         )

@@ -74,7 +74,8 @@ def planned(config: Path, answers: Answers) -> Plan:
     text = old or HEADER
     for section, values in _keys(answers, given.get("mqtt", {}), ca, None if unit else password).items():
         there = given.get(section, {})
-        new = {key: value for key, value in values.items() if key not in there or there[key] != value}
+        # What is empty or false is the default of a key that is not there: no line says so.
+        new = {key: value for key, value in values.items() if (there[key] != value if key in there else value)}
         text = settings_file.with_keys(text, section, new, str(config)) if new else text
     settings = Settings.from_mapping(settings_file.parse(text, str(config)), str(config), {})
     wanted = []

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from tqdm import tqdm
 
 from leakear.edge import files
+from leakear.edge.audio.resample import Resampler
 from leakear.edge.command_line import whole
 from leakear.edge.errors import InputDataError
 from leakear.edge.model.tflite import FACTORY, Model
@@ -22,7 +23,7 @@ from leakear.edge.texts import printable
 from leakear.train import data_options
 from leakear.train.data import clips
 from leakear.train.nodedays.outcome import share_interval
-from leakear.train.simulator import Site, clip
+from leakear.train.simulator import RATE, Label, Site, clip
 
 HELP = """\
 Score recordings and simulated windows at several gains of the sensor and print how far P(leak) moves.
@@ -160,7 +161,11 @@ def _windows(args: argparse.Namespace, spec: SpectrogramSpec) -> Iterator[Sample
         else:
             yield from found
     for number in tqdm(range(args.simulated), "simulating", unit="window", disable=None):
-        yield clip(Site.draw(FIRST_SITE + number), "Leak" if number % 2 else "NoLeak", number)
+        label: Label = "Leak" if number % 2 else "NoLeak"
+        sound = clip(
+            Site.draw(FIRST_SITE + number), label, number, spec.window_seconds + 0.1
+        )  # resampled, it may be shorter
+        yield Resampler(RATE, spec.sample_rate).push(sound, last=True)[: spec.window_samples]
 
 
 def text(moved: Sequence[Moved]) -> str:

@@ -8,6 +8,7 @@ from leakear.edge.errors import InputDataError
 from leakear.train.data.collection import fingerprints
 from leakear.train.data.collection.survey import Facts
 from leakear.train.data.dataset import Recording
+from leakear.train.data.joining import Joined
 
 _NAMED = 5
 """Pairs that are named in full."""
@@ -95,13 +96,7 @@ def marked(recordings: Sequence[Recording], found: Sequence[Same]) -> list[Recor
 
 def _roots(found: Sequence[Same]) -> dict[str, str]:
     """Return name → name of the recording that stands for its group."""
-    parent: dict[str, str] = {}
-
-    def root(name: str) -> str:
-        while parent.setdefault(name, name) != name:
-            name = parent[name]
-        return name
-
+    joined = Joined()
     for same in found:
-        parent[root(same.second.name)] = root(same.first.name)
-    return {name: root(name) for name in list(parent)}
+        joined.join(same.second.name, same.first.name)
+    return {name: joined.root(name) for name in joined}

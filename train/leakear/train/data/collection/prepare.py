@@ -1,7 +1,7 @@
 """Listed recordings → the ones to train on: heard once, contradictions refused, useless ones left out by name."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from leakear.train.data.collection import duplicates
 from leakear.train.data.collection.duplicates import Same
 from leakear.train.data.collection.folders import SOUND_SUFFIXES
 from leakear.train.data.collection.survey import UNUSABLE, Facts, survey
-from leakear.train.data.dataset import Listed, Recording, require_classes
+from leakear.train.data.dataset import Listed, Recording, reasons, require_classes
 from leakear.train.work.jobs import Jobs
 
 
@@ -103,9 +103,3 @@ def backgrounds(
     if not good:
         raise InputDataError(f"{printable(folder)} holds no background that can be used: {reasons(bad)}")
     return tuple(good), bad
-
-
-def reasons(left_out: Sequence[tuple[str, str]], shown: int = 3) -> str:
-    """Write the first reasons for which something was left out."""
-    more = f"; and {len(left_out) - shown} more" if len(left_out) > shown else ""
-    return "; ".join(f"{name}: {why}" for name, why in left_out[:shown]) + more

@@ -10,7 +10,6 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -253,8 +252,3 @@ def health(window: Samples, spec: SpectrogramSpec) -> tuple[Measures, tuple[str,
     """Return the measures of a window, shape (window_samples,), and the faults that a node names at once."""
     measures = measure(window, short_powers(window, spec), spec)
     return measures, HealthMonitor(HealthOptions(), spec).check(measures, 0.0).faults
-
-
-def as_json(facts: Facts) -> dict[str, Any]:
-    """Return the facts without the fingerprint."""
-    return {name: value for name, value in asdict(facts).items() if name != "fingerprint"}

@@ -26,7 +26,7 @@ on("location", ({ row }) => {
   timer = setTimeout(loadPipes, 300);
 });
 
-export function pipesOf(site, node) {
+function pipesOf(site, node) {
   return known.pipes.filter((pipe) => (pipe.site_a === site && pipe.node_a === node) || (pipe.site_b === site && pipe.node_b === node));
 }
 

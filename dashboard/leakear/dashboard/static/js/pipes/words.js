@@ -12,7 +12,7 @@ export function summary(pipe, row) {
 }
 
 /** Why a job failed, with the node that says so. */
-export function because(row) {
+function because(row) {
   return row.reason_node ? `${row.reason_node}: ${sentence(row.reason)}` : sentence(row.reason);
 }
 

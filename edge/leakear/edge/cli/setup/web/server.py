@@ -39,7 +39,10 @@ HEADERS = {
 
 
 def serve(config: Path, address: str, port: int, source: Source, open_s: float = OPEN_S) -> int:
-    """Serve the page until the configuration is written (0), or until the time or the tries are over (1)."""
+    """Serve the page until the configuration is written (0), or until the time or the tries are over (1).
+
+    `open_s`: seconds for which it is open. Raises ConfigError where it cannot listen at this address.
+    """
     who, session = Guard(address), Session(config, source)
     try:
         server = Server((address, port), partial(Handler, who, session))
