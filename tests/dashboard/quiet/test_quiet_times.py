@@ -216,3 +216,40 @@ def test_a_late_all_clear_is_sent_where_no_alarm_followed(place: Place) -> None:
     place.store(leak(NOW - 60, 3, "OK", "WARNING"))
     clear = place.store(leak(NOW - 600, 2, "LEAK", "OK"))
     assert {first["id"], clear["id"]} <= set(place.told())
+
+
+def test_a_leak_of_a_muted_node_is_raised_when_the_mute_ends(place: Place) -> None:
+    place.quiet.mutes = lambda _: NOW + 3600
+    event = leak(NOW, 1)
+    assert place.store(event)["quiet"] == "mute"
+    assert place.raise_what_is_due(NOW + 60) == []
+    assert place.told() == []
+    (raised,) = place.raise_what_is_due(NOW + 3601)
+    assert (raised["id"], place.told()) == (event.id, [event.id])
+    assert [case["event_id"] for case in place.cases.page("open")] == [event.id]
+
+
+def test_a_mute_that_is_taken_back_raises_at_once(place: Place) -> None:
+    place.quiet.mutes = lambda _: NOW + 3600
+    event = leak(NOW, 1)
+    place.store(event)
+    place.quiet.mutes = lambda _: 0.0
+    assert [row["id"] for row in place.raise_what_is_due(NOW + 60)] == [event.id]
+
+
+def test_after_a_restart_a_mute_holds_before_its_node_has_reported(place: Place) -> None:
+    place.quiet.mutes = lambda _: NOW + 3600
+    event = leak(NOW, 1)
+    place.store(event)
+    place.quiet.mutes = lambda _: None
+    assert place.raise_what_is_due(NOW + 3500) == []
+    assert [row["id"] for row in place.raise_what_is_due(NOW + 3601)] == [event.id]
+
+
+def test_a_leak_of_a_quiet_time_waits_on_while_its_node_is_muted(place: Place) -> None:
+    place.quiet.add(*KEY, "filling", [by_hand("", NOW - 600, NOW + 3600, "UTC", "")], who="ana")
+    event = leak(NOW, 1)
+    assert place.store(event)["quiet"] == "filling"
+    place.quiet.mutes = lambda _: NOW + 7200
+    assert place.raise_what_is_due(NOW + 3601) == []
+    assert [row["id"] for row in place.raise_what_is_due(NOW + 7201)] == [event.id]

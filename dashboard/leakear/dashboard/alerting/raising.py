@@ -1,4 +1,4 @@
-"""Raises alerts: tells pages, notifications and cases of new events, unless a quiet time holds them back."""
+"""Raises alerts: tells pages, notifications and cases of new events, unless a quiet time or a mute holds them back."""
 
 import time
 from collections.abc import Awaitable, Callable
@@ -41,6 +41,7 @@ class Raising:
         self._history = history
         self._round = Round(fleet, QUIET_PART)
         history.also, history.hold, history.marks = cases.on_event, quiet.hold, quiet.marks
+        quiet.mutes = self._mute_of
 
     def addresses(self, row: Row) -> list[str]:
         """Return the addresses for an event: all for an alert and its end, none when its node is muted."""
@@ -49,8 +50,12 @@ class Raising:
 
     def _muted_until(self, row: Row) -> float:
         """Return the POSIX second until which the node of an event is muted; 0: it is not."""
-        node = self._fleet.get((row["site"], row["node"]))
-        return (node.muted_until or 0.0) if node else 0.0
+        return self._mute_of((row["site"], row["node"])) or 0.0
+
+    def _mute_of(self, key: Key) -> float | None:
+        """Return the POSIX second until which a node is muted; 0: it is not; None: it has not reported yet."""
+        node = self._fleet.get(key)
+        return (node.muted_until or 0.0) if node is not None and node.report is not None else None
 
     async def announce(self, new: list[Row]) -> None:
         """Send new events to pages and notifier as soon as they are stored, before anyone can change them."""
@@ -90,7 +95,7 @@ class Raising:
                 self._hub.changed(node)
 
     async def release(self) -> None:
-        """Raise the leaks that went on when their quiet time was over."""
+        """Raise the leaks that went on when their quiet time, or the mute of their node, was over."""
         self.show_quiet()
         raised = await self._in_thread(self._quiet.release, time.time(), self._tell)
         if raised:

@@ -1,4 +1,4 @@
-"""Stores quiet times, holds back leaks that come during one, and raises those that go on after it."""
+"""Stores quiet times, holds back leaks that come during one or while their node is muted, and raises what goes on."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -16,6 +16,8 @@ from leakear.edge.errors import InputDataError
 from leakear.edge.messages.reports import uuid7
 
 HELD, RAISED, ENDED = "held", "raised", "ended"
+MUTE = "mute"
+"""what holds back the leak of a muted node, as a kind beside those of quiet times"""
 KNOWN = 2000
 """quiet times at a time"""
 DAY_S = 86400.0
@@ -64,6 +66,8 @@ class QuietTimes:
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
+        self.mutes: Callable[[Key], float | None] = lambda _: 0.0
+        """POSIX second until which a node is muted; 0: it is not; None: it has not reported yet"""
         self._known: tuple[Known, ...] = ()
         self.read()
         self._days: dict[tuple[str, int], list[tuple[float, float]]] = {}
@@ -157,7 +161,8 @@ class QuietTimes:
             return ended
         if row["to_state"] != "LEAK" or not row["alert"]:
             return None
-        now = self.now(key, row["happened"]) or self.now(key, row["received"])
+        found = (self.now(key, row["happened"]), self.now(key, row["received"]), self._mute(key))
+        now = max(filter(None, found), key=lambda one: one.until, default=None)
         if now is None or now.until <= row["received"]:
             return None
         connection.execute(insert(held).values(
@@ -165,6 +170,18 @@ class QuietTimes:
             resolved=None, result=HELD,
         ))  # fmt: skip
         return now.mark
+
+    def _mute(self, key: Key) -> Now | None:
+        until = self.mutes(key)
+        return Now(f"{MUTE} {until:.0f}", MUTE, "", until) if until else None
+
+    def _holds(self, one: Any, now: float) -> bool:
+        """Whether a quiet time, or that its node is muted, still holds back a row of `held`."""
+        muted = self.mutes((one.site, one.node))
+        if muted is None:  # at the start: as it was known when the leak came
+            kind, _, until = one.quiet_id.partition(" ")
+            muted = float(until) if kind == MUTE else 0.0
+        return now - one.at < LONGEST_S and (self.now((one.site, one.node), now) is not None or now < muted)
 
     @staticmethod
     def _end(connection: Connection, key: Key, row: Row) -> str | None:
@@ -176,7 +193,7 @@ class QuietTimes:
         return mark
 
     def release(self, now: float, tell: Callable[[Connection, Row], None]) -> list[Row]:
-        """Raise what was held back and goes on although its quiet time is over; return these events.
+        """Raise what was held back and goes on although its quiet time, or mute, is over; return these events.
 
         `tell` does, in the same transaction, what storing an alert does: notifications, and its case.
         """
@@ -184,7 +201,7 @@ class QuietTimes:
             waiting = connection.execute(select(held).where(held.c.result == HELD)).all()
         raised = []
         for one in waiting:
-            if self.now((one.site, one.node), now) is not None and now - one.at < LONGEST_S:
+            if self._holds(one, now):
                 continue
             with self.engine.begin() as connection:
                 mine = (held.c.event_id == one.event_id, held.c.result == HELD)

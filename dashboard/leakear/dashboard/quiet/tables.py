@@ -30,4 +30,5 @@ held = Table(
     Column("result", String(20), nullable=False),
     Index("held_by_node", "site", "node"),
 )  # fmt: skip
-"""leaks that came during a quiet time; `result`: held, raised (it went on after it) or ended (during it)"""
+"""leaks that came during a quiet time, or at a muted node (`quiet_id`: "mute" and its end in POSIX seconds); `result`:
+held, raised (it went on after it) or ended (during it)"""
