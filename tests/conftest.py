@@ -46,3 +46,12 @@ def log_of_a_new_process() -> None:
     for name, logger in logging.Logger.manager.loggerDict.items():
         if name.startswith("leakear") and isinstance(logger, logging.Logger):
             logger.disabled = False
+
+
+@pytest.fixture(autouse=True)
+def umask_of_a_new_process() -> Iterator[None]:
+    """The file mode mask as it was: `run` and `replay` tighten that of the process they are tested in."""
+    before = os.umask(0o022)
+    os.umask(before)
+    yield
+    os.umask(before)

@@ -26,6 +26,7 @@ def test_the_page_names_what_stays_and_not_everything() -> None:
 def test_what_is_new_gone_and_changed_is_found(tmp_path: Path) -> None:
     for name in ("kept", "rights", "text", "gone"):
         (tmp_path / name).write_text("before")
+        (tmp_path / name).chmod(0o644)  # whatever the umask is
     before = snapshot.taken(tmp_path)
     (tmp_path / "rights").chmod(0o600)
     (tmp_path / "text").write_text("after")
