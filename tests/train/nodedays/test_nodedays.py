@@ -143,6 +143,14 @@ def test_days_run_in_processes_are_kept_and_reported(plan: Plan) -> None:
     assert [p["threshold"] for p in found["det"]] == sorted(report.SWEEP)
 
 
+def test_a_site_at_another_place_of_a_plan_has_another_day_and_is_recorded_anew(plan: Plan, tmp_path: Path) -> None:
+    first = run(replace(plan, out=tmp_path, days=1), jobs=1)[0]
+    then = run(replace(plan, out=tmp_path, days=3, first_site=38), jobs=1)[2]
+    assert first.name.split("-")[:4] == then.name.split("-")[:4] == ["sim", "000040", "day", "leak"]
+    assert not np.array_equal(first.recorded.score, then.recorded.score)
+    assert first.truth["events"] != then.truth["events"]
+
+
 def test_days_before_are_recorded_and_the_first_is_not_judged(tmp_path: Path) -> None:
     some = Plan(tmp_path, OpenLevel(), days=1, first_site=40, step_s=200.0, calibrate=True, hours=17.0, before=1)
     day = run(some, jobs=1)[0]

@@ -136,7 +136,7 @@ def _node_day(task: tuple[Plan, int]) -> NodeDay:
     plan, number = task
     site = Site.draw(plan.first_site + number)
     leak = number % 2 == 0
-    stem = f"{site.name}-{'night' if plan.nights else 'day'}-{'leak' if leak else 'dry'}-{_digest(plan)}"
+    stem = f"{site.name}-{'night' if plan.nights else 'day'}-{'leak' if leak else 'dry'}-{_digest(plan, number)}"
     path = plan.out / "recorded" / stem
     if plan.nights:
         leak_db = (plan.snr_db if plan.snr_db is not None else 10.0) if leak else None
@@ -230,8 +230,11 @@ def kept(path: Path, model: Opener, step_s: float, blocks: Iterable[Block]) -> R
     return recorded
 
 
-def _digest(plan: Plan) -> str:
-    """Digest of all that a recording depends on: model, step, level of the leak, source text of the simulator."""
+def _digest(plan: Plan, number: int) -> str:
+    """Digest of all that a recording depends on: model, step, leak, place in the plan, sounds, the simulator's text.
+
+    `number`: the site's place in the plan. It seeds the day: with another first site, a site has another one.
+    """
     package = Path(simulator.__file__).parent
     text = b"".join(path.read_bytes() for path in sorted(package.rglob("*.py")))
     simulated = hashlib.sha256(text).hexdigest()
@@ -245,6 +248,8 @@ def _digest(plan: Plan) -> str:
         plan.after,
         RECORDING,
         simulated,
-        *([list(plan.listen)] if plan.listen else []),
+        number,
+        list(plan.listen),
+        sorted((path.name, path.stat().st_size) for path in plan.nights.rglob("*.wav")) if plan.nights else [],
     ]
     return hashlib.sha256(json.dumps(wanted).encode()).hexdigest()[:12]
