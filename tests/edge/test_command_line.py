@@ -5,6 +5,7 @@ import contextlib
 import importlib
 import io
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -60,6 +61,22 @@ def test_wrong_usage_is_exit_code_2(monkeypatch: pytest.MonkeyPatch, capsys: pyt
 def test_numbers_that_cannot_be_meant_are_refused(kind: Callable[[str], float], text: str, said: str) -> None:
     with pytest.raises(argparse.ArgumentTypeError, match=f"{said}$"):
         kind(text)
+
+
+def test_ctrl_c_in_the_clean_up_of_an_object_is_not_lost(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Held:
+        def __del__(self) -> None:
+            raise KeyboardInterrupt  # as Python raises it there; it passes it on to nobody
+
+    def work(_: argparse.Namespace) -> int:
+        Held()
+        time.sleep(60)
+        return 0
+
+    assert program(monkeypatch, work).run(["do"]) == 130
+    assert capsys.readouterr().err == ""
 
 
 def test_numbers_that_can_be_meant_are_taken() -> None:

@@ -3,6 +3,7 @@
 A value that makes no sense is refused by name, before any work, with exit code 2.
 """
 
+import _thread
 import argparse
 import difflib
 import errno
@@ -11,8 +12,10 @@ import io
 import math
 import os
 import sys
+import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -86,8 +89,9 @@ class Program:
             if isinstance(stream, io.TextIOWrapper):  # names of files need not be text
                 stream.reconfigure(errors="backslashreplace")
         try:
-            args = self.parser(arguments).parse_args(arguments)
-            return _flushed(int(args.main(args)))
+            with _interrupted_for_sure():
+                args = self.parser(arguments).parse_args(arguments)
+                return _flushed(int(args.main(args)))
         except ModuleNotFoundError as error:
             self._print_error(str(missing(error, self.extra)))
             return ConfigError.exit_code
@@ -225,3 +229,23 @@ class ProgressLine:
             return f"{self._name}: {spent_s / 60:.0f} min so far"
         left_s = max(0.0, self._total - done) * spent_s / done
         return f"{self._name}: {min(1.0, done / self._total):.0%} done, about {left_s / 60:.1f} min left"
+
+
+@contextmanager
+def _interrupted_for_sure() -> Iterator[None]:
+    """Let Ctrl-C come again where it fell into the clean-up of an object, from which Python passes on no exception."""
+    before = sys.unraisablehook
+
+    def lost(found: "sys.UnraisableHookArgs") -> None:
+        if not issubclass(found.exc_type, KeyboardInterrupt):
+            before(found)
+            return
+        again = threading.Timer(0.05, _thread.interrupt_main)
+        again.daemon = True
+        again.start()
+
+    sys.unraisablehook = lost
+    try:
+        yield
+    finally:
+        sys.unraisablehook = before
