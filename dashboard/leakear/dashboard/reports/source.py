@@ -49,7 +49,7 @@ class Source:
         return health_document(*found, language, brand) if found else None
 
     def _alarms(self, since: float, until: float) -> Row:
-        """Count the alerts of a span by kind and verdict, and those that a quiet time held back."""
+        """Count the alerts of a span by kind and verdict, and those that a quiet time or a mute held back."""
         mine = (events.c.alert, events.c.happened >= since, events.c.happened < until)
         kind = select(events.c.kind, events.c.to_state, events.c.verdict, held.c.result)
         with self._engine.connect() as connection:
