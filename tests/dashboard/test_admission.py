@@ -120,7 +120,7 @@ def test_a_flood_of_topics_leaves_the_real_leak_in_the_fleet(tmp_path: Path) -> 
             node.report()
             history = "/api/nodes/real/pit/history"
             dashboard.until(history, lambda found: (found["recent"] or {}).get("score"))
-            alerts = dashboard.until("/api/alerts", lambda found: found["rows"])  # the broker may hand it over later
+            alerts = dashboard.until("/api/alerts", lambda found: found["rows"])  # shown before it is stored
             assert [row["node"] for row in alerts] == ["pit"]
 
 
