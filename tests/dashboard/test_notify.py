@@ -94,10 +94,12 @@ def letter_url(port: int) -> str:
 
 
 @contextmanager
-def watching(broker: Any, folder: Path, *urls: str, language: str = "pt-BR") -> Iterator[Dashboard]:
+def watching(
+    broker: Any, folder: Path, *urls: str, language: str = "pt-BR", options: tuple[str, ...] = ()
+) -> Iterator[Dashboard]:
     notify = folder / "notify"
     notify.write_text("# the control room\n" + "\n".join(urls) + "\n")
-    options = ("--notify", str(notify), "--language", language, "--public-url", "https://leaks.example")
+    options += ("--notify", str(notify), "--language", language, "--public-url", "https://leaks.example")
     with Dashboard(f"mqtt://127.0.0.1:{broker.port}", folder, *options) as dashboard:
         yield dashboard.ready()
 
@@ -158,6 +160,27 @@ def test_a_muted_nodes_alerts_are_stored_and_sent_only_if_they_outlast_the_mute(
         node.report(score=0.5, muted_until=None)
         until(hook.told, "the notification")
     assert hook.told() == ["Water runs."]
+
+
+def test_a_fault_and_a_silent_node_are_told_when_the_mute_ends_also_after_a_restart(
+    broker: Any, tmp_path: Path
+) -> None:
+    quick = ("--lost-after", "1")
+    with Hook().open() as hook, FakeNode(broker.port) as node:
+        with watching(broker, tmp_path, hook.url, options=quick) as dashboard:
+            mute = time.time() + 20
+            node.report(score=0.25, muted_until=utc_text(mute))
+            until_heard(dashboard, 0.25)
+            node.turn("SENSOR_FAULT", reason="no_frames")
+            node.raw("availability", b"offline", retain=True)
+            dashboard.until("/api/alerts", lambda log: len(log["rows"]) == 2)
+        with watching(broker, tmp_path, hook.url, options=quick):
+            until(lambda: len(hook.got) == 2, "both notifications")
+    assert time.time() > mute
+    assert [notice["title"] for notice in hook.got] == [
+        "leakear: Falha do sensor: site-a / node-1", "leakear: Nó em silêncio: site-a / node-1",
+    ]  # fmt: skip
+    assert all("alertas do nó estavam silenciados" in notice["message"] for notice in hook.got)
 
 
 def until_heard(dashboard: Dashboard, score: float) -> None:

@@ -149,6 +149,7 @@ class Service:
             return None
         self.hub.relay({"t": "forgotten", "site": key[0], "node": key[1]})
         await asyncio.to_thread(self.history.forget_node, key, time.time())
+        await self.storing.run(self.raising.holding.forget, key, time.time())
         await asyncio.to_thread(self.history.record_action, who, "forget", "/".join(key))
         return await self._clearing.clear(key)
 

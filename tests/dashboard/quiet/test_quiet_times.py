@@ -1,25 +1,17 @@
 """Quiet times on both databases: what comes during one is recorded and held back, and never lost."""
 
-import time
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
 
 import pytest
 from sqlalchemy import select
-from sqlalchemy.engine import Connection
 
-from leakear.dashboard.cases.store import Cases
-from leakear.dashboard.history import History, event_row
-from leakear.dashboard.history.rows import Row
-from leakear.dashboard.history.tables import actions, notices
+from leakear.dashboard.history.tables import actions
 from leakear.dashboard.quiet.calendar import Entry, by_hand, read_ics, spans
 from leakear.dashboard.quiet.store import QuietTimes
 from leakear.edge.errors import InputDataError
-from leakear.edge.messages.reports import Event, ModelRef, utc_text, uuid7
+from tests.dashboard.quiet.place import KEY, NOW, Place, leak
 
-KEY = ("site-a", "pit-1")
-NOW = time.time()
 ICS = """BEGIN:VCALENDAR
 VERSION:2.0
 PRODID:-//test//EN
@@ -45,46 +37,6 @@ SUMMARY:Building site
 END:VEVENT
 END:VCALENDAR
 """
-
-
-def leak(at: float, seq: int, from_state: str = "WARNING", to_state: str = "LEAK") -> Event:
-    return Event(
-        id=uuid7(at), seq=seq, site=KEY[0], node=KEY[1], kind="state", from_state=from_state, to_state=to_state,
-        reason="went on for 15 min after WARNING", window_start=utc_text(at - 10), window_end=utc_text(at),
-        clock_synced=True, model=ModelRef(id="m", sha256="0" * 64),
-    )  # fmt: skip
-
-
-class Place:
-    """History, cases and quiet times of one database, tied together as the service does."""
-
-    def __init__(self, engine: Any) -> None:
-        self.engine, self.history, self.cases, self.quiet = engine, History(engine), Cases(engine), QuietTimes(engine)
-        self.history.also, self.history.hold, self.history.marks = (
-            self.cases.on_event,
-            self.quiet.hold,
-            self.quiet.marks,
-        )
-
-    def store(self, event: Event) -> Row:
-        (row,) = self.history.record([event_row(event, time.time())], lambda _: ["mail"])
-        return row
-
-    def told(self) -> list[str]:
-        with self.engine.connect() as connection:
-            return list(connection.scalars(select(notices.c.event_id)))
-
-    def raise_what_is_due(self, now: float) -> list[Row]:
-        def tell(connection: Connection, row: Row) -> None:
-            connection.execute(notices.insert().values(event_id=row["id"], way="mail", tries=0))
-            self.cases.on_event(connection, row)
-
-        return self.quiet.release(now, tell)
-
-
-@pytest.fixture
-def place(engine: Any) -> Place:
-    return Place(engine)
 
 
 def test_a_leak_in_a_quiet_time_is_held_back_and_raised_when_it_goes_on(place: Place) -> None:
@@ -216,40 +168,3 @@ def test_a_late_all_clear_is_sent_where_no_alarm_followed(place: Place) -> None:
     place.store(leak(NOW - 60, 3, "OK", "WARNING"))
     clear = place.store(leak(NOW - 600, 2, "LEAK", "OK"))
     assert {first["id"], clear["id"]} <= set(place.told())
-
-
-def test_a_leak_of_a_muted_node_is_raised_when_the_mute_ends(place: Place) -> None:
-    place.quiet.mutes = lambda _: NOW + 3600
-    event = leak(NOW, 1)
-    assert place.store(event)["quiet"] == "mute"
-    assert place.raise_what_is_due(NOW + 60) == []
-    assert place.told() == []
-    (raised,) = place.raise_what_is_due(NOW + 3601)
-    assert (raised["id"], place.told()) == (event.id, [event.id])
-    assert [case["event_id"] for case in place.cases.page("open")] == [event.id]
-
-
-def test_a_mute_that_is_taken_back_raises_at_once(place: Place) -> None:
-    place.quiet.mutes = lambda _: NOW + 3600
-    event = leak(NOW, 1)
-    place.store(event)
-    place.quiet.mutes = lambda _: 0.0
-    assert [row["id"] for row in place.raise_what_is_due(NOW + 60)] == [event.id]
-
-
-def test_after_a_restart_a_mute_holds_before_its_node_has_reported(place: Place) -> None:
-    place.quiet.mutes = lambda _: NOW + 3600
-    event = leak(NOW, 1)
-    place.store(event)
-    place.quiet.mutes = lambda _: None
-    assert place.raise_what_is_due(NOW + 3500) == []
-    assert [row["id"] for row in place.raise_what_is_due(NOW + 3601)] == [event.id]
-
-
-def test_a_leak_of_a_quiet_time_waits_on_while_its_node_is_muted(place: Place) -> None:
-    place.quiet.add(*KEY, "filling", [by_hand("", NOW - 600, NOW + 3600, "UTC", "")], who="ana")
-    event = leak(NOW, 1)
-    assert place.store(event)["quiet"] == "filling"
-    place.quiet.mutes = lambda _: NOW + 7200
-    assert place.raise_what_is_due(NOW + 3601) == []
-    assert [row["id"] for row in place.raise_what_is_due(NOW + 7201)] == [event.id]

@@ -1,1 +1,1 @@
-"""What becomes of a stored event: pages, notifications, cases; and what a quiet time holds back."""
+"""What becomes of a stored event: pages, notifications, cases; and what is held back."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import Engine, and_, delete, func, select, update
+from sqlalchemy import Engine, RowMapping, and_, delete, func, select, update
 
 from leakear.dashboard.fleet.admission import NEW_S
 from leakear.dashboard.history import Row, public
@@ -23,18 +23,18 @@ class Notifications:
     def next(self, address: str, limit: int = MOST) -> list[Row]:
         """Return alerts for this address, those first that failed least often, then the oldest.
 
-        `known` says whether the node of an alert has been heard over a day.
+        `known`: whether the node of an alert has been heard over a day; `received`: of one that was held back, when it
+        was raised, so that it is not too old at once.
         """
         node = and_(nodes.c.site == events.c.site, nodes.c.node == events.c.node)
         known = (nodes.c.last_seen - nodes.c.first_seen >= NEW_S).label("known")
-        mine = select(events, known).join(notices, notices.c.event_id == events.c.id).outerjoin(nodes, node)
-        mine = mine.where(notices.c.way == address)
+        since = func.coalesce(held.c.resolved, events.c.received).label("since")
+        mine = select(events, known, since, held.c.mark).join(notices, notices.c.event_id == events.c.id)
+        mine = mine.outerjoin(nodes, node).outerjoin(held, held.c.event_id == events.c.id)
+        mine = mine.where(notices.c.way == address).order_by(notices.c.tries, since, events.c.received, events.c.id)
         with self.engine.connect() as connection:
-            found = connection.execute(mine.order_by(notices.c.tries, events.c.received, events.c.id).limit(limit))
-            rows = [public(row) | {"known": bool(row["known"])} for row in found.mappings()]
-            marks = select(held.c.event_id, held.c.mark).where(held.c.event_id.in_([row["id"] for row in rows]))
-            noted = {row.event_id: row.mark for row in connection.execute(marks)}
-        return [row | {QUIET: noted.get(row["id"])} for row in rows]
+            found = connection.execute(mine.limit(limit)).mappings().all()
+        return [_notice(row) for row in found]
 
     def done(self, event_ids: Sequence[str], address: str) -> None:
         """Remove notifications that were sent or given up."""
@@ -56,3 +56,9 @@ class Notifications:
         """Delete notifications for all other addresses."""
         with self.engine.begin() as connection:
             connection.execute(delete(notices).where(notices.c.way.not_in(addresses)))
+
+
+def _notice(found: RowMapping) -> Row:
+    row = public(found)
+    mark, since = row.pop("mark"), row.pop("since")
+    return row | {"known": bool(row["known"]), "received": since, QUIET: mark}

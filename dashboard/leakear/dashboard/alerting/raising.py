@@ -10,9 +10,10 @@ from leakear.dashboard.alerting.notifier import Notifier
 from leakear.dashboard.cases.store import Cases
 from leakear.dashboard.fleet import Fleet, Key, Round
 from leakear.dashboard.history import History, Row
-from leakear.dashboard.history.ingest import ends_alarm
-from leakear.dashboard.history.rows import NIGHT, fresh
+from leakear.dashboard.history.ingest import is_told
+from leakear.dashboard.history.rows import NIGHT, fresh, public
 from leakear.dashboard.history.tables import notices
+from leakear.dashboard.quiet.holding import Holding
 from leakear.dashboard.quiet.store import QuietTimes
 from leakear.dashboard.server.hub import Hub
 
@@ -40,13 +41,12 @@ class Raising:
         self._quiet, self._locating, self._in_thread = quiet, locating, in_thread
         self._history = history
         self._round = Round(fleet, QUIET_PART)
-        history.also, history.hold, history.marks = cases.on_event, quiet.hold, quiet.marks
-        quiet.mutes = self._mute_of
+        self.holding = Holding(history.engine, quiet, self._mute_of)
+        history.also, history.hold, history.marks = cases.on_event, self.holding.hold, self.holding.marks
 
     def addresses(self, row: Row) -> list[str]:
-        """Return the addresses for an event: all for an alert and its end, none when its node is muted."""
-        told = (row["alert"] or ends_alarm(row)) and self._muted_until(row) < row["received"]
-        return self._notifier.addresses if told else []
+        """Return the addresses for an event that is not held back: all for an alert and its end."""
+        return self._notifier.addresses if is_told(row) else []
 
     def _muted_until(self, row: Row) -> float:
         """Return the POSIX second until which the node of an event is muted; 0: it is not."""
@@ -95,18 +95,25 @@ class Raising:
                 self._hub.changed(node)
 
     async def release(self) -> None:
-        """Raise the leaks that went on when their quiet time, or the mute of their node, was over."""
+        """Raise what still stands although its quiet time, or the mute of its node, is over."""
         self.show_quiet()
-        raised = await self._in_thread(self._quiet.release, time.time(), self._tell)
+        raised = await self._in_thread(self.holding.release, time.time(), self.tell)
         if raised:
-            rows = [fresh(row) | {"held": "raised", "muted": self._muted_until(row)} for row in raised]
+            shown = await self._in_thread(self._as_shown, raised)
+            rows = [row | {"muted": self._muted_until(row)} for row in shown]
             self._hub.broadcast({"t": "events", "rows": rows})
             for row in rows:
                 self._hub.broadcast({"t": "alert", "row": row})  # it is shown already, as held back
             self._hub.broadcast({"t": "case", "case": None})
             self._notifier.wake()
 
-    def _tell(self, connection: Connection, row: Row) -> None:
+    def _as_shown(self, raised: list[Row]) -> list[Row]:
+        """Return events with what people have noted beside them meanwhile."""
+        with self._history.engine.connect() as connection:
+            return self._history.with_clips(connection, [public(row) for row in raised])
+
+    def tell(self, connection: Connection, row: Row) -> None:
+        """Do in a transaction what storing an event does that is not held back."""
         pending = [{"event_id": row["id"], "way": address, "tries": 0} for address in self.addresses(row)]
         if pending:
             connection.execute(insert(notices), pending)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from leakear.dashboard.history import Row
 from leakear.dashboard.history.ingest import ends_alarm
-from leakear.dashboard.history.rows import QUIET
+from leakear.dashboard.history.rows import MUTE, QUIET
 from leakear.dashboard.i18n import sentence, texts
 
 LINES = 40
@@ -36,14 +36,21 @@ def wording(row: Row, public_url: str | None, language: str) -> tuple[str, str]:
         catalogue["alert.when"].format(when=f"{datetime.fromtimestamp(row['happened'], UTC):%Y-%m-%d %H:%M} UTC")
     )
     if row.get(QUIET):
-        kind, _, title = row[QUIET].partition(": ")
-        lines.append(catalogue["quiet.held.raised"].format(what=title or catalogue[f"quiet.kind.{kind}"]))
+        lines.append(_held_back(row[QUIET], catalogue))
     if public_url:
         place = public_url.rstrip("/")
         lines.append(f"{place}/node/{row['site']}/{row['node']}")
         if row["to_state"] == "LEAK" and not ends_alarm(row):
             lines.append(f"{place}/cases")
     return f"leakear: {_headline(row, language)}", "\n".join(lines)
+
+
+def _held_back(mark: str, catalogue: Mapping[str, str]) -> str:
+    """Say what held an alert back until now."""
+    if mark == MUTE:
+        return catalogue["muted.raised"]
+    kind, _, title = mark.partition(": ")
+    return catalogue["quiet.held.raised"].format(what=title or catalogue[f"quiet.kind.{kind}"])
 
 
 def _circumstances(row: Row, catalogue: Mapping[str, str]) -> list[str]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Table, delete, func, insert, select
+from sqlalchemy import ColumnElement, Connection, Engine, Table, delete, func, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 
@@ -25,7 +25,7 @@ Addresses = Callable[[Row], Sequence[str]]
 Also = Callable[[Connection, Row], None]
 """what else is done in the transaction that stores a new event"""
 Hold = Callable[[Connection, Row], str | None]
-"""what is noted beside an event that a quiet time holds back: then nobody is told of it; None: it is not held back"""
+"""what is noted beside an event that is held back: then nobody is told of it; None: it is not held back"""
 Then = Callable[[Connection, list[Row]], None]
 """what is done with the new events of a batch, in the transaction that stores them"""
 
@@ -113,23 +113,30 @@ def _insert(connection: Connection, rows: Sequence[Row], then: Then) -> list[Row
 
 
 def raise_alert(connection: Connection, row: Row, addresses: Addresses, also: Also, hold: Hold) -> None:
-    """Note what a new event sets off: its notifications and its case, or that a quiet time holds it back."""
+    """Note what a new event sets off: its notifications and its case, or that it is held back."""
     row[QUIET] = hold(connection, row)
     if row[QUIET] is not None:
         return
-    told = [] if ends_alarm(row) and _began_again(connection, row) else addresses(row)
+    told = [] if ends_alarm(row) and began_again(connection, row) else addresses(row)
     pending = [{"event_id": row["id"], "way": address, "tries": 0} for address in told]
     if pending:
         connection.execute(insert(notices), pending)
     also(connection, row)
 
 
-def _began_again(connection: Connection, row: Row) -> bool:
+def of_its_kind(row: Row) -> tuple[ColumnElement[bool], ...]:
+    """Return what chooses the events of a node that begin and end alerts as this one does: of state, or of silence."""
+    mine = (events.c.site == row["site"], events.c.node == row["node"])
+    if row["kind"] in (LOST, BACK):
+        return (*mine, events.c.kind.in_((LOST, BACK)))
+    return (*mine, events.c.kind == "state", events.c.from_state != events.c.to_state)
+
+
+def began_again(connection: Connection, row: Row) -> bool:
     """Whether the node is in an alarm again: an all-clear that comes late would be taken for one of that alarm."""
-    later = (events.c.site == row["site"], events.c.node == row["node"], events.c.happened > row["happened"])
-    changes = (events.c.kind == "state", events.c.from_state != events.c.to_state)
-    newest = select(events.c.to_state).where(*later, *changes).order_by(events.c.happened.desc()).limit(1)
-    return connection.scalar(newest) in ALARMS
+    later = (*of_its_kind(row), events.c.happened > row["happened"])
+    newest = select(events.c.alert).where(*later).order_by(events.c.happened.desc()).limit(1)
+    return bool(connection.scalar(newest))
 
 
 def insert_new(engine: Engine, table: Table) -> Any:
@@ -168,6 +175,11 @@ def ends_alarm(row: Row) -> bool:
     if row["kind"] == BACK:
         return True
     return row["kind"] == "state" and row["from_state"] in ALARMS and row["to_state"] == "OK"
+
+
+def is_told(row: Row) -> bool:
+    """Whether people are told of a stored event: of an alert, and of its end."""
+    return bool(row["alert"]) or ends_alarm(row)
 
 
 def presence_row(node: Node, kind: str, reason: str, now: float) -> Row:

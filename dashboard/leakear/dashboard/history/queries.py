@@ -26,7 +26,7 @@ RENAMED_S = 30 * 86400.0
 """seconds for which a former name is of use: so long at least a node keeps what it has sent under it"""
 
 Marks = Callable[[Connection, Sequence[str]], Mapping[str, tuple[str, str]]]
-"""ids of events → of those that were held back, the quiet time and what became of them"""
+"""ids of events → of those that were held back, what held them back and what became of them"""
 
 
 class History:
@@ -38,9 +38,9 @@ class History:
         self.also: Also = lambda *_: None
         """what else is done in the transaction that stores a new event"""
         self.hold: Hold = lambda *_: None
-        """what a quiet time holds back"""
+        """what is held back, by a quiet time or a mute"""
         self.marks: Marks = lambda *_: {}
-        """what is noted beside events that a quiet time has held back"""
+        """what is noted beside events that were held back"""
         self.refused = 0
         """events that the database refused since the start"""
 
@@ -189,7 +189,7 @@ class History:
             return connection.scalar(found)
 
     def with_clips(self, connection: Connection, rows: list[Row]) -> list[Row]:
-        """Add to each event which of its clips are here, and whether a quiet time held it back."""
+        """Add to each event which of its clips are here, and whether it was held back."""
         wanted = [row["id"] for row in rows]
         kept: dict[str, list[str]] = {}
         for clip in connection.execute(select(clips).where(clips.c.event_id.in_(wanted))):
@@ -237,5 +237,5 @@ class History:
 
 
 def _mark(mark: tuple[str, str] | None) -> Row:
-    """Return which quiet time held an event back, and what became of it: held, raised or ended."""
+    """Return what held an event back, and what became of it: held, raised or ended."""
     return {QUIET: mark[0] if mark else None, "held": mark[1] if mark else None}

@@ -13,7 +13,10 @@ NIGHT = "night"
 """kind of the event that carries a night; in a row, the night itself"""
 
 QUIET = "quiet"
-"""in a row: the quiet time during which the event came, if it was held back because of it"""
+"""in a row: the quiet time during which the event came, or the mute, if it was held back because of it"""
+
+MUTE = "mute"
+"""under QUIET: what holds back the events of a muted node, as a kind beside those of quiet times"""
 
 Row = dict[str, Any]
 T = TypeVar("T")

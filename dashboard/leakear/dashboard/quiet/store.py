@@ -1,23 +1,20 @@
-"""Stores quiet times, holds back leaks that come during one or while their node is muted, and raises what goes on."""
+"""Stores quiet times: when noise is expected at a node or a site."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, Engine, insert, or_, select, update
 
 from leakear.dashboard.fleet.node import Key
-from leakear.dashboard.history.rows import ALARMS, Row
-from leakear.dashboard.history.tables import actions, events
-from leakear.dashboard.quiet.calendar import KINDS, LONGEST_S, Entry, spans
-from leakear.dashboard.quiet.tables import held, quiet_times
+from leakear.dashboard.history.rows import Row
+from leakear.dashboard.history.tables import actions
+from leakear.dashboard.quiet.calendar import KINDS, Entry, spans
+from leakear.dashboard.quiet.tables import quiet_times
 from leakear.edge.errors import InputDataError
 from leakear.edge.messages.reports import uuid7
 
-HELD, RAISED, ENDED = "held", "raised", "ended"
-MUTE = "mute"
-"""what holds back the leak of a muted node, as a kind beside those of quiet times"""
 KNOWN = 2000
 """quiet times at a time"""
 DAY_S = 86400.0
@@ -43,7 +40,7 @@ class Known:
 
 @dataclass(frozen=True)
 class Now:
-    """The quiet time that a node is in."""
+    """The quiet time, or mute, that a node is in."""
 
     id: str
     kind: str
@@ -66,8 +63,6 @@ class QuietTimes:
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
-        self.mutes: Callable[[Key], float | None] = lambda _: 0.0
-        """POSIX second until which a node is muted; 0: it is not; None: it has not reported yet"""
         self._known: tuple[Known, ...] = ()
         self.read()
         self._days: dict[tuple[str, int], list[tuple[float, float]]] = {}
@@ -142,82 +137,6 @@ class QuietTimes:
         with self.engine.connect() as connection:
             rows = connection.execute(select(quiet_times).where(quiet_times.c.removed.is_(None))).all()
         self._known = tuple(Known(r.id, r.site, r.node, r.kind, Entry.from_json(r.entry)) for r in rows)
-
-    # ---- what is held back
-
-    def hold(self, connection: Connection, row: Row) -> str | None:
-        """Hold a leak back whose event is being stored, in the same transaction; return what is noted beside it.
-
-        What ends a leak that was held back ends it there: nobody was told of it, so nobody gets an all-clear. A fault
-        of the sensor ends none: a node that hears nothing any more is told at once, and its leak waits on.
-        """
-        key = (row["site"], row["node"])
-        if row["kind"] != "state" or row["from_state"] == row["to_state"] or row["to_state"] == "SENSOR_FAULT":
-            return None
-        if row["from_state"] not in ALARMS and row["to_state"] != "LEAK":
-            return None
-        ended = self._end(connection, key, row)
-        if row["from_state"] == "LEAK":
-            return ended
-        if row["to_state"] != "LEAK" or not row["alert"]:
-            return None
-        found = (self.now(key, row["happened"]), self.now(key, row["received"]), self._mute(key))
-        now = max(filter(None, found), key=lambda one: one.until, default=None)
-        if now is None or now.until <= row["received"]:
-            return None
-        connection.execute(insert(held).values(
-            event_id=row["id"], site=key[0], node=key[1], quiet_id=now.id, mark=now.mark, at=row["received"],
-            resolved=None, result=HELD,
-        ))  # fmt: skip
-        return now.mark
-
-    def _mute(self, key: Key) -> Now | None:
-        until = self.mutes(key)
-        return Now(f"{MUTE} {until:.0f}", MUTE, "", until) if until else None
-
-    def _holds(self, one: Any, now: float) -> bool:
-        """Whether a quiet time, or that its node is muted, still holds back a row of `held`."""
-        muted = self.mutes((one.site, one.node))
-        if muted is None:  # at the start: as it was known when the leak came
-            kind, _, until = one.quiet_id.partition(" ")
-            muted = float(until) if kind == MUTE else 0.0
-        return now - one.at < LONGEST_S and (self.now((one.site, one.node), now) is not None or now < muted)
-
-    @staticmethod
-    def _end(connection: Connection, key: Key, row: Row) -> str | None:
-        """End what was held back before this event; one that comes late ends nothing that began after it."""
-        before = select(events.c.id).where(events.c.id == held.c.event_id, events.c.happened <= row["happened"])
-        mine = (held.c.site == key[0], held.c.node == key[1], held.c.result == HELD, before.exists())
-        mark = connection.scalar(select(held.c.mark).where(*mine).limit(1))
-        connection.execute(update(held).where(*mine).values(result=ENDED, resolved=row["received"]))
-        return mark
-
-    def release(self, now: float, tell: Callable[[Connection, Row], None]) -> list[Row]:
-        """Raise what was held back and goes on although its quiet time, or mute, is over; return these events.
-
-        `tell` does, in the same transaction, what storing an alert does: notifications, and its case.
-        """
-        with self.engine.connect() as connection:
-            waiting = connection.execute(select(held).where(held.c.result == HELD)).all()
-        raised = []
-        for one in waiting:
-            if self._holds(one, now):
-                continue
-            with self.engine.begin() as connection:
-                mine = (held.c.event_id == one.event_id, held.c.result == HELD)
-                done = connection.execute(update(held).where(*mine).values(result=RAISED, resolved=now)).rowcount
-                found = connection.execute(select(events).where(events.c.id == one.event_id)).mappings().first()
-                if done and found is not None:
-                    row = dict(found) | {"quiet": one.mark, "received": now}
-                    tell(connection, row)
-                    raised.append(row)
-        return raised
-
-    @staticmethod
-    def marks(connection: Connection, event_ids: Sequence[str]) -> dict[str, tuple[str, str]]:
-        """Return of events that were held back what is noted beside them, and whether they were raised."""
-        found = connection.execute(select(held).where(held.c.event_id.in_(event_ids)))
-        return {row.event_id: (row.mark, row.result) for row in found}
 
     def history(self, since: float, until: float) -> list[Row]:
         """Return the quiet times that counted within a span, also those removed since, for reports."""

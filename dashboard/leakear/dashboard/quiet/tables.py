@@ -30,5 +30,5 @@ held = Table(
     Column("result", String(20), nullable=False),
     Index("held_by_node", "site", "node"),
 )  # fmt: skip
-"""leaks that came during a quiet time, or at a muted node (`quiet_id`: "mute" and its end in POSIX seconds); `result`:
-held, raised (it went on after it) or ended (during it)"""
+"""events of which nobody was told when they came: leaks during a quiet time, alerts and their ends at a muted node
+(`quiet_id`: "mute" and its end in POSIX seconds); `result`: held, raised (it still stood after it) or ended (before)"""

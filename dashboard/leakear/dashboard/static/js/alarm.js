@@ -32,7 +32,7 @@ export function toasts(go) {
   const place = h("div.toasts", { role: "alert" });
   on("alert", ({ row }) => { if (row.acknowledged) place.querySelector(`[data-id="${CSS.escape(row.id)}"]`)?.remove(); });
   on("events", ({ rows }) => {
-    const alarming = rows.filter((row) => row.alert && (row.held !== "held" || row.quiet === "mute")); // a muted leak is shown, without sound
+    const alarming = rows.filter((row) => row.alert && (row.held !== "held" || row.quiet === "mute")); // one of a muted node is shown, without sound
     for (const row of alarming) toast(place, row, go);
     const waking = alarming.filter((row) => !(row.muted > now()));
     if (waking.length && localStorage.getItem("leakear.alarm") === "yes") {

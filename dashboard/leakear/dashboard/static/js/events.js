@@ -61,7 +61,7 @@ function draw(element, state, go, compact) {
   const focused = element.querySelector(".actions button:focus");
   if (focused) state.focus = focused.className;
   fill(element, [
-    h("div.first", null, badge(subject(row), false, row.verdict === "false-alarm"), row.quiet ? h("span.badge", { "data-look": "noisy" }, t(`quiet.held.${row.held ?? "during"}`, { what: quiet(row) })) : null, compact ? null : where, row.verdict ? verdict(row) : null,
+    h("div.first", null, badge(subject(row), false, row.verdict === "false-alarm"), row.quiet ? h("span.badge", { "data-look": "noisy" }, quiet(row)) : null, compact ? null : where, row.verdict ? verdict(row) : null,
       h("span.when", null, row.clock_synced ? null : h("span", { title: t("clock.wrong") }, "≈ "), timeElement(row.happened))),
     h("div.reason", null, sentence(row.reason)), meta(row),
     row.alert && !row.acknowledged && !row.quiet ? h("div.todo", null, t(`alert.do.${subject(row)}`)) : null,
@@ -83,10 +83,12 @@ function refocus(element, state) {
   state.focus = null;
 }
 
-/** What the quiet time is called that held an alert back. */
+/** What held an event back, a mute or a quiet time and what that is called, and what became of it. */
 function quiet(row) {
+  const became = row.held ?? "during";
+  if (row.quiet === "mute") return t(`muted.${became}`);
   const [kind, ...title] = row.quiet.split(": ");
-  return title.length ? title.join(": ") : t(`quiet.kind.${kind}`);
+  return t(`quiet.held.${became}`, { what: title.length ? title.join(": ") : t(`quiet.kind.${kind}`) });
 }
 
 function meta(row) {
