@@ -29,6 +29,7 @@ from leakear.dashboard.pipes.description import Described
 from leakear.dashboard.pipes.store import Pipes
 from leakear.dashboard.pipes.tables import locations
 from leakear.dashboard.quiet.calendar import by_hand
+from leakear.dashboard.quiet.holding import Holding
 from leakear.dashboard.quiet.store import QuietTimes
 from leakear.edge.messages.nights import Night
 from leakear.edge.messages.recordings import Recording
@@ -88,7 +89,8 @@ def build(database: str, folder: Path, now: float) -> dict[str, str]:
     seed(database, actors, now)
     engine = open_database(database)
     history, cases, quiet = History(engine), Cases(engine), QuietTimes(engine)
-    history.also, history.hold, history.marks = cases.on_event, quiet.hold, quiet.marks
+    holding = Holding(engine, quiet, lambda _: 0.0)
+    history.also, history.hold, history.marks = cases.on_event, holding.hold, holding.marks
     known = {(actor.site, actor.name): actor for actor in actors}
     silent = Fleet()
     gone = silent.node(SILENT)
