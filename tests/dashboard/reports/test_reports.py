@@ -26,7 +26,7 @@ from leakear.dashboard.reports.visits import calendar
 from leakear.edge.errors import ConfigError, InputDataError
 from leakear.edge.messages.reports import uuid7
 from tests.dashboard.cases.test_case_page import picture
-from tests.dashboard.quiet.test_quiet_times import KEY, Place, leak
+from tests.dashboard.quiet.place import KEY, Place, leak
 from tests.support.printed import likeness, of_html, of_pdf, words
 
 NOTE = "=SUM(A1) válvula <b>não</b> fecha & goteja; 漏"
@@ -34,9 +34,9 @@ MONTH = time.strftime("%Y-%m", time.gmtime())
 
 
 @pytest.fixture
-def case(engine: Any) -> Any:
+def case(engine: Any, tmp_path: Path) -> Any:
     """A case from alarm to repair."""
-    place = Place(engine)
+    place = Place(engine, tmp_path)
     place.store(leak(time.time() - 86400, 1))
     (one,) = place.cases.page("open")
     photo = base64.b64encode(picture()).decode()
@@ -92,8 +92,8 @@ def test_no_cell_becomes_a_formula(engine: Any, case: Any) -> None:
         table(engine, "users", (0.0, 1.0))
 
 
-def test_open_visits_are_a_calendar(engine: Any) -> None:
-    place = Place(engine)
+def test_open_visits_are_a_calendar(engine: Any, tmp_path: Path) -> None:
+    place = Place(engine, tmp_path)
     place.store(leak(time.time(), 1))
     content = calendar(place.cases.page("open"), "https://leaks.example/", time.time())
     (event,) = Calendar.from_ical(content).walk("VEVENT")
