@@ -11,7 +11,7 @@ from leakear.edge.audio.blocks import Block, SensorFault
 from leakear.edge.background.entries import ENOUGH
 from leakear.edge.errors import ConfigError, ModelError
 from leakear.edge.model.tflite import Model
-from leakear.edge.node.detector import NO_ALERTS_YET, SENTENCES, Detector
+from leakear.edge.node.detector import ONLY_LOUD_ALERTS, SENTENCES, Detector
 from leakear.edge.node.trial.scorer import TrialScorer
 from leakear.edge.settings import Settings
 from tests.support.living_node import LEAK, RULE
@@ -167,8 +167,8 @@ def test_a_model_on_trial_that_works_gives_its_score() -> None:
     assert TrialScorer(cast("Model", SimpleNamespace(score=lambda _: 0.3))).score(np.zeros((1, 1), np.float32)) == 0.3
 
 
-def test_a_node_that_can_give_no_alert_until_it_knows_its_place_says_so(detector: Detector) -> None:
-    """A verdict in the first days silences every later leak, too, until the background is known."""
+def test_a_node_that_tells_little_until_it_knows_its_place_says_so(detector: Detector) -> None:
+    """A verdict in the first days silences faint leaks that begin later, too, until the background is known."""
     noise = np.random.default_rng(3)
 
     def hear(windows: range) -> None:
@@ -181,10 +181,10 @@ def test_a_node_that_can_give_no_alert_until_it_knows_its_place_says_so(detector
     detector.accept()
     hear(range(10, 30))
     assert not detector.pipeline.decision.leak_suspected
-    assert "no alert can come" in detector.faults[NO_ALERTS_YET]
+    assert "an alert can come only of a steady sound" in detector.faults[ONLY_LOUD_ALERTS]
     again = Detector(detector.model, Settings.from_mapping({"decision": RULE}, "test", {}))
     again.restore(detector.snapshot()["pipeline"], 2000.0, 0.0)
-    assert NO_ALERTS_YET in again.faults
+    assert ONLY_LOUD_ALERTS in again.faults
     now = detector.pipeline.background.now
     assert now is not None
     detector.pipeline.background.entries.learn(np.tile(now, (ENOUGH, 1)))

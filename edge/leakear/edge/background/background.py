@@ -38,6 +38,8 @@ STEADY_S = 10800.0
 """Rain and wind are never steady for this long, s."""
 STEADY_DB = 1.5
 """Largest change of the level within that time that is still steady."""
+STEADY_ENTRIES = int(STEADY_S / EVERY_S)
+"""Entries in that time."""
 TRACE_S = 600.0
 """Seconds between the levels from which steadiness is computed."""
 _HIGH, _MIDDLE = CENTRES_HZ > 4900, (CENTRES_HZ > 490) & (CENTRES_HZ < 1300)
@@ -134,6 +136,18 @@ class Background:
         hz = float(np.sqrt(CENTRES_HZ[best.band] * CENTRES_HZ[best.band + 1]))
         weather = best.excess_db >= WEATHER_FROM_DB and self._may_be_weather(now, best)
         return Excess(best.excess_db, hz, weather, best.band, float(now[best.band : best.band + 2].mean()))
+
+    def steady_excess(self) -> Excess | None:
+        """Return the excess of the last span over the little that is known before that is enough, if the sound lasts.
+
+        None: nothing is known yet, or its level was not steady in the last half hours, as that of a leak is.
+        """
+        lately = self.entries.latest(STEADY_ENTRIES)
+        if self.now is None or not len(self.entries.past) or len(lately) < STEADY_ENTRIES:
+            return None
+        excess = self._excess(self.now)
+        levels = np.vstack([*lately, self.now])[:, excess.band : excess.band + 2].mean(axis=1)
+        return excess if float(np.ptp(levels)) <= STEADY_DB else None
 
     def excess_today_db(self, levels: Bands, entry: int) -> float:
         """Return the excess of past levels over all other sounds that are known today, dB; inf: too few are known.

@@ -117,6 +117,10 @@ class Entries:
         self.past = past[-ENTRIES:]
         self._numbers = np.array([UNKNOWN] * len(past) if numbers is None else numbers, np.int32)[-ENTRIES:]
 
+    def latest(self, count: int) -> list[Bands]:
+        """Return the last entries that were nothing new, at most `count` and none that has joined, oldest first."""
+        return [entry.levels for entry in self._waiting[-count:]]
+
     def of_other_sounds(self, number: int) -> Rows:
         """Return the background without what may be the sound that was heard at an entry, shape (n, 25), dB."""
         return self.past[np.abs(self._numbers - number) > OWN_SOUND]

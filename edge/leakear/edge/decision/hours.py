@@ -40,7 +40,7 @@ class Hours:
 
     @property
     def accepted(self) -> bool:
-        """Whether a person has stated "no leak" before the background was known: then the score alone says nothing."""
+        """Whether a person has stated "no leak" before the background was known: then the score alone says little."""
         return self._accepted and not self.rule.fast_s
 
     @property
@@ -163,7 +163,7 @@ class Hours:
     def _suspect(self, seen: Observation) -> None:
         """Move from OK to WARNING."""
         rule = self.rule
-        if self._accepted:  # the score alone has just been called wrong
+        if self._accepted and not self.limits.another_sound(seen, rule):  # its score has been called wrong
             return
         need = self.limits.need
         if self._sounds_like_leak(rule.span_s, seen, need) and self._stands_above(rule.rise_s, seen) is not False:
@@ -217,7 +217,7 @@ class Hours:
         return span.covered >= enough and span.share >= self.rule.on_fraction
 
     def _where(self, seen: Observation) -> str:
-        return where(seen.excess, self.limit_db) if self.rule.rise_db else ""
+        return where(seen.excess, self.limit_db, seen.over_accepted) if self.rule.rise_db else ""
 
     def _quiet(self, seen: Observation) -> bool:
         """Tell whether the scores of the last `clear_s` seconds indicate no leak, and the excesses neither."""

@@ -99,6 +99,7 @@ class Judge:
             dbmin=health.l05,
             fault=", ".join(faults) if lasts else None,
             excess=excess,
+            over_accepted=self.background.steady_excess() if self.waits and health.levels_hold else None,
             quiet=self.background.now if health.levels_hold else None,
             entry=self.background.entries.count,
             clips=CLIPPING in health.faults,
@@ -180,7 +181,7 @@ class Judge:
 
     @property
     def waits(self) -> bool:
-        """Whether no alert can come until the background is known: a person has called wrong what the score says."""
+        """Whether, until the background is known, only a sound far above what a person called no leak is an alert."""
         return self.decision.hours.accepted and not self.background.ready
 
     @property

@@ -12,8 +12,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from leakear.edge.background.day_peaks import DayPeaks, Peak
+from leakear.edge.background.own_limit import MARGIN, PRIOR_DB
 from leakear.edge.background.third_octaves import Bands
-from leakear.edge.decision.observation import Need, Observation
+from leakear.edge.decision.observation import LOUD_DB, Need, Observation
 from leakear.edge.decision.rule import DecisionRule
 
 HOLD = 0.8
@@ -45,6 +46,11 @@ class Limits:
         if not over_db or not rule.rise_db or (need is Need.ANY and self.nights_known < rule.strong_nights):
             return math.inf
         return max(self.db(Need.LEAK, rule) + over_db, own_db)
+
+    def another_sound(self, seen: Observation, rule: DecisionRule) -> bool:
+        """Tell whether a new sound alone decides the score, not one that a person called no leak in the first days."""
+        over = seen.over_accepted
+        return over is not None and over.db >= max(rule.rise_db, MARGIN * PRIOR_DB) + LOUD_DB
 
     def update(self, seen: Observation, rule: DecisionRule, *, suspected: bool) -> None:
         """Take a window. `suspected`: in WARNING or LEAK."""

@@ -66,6 +66,8 @@ class Observation:
     """names of the faults; a window with a fault is not counted, except where `low_confidence` is set"""
     excess: Excess | None = None
     """the last span compared with the background; None: not known"""
+    over_accepted: Excess | None = None
+    """after "not a leak" in the first days: the last span compared with what was known then, and since; None: else"""
     quiet: Bands | None = None
     """third octaves of the quiet moments of the last span, shape (25,), dB; None: too little was heard"""
     entry: int = 0

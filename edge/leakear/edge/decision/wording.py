@@ -36,9 +36,16 @@ def heard(need: Need, share: float, span_s: float) -> str:
     return f"a very loud new sound that does not sound like a leak in {share:.0%} of the last {minutes:g} min"
 
 
-def where(excess: Excess | None, limit_db: float) -> str:
-    """Return by how much a sound is above the background, as the end of a reason; `limit_db`: from which it counts."""
+def where(excess: Excess | None, limit_db: float, over_accepted: Excess | None = None) -> str:
+    """Return by how much a sound is above the background, as the end of a reason.
+
+    `limit_db`: from which it counts. `over_accepted`: above what a person called no leak in the first days.
+    """
     if excess is None:
-        return "; the background of this place is not known yet"
+        parts = ["", "the background of this place is not known yet"]
+        if over_accepted is not None:
+            db, hz = over_accepted.db, over_accepted.hz
+            parts.insert(1, f"{db:.1f} dB over all that was called no leak, around {hz:.0f} Hz")
+        return "; ".join(parts)
     above = f"{excess.db:.1f} dB over the background around {excess.hz:.0f} Hz"
     return f", {above} (limit of this node {limit_db:.1f} dB)"

@@ -26,14 +26,14 @@ from leakear.edge.settings import Settings
 
 log = logging.getLogger("leakear.node")
 
-NO_ALERTS_YET = "no_alerts_yet"
-"""Fault: after "not a leak" in the first days a node says nothing until it knows its place."""
+ONLY_LOUD_ALERTS = "only_loud_alerts"
+"""Fault: after "not a leak" in the first days a node tells only what is far above that, until it knows its place."""
 SENTENCES: Mapping[str, str] = {
     **HEALTH_FAULTS,
     NO_SCORE: "the model gives no number for a window: the model or its runtime is damaged; install another model",
     NOT_JUDGED: "too few of the last windows could be judged: look at the counters of lost windows in telemetry",
-    NO_ALERTS_YET: "a person has stated that there is no leak before this place was known: until it is, in the first"
-    " nights, no alert can come, of another leak either",
+    ONLY_LOUD_ALERTS: "a person has stated that there is no leak before this place was known: until it is, in the first"
+    " nights, an alert can come only of a steady sound far louder than all that was heard until then",
 }
 """name → sentence, of the sensor's faults that bring no sentence of their own"""
 
@@ -81,7 +81,7 @@ class Detector:
         """Name → sentence, of the sensor's faults at the newest result."""
         names = self.last.faults if self.last else ()
         if self.pipeline.judge.waits:
-            names = (*names, NO_ALERTS_YET)
+            names = (*names, ONLY_LOUD_ALERTS)
         return {name: self._messages.get(name) or SENTENCES.get(name, name) for name in names}
 
     # ---- what is in use

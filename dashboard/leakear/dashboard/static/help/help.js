@@ -7,7 +7,7 @@ const STATES = ["LEAK", "WARNING", "SENSOR_FAULT", "NOISY", "OK", "stale", "wait
 export const FAULTS = [
   "no_device", "no_frames", "wrong_rate", "clipping", "digital_silence", "stuck", "dc_offset", "mains_dominance",
   "missing_highs", "floor_drift", "lifeless", "nan", "not_judged", "no_score", "outbox_disk", "outbox_corrupt",
-  "model_ledger", "model_file", "no_alerts_yet", "publish_refused", "connection_cut", "no_retain", "command_too_large",
+  "model_ledger", "model_file", "only_loud_alerts", "publish_refused", "connection_cut", "no_retain", "command_too_large",
   "mqtt_files", "mqtt_failed", "certificate_expires", "restarts_often", "clock_jumped", "evidence_not_kept", "update_rolled_back",
 ];
 const TERMS = ["score", "level", "dbmin", "spread", "background", "excess", "threshold", "night", "rise", "case", "certainty", "quiet", "muted", "missing", "outbox", "trial"];
