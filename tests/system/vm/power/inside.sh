@@ -42,6 +42,7 @@ model() { # what the operator asks for on site
         case $word in
             rollback) leakear-edge rollback --config /etc/leakear/leakear.toml >/run/said 2>&1 || say FAILED "$(tail -1 /run/said)" ;;
             loud) cp /srv/loud.wav /srv/sound.wav && systemctl restart leakear ;;
+            journal) journalctl -b -u leakear --no-pager -n 60 >/dev/console ;;
         esac
         say DID "$word"
     done

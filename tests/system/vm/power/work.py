@@ -6,6 +6,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -117,7 +118,7 @@ class _Acting:
         try:
             steps()
         except (AssertionError, subprocess.CalledProcessError) as error:
-            self._error = str(error)
+            self._error = str(error) + self._journal()
         self.done = True
 
     def _software(self) -> None:
@@ -165,6 +166,15 @@ class _Acting:
         command = [sys.executable, "-m", "leakear.edge.cli", *words, *where]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert done.returncode == 0, f"{words}: {done.stdout}{done.stderr}"
+
+    def _journal(self) -> str:
+        """Return what the node has logged, where somebody inside can be asked."""
+        if self._guest.said("STEP"):
+            return ""
+        before = len(self._guest.lines)
+        with suppress(AssertionError):
+            self._inside("journal")
+        return "\n" + "\n".join(self._guest.lines[before:])
 
     def _inside(self, word: str) -> None:
         """Let somebody on site do it."""
