@@ -80,6 +80,18 @@ def test_an_end_is_told_at_once_where_the_mute_is_over(place: Place) -> None:
     assert place.told() == [fault, clear]
 
 
+@pytest.mark.parametrize("together", [True, False])
+def test_changes_within_one_millisecond_have_the_order_of_their_numbers(place: Place, together: bool) -> None:
+    place.report(muted_until=time.time() + HOUR_S)
+    changes = (("OK", "LEAK"), ("LEAK", "OK"), ("OK", "WARNING"), ("WARNING", "LEAK"))
+    rows = [event_row(leak(NOW, seq, *change), time.time()) for seq, change in enumerate(changes, 1)]
+    for batch in [rows] if together else [[row] for row in rows]:
+        place.history.record(batch, place.raising.addresses)
+    place.report()
+    place.look()
+    assert place.told() == [rows[-1]["id"]]
+
+
 def test_a_warning_is_told_to_nobody_muted_or_not(place: Place) -> None:
     place.turn("OK", "WARNING")
     place.report(muted_until=time.time() + HOUR_S)

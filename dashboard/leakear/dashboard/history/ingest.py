@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Engine, Table, delete, func, insert, select
+from sqlalchemy import ColumnElement, Connection, Engine, Table, and_, delete, func, insert, or_, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 
@@ -132,10 +132,20 @@ def of_its_kind(row: Row) -> tuple[ColumnElement[bool], ...]:
     return (*mine, events.c.kind == "state", events.c.from_state != events.c.to_state)
 
 
+def not_later(row: Row) -> ColumnElement[bool]:
+    """Return what chooses the events up to this one, itself too. Within one millisecond a node's numbers decide."""
+    together = events.c.happened == row["happened"]
+    if row["seq"] is not None:  # None: of the dashboard itself
+        together = and_(together, events.c.seq <= row["seq"])
+    return or_(events.c.happened < row["happened"], together)
+
+
+NEWEST_FIRST = (events.c.happened.desc(), events.c.seq.desc())
+
+
 def began_again(connection: Connection, row: Row) -> bool:
     """Whether the node is in an alarm again: an all-clear that comes late would be taken for one of that alarm."""
-    later = (*of_its_kind(row), events.c.happened > row["happened"])
-    newest = select(events.c.alert).where(*later).order_by(events.c.happened.desc()).limit(1)
+    newest = select(events.c.alert).where(*of_its_kind(row), ~not_later(row)).order_by(*NEWEST_FIRST).limit(1)
     return bool(connection.scalar(newest))
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, and_, insert, or_, select, update
 
 from leakear.dashboard.fleet.node import Key
-from leakear.dashboard.history.ingest import began_again, ends_alarm, is_told, of_its_kind
+from leakear.dashboard.history.ingest import NEWEST_FIRST, began_again, ends_alarm, is_told, not_later, of_its_kind
 from leakear.dashboard.history.rows import ALARMS, BACK, LOST, MUTE, QUIET, Row
 from leakear.dashboard.history.tables import events
 from leakear.dashboard.quiet.calendar import LONGEST_S
@@ -136,9 +136,7 @@ def _end(connection: Connection, row: Row) -> str | None:
     """
     if row["kind"] == "dropped":
         return None
-    before = select(events.c.id).where(
-        *of_its_kind(row), events.c.id == held.c.event_id, events.c.happened <= row["happened"]
-    )
+    before = select(events.c.id).where(*of_its_kind(row), events.c.id == held.c.event_id, not_later(row))
     if row["to_state"] == "SENSOR_FAULT" and row["kind"] == "state":
         before = before.where(events.c.to_state != "LEAK")
     mine = (held.c.site == row["site"], held.c.node == row["node"], held.c.result == HELD)
@@ -152,7 +150,7 @@ def _end(connection: Connection, row: Row) -> str | None:
 def _was_told(connection: Connection, row: Row) -> bool:
     """Whether people still believe in an alert that an event ends: the last that they were told of is no end."""
     untold = select(held.c.event_id).where(held.c.event_id == events.c.id, held.c.result != RAISED).exists()
-    earlier = (*of_its_kind(row), events.c.happened <= row["happened"], events.c.id != row["id"], ~untold)
+    earlier = (*of_its_kind(row), not_later(row), events.c.id != row["id"], ~untold)
     changes = or_(events.c.alert, events.c.to_state == "OK", events.c.kind == BACK)
-    newest = select(events.c.alert).where(*earlier, changes).order_by(events.c.happened.desc(), events.c.seq.desc())
+    newest = select(events.c.alert).where(*earlier, changes).order_by(*NEWEST_FIRST)
     return bool(connection.scalar(newest.limit(1)))
