@@ -87,6 +87,7 @@ def _windows(seed: int, count: int, sites: int) -> PooledWindows:
 
 def test_the_branch_learns_from_simulated_sites_and_shrinks_on_recordings() -> None:
     options = FitOptions(pretrain_epochs=12, steps=30, batch=16, shrinkage=50.0)
+    keras.utils.set_random_seed(options.seed)  # as whoever trains does
     simulated, real = _windows(0, 96, 12), _windows(1, 24, 6)
     sounds = replace(_windows(2, 24, 6), targets=np.zeros(24, np.uint8))
     model = statistics(SPEC.shape)
