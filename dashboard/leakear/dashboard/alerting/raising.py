@@ -4,15 +4,14 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection
 
 from leakear.dashboard.alerting.notifier import Notifier
 from leakear.dashboard.cases.store import Cases
 from leakear.dashboard.fleet import Fleet, Key, Round
 from leakear.dashboard.history import History, Row
-from leakear.dashboard.history.ingest import is_told
+from leakear.dashboard.history.ingest import is_told, tell
 from leakear.dashboard.history.rows import NIGHT, fresh, public
-from leakear.dashboard.history.tables import notices
 from leakear.dashboard.quiet.holding import Holding
 from leakear.dashboard.quiet.store import QuietTimes
 from leakear.dashboard.server.hub import Hub
@@ -114,7 +113,4 @@ class Raising:
 
     def tell(self, connection: Connection, row: Row) -> None:
         """Do in a transaction what storing an event does that is not held back."""
-        pending = [{"event_id": row["id"], "way": address, "tries": 0} for address in self.addresses(row)]
-        if pending:
-            connection.execute(insert(notices), pending)
-        self._cases.on_event(connection, row)
+        tell(connection, row, self.addresses(row), self._cases.on_event)

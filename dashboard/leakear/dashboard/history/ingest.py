@@ -117,8 +117,12 @@ def raise_alert(connection: Connection, row: Row, addresses: Addresses, also: Al
     row[QUIET] = hold(connection, row)
     if row[QUIET] is not None:
         return
-    told = [] if ends_alarm(row) and began_again(connection, row) else addresses(row)
-    pending = [{"event_id": row["id"], "way": address, "tries": 0} for address in told]
+    tell(connection, row, [] if ends_alarm(row) and began_again(connection, row) else addresses(row), also)
+
+
+def tell(connection: Connection, row: Row, addresses: Sequence[str], also: Also) -> None:
+    """Note the notifications of an event that is not held back, for these addresses, and its case."""
+    pending = [{"event_id": row["id"], "way": address, "tries": 0} for address in addresses]
     if pending:
         connection.execute(insert(notices), pending)
     also(connection, row)
@@ -141,6 +145,7 @@ def not_later(row: Row) -> ColumnElement[bool]:
 
 
 NEWEST_FIRST = (events.c.happened.desc(), events.c.seq.desc())
+"""order of one node's events"""
 
 
 def began_again(connection: Connection, row: Row) -> bool:
