@@ -14,8 +14,10 @@ from sqlalchemy import select
 from leakear.dashboard.cases import room
 from leakear.dashboard.cases.changes import LARGEST_PHOTO
 from leakear.dashboard.cases.store import ITSELF, LEAKS, Cases, Conflict
-from leakear.dashboard.history import History, event_row
+from leakear.dashboard.fleet import Node
+from leakear.dashboard.history import History, event_row, presence_row
 from leakear.dashboard.history.case_tables import case_changes
+from leakear.dashboard.history.rows import LOST
 from leakear.dashboard.nights.repair_check import HELD, NOISE_STAYS, UNKNOWN, WAITING, check_repair
 from leakear.edge.errors import InputDataError
 from leakear.edge.messages.reports import Event, ModelRef, utc_text, uuid7
@@ -72,6 +74,20 @@ def test_a_leak_opens_one_case_whatever_is_sent_again(history: History, cases: C
     history.record([event_row(leak(time.time(), 2), time.time())])
     (case,) = cases.page()
     assert [(change["what"], change["who"]) for change in case["changes"]] == [("open", ITSELF), ("note", ITSELF)]
+
+
+def test_the_silence_of_a_node_in_leak_and_its_dropped_events_open_no_case_and_are_no_further_leak(
+    history: History, cases: Cases
+) -> None:
+    node = Node(0, *KEY)
+    node.state = "LEAK"
+    dropped = replace(leak(time.time(), 3), kind="dropped", from_state="LEAK", dropped=2)
+    others = [presence_row(node, LOST, "silent", time.time()), event_row(dropped, time.time())]
+    history.record(others)
+    assert cases.page() == []
+    history.record([event_row(leak(time.time()), time.time())])
+    history.record([row | {"id": uuid7()} for row in others])
+    assert [change["what"] for change in only(cases)["changes"]] == ["open"]
 
 
 def test_a_warning_opens_none_but_a_person_may(history: History, cases: Cases) -> None:

@@ -114,6 +114,29 @@ def test_a_leak_that_outlasts_the_mute_opens_its_case_then(place: Place) -> None
     assert (shown["quiet"], shown["held"]) == ("mute", "raised")
 
 
+def test_a_leak_that_was_judged_a_false_alarm_during_the_mute_is_told_to_nobody(place: Place) -> None:
+    place.report(muted_until=time.time() + HOUR_S)
+    alert = begin(place, "LEAK")
+    Alerts(place.engine, place.history).judge(alert, "ana", "false-alarm", "", "")
+    place.report()
+    place.look()
+    assert place.told() == []
+    assert place.cases.page() == []
+    end(place, "LEAK")
+    place.look()
+    assert place.told() == []
+
+
+def test_a_leak_whose_verdict_is_taken_back_is_told(place: Place) -> None:
+    place.report(muted_until=time.time() + HOUR_S)
+    alert = begin(place, "LEAK")
+    for verdict in ("false-alarm", "unknown"):
+        Alerts(place.engine, place.history).judge(alert, "ana", verdict, "", "")
+        place.report()
+        place.look()
+        assert place.told() == ([] if verdict == "false-alarm" else [alert])
+
+
 def test_what_was_told_before_the_mute_is_not_told_again(place: Place) -> None:
     alert = place.turn("OK", "SENSOR_FAULT")
     place.report(muted_until=time.time() + HOUR_S)

@@ -47,6 +47,20 @@ def test_a_message_that_is_too_large_holds_up_nothing_else(outbox: Outbox, proto
         link.stop()
 
 
+def test_an_answer_that_is_too_large_cuts_two_connections_at_the_most(outbox: Outbox) -> None:
+    """A broker with MQTT 3.1.1 says nothing of its limit and hangs up; an answer is sent again once."""
+    with Broker(extra="max_packet_size 3000") as broker, Subscriber(broker, "leakear/#") as seen:
+        link = Link(options(broker, protocol="3.1.1"), NODE, outbox)
+        link.start()
+        assert link.drain(20)
+        assert link.send("cmd/clip/result", LARGE, qos=1)
+        pump(link, lambda: link.reconnects == 2 and link.idle)
+        assert link.send("cmd/set/result", b"answer", qos=1)
+        pump(link, lambda: seen.on("leakear/site/n1/cmd/set/result"))
+        assert link.reconnects == 2
+        link.stop()
+
+
 def test_what_the_broker_says_it_takes_is_known_before_anything_is_cut(outbox: Outbox) -> None:
     with Broker(extra="max_packet_size 3000") as broker:
         link = Link(options(broker, protocol="5"), NODE, outbox)

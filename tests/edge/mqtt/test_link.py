@@ -115,6 +115,35 @@ def test_only_its_own_commands_reach_a_node_and_replies_go_out(broker: Broker, l
     assert births == [b"online"]
 
 
+def test_a_command_of_an_outage_is_answered(broker: Broker, outbox: Outbox) -> None:
+    """The broker keeps it, and delivers it before it has taken `availability`."""
+    link = Link(options(broker), NODE, outbox, lambda name, _: link.send(f"cmd/{name}/result", b"answer", qos=1))
+    link.start()
+    assert link.drain(20)
+    assert link._sender is not None
+    with Subscriber(broker, "leakear/#") as seen:
+        link._sender.connection.cut()
+        pump(link, lambda: not link.connected)
+        seen.publish("leakear/site/n1/cmd/status", b"{}")
+        pump(link, lambda: seen.on("leakear/site/n1/cmd/status/result"))
+        link.stop()
+
+
+def test_an_answer_outlasts_its_connection(broker: Broker, linked: Link) -> None:
+    assert linked.drain(20)
+    with Subscriber(broker, "leakear/#") as seen:
+        broker.freeze()
+        assert linked.send("cmd/set/result", b"answer", qos=1)
+        pump(linked, lambda: linked._sender is not None and not linked._sender.replies)
+        broker.kill()  # it never read the answer
+        broker.start()
+        seen.wait_for(seen.client.is_connected, "subscriber")
+        seen.publish("leakear/probe", b"")
+        seen.wait_for(lambda: seen.on("leakear/probe"), "subscription")
+        assert linked.drain(20)
+        seen.wait(1, "leakear/site/n1/cmd/set/result")
+
+
 def test_a_retained_command_is_not_carried_out_at_every_connect(broker: Broker, outbox: Outbox) -> None:
     got: list[str] = []
     births: list[bytes] = []

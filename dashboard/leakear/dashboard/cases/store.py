@@ -58,7 +58,7 @@ class Cases:
 
     def on_event(self, connection: Connection, row: Row) -> None:
         """Open a case for a LEAK, in the transaction that stores its event; an open case of the node notes it."""
-        if not row["alert"] or row["to_state"] != "LEAK":
+        if row["kind"] != "state" or not row["alert"] or row["to_state"] != "LEAK":
             return
         for _ in range(TRIES):
             with suppress(IntegrityError), connection.begin_nested():  # never lose an event to a case

@@ -9,6 +9,7 @@ from leakear.dashboard.fleet.node import Key
 from leakear.dashboard.history.ingest import NEWEST_FIRST, began_again, ends_alarm, is_told, not_later, of_its_kind
 from leakear.dashboard.history.rows import ALARMS, BACK, LOST, MUTE, QUIET, Row
 from leakear.dashboard.history.tables import events
+from leakear.dashboard.history.verdicts import Verdict
 from leakear.dashboard.quiet.calendar import LONGEST_S
 from leakear.dashboard.quiet.store import Now, QuietTimes
 from leakear.dashboard.quiet.tables import held
@@ -67,14 +68,16 @@ class Holding:
 
         `tell` does, in the same transaction, what storing an event does: notifications, and its case.
         """
-        mine = select(held, LEAKS.label("leak")).outerjoin(events, events.c.id == held.c.event_id)
+        mine = select(held, LEAKS.label("leak"), events.c.verdict).outerjoin(events, events.c.id == held.c.event_id)
         with self._engine.connect() as connection:
             waiting = connection.execute(mine.where(held.c.result == HELD).order_by(held.c.at)).all()
         due = [one for one in waiting if not self._holds(one, now)]
         return [row for one in due if (row := self._raise(one, now, tell)) is not None]
 
     def _holds(self, one: Any, now: float) -> bool:
-        """Whether a quiet time, or that its node is muted, still holds back a row of `held`."""
+        """Whether a row of `held` waits on: for the end of a quiet time or mute, or since it was judged a false alarm."""
+        if one.verdict == Verdict.FALSE_ALARM:
+            return True
         key, known = (one.site, one.node), _mute_end(one.quiet_id)
         muted = self._mutes(key)
         if muted is None:  # at the start: as it was known before

@@ -1,9 +1,8 @@
 """The node's link to its broker: what the main thread sends and receives over MQTT.
 
 Everything here runs on the main thread; `pump`, called after every block, takes what the network thread has put into
-the inbox. At each connect: `availability`; once the broker has taken that, the events of the outbox in order, then the
-other retained messages. What the broker refuses is a fault, is kept, and is tried again ever more rarely (mosquitto 2.0
-closes the connection at each refused publish: without such patience that would be a storm).
+the inbox. At each connect: `availability`, then the events of the outbox in order, then the other retained messages.
+What the broker refuses is a fault, and is tried again ever more rarely (mosquitto 2.0 hangs up at each).
 """
 
 import logging
@@ -19,6 +18,7 @@ from leakear.edge.mqtt.options import MqttOptions, client_id
 from leakear.edge.mqtt.reconnect import Connector
 from leakear.edge.mqtt.refusals import reason_codes
 from leakear.edge.mqtt.refusals.backoff import RefusedTopics
+from leakear.edge.mqtt.refusals.outgoing import Outgoing
 from leakear.edge.mqtt.refusals.reason_codes import Refusal
 from leakear.edge.mqtt.refusals.suspects import Suspects
 from leakear.edge.mqtt.retained import LeftBehind, Retained
@@ -128,9 +128,9 @@ class Link:
         self._retained.send_all_again()
 
     def send(self, suffix: str, payload: bytes, qos: int = 0) -> bool:
-        """Publish without keeping: lost while there is no broker (then False). QoS 1 waits for its turn."""
+        """Publish without keeping: False while there is no broker. QoS 1 waits its turn, and outlasts a connection."""
         sender, topic = self._sender, self._identity.topic(suffix)
-        if sender is None or not sender.open:
+        if sender is None or not (sender.open or qos):
             return False
         return sender.reply(topic, payload) if qos else sender.once(topic, payload, self._options.telemetry_expiry_s)
 
@@ -151,8 +151,7 @@ class Link:
             elif isinstance(notice, Closed):
                 self._end(notice)
             elif isinstance(notice, Oversized):
-                limit = self._options.max_payload
-                self._note(reason_codes.command_too_large(notice.topic, notice.size, limit))
+                self._note(reason_codes.command_too_large(notice.topic, notice.size, self._options.max_payload))
             elif self._sender is not None and notice.connection is self._sender.connection:
                 self._sender.answer(notice.mid, notice.code)
         if self._started and not self._connector.alive:
@@ -168,8 +167,8 @@ class Link:
     def _log_outage(self) -> None:
         """Log once that there is no broker: an outage is no error, but the journal must show it."""
         if self._started and self._away_since is not None and self._monotonic() - self._away_since > AWAY_S:
-            where, self._away_since = self._options.where, None
-            log.warning("no broker at %s for 10 s: events wait in the outbox, the node keeps trying", where)
+            self._away_since = None
+            log.warning("no broker at %s for 10 s: events wait, the node keeps trying", self._options.where)
 
     def drain(self, deadline_s: float) -> bool:
         """Pump until the broker has everything; False when it has not by then (or was never reached)."""
@@ -219,6 +218,7 @@ class Link:
         self._connector = self._make_connector(options, self._inbox)
         self._refused_topics, self._suspects = RefusedTopics(options.reconnect_refused_s), Suspects()
         self._sender: Sender | None = None
+        self._replies: list[Outgoing] = []  # of a connection that is over
         self._started = self._reached = False
         self._away_since, self._since = None, 0.0  # s, monotonic, when the broker was reached last
         self._retains = True  # whether the broker keeps retained messages
@@ -226,8 +226,8 @@ class Link:
         self._certificate: tuple[float, str] | None = None  # POSIX s of the end, and whose
 
     def _make_connector(self, options: MqttOptions, inbox: Inbox) -> Connector:
-        name = client_id(options, self._identity)
-        return Connector(options, name, Will(self._availability, Availability.OFFLINE.to_json()), inbox)
+        will = Will(self._availability, Availability.OFFLINE.to_json())
+        return Connector(options, client_id(options, self._identity), will, inbox)
 
     # ---- what the network thread reports
 
@@ -243,6 +243,7 @@ class Link:
             opened.connection, Limits(opened.in_flight, opened.max_packet, opened.retains), topics, self._retained,
             self._refused_topics, self._suspects, self._outbox, self._monotonic,
         )  # fmt: skip
+        self._sender.replies.extend(self._replies)
         self._sender.subscribe(self._identity.topic("cmd/+"), commands=True)
         for topic in self._handlers:
             self._sender.subscribe(topic)
@@ -258,8 +259,8 @@ class Link:
         if not closed.orderly:
             self._sender.cut(closed.code)
             self._outbox.connection_lost()
-        self._sender = None
-        self._away_since = self._monotonic()
+        self._replies = self._sender.unanswered_replies()
+        self._sender, self._away_since = None, self._monotonic()
 
     def _hand_over(self, message: Received) -> None:
         prefix = self._identity.topic("cmd/")
@@ -292,9 +293,8 @@ class Link:
 
     def _pump_until(self, done: Callable[[], bool], deadline_s: float) -> bool:
         deadline = time.monotonic() + deadline_s
-        while True:
-            self.pump()
-            left = deadline - time.monotonic()
-            if done() or left <= 0:
-                return done()
+        self.pump()
+        while not done() and (left := deadline - time.monotonic()) > 0:
             self._inbox.arrived.wait(min(left, 0.05))
+            self.pump()
+        return done()

@@ -28,6 +28,8 @@ EVENTS, EVENTS_PER_S = 300, 80.0
 """events at once, then s⁻¹: a dashboard takes 500, then 100 a second, of one node"""
 REPLY_BYTES = 4 * 2**20
 """bytes of command results that wait for the broker; more are not taken"""
+REPLY_S = 300.0
+"""s after which nobody waits for a command's result any more"""
 EXPIRY_BYTES = 5
 """bytes of a message's expiry in MQTT 5"""
 DOUBT_S = 0.5
@@ -78,6 +80,8 @@ class Sender:
         """seqs that the broker has acknowledged and the outbox does not know of yet"""
         self.refused_subscription: str | None = None
         """topic of a subscription the broker refused"""
+        self.replies: deque[Outgoing] = deque()
+        """command results that wait for their turn"""
         self._limits, self._topics, self._retained = limits, topics, retained
         self._refused, self._suspects = refused, suspects
         self._outbox, self._monotonic = outbox, monotonic
@@ -86,7 +90,6 @@ class Sender:
         self._last: Outgoing | None = None  # newest that was answered; `at`: when
         self._quiet_until = 0.0  # s, monotonic
         self._subscriptions: deque[tuple[str, bool]] = deque()
-        self._replies: deque[tuple[str, bytes]] = deque()
         self._after = 0
         """seq of the newest event handed to the socket or held back"""
         self._look_again = float("inf")  # s, monotonic, when the first event held back is due
@@ -97,11 +100,16 @@ class Sender:
 
     def reply(self, topic: str, payload: bytes) -> bool:
         """Put a reply in line; False when too many wait, or it is larger than the broker takes."""
-        waiting = sum(len(body) for _, body in self._replies) + len(payload)
+        waiting = sum(len(one.payload) for one in self.replies) + len(payload)
         if waiting > REPLY_BYTES or self.size(topic, payload) > self._limits.max_packet:
             return False
-        self._replies.append((topic, payload))
+        self.replies.append(Outgoing(topic, payload, at=self._monotonic()))
         return True
+
+    def unanswered_replies(self) -> list[Outgoing]:
+        """Return the replies that the broker has not acknowledged. One that was sent twice may be why it hung up."""
+        sent = [one for one in self._sent.values() if not (one.seq or one.retain or one.subscription or one.again)]
+        return [*(replace(one, again=True) for one in sent), *self.replies]
 
     def once(self, topic: str, payload: bytes, expiry_s: int) -> bool:
         """Send with QoS 0 now, whatever waits; False when it did not go out."""
@@ -147,8 +155,8 @@ class Sender:
             return
         more_events = not self._fill_events(now)
         if not more_events and self._fill_retained(list(self._retained.dirty), now):
-            while self._replies and self._send(Outgoing(*self._replies[0]), now):
-                self._replies.popleft()
+            while self.replies and (now - self.replies[0].at > REPLY_S or self._send(self.replies[0], now)):
+                self.replies.popleft()
 
     def cut(self, code: int) -> None:
         """Note that the broker ended the connection; `code`: reason of its DISCONNECT, 0: none. Hold back a culprit."""
@@ -179,7 +187,7 @@ class Sender:
         now = self._monotonic()
         waiting = [topic for topic in self._retained.dirty if not self._refused.is_held(topic, now)]
         doubtful = now < self._quiet_until
-        return not (self._sent or waiting or self._replies or self.acks or self._subscriptions or doubtful)
+        return not (self._sent or waiting or self.replies or self.acks or self._subscriptions or doubtful)
 
     @property
     def _with_5(self) -> bool:

@@ -17,7 +17,9 @@ class Outgoing:
     """a retained message of this node"""
     subscription: bool = False
     at: float = 0.0
-    """s, monotonic, when it was sent"""
+    """s, monotonic, when it was sent; of a command's result that waits, since when"""
+    again: bool = False
+    """sent before, over a connection that ended without the broker's answer"""
 
     @property
     def key(self) -> str:
