@@ -75,7 +75,7 @@ class Holding:
         return [row for one in due if (row := self._raise(one, now, tell)) is not None]
 
     def _holds(self, one: Any, now: float) -> bool:
-        """Whether a row of `held` waits on: for the end of a quiet time or mute, or since it was judged a false alarm."""
+        """Whether a row of `held` waits on: a quiet time or mute is not over, or it was judged a false alarm."""
         if one.verdict == Verdict.FALSE_ALARM:
             return True
         key, known = (one.site, one.node), _mute_end(one.quiet_id)
