@@ -1,11 +1,18 @@
 """A rollout: waves, what the nodes report, and when it stops."""
 
+import asyncio
+import time
 from dataclasses import replace
 
 import pytest
 
+from leakear.dashboard.broker.answers import NoAnswer
+from leakear.dashboard.broker.commander import Commander
 from leakear.dashboard.deploy.rollout import FAILED, IN_USE, SENDING, TRIAL, WAITING, Rollout, waves
-from leakear.edge.messages.reports import ModelRef, ModelTrial, State, utc_text
+from leakear.dashboard.deploy.rollouts import SLEEPS, TRIES, Rollouts
+from leakear.dashboard.fleet import Fleet, Key
+from leakear.edge.messages.reports import CommandResult, Identity, ModelRef, ModelTrial, State, utc_text
+from leakear.edge.messages.results import ModelResult
 
 NEW, OLD = ModelRef(id="new", sha256="1" * 64), ModelRef(id="old", sha256="0" * 64)
 UNTIL = utc_text(1.8e9)
@@ -67,3 +74,42 @@ def test_another_model_of_the_same_network_is_not_the_one(rollout: Rollout) -> N
     rollout.took(first, NEW)
     rollout.reported(first, report(replace(NEW, id="other")))
     assert first.status == TRIAL
+
+
+class Answering(Commander):
+    """Stands where broker and node are: the node falls asleep before it answers, and then answers what it is asked."""
+
+    def __init__(self, fleet: Fleet) -> None:
+        self.fleet, self.asked = fleet, 0
+
+    async def ask(self, key: Key, *_: object) -> CommandResult:
+        """Answer, but not the first part."""
+        self.asked += 1
+        if self.asked == 1:
+            self.fleet.take(Identity(*key), asleep(), time.time())
+        if self.asked <= TRIES:
+            raise NoAnswer("The node gave no answer within 15 s.")
+        return CommandResult(
+            id="1", ok=True, result=ModelResult(stage="trial", next_part=1, parts=1, model=NEW).to_dict()
+        )
+
+
+def asleep() -> State:
+    return replace(report(OLD), asleep_until=utc_text(time.time() + 3600))
+
+
+def test_a_node_that_sleeps_gets_the_model_when_it_listens_again() -> None:
+    fleet, who = Fleet(), Identity("hill", "pit-0")
+    commander = Answering(fleet)
+    rollouts = Rollouts(fleet, commander)
+    rollout = Rollout.of("anna", b"model", [("hill", "pit-0"), ("hill", "pit-1")], careful=True, trial=True)
+    rollouts.start(rollout)
+    first = rollout.targets[0]
+    fleet.take(who, report(OLD), time.time())
+    for _ in range(2):
+        asyncio.run(rollouts.step())
+        assert (first.status, rollout.stopped, rollout.over, commander.asked) == (WAITING, None, False, TRIES)
+    assert first.says == SLEEPS
+    fleet.take(who, report(OLD), time.time())
+    asyncio.run(rollouts.step())
+    assert (first.status, first.says) == (TRIAL, "")

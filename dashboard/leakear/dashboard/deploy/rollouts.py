@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from leakear.dashboard.broker.commander import Commander
-from leakear.dashboard.deploy.rollout import SENDING, Outcome, Rollout, Target
-from leakear.dashboard.fleet import Fleet, Key
+from leakear.dashboard.deploy.rollout import SENDING, WAITING, Outcome, Rollout, Target
+from leakear.dashboard.fleet import ASLEEP, Fleet, Key
 from leakear.edge.errors import InputDataError
 from leakear.edge.messages.reports import ModelRef
 from leakear.edge.messages.requests import PART_BYTES, model_parts
@@ -18,6 +18,7 @@ BURST, PAUSE_S = 15, 0.6
 """parts that a node takes in a row, and s between the parts of a larger model: its `commands.burst` and `per_second`"""
 TRIES = 3
 """times that a part is sent before the node is given up: a part that comes twice does no harm"""
+SLEEPS = "The node sleeps: it gets the model when it listens again."
 
 
 class Rollouts:
@@ -47,9 +48,18 @@ class Rollouts:
             node = self._fleet.get(target.key)
             if node is not None and node.report is not None:
                 rollout.reported(target, node.report)
-        for target in (due := rollout.due()[:AT_ONCE]):
+        awake: list[Target] = []
+        for target in rollout.due():
+            target.says = SLEEPS if self._sleeps(target.key) else ""
+            if not target.says:
+                awake.append(target)
+        for target in (due := awake[:AT_ONCE]):
             target.status = SENDING
         await asyncio.gather(*[self._send(rollout, target) for target in due])
+
+    def _sleeps(self, key: Key) -> bool:
+        node = self._fleet.get(key)
+        return node is not None and node.presence == ASLEEP
 
     async def roll_back(self, keys: Sequence[Key], to: str | None) -> list[dict[str, Any]]:
         """Ask nodes to use a model again that was in use there; return what became of each."""
@@ -77,7 +87,10 @@ class Rollouts:
                 model = await self._part(target.key, values)
                 await asyncio.sleep(pause_s)
         except InputDataError as error:
-            rollout.failed(target, str(error))
+            if self._sleeps(target.key):  # it was sent to sleep meanwhile
+                target.status = WAITING
+            else:
+                rollout.failed(target, str(error))
         else:
             rollout.took(target, model)
 
