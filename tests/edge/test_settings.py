@@ -135,7 +135,8 @@ def test_the_example_is_written_to_a_file_that_is_not_there_yet(tmp_path: Path) 
 @pytest.mark.parametrize(
     "words",
     [
-        ["replay"], ["replay", "a.wav", "--simulated-day"], ["replay", "a.wav", "--repeat", "0"],
+        ["replay"], ["replay", "a.wav", "--simulated-day"], ["replay", "--simulated-day", "--repeat", "2"],
+        ["replay", "a.wav", "--repeat", "0"],
         ["replay", "a.wav", "--minutes", "-5"], ["replay", "a.wav", "--speed", "fast"],
         ["replay", "a.wav", "--start", "yesterday"], ["bench", "--runtime", "foo"], ["bench", "--repeat", "0"],
         ["listen", "--seconds", "-1"], ["check", "--seconds", "0"],

@@ -184,6 +184,7 @@ def test_without_a_test_it_is_written_without_trying(config: Path) -> None:
         (["--broker", "mqtts://broker:x"], "port or address"),
         (["--ca", "/nowhere/ca.pem"], "cannot be read"),
         (["--password-file", "/nowhere"], "cannot be read"),
+        (["--port", "8091"], "add --web"),
     ],
 )
 def test_a_wrong_option_is_named(

@@ -81,6 +81,8 @@ def main(args: argparse.Namespace) -> int:
     """Run the subcommand."""
     if bool(args.files) == args.simulated_day:
         raise UsageError("name recordings or --simulated-day, one of both: leakear-edge replay FILE.wav")
+    if args.simulated_day and (args.repeat > 1 or args.channel):
+        raise UsageError("--simulated-day is one day of one channel: leave out --repeat and --channel")
     os.umask(0o077)  # as `run`
     settings = Settings.load(args.config)
     shown_once = CHANGE if sys.stdout.isatty() and sys.stderr.isatty() else ""  # the terminal shows it as a result

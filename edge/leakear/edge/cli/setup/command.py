@@ -49,19 +49,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--yes", action="store_true", help="ask nothing: site and broker must be given or configured")
     parser.add_argument("--no-test", action="store_true", help="do not connect to the broker, send no test alert")
     parser.add_argument("--web", action="store_true", help="a page for a browser instead of questions")
-    parser.add_argument("--listen", default="0.0.0.0", metavar="ADDRESS", help="address of that page (0.0.0.0: all)")  # noqa: S104 - protected by a one-time code
-    parser.add_argument("--port", type=int, default=8090, help="port of that page (8090)")
+    parser.add_argument("--listen", metavar="ADDRESS", help="address of that page (0.0.0.0: all)")
+    parser.add_argument("--port", type=int, help="port of that page (8090)")
 
 
 def main(args: argparse.Namespace) -> int:
     """Run the command."""
     if args.web and (asked := [f"--{key.replace('_', '-')}" for key in _NOT_ON_THE_PAGE if getattr(args, key)]):
         raise UsageError(f"--web asks on its page: leave out {', '.join(asked)}")
+    if not args.web and (args.listen is not None or args.port is not None):
+        raise UsageError("--listen and --port are those of the page: add --web")
     configuration.refuse_unwritable(args.config)
     if args.web:
         from leakear.edge.cli.setup.web.server import serve
 
-        return serve(args.config, args.listen, args.port, SoundDeviceSource())
+        port = 8090 if args.port is None else args.port
+        return serve(args.config, args.listen or "0.0.0.0", port, SoundDeviceSource())  # noqa: S104 - protected by a one-time code
     try:
         return run(args, SoundDeviceSource())
     except KeyboardInterrupt:
