@@ -2,17 +2,22 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from leakear.edge import cli
+from leakear.edge.cli.models.operator import Operator
+from leakear.edge.messages.reports import Identity
+from leakear.edge.mqtt.options import MqttOptions
 from tests.edge.remote.test_model_update import OLD_ID, SECOND, configured, made
-from tests.support.broker import Broker
+from tests.support.broker import Broker, Message, Subscriber
 from tests.support.certificates import Authority
 from tests.support.fake_node import FakeNode, done
 from tests.support.living_node import Life, living_node
@@ -174,3 +179,22 @@ def test_an_answer_that_is_none_ends_no_command_and_reaches_no_terminal(
     assert "its answer cannot be read" in out
     assert "good" in out
     assert out.replace("\n", "").isprintable()
+
+
+def test_an_answer_is_kept_while_the_operators_connection_breaks(broker: Broker) -> None:
+    operator, node = Operator(MqttOptions(host=broker.host, port=broker.port), 20), Identity("hill", "pit-1")
+
+    def answer(asked: Message) -> None:
+        """Answer as a node, while the operator is away."""
+        line = operator._client.socket()
+        assert isinstance(line, socket.socket)
+        line.shutdown(socket.SHUT_RDWR)
+        seen.wait_for(lambda: broker.log.count(f"Client {operator._name}") > 0, "the operator has gone")
+        seen.publish(node.topic("cmd/status/result"), {"schema": 1, "id": asked.json["id"], "ok": True, "result": {}})
+
+    with Subscriber(broker, node.topic("cmd/status")) as seen, ThreadPoolExecutor() as beside:
+        operator.connect()
+        done = beside.submit(lambda: answer(seen.wait(1, node.topic("cmd/status"))[0]))
+        assert operator.ask(node, "status", {}).ok
+        done.result()
+        operator.close()

@@ -139,10 +139,11 @@ class Operator:
         return client
 
     def connect(self) -> None:
-        """Connect. Raises DeliveryError with the reason."""
-        where = self._options.where
+        """Connect; the broker keeps answers while the connection breaks. Raises DeliveryError with the reason."""
+        where, session = self._options.where, Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+        session.SessionExpiryInterval = int(self._wait_s) + 1
         try:
-            self._client.connect(self._options.host, self._options.effective_port, 30)
+            self._client.connect(self._options.host, self._options.effective_port, 30, properties=session)
             self._client.loop_start()
             refused = self._connected.get(timeout=CONNECT_S)
         except (OSError, ValueError) as error:
