@@ -25,7 +25,7 @@ Addresses = Callable[[Row], Sequence[str]]
 Also = Callable[[Connection, Row], None]
 """what else is done in the transaction that stores a new event"""
 Hold = Callable[[Connection, Row], str | None]
-"""what is noted beside an event that is held back: then nobody is told of it; None: it is not held back"""
+"""what is noted beside an event of which nobody is told now (empty: nothing); None: it is told"""
 Then = Callable[[Connection, list[Row]], None]
 """what is done with the new events of a batch, in the transaction that stores them"""
 
@@ -114,10 +114,10 @@ def _insert(connection: Connection, rows: Sequence[Row], then: Then) -> list[Row
 
 def raise_alert(connection: Connection, row: Row, addresses: Addresses, also: Also, hold: Hold) -> None:
     """Note what a new event sets off: its notifications and its case, or that it is held back."""
-    row[QUIET] = hold(connection, row)
-    if row[QUIET] is not None:
-        return
-    tell(connection, row, [] if ends_alarm(row) and began_again(connection, row) else addresses(row), also)
+    mark = hold(connection, row)
+    row[QUIET] = mark or None
+    if mark is None:
+        tell(connection, row, [] if ends_alarm(row) and began_again(connection, row) else addresses(row), also)
 
 
 def tell(connection: Connection, row: Row, addresses: Sequence[str], also: Also) -> None:
@@ -186,10 +186,8 @@ def is_alert(event: Event) -> bool:
 
 
 def ends_alarm(row: Row) -> bool:
-    """Whether a stored event ends what somebody was alerted of: the node is OK again, or heard again."""
-    if row["kind"] == BACK:
-        return True
-    return row["kind"] == "state" and row["from_state"] in ALARMS and row["to_state"] == "OK"
+    """Whether a stored event ends what somebody may have been alerted of: the node is OK again, or heard again."""
+    return bool(row["kind"] == BACK or (row["kind"] == "state" and row["from_state"] != row["to_state"] == "OK"))
 
 
 def is_told(row: Row) -> bool:

@@ -34,14 +34,18 @@ class Holding:
     def hold(self, connection: Connection, row: Row) -> str | None:
         """Hold back an event that is being stored, in the same transaction; return what is noted beside it.
 
-        None: it is told at once. Nobody is told of the end of an alert that nobody was told of.
+        None: it is told at once. Nobody is told of the end of an alert that nobody was told of: of what a node leaves
+        for OK from another state than an alarm, somebody may have been told before that.
         """
         leaves = row["kind"] == "state" and row["from_state"] in ALARMS and row["from_state"] != row["to_state"]
         if not (is_told(row) or leaves):
             return None
         ended = _end(connection, row)
-        if not is_told(row) or (ended is not None and ends_alarm(row) and not _was_told(connection, row)):
+        if not is_told(row):
             return ended
+        doubtful = ended is not None or (row["kind"] == "state" and row["from_state"] not in ALARMS)
+        if ends_alarm(row) and doubtful and not _was_told(connection, row):
+            return ended or ""
         now = self._now(connection, row)
         if now is None or now.until <= row["received"]:
             return None
