@@ -1,12 +1,42 @@
-"""Ends of alerts that come only after a warning."""
+"""Events that come late, and ends that follow only after a warning."""
 
 import time
 
 import pytest
 
-from tests.dashboard.quiet.place import Place
+from leakear.dashboard.history import event_row
+from leakear.edge.messages.reports import Event
+from tests.dashboard.quiet.place import NOW, Place, leak
 
 HOUR_S = 3600.0
+
+
+def store(place: Place, events: list[Event], *, together: bool) -> list[str]:
+    """Store events as they come, in one batch or in several; return their ids."""
+    rows = [event_row(event, time.time()) for event in events]
+    for batch in [rows] if together else [[row] for row in rows]:
+        place.history.record(batch, place.raising.addresses)
+    return [event.id for event in events]
+
+
+@pytest.mark.parametrize("alert", ["SENSOR_FAULT", "LEAK"])
+def test_an_alert_that_comes_after_its_end_is_told_to_nobody_when_the_mute_ends(place: Place, alert: str) -> None:
+    place.report(muted_until=time.time() + HOUR_S)
+    begin, end = leak(NOW - HOUR_S, 1, "OK", alert), leak(NOW, 2, alert, "OK")
+    store(place, [end, begin], together=False)
+    place.report()
+    place.look()
+    assert place.told() == []
+    assert place.cases.page("open") == []
+
+
+def test_a_leak_that_comes_after_the_fault_that_hides_it_is_told_when_the_mute_ends(place: Place) -> None:
+    place.report(muted_until=time.time() + HOUR_S)
+    water, fault = leak(NOW - HOUR_S, 1), leak(NOW, 2, "LEAK", "SENSOR_FAULT")
+    store(place, [fault, water], together=False)
+    place.report()
+    place.look()
+    assert sorted(place.told()) == sorted([water.id, fault.id])
 
 
 @pytest.mark.parametrize("between", ["WARNING", "NOISY"])

@@ -97,10 +97,10 @@ class Holding:
             connection.execute(update(held).where(held.c.event_id == one.event_id).values(quiet_id=_mute_id(until)))
 
     def _raise(self, one: Any, now: float, tell: Tell) -> Row | None:
-        """Raise a row of `held`; None: it was raised or ended meanwhile, or it ends an alarm that began again."""
+        """Raise a row of `held`; None: it was raised or ended meanwhile, or it stands no more."""
         with self._engine.begin() as connection:
             found = connection.execute(select(events).where(events.c.id == one.event_id)).mappings().first()
-            stands = found is not None and not (ends_alarm(dict(found)) and began_again(connection, dict(found)))
+            stands = found is not None and _stands(connection, dict(found))
             mine = (held.c.event_id == one.event_id, held.c.result == HELD)
             become = {"result": RAISED if stands else ENDED, "resolved": now}
             if not connection.execute(update(held).where(*mine).values(**become)).rowcount:
@@ -123,6 +123,18 @@ class Holding:
         """Return of events that were held back what is noted beside them, and whether they were raised."""
         found = connection.execute(select(held).where(held.c.event_id.in_(event_ids)))
         return {row.event_id: (row.mark, row.result) for row in found}
+
+
+def _stands(connection: Connection, row: Row) -> bool:
+    """Whether an alert or an end still stands, whatever came before it: what it began or ended may have come later."""
+    if ends_alarm(row):
+        return _was_told(connection, row) and not began_again(connection, row)
+    if row["kind"] != "state":
+        return True
+    ended = select(events.c.id).where(*of_its_kind(row), ~not_later(row), events.c.seq > row["seq"])
+    if row["to_state"] == "LEAK":
+        ended = ended.where(events.c.to_state != "SENSOR_FAULT")
+    return connection.scalar(ended.limit(1)) is None
 
 
 def _mute_id(until: float) -> str:
