@@ -1,14 +1,21 @@
-"""Events that come late, and ends that follow only after a warning."""
+"""Events that come late, out of order or of a node whose clock was wrong, and ends that follow only after a warning."""
 
 import time
+from dataclasses import replace
 
 import pytest
 
 from leakear.dashboard.history import event_row
 from leakear.edge.messages.reports import Event
-from tests.dashboard.quiet.place import NOW, Place, leak
+from tests.dashboard.quiet.place import KEY, NOW, Place, leak
 
 HOUR_S = 3600.0
+
+
+def of_a_boot(alert: str) -> list[Event]:
+    """An alert before the clock of a started node was right, and its end after that; the broker was away until now."""
+    wrong = replace(leak(NOW - 2 * HOUR_S, 1, "OK", alert), clock_synced=False)
+    return [wrong, leak(NOW - HOUR_S, 2, alert, "OK")]
 
 
 def store(place: Place, events: list[Event], *, together: bool) -> list[str]:
@@ -17,6 +24,42 @@ def store(place: Place, events: list[Event], *, together: bool) -> list[str]:
     for batch in [rows] if together else [[row] for row in rows]:
         place.history.record(batch, place.raising.addresses)
     return [event.id for event in events]
+
+
+@pytest.mark.parametrize("together", [True, False])
+@pytest.mark.parametrize("alert", ["SENSOR_FAULT", "LEAK"])
+def test_the_end_of_an_alert_that_came_before_the_clock_was_right_is_told(
+    place: Place, alert: str, together: bool
+) -> None:
+    stored = store(place, of_a_boot(alert), together=together)
+    assert place.told() == stored
+    assert [row["id"] for row in place.history.node_events(KEY, 0.0)] == stored[::-1]
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_an_alert_of_a_wrong_clock_that_ended_during_the_mute_is_told_to_nobody(place: Place, together: bool) -> None:
+    place.report(muted_until=time.time() + HOUR_S)
+    store(place, of_a_boot("LEAK"), together=together)
+    place.report()
+    place.look()
+    assert place.told() == []
+
+
+def test_an_alert_of_a_wrong_clock_that_follows_an_end_is_not_over(place: Place) -> None:
+    place.report(muted_until=time.time() + HOUR_S)
+    events = [*of_a_boot("LEAK"), replace(leak(NOW, 3, "OK", "LEAK"), clock_synced=False)]
+    stored = store(place, events, together=True)
+    place.report()
+    place.look()
+    assert place.told() == stored[-1:]
+
+
+def test_a_clock_that_is_years_behind_and_called_right_dates_nothing(place: Place) -> None:
+    wrong, end = of_a_boot("LEAK")
+    years_ago = NOW - 10 * 365 * 24 * HOUR_S
+    store(place, [wrong, replace(leak(years_ago, 2, "LEAK", "OK"), id=end.id)], together=True)
+    (kept,) = [row for row in place.history.node_events(KEY, 0.0) if row["id"] == wrong.id]
+    assert kept["happened"] >= NOW
 
 
 @pytest.mark.parametrize("alert", ["SENSOR_FAULT", "LEAK"])

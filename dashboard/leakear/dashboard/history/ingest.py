@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Engine, Table, and_, delete, func, insert, or_, select
+from sqlalchemy import ColumnElement, Connection, Engine, Table, and_, delete, func, insert, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 
@@ -18,6 +18,8 @@ from leakear.dashboard.history.tables import events, nights, notices, set_aside
 from leakear.edge.messages.reports import Event, parse_utc, uuid7
 
 log = logging.getLogger(__name__)
+LONGEST_S = 3 * 86400.0
+"""for how long a node keeps events whose order in time is mended, because its broker is away"""
 KEPT_ASIDE = 1000
 """refused rows kept for a person to look at; beyond it the oldest are deleted"""
 Addresses = Callable[[Row], Sequence[str]]
@@ -108,8 +110,31 @@ def _insert(connection: Connection, rows: Sequence[Row], then: Then) -> list[Row
     heard = sorted((row[NIGHT] for row in new if row.get(NIGHT)), key=lambda n: (n["site"], n["node"], n["day"]))
     if heard:
         connection.execute(insert_new(connection.engine, nights).on_conflict_do_nothing(), heard)
+    _date_by_number(connection, new)
     then(connection, new)
     return new
+
+
+def _date_by_number(connection: Connection, new: list[Row]) -> None:
+    """Let what a node wrote while its clock was wrong have happened before what it wrote afterwards.
+
+    Such an event is dated by its arrival: that of a boot, which waited at the node for its broker, would come after its
+    own end, which has a time.
+    """
+    dated: dict[tuple[str, str], list[Row]] = {}
+    for row in new:
+        if row["kind"] == "state" and row["clock_synced"] and 0 < row["received"] - row["happened"] <= LONGEST_S:
+            dated.setdefault((row["site"], row["node"]), []).append(row)
+    for key, rows in dated.items():
+        since = (events.c.happened > min(row["happened"] for row in rows), ~events.c.clock_synced)
+        undated = select(events.c.id, events.c.seq, events.c.happened, events.c.received)
+        for one in connection.execute(undated.where(events.c.site == key[0], events.c.node == key[1], *since)).all():
+            after = (row for row in rows if row["seq"] > one.seq and row["received"] - one.received < LONGEST_S)
+            happened = min((row["happened"] for row in after), default=one.happened)
+            if happened < one.happened:
+                connection.execute(update(events).where(events.c.id == one.id).values(happened=happened))
+                for row in (row for row in new if row["id"] == one.id):
+                    row["happened"] = happened
 
 
 def raise_alert(connection: Connection, row: Row, addresses: Addresses, also: Also, hold: Hold) -> None:
