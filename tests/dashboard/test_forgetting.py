@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from leakear.dashboard.fleet import Fleet
-from leakear.dashboard.history import History
+from leakear.dashboard.history import History, presence_row
+from leakear.dashboard.history.rows import LOST
 from leakear.dashboard.i18n import texts
 from leakear.edge.messages.discovery import discovery_topic
 from leakear.edge.messages.reports import Availability, Identity
@@ -40,6 +41,24 @@ def test_who_was_never_there_cannot_be_forgotten() -> None:
     fleet = Fleet()
     assert fleet.forget(KEY) is None
     assert fleet.take(WHO, report(), NOW, retained=True) is not None
+
+
+def test_the_loss_of_a_forgotten_node_is_no_loss_of_the_one_that_came_back(engine: Any) -> None:
+    """The next loss was told to nobody, when the dashboard had been started again."""
+    history, fleet = History(engine), Fleet()
+    node = fleet.take(WHO, report(), NOW)
+    assert node is not None
+    history.save_nodes(fleet, NOW)
+    history.record([presence_row(node, LOST, "The node is silent.", NOW + 600)])
+    assert history.reported_lost() == {KEY}
+    fleet.forget(KEY)
+    history.forget_node(KEY, NOW + 1000)
+    back = fleet.take(WHO, report(), NOW + 2000)
+    assert back is not None
+    history.save_nodes(fleet, NOW + 2000)
+    assert history.reported_lost() == set()
+    history.record([presence_row(back, LOST, "The node is silent.", NOW + 3000)])
+    assert history.reported_lost() == {KEY}
 
 
 def test_what_was_forgotten_is_known_after_a_restart(engine: Any) -> None:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Engine, delete, func, insert, select, update
+from sqlalchemy import Connection, Engine, and_, delete, func, insert, select, update
 
 from leakear.dashboard.fleet import Fleet, Key, Node
 from leakear.dashboard.fleet.admission import NEW_S, is_known
@@ -155,10 +155,13 @@ class History:
             return [dict(row) for row in connection.execute(found).mappings()]
 
     def reported_lost(self) -> set[Key]:
-        """Return nodes with a LOST event and no BACK event after it."""
-        kinds = select(events.c.site, events.c.node, events.c.kind).where(events.c.kind.in_([LOST, BACK]))
+        """Return nodes with a LOST event and no BACK event after it; one of before they came (back) does not count."""
+        here = and_(nodes.c.site == events.c.site, nodes.c.node == events.c.node)
+        since = func.coalesce(nodes.c.first_seen, 0.0)
+        kinds = select(events.c.site, events.c.node, events.c.kind).outerjoin(nodes, here)
+        mine = kinds.where(events.c.kind.in_([LOST, BACK]), events.c.happened >= since).order_by(events.c.happened)
         with self.engine.connect() as connection:
-            latest = {(r.site, r.node): r.kind for r in connection.execute(kinds.order_by(events.c.happened))}
+            latest = {(r.site, r.node): r.kind for r in connection.execute(mine)}
         return {key for key, kind in latest.items() if kind == LOST}
 
     def forget_node(self, key: Key, now: float) -> None:
