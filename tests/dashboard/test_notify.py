@@ -18,7 +18,7 @@ import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult, LoginPassword
 
-from leakear.edge.messages.reports import utc_text
+from leakear.edge.messages.reports import utc_text, uuid7
 from tests.support.broker import free_port
 from tests.support.factory import event
 from tests.support.harness import Browser, Dashboard, FakeNode, until
@@ -31,6 +31,8 @@ class Hook(http.server.ThreadingHTTPServer):
         super().__init__(("127.0.0.1", port), Taker)
         self.status = status
         self.got: list[dict[str, Any]] = []
+        self.tried: list[str] = []
+        """first line of each notification, accepted or not"""
 
     @contextmanager
     def open(self) -> Iterator["Hook"]:
@@ -53,6 +55,7 @@ class Taker(http.server.BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         notice = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        self.server.tried.append(notice["message"].splitlines()[0])
         if self.server.status == 200:
             self.server.got.append(notice)
         self.send_response(self.server.status)
@@ -260,3 +263,37 @@ def test_any_error_is_logged_and_notifying_goes_on(
         assert len(hook.got) == 1
     said = caplog.text
     assert all(words in said for words in ("the rows are odd", "the addresses are odd", "cannot be written"))
+
+
+@pytest.mark.parametrize("works", [True, False])
+def test_an_alert_that_waited_for_days_is_tried_once_before_it_is_given_up(
+    engine: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, works: bool
+) -> None:
+    """It waits in the database while no dashboard runs: where ingest workers store it, or after a crash."""
+    from leakear.dashboard.alerting import notifier
+    from leakear.dashboard.alerting.notifications import Notifications
+    from leakear.dashboard.history import History, event_row
+
+    monkeypatch.setattr(notifier, "FIRST_PAUSE_S", 0.05)
+    old, new = (replace(event(), id=uuid7(), to_state="LEAK", reason=reason) for reason in ("Old.", "New."))
+    with Hook(status=200 if works else 503).open() as hook:
+        (tmp_path / "notify").write_text(hook.url)
+        notices = Notifications(engine)
+        made = notifier.Notifier(tmp_path / "notify", None, notices)
+
+        def waiting() -> list[str]:
+            return [row["reason"] for row in notices.next(*made.addresses)]
+
+        for each, age_days in ((old, 3), (new, 0)):
+            row = event_row(each, time.time() - 86400 * age_days)
+            History(engine).record([row], lambda _: made.addresses)
+        assert waiting() == ["Old.", "New."]
+
+        async def run() -> None:
+            job = asyncio.create_task(made.run())
+            await asyncio.to_thread(until, lambda: waiting() == ([] if works else ["New."]), "the first tries", 30)
+            job.cancel()
+
+        asyncio.run(run())
+        assert hook.tried[0] == "Old."
+        assert hook.told() == (["Old.", "New."] if works else [])

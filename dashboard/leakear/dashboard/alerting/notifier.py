@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 5.0, 300.0
 """after a failure, doubled with each further one"""
 GIVE_UP_S = 86400.0
-"""age beyond which an alert that could not be sent is given up; it stays in the log"""
+"""age beyond which an alert that cannot be sent is given up, after one more try; it stays in the log"""
 SINGLE = 5
 """alerts that wait for an address and are sent one by one; more are sent in one message"""
 BURST, PER_S = 10.0, 1 / 60
@@ -137,9 +137,6 @@ class Notifier:
         if not rows:
             address.pause = 0.0
             return False
-        if time.time() - rows[0]["received"] > GIVE_UP_S:
-            await self._give_up(address, rows[0])
-            return True
         now = time.monotonic()
         waits = [address.budgets.wait(_cause(row), now) for row in rows]
         if min(waits) > 0:
@@ -161,6 +158,7 @@ class Notifier:
                     rows[0]["site"], rows[0]["node"])  # fmt: skip
         address.pause = min(max(2 * address.pause, FIRST_PAUSE_S), LONGEST_PAUSE_S)
         await asyncio.to_thread(self._notifications.failed, ids, address.name)
+        await self._give_up(address, [row for row in rows if time.time() - row["received"] > GIVE_UP_S])
         address.waiting = await asyncio.to_thread(self._notifications.waiting, address.name)
 
     async def _sent(self, address: Address, rows: list[Row]) -> bool:
@@ -177,10 +175,11 @@ class Notifier:
             log.exception("address %d: a message failed unexpectedly", address.number)
             return False
 
-    async def _give_up(self, address: Address, row: Row) -> None:
-        log.error("address %d: the alert of %s %s could not be sent for a day and is given up", address.number,
-                  row["site"], row["node"])  # fmt: skip
-        await asyncio.to_thread(self._notifications.done, [row["id"]], address.name)
+    async def _give_up(self, address: Address, rows: list[Row]) -> None:
+        for row in rows:
+            log.error("address %d: the alert of %s %s could not be sent for a day and is given up", address.number,
+                      row["site"], row["node"])  # fmt: skip
+        await asyncio.to_thread(self._notifications.done, [row["id"] for row in rows], address.name)
 
 
 def _cause(row: Row) -> str:
