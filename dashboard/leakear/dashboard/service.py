@@ -165,8 +165,8 @@ class Service:
         return repeated([
             (TICK_S, self._tick), (MINUTE_S, self._minute), (VERSION_S, version), (ROLLOUT_S, self.rollouts.step),
         ]) + repeated([
-            (SWEEP_S, self._sweep), (RESEND_S, self._resend.ask), (WEBHOOKS_S, self.webhooks.send),
-            (RELEASE_S, self.raising.release), (MINUTE_S, self.health.step),
+            (SWEEP_S, self._sweep), (RESEND_S, self._resend.ask), (RELEASE_S, self.raising.release),
+            (MINUTE_S, self.health.step), *((WEBHOOKS_S, work) for work in self.webhooks.sending()),
         ], lambda: self.leads)  # fmt: skip
 
     async def _ingest(self) -> None:

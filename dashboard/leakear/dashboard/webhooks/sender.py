@@ -8,6 +8,8 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
+from functools import partial
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,6 +17,7 @@ from urllib.parse import urlsplit
 from sqlalchemy import Connection, Engine, delete, func, insert, select, update
 
 from leakear.dashboard.history.rows import Row
+from leakear.dashboard.regular import Work
 from leakear.dashboard.text_file import read_text
 from leakear.dashboard.webhooks.tables import posts
 from leakear.edge.errors import ConfigError
@@ -73,9 +76,12 @@ class Webhooks:
             for number, (address, url) in enumerate(self._urls.items(), 1)
         ]  # fmt: skip
 
-    async def send(self) -> None:
-        """Send what is due: of each address the oldest change first, and none before it is taken."""
-        await asyncio.gather(*(asyncio.to_thread(self._serve, address, url) for address, url in self._urls.items()))
+    def sending(self) -> list[Work]:
+        """Return for each address what sends what is due there: the oldest change first, and none before it is taken.
+
+        Each is a work of its own: an address that is slow holds up no other.
+        """
+        return [partial(asyncio.to_thread, self._serve, address, url) for address, url in self._urls.items()]
 
     def _serve(self, address: str, url: str) -> None:
         while (post := self._next(address)) is not None:
@@ -87,7 +93,7 @@ class Webhooks:
                 continue
             try:
                 deliver(url, post.name, post.body)
-            except (OSError, ValueError) as error:  # urllib's errors are OSErrors
+            except (OSError, ValueError, HTTPException) as error:  # urllib's errors are OSErrors
                 self._failing[address] = _why(error)
                 self._later(post)
                 return
@@ -121,7 +127,7 @@ def payload(case: Mapping[str, Any], change: Mapping[str, Any], public_url: str 
 
 
 def deliver(url: str, key: str, body: str) -> None:
-    """Post one change. Raises OSError for everything but an answer of 200 to 299."""
+    """Post one change. Raises OSError for everything but an answer of 200 to 299, HTTPException for what is no HTTP."""
     headers = {"content-type": "application/json", "idempotency-key": key, "user-agent": "leakear-dashboard"}
     request = urllib.request.Request(url, body.encode(), headers, method="POST")  # noqa: S310 - only http and https
     with _OPENER.open(request, timeout=TIMEOUT_S) as answer:
