@@ -147,6 +147,20 @@ def test_a_retained_message_counts_from_its_own_time(age: float, synced: bool, p
     assert node.last_seen is None or node.last_seen <= NOW, "a clock that runs ahead makes nobody fresh for ever"
 
 
+def test_a_node_that_was_heard_while_the_dashboards_own_clock_was_ahead_turns_stale_in_time() -> None:
+    fleet = Fleet(stale_after=180)
+    node = fleet.take(WHO, report(), NOW + 86400)
+    assert node is not None
+    assert not fleet.update_presence(node, NOW), "the clock was set right"
+    assert fleet.update_presence(node, NOW + 181)
+    assert node.presence == STALE
+    other = fleet.take(Identity("site-a", "node-2"), Availability.ONLINE, NOW + 86400, retained=True)
+    assert other is not None
+    assert not fleet.update_presence(other, NOW)
+    assert fleet.update_presence(other, NOW + 181)
+    assert other.presence == STALE
+
+
 def test_the_last_will_does_not_count_as_seen() -> None:
     fleet = Fleet()
     fleet.take(WHO, report(), NOW)

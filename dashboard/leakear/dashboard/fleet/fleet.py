@@ -129,6 +129,10 @@ class Fleet:
     def update_presence(self, node: Node, now: float) -> bool:
         """Set whether a node is online, stale or offline; True when that changed."""
         before = node.presence
+        if node.last_seen is not None:  # this machine's clock may have been ahead, and was set right
+            node.last_seen = min(node.last_seen, now)
+        if node.waits_since is not None:
+            node.waits_since = min(node.waits_since, now)
         if node.available is False:
             node.presence = OFFLINE
         elif _sleeps(node, now):
