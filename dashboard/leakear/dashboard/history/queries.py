@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Engine, and_, delete, func, insert, select, update
+from sqlalchemy import Boolean, Connection, Engine, and_, delete, func, insert, literal_column, select, update
 
 from leakear.dashboard.fleet import Fleet, Key, Node
 from leakear.dashboard.fleet.admission import NEW_S, is_known
@@ -17,13 +17,18 @@ from leakear.dashboard.history.nights import Nights
 from leakear.dashboard.history.pruning import prune
 from leakear.dashboard.history.rows import BACK, LOST, NIGHT, QUIET, Row, batched, public
 from leakear.dashboard.history.tables import about, actions, clips, events, forgotten, nodes, notices, sessions
-from leakear.dashboard.history.verdicts import judged_states
+from leakear.dashboard.history.verdicts import Verdict, judged_states
 
 NEW_NODE_S = 7 * 86400.0
 """seconds after which a node that was heard for less than a day is forgotten"""
 
 RENAMED_S = 30 * 86400.0
 """seconds for which a former name is of use: so long at least a node keeps what it has sent under it"""
+
+_HELD = "SELECT event_id FROM held_alerts WHERE result = 'held'"
+AWAITED = f"""id IN (SELECT event_id FROM notices)
+    OR (coalesce(verdict, '') <> '{Verdict.FALSE_ALARM}' AND id IN ({_HELD}))"""  # noqa: S608 - our own names
+"""condition of SQL on an event that stays, however old it is: somebody is still to be told of it"""
 
 Marks = Callable[[Connection, Sequence[str]], Mapping[str, tuple[str, str]]]
 """ids of events → of those that were held back, what held them back and what became of them"""
@@ -211,8 +216,8 @@ class History:
         """Delete what is too old; return the file names of clips to delete."""
         before = now - keep_events_s
         self.nights.sweep(before)
-        partitions.drop(self.engine, partitions.EVENTS, before, kept=f"happened >= {before}")
-        prune(self.engine, events, events.c.happened < before)
+        partitions.drop(self.engine, partitions.EVENTS, before, kept=f"happened >= {before} OR {AWAITED}")
+        prune(self.engine, events, (events.c.happened < before) & ~literal_column(f"({AWAITED})", Boolean))
         prune(self.engine, actions, actions.c.at < before)
         here = select(events.c.id).where(events.c.id == clips.c.event_id).exists()
         with self.engine.begin() as connection:
