@@ -56,11 +56,13 @@ class City:
             note_sequence=lambda rows: storing.note_sequence(rows, rows), heard=self._heard, joined=self._peers.anew,
         )  # fmt: skip
         self._subscriber: Subscriber | None = None
+        self._knows = False
+        """whether it has taken over what the server that led before it knew"""
 
     @property
     def leads(self) -> bool:
-        """Whether this server leads."""
-        return self._taking.leads
+        """Whether this server leads: from when it knows what the last one has told."""
+        return self._taking.leads and self._knows
 
     @property
     def trouble(self) -> str | None:
@@ -75,10 +77,12 @@ class City:
             group.create_task(self._taking.run(notify, self._lead))
 
     async def _lead(self, leads: bool) -> None:
+        self._knows = False
         while leads:
             try:
                 await self.renew()
                 await self._server.expect_silence()
+                self._knows = True
                 break
             except SQLAlchemyError as error:
                 log.warning("this server cannot lead yet: %s", getattr(error, "orig", error))
