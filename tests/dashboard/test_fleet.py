@@ -284,6 +284,20 @@ def test_a_silent_node_is_one_alert_after_the_grace_period_and_its_return_one_ev
     assert silent.check(node, NOW + 51) is None
 
 
+def test_an_event_that_was_kept_for_hours_is_no_sign_that_a_silent_node_is_back() -> None:
+    """The connection of the events was down, or the share of an ingest worker that was away waited at the broker."""
+    fleet, silent = Fleet(stale_after=60), SilentNodes(30, ())
+    node = fleet.take(WHO, report(), NOW)
+    assert node is not None
+    fleet.update_presence(node, NOW + 3600)
+    assert silent.check(node, NOW + 3600) is None
+    assert (silent.check(node, NOW + 3640) or ("",))[0] == "lost"
+    kept = replace(happening(5, "LEAK"), window_end=utc_text(NOW + 10), clock_synced=True)
+    fleet.take(WHO, kept, NOW + 7200)
+    assert (node.state, node.presence, node.last_seen) == ("LEAK", STALE, NOW + 10)
+    assert silent.check(node, NOW + 7200) is None
+
+
 def test_a_loss_that_an_earlier_run_reported_is_not_reported_again() -> None:
     node = Fleet().take(WHO, report(NOW - 9999), NOW, retained=True)
     assert node is not None

@@ -161,10 +161,15 @@ class Fleet:
 
     @staticmethod
     def _seen(node: Node, message: Reports, now: float, retained: bool) -> None:
-        """Set when the node was last seen; for a retained message that is its own time, but not in the future."""
+        """Set when the node was last seen; for a retained message that is its own time, but not in the future.
+
+        So it is for an event of a node that was seen before: the broker may have kept it for hours.
+        """
         if retained and node.waits_since is None:
             node.waits_since = now
-        if not retained:
+        if isinstance(message, Event) and message.clock_synced and node.last_seen is not None:
+            node.last_seen = max(min(parse_utc(message.window_end), now), node.last_seen)
+        elif not retained:
             if message is not Availability.OFFLINE:
                 node.last_seen = now
         elif isinstance(message, State) and message.clock_synced and message.window_end is not None:
