@@ -12,6 +12,7 @@ from leakear.dashboard.history import History
 from leakear.dashboard.history.tables import open_database
 from leakear.dashboard.ingest.city import City
 from leakear.dashboard.ingest.relay import Relay
+from leakear.dashboard.quiet.store import QuietTimes
 from leakear.dashboard.server.hub import Hub
 from leakear.dashboard.storing import Storing
 from tests.support.harness import until
@@ -42,7 +43,9 @@ def test_a_server_leads_when_it_knows_which_nodes_are_told_as_silent(engine: Any
         hub = Hub(fleet)
         storing = Storing(history, fleet, hub, lambda _: None)
         server: Any = SimpleNamespace(
-            fleet=fleet, hub=hub, history=history, storing=storing, raising=None, town=None, quiet=None, tries=None,
+            fleet=fleet, hub=hub, history=history, storing=storing, quiet=QuietTimes(engine), tries=None,
+            raising=SimpleNamespace(show_quiet=lambda: None),
+            town=SimpleNamespace(places=SimpleNamespace(moved=0, version=0)),
             locating=SimpleNamespace(jobs=SimpleNamespace()), follow=None, take_out=None, flush=None,
             expect_silence=expect_silence,
         )  # fmt: skip

@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable, Coroutine
 from typing import Any, Protocol
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from leakear.dashboard.accounts.throttle import LogInLimits
 from leakear.dashboard.alerting.raising import Raising
 from leakear.dashboard.fleet import Key
@@ -18,6 +20,8 @@ from leakear.dashboard.server.hub import Hub
 from leakear.edge.messages.reports import Event, Identity
 
 log = logging.getLogger(__name__)
+AGAIN_S = 1.0
+"""until a failed database is tried again"""
 
 
 class Held(Protocol):
@@ -44,7 +48,7 @@ class Peers:
         self._tasks: set[asyncio.Task[None]] = set()
         self._special: dict[str, Callable[[dict[str, Any]], None]] = {
             "events": self._events, "alert": self._alert, "map": self._map, "quiet": self._quiet,
-            "forgotten": self._forgotten, "try": self._try, "anew": lambda _: held.hub.close(),
+            "forgotten": self._forgotten, "try": self._try, "anew": lambda _: self.anew(),
         }  # fmt: skip
 
     def take(self, message: dict[str, Any]) -> None:
@@ -55,7 +59,10 @@ class Peers:
             log.exception("a message of another server cannot be used")
 
     def anew(self) -> None:
-        """Let all pages begin anew: what was told meanwhile has not come here."""
+        """Read what others may have changed, and let all pages begin anew: what was told meanwhile did not come."""
+        self._held.town.places.moved += 1
+        self._held.town.places.version += 1
+        self._quiet({})
         self._held.hub.close()
 
     def _events(self, message: dict[str, Any]) -> None:
@@ -79,7 +86,13 @@ class Peers:
 
     def _quiet(self, _message: dict[str, Any]) -> None:
         async def read() -> None:
-            await asyncio.to_thread(self._held.quiet.read)
+            while True:
+                try:
+                    await asyncio.to_thread(self._held.quiet.read)
+                    break
+                except SQLAlchemyError as error:
+                    log.warning("quiet times cannot be read: %s", getattr(error, "orig", error))
+                    await asyncio.sleep(AGAIN_S)
             self._held.raising.show_quiet()
 
         self._later(read())
