@@ -118,3 +118,18 @@ def test_an_end_after_another_state_waits_for_the_end_of_the_mute(place: Place) 
     place.report()
     place.look()
     assert place.told() == [began, ended]
+
+
+def test_an_event_that_comes_again_after_it_was_deleted_is_stored_and_held_again(place: Place) -> None:
+    """A node whose clock is years behind: nothing of it may stop what is stored or raised of others."""
+    place.report(muted_until=time.time() + HOUR_S)
+    event = leak(NOW - 6 * 365 * 24 * HOUR_S, 1)
+    for _ in range(2):
+        place.store(event)
+        place.turn("LEAK", "OK")
+        place.history.sweep(time.time(), 5 * 365 * 24 * HOUR_S)
+    assert place.history.refused == 0
+    place.store(event)
+    place.report()
+    place.look()
+    assert place.told() == [event.id]

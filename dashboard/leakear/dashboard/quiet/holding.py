@@ -3,10 +3,18 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Engine, and_, insert, or_, select, update
+from sqlalchemy import Connection, Engine, and_, or_, select, update
 
 from leakear.dashboard.fleet.node import Key
-from leakear.dashboard.history.ingest import NEWEST_FIRST, began_again, ends_alarm, is_told, not_later, of_its_kind
+from leakear.dashboard.history.ingest import (
+    NEWEST_FIRST,
+    began_again,
+    ends_alarm,
+    insert_new,
+    is_told,
+    not_later,
+    of_its_kind,
+)
 from leakear.dashboard.history.rows import ALARMS, BACK, LOST, MUTE, QUIET, Row
 from leakear.dashboard.history.tables import events
 from leakear.dashboard.history.verdicts import Verdict
@@ -49,10 +57,12 @@ class Holding:
         now = self._now(connection, row)
         if now is None or now.until <= row["received"]:
             return None
-        connection.execute(insert(held).values(
-            event_id=row["id"], site=row["site"], node=row["node"], quiet_id=now.id, mark=now.mark,
-            at=row["received"], resolved=None, result=HELD,
-        ))  # fmt: skip
+        kept = {"site": row["site"], "node": row["node"], "quiet_id": now.id, "mark": now.mark, "at": row["received"],
+                "resolved": None, "result": HELD}  # fmt: skip
+        statement = insert_new(connection.engine, held).values(event_id=row["id"], **kept)
+        connection.execute(
+            statement.on_conflict_do_update(index_elements=["event_id"], set_=kept)
+        )  # it was deleted as old
         return now.mark
 
     def _now(self, connection: Connection, row: Row) -> Now | None:
