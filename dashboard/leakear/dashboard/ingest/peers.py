@@ -67,10 +67,8 @@ class Peers:
 
     def _events(self, message: dict[str, Any]) -> None:
         now = time.time()
-        news = [row for row in message["rows"] if row["seq"] is not None and row["held"] != "raised"]
-        for (
-            row
-        ) in news:  # the others are no sign of life: the other server found a silence, or raises what was held back
+        # What the other server found itself (a silence), or raises after it was held back, is no sign of life.
+        for row in (row for row in message["rows"] if row["seq"] is not None and row["held"] != "raised"):
             self._held.follow(Identity(row["site"], row["node"]), event_of(_stored(row)), now)
         self._held.hub.tell(message)
 

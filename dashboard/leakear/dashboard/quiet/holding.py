@@ -60,9 +60,8 @@ class Holding:
         kept = {"site": row["site"], "node": row["node"], "quiet_id": now.id, "mark": now.mark, "at": row["received"],
                 "resolved": None, "result": HELD}  # fmt: skip
         statement = insert_new(connection.engine, held).values(event_id=row["id"], **kept)
-        connection.execute(
-            statement.on_conflict_do_update(index_elements=["event_id"], set_=kept)
-        )  # it was deleted as old
+        again = statement.on_conflict_do_update(index_elements=["event_id"], set_=kept)  # its event was deleted as old
+        connection.execute(again)
         return now.mark
 
     def _now(self, connection: Connection, row: Row) -> Now | None:
