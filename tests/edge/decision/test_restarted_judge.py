@@ -1,6 +1,7 @@
-"""A judge that goes on after a restart decides as if there had been none: what was usual before it still is."""
+"""A judge that goes on after a restart, sleep or fault decides as if there had been none: what was known still is."""
 
 import json
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -42,6 +43,15 @@ class Node:
         self.time_s += gap_s
         self.judge = Judge(rule, SPEC, step_s=STEP)
         self.judge.restore(saved, self.time_s, gap_s)
+
+    def sleep(self) -> None:
+        self.judge.pause(time_s=self.time_s, utc=self.time_s, until=self.time_s + 3600)
+        self.time_s += 3600
+
+    def lose_the_sensor(self) -> None:
+        for _ in range(3600):
+            self.time_s += 1
+            self.judge.sensor_fault("no_frames", time_s=self.time_s, utc=self.time_s)
 
 
 @pytest.mark.parametrize("minutes", [0.5, 5, 20, 60])
@@ -106,9 +116,29 @@ def test_levels_of_another_span_are_not_those_of_this_one() -> None:
 def test_levels_from_before_a_long_fault_are_not_those_of_this_span() -> None:
     node = Node()
     node.hear(60)
-    for _ in range(3600):
-        node.time_s += 1
-        node.judge.sensor_fault("no_frames", time_s=node.time_s, utc=node.time_s)
+    node.lose_the_sensor()
     node.restart()
     node.hear(1)
     assert node.judge.background.now is None
+
+
+def restart_after_an_hour(node: Node) -> None:
+    node.restart(3600)
+
+
+@pytest.mark.parametrize("interrupt", [Node.sleep, Node.lose_the_sensor, restart_after_an_hour])
+def test_a_leak_that_scores_low_by_now_ends_when_its_level_is_known_to_be_gone(
+    interrupt: Callable[[Node], None],
+) -> None:
+    """Too little was heard for it when the scores alone said "quiet for 10 min" of a sound that went on."""
+    node = Node(DecisionRule())
+    leak = PUMP + np.float32(4)
+    node.hear(30, score=0.1)
+    assert node.hear(60, leak) == [State.WARNING, State.LEAK]
+    assert node.hear(60, leak, score=0.1) == []
+    for _ in range(2):
+        interrupt(node)
+        assert State.OK not in node.hear(60, leak, score=0.1)
+        assert node.judge.decision.state is State.LEAK
+    interrupt(node)
+    assert node.hear(25, score=0.1)[-1] is State.OK

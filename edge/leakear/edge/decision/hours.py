@@ -225,7 +225,7 @@ class Hours:
         if (rule.clear_s > rule.span_s or rule.fast_s) and seen.time_s - self._since + 1e-6 < rule.clear_s:
             return False  # what was quiet before it began does not end it, or it would come again at once
         scores, excesses = self._scores(rule.clear_s), self._log.excesses(rule.clear_s)
-        if scores.covered < rule.coverage or scores.share > rule.clear_fraction:
+        if scores.covered < rule.coverage or scores.share > rule.clear_fraction or self.limits.stands_unheard(seen):
             return False
         if seen.excess is None or not rule.rise_db:
             return True

@@ -35,6 +35,7 @@ class Limits:
         """nights that the node has heard"""
         self._peaks = {need: DayPeaks() for need in Need}
         self._unknown_s = 0.0  # of sound since the last excess that is no weather
+        self._stood = False  # whether that excess was above the limit
         self._clipped_s = -math.inf  # last window that hit the converter's limits, monotonic
 
     def db(self, need: Need, rule: DecisionRule) -> float:
@@ -63,12 +64,20 @@ class Limits:
             self.need = held if suspected else Need.LEAK
             return
         self._unknown_s = 0.0
+        self._stood = rule.rise_db > 0 and excess.db >= self.db(Need.LEAK, rule) * (HOLD if suspected else 1.0)
         reached = Need.LEAK
         for need in (Need.LIKE, Need.ANY):
             holds = suspected and self.need >= need
             if not excess.weather and excess.db >= self.db(need, rule) * (HOLD if holds else 1.0):
                 reached = need
         self.need = reached
+
+    def stands_unheard(self, seen: Observation) -> bool:
+        """Tell whether a sound stood above the limit when it was last compared, and too little was heard since.
+
+        After a sleep or a fault of the sensor a low score alone does not show that it has ended.
+        """
+        return self._stood and seen.excess is None and seen.quiet is None
 
     def teaches(self, seen: Observation, need: Need) -> bool:
         """Tell whether a sound that stood, with such a score, would teach more than today has so far."""
@@ -87,6 +96,7 @@ class Limits:
     def forget(self) -> None:
         """Drop everything that was learnt from an excess: the background is learnt again."""
         self.need, self._peaks, self._clipped_s = Need.LEAK, {need: DayPeaks() for need in Need}, -math.inf
+        self._stood = False
 
     def end_day(self, *, leak: bool) -> None:
         """Learn from a day, unless it ended in a LEAK."""
@@ -102,7 +112,7 @@ class Limits:
         """Learn that what was heard is no leak: a person has stated it."""
         for peaks in self._peaks.values():
             peaks.accept()
-        self.need = Need.LEAK
+        self.need, self._stood = Need.LEAK, False
 
     def snapshot(self, now: float) -> dict[str, Any]:
         """Return what must survive a restart, as JSON values; times are ages before `now` in seconds."""
@@ -110,13 +120,15 @@ class Limits:
         clipped = round(age_s, 1) if age_s < DAY_S else None
         days = {need.name: peaks.snapshot() for need, peaks in self._peaks.items()}
         unknown_s = round(self._unknown_s, 1)
-        return {"days": days, "need": self.need.name, "unknown_s": unknown_s, "clipped_age_s": clipped}
+        known = {"unknown_s": unknown_s, "stood": self._stood}
+        return {"days": days, "need": self.need.name, **known, "clipped_age_s": clipped}
 
     @classmethod
     def restored(cls, saved: Mapping[str, Any], then: float) -> "Limits":
         """Inverse of `snapshot`, taken at the monotonic time `then`. Raises KeyError, TypeError or ValueError."""
         made = cls()
         made.need, made._unknown_s = Need[saved["need"]], float(saved["unknown_s"])
+        made._stood = bool(saved.get("stood", False))  # an older version saved none
         made._peaks = {need: DayPeaks.restored(saved["days"][need.name]) for need in Need}
         if saved["clipped_age_s"] is not None:
             made._clipped_s = then - float(saved["clipped_age_s"])
