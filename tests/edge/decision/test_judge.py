@@ -260,6 +260,21 @@ def test_entries_that_hold_a_leak_found_later_are_held_back() -> None:
     assert nights == [] or asked[-1] == (nights[-1].band, nights[-1].level_db, nights[-1].excess_db)
 
 
+def test_a_faint_leak_never_joins_the_background_of_a_node_that_sleeps_after_its_nights() -> None:
+    node = Judge(LONG, SPEC, step_s=900.0)
+    known(node)
+    entered = []
+    for night in range(6, 90):
+        leak = sound(12, 0.45) if night >= 46 else LEVELS
+        begin = 86400.0 * night + 7200
+        for end in (begin + 900.0 * np.arange(8)).tolist():
+            verdict = node.window(node.check(HEALTHY, end - 10), time_s=end, utc=end, score=0.4, levels=leak)
+            entered += [verdict.transition.target] if verdict.transition else []
+        verdict = node.pause(time_s=begin + 7200, utc=begin + 7200, until=begin + 86400)
+        entered += [verdict.transition.target] if verdict.transition else []
+    assert entered == [State.WARNING, State.LEAK], "and it goes on"
+
+
 def test_what_a_node_learns_is_bounded() -> None:
     """Memory grows while the background fills; every day has a leak-like use and faults."""
     node, some, sizes = Judge(LONG, SPEC, step_s=900.0), np.random.default_rng(3), []

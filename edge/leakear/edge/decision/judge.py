@@ -106,11 +106,7 @@ class Judge:
             apart_db=self.background.apart_db if health.levels_hold else None,
             low_confidence=valid is not None and bool(faults) and (lasts or faults != (CLIPPING,)),
         )
-        verdict = self._verdict(observation)
-        night = self.decision.closed_night
-        if night is not None and night.risen:  # the leak may have begun days before it was noticed
-            self.background.hold_back(night.band, night.level_db, night.excess_db)
-        return verdict
+        return self._verdict(observation)
 
     def lost(self, *, time_s: float, utc: float) -> Verdict:
         """Take note of a window that was dropped or has a gap; `time_s` (monotonic) and `utc` are its end."""
@@ -134,6 +130,9 @@ class Judge:
     def _verdict(self, observation: Observation) -> Verdict:
         self._newest_s = observation.time_s
         transition = self.decision.update(observation)
+        night = self.decision.closed_night
+        if night is not None and night.risen:  # the leak may have begun days before it was noticed
+            self.background.hold_back(night.band, night.level_db, night.excess_db)
         faults = (*self._lasting, NOT_JUDGED) if self.decision.too_few_counted else self._lasting
         return Verdict(self.decision.state, transition, faults, observation.score, self.decision.night_levels)
 
