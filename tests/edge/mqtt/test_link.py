@@ -9,7 +9,7 @@ import pytest
 
 from leakear.edge.errors import ConfigError
 from leakear.edge.mqtt.link import Link, MqttOptions
-from leakear.edge.outbox.queue import Outbox
+from leakear.edge.outbox.queue import Outbox, OutboxOptions
 from tests.support.broker import Broker, Subscriber
 from tests.support.factory import event
 from tests.support.links import NODE, options, pump
@@ -59,6 +59,28 @@ def test_a_broker_that_comes_late_gets_everything(outbox: Outbox) -> None:
             assert [m.json["seq"] for m in seen.wait(30, "leakear/+/+/event")] == list(range(1, 31))
             assert [m.payload for m in seen.wait(1, "leakear/+/+/state")] == [b"new"]
             link.stop()
+
+
+def test_events_of_a_disk_that_could_be_read_only_later_go_out_over_the_same_connection(
+    broker: Broker, tmp_path: Path
+) -> None:
+    path, away = tmp_path / "outbox.db", tmp_path / "away.db"
+    with Outbox(path) as box:
+        box.put(event())
+    path.rename(away)
+    path.mkdir()  # nothing can be read there
+    with Outbox(path, OutboxOptions(retry_s=0.05)) as box, Subscriber(broker, "leakear/#") as seen:
+        box.put(event())
+        link = Link(options(broker), NODE, box)
+        link.start()
+        seqs = lambda: [m.json["seq"] for m in seen.on("leakear/site/n1/event")]  # noqa: E731
+        pump(link, lambda: seqs() == [2])
+        path.rmdir()
+        away.rename(path)
+        pump(link, lambda: seqs() == [2, 1])
+        assert link.drain(20)
+        link.stop()
+        assert (seqs(), link.reconnects) == ([2, 1], 0)
 
 
 def test_all_retained_is_said_again_at_every_connect_and_the_will_speaks_for_the_dead(

@@ -207,20 +207,26 @@ class Sender:
         """Send events in order; False when some wait for room. Those that wait for their pace hold up nothing else."""
         if now >= self._look_again:
             self._after, self._look_again = 0, float("inf")
-        in_flight = {sent.seq for sent in self._sent.values() if sent.seq}
-        if self._outbox.depth <= len(in_flight | set(self.acks)):
+        under_way = self._under_way()
+        if self._outbox.depth <= len(under_way):
             return True
-        while rows := self._outbox.pending(self._limits.window + len(in_flight), self._after):
+        while rows := self._outbox.pending(self._limits.window + len(under_way), self._after):
             for row in rows:
                 one = Outgoing(row.topic or self._topics.events, row.payload, row.seq)
-                if row.seq not in in_flight and row.seq not in self.acks:
+                if row.seq not in under_way:
                     if not self._pace.ready():
                         return True
                     if not self._send(one, now):
                         return False
                     self._pace.take()
                 self._after = row.seq
+        if self._outbox.depth > len(self._under_way()) and self._look_again == float("inf"):
+            self._after = 0  # the disk could not be read: older events than those sent have come to light
         return True
+
+    def _under_way(self) -> set[int]:
+        """Return the seqs of events that are with the broker, as far as the outbox does not know it yet."""
+        return {sent.seq for sent in self._sent.values() if sent.seq} | set(self.acks)
 
     def _subscribe(self, topic: str, commands: bool, now: float) -> bool:
         """Send a subscription; False when there is no room."""
