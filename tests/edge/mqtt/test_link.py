@@ -166,6 +166,20 @@ def test_an_answer_outlasts_its_connection(broker: Broker, linked: Link) -> None
         seen.wait(1, "leakear/site/n1/cmd/set/result")
 
 
+def test_an_answer_outlasts_a_reload(broker: Broker, linked: Link) -> None:
+    assert linked.drain(20)
+    with Subscriber(broker, "leakear/#") as seen:
+        broker.freeze()
+        assert linked.send("cmd/set/result", b"answer", qos=1)
+        linked.reconfigure(options(broker, keepalive_s=33))  # whoever reloads may have seen that no answer comes
+        broker.kill()
+        broker.start()
+        seen.wait_for(seen.client.is_connected, "subscriber")
+        seen.publish("leakear/probe", b"")
+        seen.wait_for(lambda: seen.on("leakear/probe"), "subscription")
+        pump(linked, lambda: seen.on("leakear/site/n1/cmd/set/result"))
+
+
 def test_a_retained_command_is_not_carried_out_at_every_connect(broker: Broker, outbox: Outbox) -> None:
     got: list[str] = []
     births: list[bytes] = []

@@ -61,6 +61,7 @@ class Link:
         self._identity, self._outbox, self._monotonic = identity, outbox, monotonic
         self._availability = identity.topic("availability")
         self._handlers: dict[str, Callable[[bytes], object]] = {}
+        self._replies: list[Outgoing] = []  # of a connection that is over
         self._retained = Retained({self._availability: Availability.ONLINE.to_json()})
         self._reset(options)
 
@@ -218,10 +219,8 @@ class Link:
         self._connector = self._make_connector(options, self._inbox)
         self._refused_topics, self._suspects = RefusedTopics(options.reconnect_refused_s), Suspects()
         self._sender: Sender | None = None
-        self._replies: list[Outgoing] = []  # of a connection that is over
-        self._started = self._reached = False
+        self._started, self._reached, self._retains = False, False, True  # retained messages: whether it keeps them
         self._away_since, self._since = None, 0.0  # s, monotonic, when the broker was reached last
-        self._retains = True  # whether the broker keeps retained messages
         self._refused: dict[str, str] = {}
         self._certificate: tuple[float, str] | None = None  # POSIX s of the end, and whose
 
@@ -244,6 +243,7 @@ class Link:
             self._refused_topics, self._suspects, self._outbox, self._monotonic,
         )  # fmt: skip
         self._sender.replies.extend(self._replies)
+        self._replies.clear()
         self._sender.subscribe(self._identity.topic("cmd/+"), commands=True)
         for topic in self._handlers:
             self._sender.subscribe(topic)
