@@ -180,6 +180,22 @@ def test_an_answer_outlasts_a_reload(broker: Broker, linked: Link) -> None:
         pump(linked, lambda: seen.on("leakear/site/n1/cmd/set/result"))
 
 
+def test_a_refused_subscription_is_logged_once_however_long_the_connection_holds(
+    linked: Link, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("leakear.edge.mqtt.link.SHOWN_S", 0.0)
+    assert linked.drain(20)
+    assert linked._sender is not None
+    linked._sender.subscribe("leakear/site/n1/cmd/+")
+    linked._sender.fill()
+    (mid,) = linked._sender._sent
+    linked._sender.answer(mid, 135)
+    for _ in range(9):
+        linked.pump()
+        assert "subscribe_refused" in linked.faults
+    assert caplog.text.count("does not let this node read leakear/site/n1/cmd/+") == 1
+
+
 def test_a_retained_command_is_not_carried_out_at_every_connect(broker: Broker, outbox: Outbox) -> None:
     got: list[str] = []
     births: list[bytes] = []

@@ -42,7 +42,6 @@ GOODBYE_S = 2.0
 class Link:
     """Delivers the outbox, retained messages and replies; hands commands to `on_command(name, payload)`."""
 
-    _started: bool
     _connector: Connector
     _away_since: float | None
     """monotonic s since when there is no broker; None: connected, or the outage is already logged"""
@@ -281,10 +280,11 @@ class Link:
 
     def _look_after(self, sender: Sender) -> None:
         """Drop outdated refusals, report a refused subscription, and cut a connection that no longer answers."""
+        lasting = sender.refused_subscription
         if self._monotonic() - self._since > SHOWN_S:
-            self._refused.clear()
-        if sender.refused_subscription is not None:
-            self._note(reason_codes.explain_subscribe(sender.refused_subscription))
+            self._refused = {fault: why for fault, why in self._refused.items() if lasting and fault == lasting.fault}
+        if lasting is not None:
+            self._note(lasting)
         if self._monotonic() - self._since > DAY_S and "certificate_expires" in self.faults:
             sender.connection.leave()  # the next connection shows whether the certificate has been renewed
         if sender.silent_s() > self._options.keepalive_s:

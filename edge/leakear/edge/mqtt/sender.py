@@ -17,7 +17,7 @@ from leakear.edge.mqtt.inbox import Transport
 from leakear.edge.mqtt.refusals import packet_size, reason_codes
 from leakear.edge.mqtt.refusals.backoff import RefusedTopics
 from leakear.edge.mqtt.refusals.outgoing import Outgoing
-from leakear.edge.mqtt.refusals.reason_codes import FAILURE
+from leakear.edge.mqtt.refusals.reason_codes import FAILURE, Refusal
 from leakear.edge.mqtt.refusals.suspects import SOON_S, Suspects
 from leakear.edge.mqtt.retained import Retained
 from leakear.edge.outbox.queue import Outbox
@@ -78,8 +78,8 @@ class Sender:
         """whether the broker has taken `availability`"""
         self.acks: list[int] = []
         """seqs that the broker has acknowledged and the outbox does not know of yet"""
-        self.refused_subscription: str | None = None
-        """topic of a subscription the broker refused"""
+        self.refused_subscription: Refusal | None = None
+        """why the broker refused a subscription; None: it did not"""
         self.replies: deque[Outgoing] = deque()
         """command results that wait for their turn"""
         self._limits, self._topics, self._retained = limits, topics, retained
@@ -268,7 +268,7 @@ class Sender:
     def _no(self, sent: Outgoing, code: int) -> None:
         """Keep what was refused, log it once, and try it again later."""
         if sent.subscription:
-            self.refused_subscription = sent.topic
+            self.refused_subscription = reason_codes.explain_subscribe(sent.topic)
             return
         refusal = reason_codes.explain_publish(code, sent.topic, self._topics.user)
         whole_topic = code != reason_codes.PACKET_TOO_LARGE
