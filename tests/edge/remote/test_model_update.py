@@ -40,15 +40,12 @@ TRIAL_S, WATCH_S = 110, 180
 """s to listen until a trial (11 windows) or the time of being watched (18) is over"""
 
 
-def made(
-    name: str, created: str, source: Path = TINY, key: Key = KEY, logit: float = 0.0, threshold: float | None = None
-) -> bytes:
+def made(name: str, created: str, source: Path = TINY, key: Key = KEY, logit: float = 0.0, **decision: float) -> bytes:
     """Give a bundle of a source's network under another name and time; `logit` falsifies the golden vector."""
     base = bundle.read(source)
     info = dict(base.info.raw)
     info["model"] = {"id": name, "name": name, "created": created, "version": "1"}
-    if threshold is not None:
-        info["decision"] = info["decision"] | {"threshold": threshold}
+    info["decision"] = info["decision"] | decision
     logits = (base.golden_logits + np.float32(logit)).astype(np.float32)
     plain = bundle.assemble(base.flatbuffer, info, base.golden_inputs, logits)
     if key is None:

@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
-from leakear.edge.errors import ModelError
+from leakear.edge.errors import ConfigError, ModelError
 from leakear.edge.messages.reports import CommandResult, State
 from leakear.edge.node.checks import OK, model
 from leakear.edge.remote import onsite
 from leakear.edge.remote.ledger import KEPT, Ledger
+from tests.edge.node.test_reload import changed
 from tests.edge.remote.test_model_update import (
     FAILING,
     OLD_ID,
@@ -108,6 +109,20 @@ def test_a_trial_goes_on_after_a_restart(broker: Broker, tmp_path: Path, configu
         beside = life.node.detector.beside
         assert beside is not None
         assert (beside.decides, beside.heard_s, beside.model.info.model_id) == (True, 30, OLD_ID)
+
+
+def test_settings_that_do_not_fit_the_model_on_trial_are_refused_and_it_comes_to_use(life: Life, asker: Asker) -> None:
+    """They ended the daemon when the trial was passed, and every start after it."""
+    assert send(asker, made("brief", "2026-12-05T00:00:00Z", on_fraction=0.7, rise_s=11)).ok
+    life.node.reloader.reload(changed(life, decision={"clear_s": 60}))
+    rule = life.node.detector.rule
+    with pytest.raises(ConfigError, match=r"release_fraction < on_fraction.* \(by the rule of brief"):
+        life.node.reloader.reload(changed(life, decision={"clear_s": 60, "release_fraction": 0.8}))
+    assert "rise_s is shorter than one step of 15 s" in str(asker.ask("set", step_s=15).error)
+    assert (life.node.detector.rule, life.node.detector.pipeline.step_s) == (rule, 10)
+    life.node.reloader.reload(changed(life, decision={"release_fraction": 0.6}))
+    life.hear(TRIAL_S)
+    assert (in_use(life), life.node.detector.rule.on_fraction) == ("brief", 0.7)
 
 
 def test_a_person_who_calls_an_alert_no_leak_is_believed_in_the_comparison(life: Life, asker: Asker) -> None:

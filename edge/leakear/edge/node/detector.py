@@ -138,6 +138,8 @@ class Detector:
         """Use another [decision] section (a reload). Raises ConfigError; then nothing has changed."""
         rule = rule_from(self.model.info.decision, decision)
         rule.check_step(self.pipeline.step_s)
+        if self.beside is not None:
+            self.beside.rule_under(decision, self.pipeline.step_s)
         self._settings = replace(self._settings, decision=decision)
         stated, self.rule = rule.not_a_leak != self.rule.not_a_leak, rule
         self._apply_remote()
@@ -182,10 +184,10 @@ class Detector:
         pipeline.take_over(self.pipeline, monotonic)
         if model is None:
             pipeline.model = self.pipeline.model  # it may be on trial
+        self._join_beside(pipeline, monotonic)
         rule = pipeline.decision.rule
         self.remote.step_s, self.model, self.rule, self.pipeline = step_s, fresh, rule, pipeline
         self._apply_remote()
-        self._join_beside(monotonic)
 
     def _fitted(self, model: Model, step_s: float | None) -> Pipeline:
         settings = self._settings
@@ -200,10 +202,9 @@ class Detector:
 
         A new one that is in use is not trusted: every failure is a ModelError. Raises ConfigError, nothing changed.
         """
-        rule = rule_from(model.info.decision, self._settings.decision)
-        rule.check_step(self.pipeline.step_s)
-        self.beside = Beside(model, rule, decides=decides, length_s=length_s)
-        self.beside.join(self.pipeline, monotonic)
+        beside = Beside(model, decides=decides, length_s=length_s)
+        beside.join(self.pipeline, monotonic, self._settings.decision)
+        self.beside = beside
 
     def trial(self, utc: float) -> TrialStatus | None:
         """Return what messages say of a trial at this time, s since 1970; None: there is none."""
@@ -217,15 +218,14 @@ class Detector:
         """Use the model directly again."""
         self.pipeline.model = self.model
 
-    def _join_beside(self, monotonic: float, gap_s: float = 0.0) -> None:
-        """Let the model beside continue from the judgement of the one in use, which is `gap_s` seconds old."""
+    def _join_beside(self, pipeline: Pipeline, monotonic: float, gap_s: float = 0.0) -> None:
+        """Let the model beside continue from the judgement of a pipeline, which is `gap_s` seconds old."""
         if self.beside is not None:
-            rule = rule_from(self.beside.model.info.decision, self._settings.decision)
-            self.beside.join(self.pipeline, monotonic, rule, gap_s=gap_s)
+            self.beside.join(pipeline, monotonic, self._settings.decision, gap_s=gap_s)
 
     def _rejoin_beside(self) -> None:
         if self.last is not None:
-            self._join_beside(self.last.end_monotonic)
+            self._join_beside(self.pipeline, self.last.end_monotonic)
 
     # ---- what was learnt here
 
@@ -290,7 +290,7 @@ class Detector:
         """
         self.pipeline.restore(pipeline, monotonic, gap_s)
         if self.last is None:
-            self._join_beside(monotonic, gap_s)
+            self._join_beside(self.pipeline, monotonic, gap_s)
         else:
             self._rejoin_beside()
 

@@ -11,7 +11,8 @@ from typing import Any
 from leakear.edge.decision.comparison import Comparison, Verdict
 from leakear.edge.decision.judge import Judge
 from leakear.edge.decision.observation import ALERTS
-from leakear.edge.decision.state_machine import DecisionRule, State
+from leakear.edge.decision.state_machine import DecisionRule, State, rule_from
+from leakear.edge.errors import ConfigError
 from leakear.edge.messages.reports import ModelRef
 from leakear.edge.model.tflite import Model
 from leakear.edge.node.trial.scorer import TrialScorer
@@ -39,7 +40,7 @@ class TrialStatus:
 class Beside:
     """The model beside. `decides`: whether the new model is the one in use, and this one the old."""
 
-    def __init__(self, model: Model, rule: DecisionRule, *, decides: bool, length_s: float) -> None:
+    def __init__(self, model: Model, *, decides: bool, length_s: float) -> None:
         self.model, self.decides = model, decides
         self.length_s = length_s
         """time that both must judge until the trial, or the time of being watched, is over"""
@@ -47,7 +48,7 @@ class Beside:
         """of the whole trial; while the new model is watched, of the present day"""
         self.passed_s = 0.0
         """time of the days before the present one, s"""
-        self._scorer, self._rule = TrialScorer(model), rule
+        self._scorer = TrialScorer(model)
         self._judge: Judge | None = None
         self._shared = False  # whether it takes the spectrogram of the model that decides
 
@@ -61,16 +62,23 @@ class Beside:
         """Whether both have judged for long enough."""
         return self.heard_s >= self.length_s
 
-    def join(
-        self, pipeline: Pipeline, monotonic: float, rule: DecisionRule | None = None, *, gap_s: float = 0.0
-    ) -> None:
-        """Continue from where the pipeline of the node stood `gap_s` seconds before this monotonic time (s).
+    def rule_under(self, decision: Mapping[str, Any], step_s: float) -> DecisionRule:
+        """Return the rule of this model under a site's [decision]. Raises ConfigError where it does not fit."""
+        try:
+            rule = rule_from(self.model.info.decision, decision)
+            rule.check_step(step_s)
+        except ConfigError as error:
+            raise ConfigError(f"{error} (by the rule of {self.model.info.model_id}, which is compared)") from None
+        return rule
 
-        `rule`: another one from now on.
+    def join(self, pipeline: Pipeline, monotonic: float, decision: Mapping[str, Any], *, gap_s: float = 0.0) -> None:
+        """Continue from where a pipeline of the node stood `gap_s` seconds before this monotonic time (s).
+
+        `decision`: [decision] of this site. Raises ConfigError where it does not fit this model, nothing changed.
         """
-        self._rule = rule or self._rule
+        rule = self.rule_under(decision, pipeline.step_s)
         self._shared = pipeline.spec == self.model.info.spec
-        self._judge = Judge(self._rule, pipeline.spec, step_s=pipeline.step_s)
+        self._judge = Judge(rule, pipeline.spec, step_s=pipeline.step_s)
         self._judge.restore(pipeline.snapshot(), monotonic, gap_s)
 
     def accept(self) -> None:
