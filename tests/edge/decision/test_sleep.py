@@ -123,6 +123,20 @@ def test_a_night_is_told_when_the_node_goes_to_sleep() -> None:
     assert node.decision.closed_night is not None
 
 
+def test_a_night_that_has_not_begun_is_not_told_when_the_node_wakes_early() -> None:
+    """After a power cut by day it listens until its clock is right."""
+    node = Sleeper()
+    told = []
+    for _ in range(3):
+        node.hear(NIGHT - 1)
+        node.sleep(22 + 1 / 60)
+        told.append(node.decision.night_levels)
+        node.take(utc=node.time_s - 14 * 3600, step_s=STEP, score=OFF, dbmin=-40.0)
+        assert node.decision.night_levels is None
+    assert [night.day - told[0].day for night in told if night and told[0]] == [0, 1, 2]
+    assert all(night and night.judged > 0.9 for night in told)
+
+
 def test_a_faint_leak_is_found_by_two_nights_of_three() -> None:
     node = Sleeper()
     for db in (0.2, 0.3, 0.2, 0.3, 0.2, 0.3, 0.2, 0.3, 5.0, 5.0):

@@ -79,7 +79,7 @@ class NightLog:
         if self._day is not None and not (inside and self._day == day):
             closed = self._over(minutes * 60.0)
         set_back = self._closed is not None and day < self._closed - 1  # by days: the nights before had a wrong date
-        if inside and (self._closed is None or day > self._closed or set_back):
+        if inside and not seen.asleep and (self._closed is None or day > self._closed or set_back):
             self._add(day, seen)
         return closed
 

@@ -85,6 +85,11 @@ class Observation:
         return self.score is not None and (self.fault is None or self.low_confidence)
 
     @property
+    def asleep(self) -> bool:
+        """Whether it is no window: the node sleeps, and `utc` is when it wakes."""
+        return self.step_s == 0 and self.score is None and self.fault is None
+
+    @property
     def only_clips(self) -> bool:
         """Whether it clips and nothing else is wrong: its level may be higher than measured, not lower."""
         return self.clips and self.fault in {None, CLIPPING}
