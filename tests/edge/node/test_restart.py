@@ -216,10 +216,17 @@ def test_a_saved_state_that_cannot_be_used_is_left_out(caplog: pytest.LogCapture
     assert "cannot be used" in caplog.text
 
 
-def test_a_state_that_is_read_late_gives_all_but_the_decision() -> None:
-    parts = Parts(SAVED)
+@pytest.mark.parametrize("told", [False, True])
+def test_a_state_that_is_read_late_gives_all_but_a_decision_that_was_told_meanwhile(*, told: bool) -> None:
+    parts = Parts({})
+    parts.restart.restore(6.0, 2000.0)
+    parts.saved = SAVED
+    if told:
+        parts.events.since_utc = 2010.0
     assert parts.restart.restore_late(7.0)
-    assert parts.asked == [("remote", SAVED, 7.0), ("restore", {"health": {"x": 1}}, 0, 0)]
+    decision = {} if told else {"decision": {"marks": [], "age_s": 0.0, "heard": "LEAK"}}
+    assert parts.asked[1:] == [("remote", SAVED, 7.0), ("restore", {"health": {"x": 1}} | decision, 7.0, 0.0)]
+    assert parts.events.snapshot() == {"since_utc": 2010.0 if told else 900.0, "faults": []}
 
 
 def test_newer_remote_settings_stay_when_a_state_is_read_late() -> None:

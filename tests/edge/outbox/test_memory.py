@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from leakear.edge.messages.reports import Event
 from leakear.edge.outbox.queue import Outbox, OutboxOptions
 from tests.support.broker import Broker
 from tests.support.factory import event
-from tests.support.living_node import BORN, Asker, living_node
+from tests.support.living_node import BORN, LEAK, Asker, living_node
 
 STATE = {"utc": BORN, "memory": {"threshold": 0.875}}
 
@@ -159,3 +160,25 @@ def test_what_could_not_be_read_at_the_start_is_not_overwritten_but_taken_up(
         assert life.node.detector.pipeline.health.snapshot() == usual
     with living_node(broker, tmp_path) as life:
         assert life.node.detector.remote.threshold == (set_meanwhile or 0.875)
+
+
+def test_a_leak_that_could_not_be_read_at_the_start_is_not_forgotten_or_told_again(
+    broker: Broker, tmp_path: Path
+) -> None:
+    with living_node(broker, tmp_path) as life:
+        life.hear(120, LEAK)
+        assert life.node.detector.pipeline.decision.state.value == "LEAK"
+        since = life.node.reporter.status().since_utc
+    path, away = tmp_path / "outbox.db", tmp_path / "away.db"
+    path.rename(away)
+    path.mkdir()  # nothing can be read there
+    with living_node(broker, tmp_path, outbox={"retry_s": 0.05}) as life, Asker(broker, life) as asker:
+        life.hear(20, LEAK)
+        path.rmdir()
+        away.rename(path)
+        time.sleep(1.1)
+        life.hear(150, LEAK)
+        assert asker.ask("status").result["state"]["state"] == "LEAK"
+        assert life.node.reporter.status().since_utc == since
+        told = [Event.from_json(message.payload) for message in asker.seen.on("leakear/hill/pit-7/event")]
+        assert [event.to_state for event in told if event.kind == "state"] == []

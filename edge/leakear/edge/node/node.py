@@ -226,6 +226,7 @@ class Node:
     def _tick(self, now: float) -> None:
         if self._restart.restore_late(now):
             self.reporter.save()
+            self.reporter.send_state()
         self.reloader.reload_if_asked()
         for tick in self._parts.tickers:
             tick(now)

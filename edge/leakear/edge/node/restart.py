@@ -52,6 +52,7 @@ class Restart:
         self._apart = apart
         self._outbox, self._clock = outbox, clock
         self._detector, self._events, self._counter = detector, events, counter
+        self._since_utc = events.since_utc  # of the state with which this run began, before it told another
 
     def snapshot(self, monotonic: float, utc: float, *, stopped: bool) -> dict[str, Any]:
         """Return what must survive a restart, as JSON. `stopped`: whether this run ends on purpose.
@@ -79,7 +80,7 @@ class Restart:
 
     def restore(self, monotonic: float, utc: float) -> None:
         """Continue where the last run ended, as far as a clock shows how long ago that was."""
-        self._events.since_utc = utc
+        self._events.since_utc = self._since_utc = utc
         saved = self._known()
         try:
             self._counter.begin(saved.get("life"), monotonic)
@@ -95,7 +96,10 @@ class Restart:
             log.warning("the saved state of the last run cannot be used (%s): the node starts without it", error)
 
     def restore_late(self, monotonic: float) -> bool:
-        """Take over a saved state that could not be read at the start; what is newer stays. False: there is none."""
+        """Take over a saved state that could not be read at the start, unless this run has told another since.
+
+        Newer remote settings stay, too. False: there is none.
+        """
         saved = self._outbox.take_late_state()
         if self._apart or not saved:
             return False
@@ -103,8 +107,13 @@ class Restart:
         if self._detector.remote == RemoteSettings():
             self._detector.restore_remote(saved, monotonic)
         with suppress(*UNUSABLE):
-            kept = {name: part for name, part in saved["pipeline"].items() if name not in ("decision", "lately")}
-            self._detector.restore(kept, 0, 0)
+            pipeline, since_utc = _undated(saved["pipeline"]), float(saved["since_utc"])
+            if self._events.since_utc == self._since_utc:
+                self._detector.restore(pipeline, monotonic, 0.0)
+                self._events.since_utc = since_utc
+            else:
+                del pipeline["decision"]
+                self._detector.restore(pipeline, monotonic, 0.0)
         return True
 
     def _known(self) -> dict[str, Any]:
