@@ -95,6 +95,15 @@ def model_events(asker: Asker) -> list[str]:
     return [event.reason for event in events if event.kind == "model"]
 
 
+def test_a_reload_changes_how_large_a_model_may_be(life: Life, asker: Asker) -> None:
+    for limit, taken in ((1024, False), (2**20, True)):
+        options = replace(life.settings.commands, max_model_bytes=limit)
+        life.node.reloader.reload(replace(life.settings, commands=options))
+        whole = {"sha256": hashlib.sha256(SECOND).hexdigest(), "size": len(SECOND)}
+        answer = asker.ask("model", part=0, data=base64.b64encode(SECOND[:PART_BYTES]).decode(), **whole)
+        assert answer.ok == taken, answer.error
+
+
 def test_a_new_model_is_tried_put_to_use_watched_confirmed_and_still_there_after_a_restart(
     broker: Broker, tmp_path: Path, configured: dict[str, Any]
 ) -> None:

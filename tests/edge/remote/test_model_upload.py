@@ -27,7 +27,7 @@ def put(data: bytes, part: int, /, **changes: Any) -> ModelRequest:
 
 def test_a_bundle_in_parts_is_whole_or_not_at_all(tmp_path: Path) -> None:
     data = random.Random(1).randbytes(PART_BYTES * 2 + 17)
-    transfer = Transfer(tmp_path / "sub" / "incoming", 10**6)
+    transfer = Transfer(tmp_path / "sub" / "incoming", lambda: 10**6)
     assert transfer.add(put(data, 0)) is None
     assert transfer.add(put(data, 0)) is None, "part 0 begins anew"
     assert transfer.add(put(data, 1)) is None
@@ -40,7 +40,7 @@ def test_a_bundle_in_parts_is_whole_or_not_at_all(tmp_path: Path) -> None:
 
 def test_parts_of_nothing_or_of_something_else_are_refused(tmp_path: Path) -> None:
     data = bytes(PART_BYTES + 1)
-    transfer = Transfer(tmp_path / "incoming", 10**6)
+    transfer = Transfer(tmp_path / "incoming", lambda: 10**6)
     with pytest.raises(CommandRefused, match="begin with part 0"):
         transfer.add(put(data, 1))
     with pytest.raises(CommandRefused, match="max_model_bytes allows 1000000"):

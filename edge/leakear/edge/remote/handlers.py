@@ -65,9 +65,11 @@ class NodeControls:
         self.reporter = reporter
         self.resender, self.recorder = resender, recorder
         self._detector, self._evidence, self._store = detector, evidence, store
-        self.model_control = ModelControl(detector, reporter, store, trial, options.max_model_bytes)
-        self.calibration = CalibrationControl(detector, reporter)
         self.dispatcher = Dispatcher(options, self, partial(reporter.send, qos=1), idle=idle)
+        self.model_control = ModelControl(
+            detector, reporter, store, trial, lambda: self.dispatcher.options.max_model_bytes
+        )
+        self.calibration = CalibrationControl(detector, reporter)
         models: Callable[[ModelRequest], ModelResult] = partial(self.model_control.handle, where="on site")
         asked: Asked = {"model": models, "calibrate": self.calibrate, "selftest": self.selftest}
         self.on_site = OnSite(reporter.directory, asked)

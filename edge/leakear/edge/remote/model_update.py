@@ -1,6 +1,7 @@
 """Carries out `cmd/model`: receives a bundle, starts its trial, returns to a model that was in use before."""
 
 import logging
+from collections.abc import Callable
 from contextlib import suppress
 
 from leakear.edge.errors import LeakearError
@@ -24,7 +25,12 @@ class ModelControl:
     """Carries out `cmd/model`."""
 
     def __init__(
-        self, detector: Detector, reporter: Reporter, store: ModelStore, trial: TrialControl, max_bytes: int
+        self,
+        detector: Detector,
+        reporter: Reporter,
+        store: ModelStore,
+        trial: TrialControl,
+        max_bytes: Callable[[], int],
     ) -> None:
         self._detector, self._reporter, self._store, self._trial = detector, reporter, store, trial
         self._transfer = Transfer(store.folder / "incoming", max_bytes)

@@ -1,6 +1,7 @@
 """Receives a bundle in parts over `cmd/model`: in order, limited in size, on disk, checked by its hash at the end."""
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,8 +15,8 @@ class Transfer:
 
     path: Path
     """file that collects the parts"""
-    limit: int
-    """bytes"""
+    limit: Callable[[], int]
+    """bytes; a reload may change it"""
     sha256: str = ""
     size: int = 0
     received: int = 0
@@ -47,8 +48,8 @@ class Transfer:
         self.path.unlink(missing_ok=True)
 
     def _begin(self, sha256: str, size: int) -> None:
-        if size > self.limit:
-            raise CommandRefused(f"The bundle has {size} bytes; commands.max_model_bytes allows {self.limit}.")
+        if size > (limit := self.limit()):
+            raise CommandRefused(f"The bundle has {size} bytes; commands.max_model_bytes allows {limit}.")
         self.drop()
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self.sha256, self.size = sha256, size
