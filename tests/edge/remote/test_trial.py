@@ -9,12 +9,15 @@ import pytest
 
 from leakear.edge.errors import ConfigError, ModelError
 from leakear.edge.messages.reports import CommandResult, State
+from leakear.edge.model import bundle
 from leakear.edge.node.checks import OK, model
 from leakear.edge.remote import onsite
 from leakear.edge.remote.ledger import KEPT, Ledger
 from tests.edge.node.test_reload import changed
 from tests.edge.remote.test_model_update import (
+    BASE,
     FAILING,
+    KEY,
     OLD_ID,
     SECOND,
     THIRD,
@@ -123,6 +126,21 @@ def test_settings_that_do_not_fit_the_model_on_trial_are_refused_and_it_comes_to
     life.node.reloader.reload(changed(life, decision={"release_fraction": 0.6}))
     life.hear(TRIAL_S)
     assert (in_use(life), life.node.detector.rule.on_fraction) == ("brief", 0.7)
+
+
+@pytest.mark.parametrize("trial", [True, False])
+def test_a_model_of_another_window_cannot_be_compared_and_ends_nothing(
+    life: Life, asker: Asker, *, trial: bool
+) -> None:
+    info = dict(BASE.info.raw)
+    info["model"] = {"id": "short", "name": "short", "created": "2026-12-05T00:00:00Z", "version": "1"}
+    info["spectrogram"] = info["spectrogram"] | {"window_seconds": 5.0, "hop_length": 256}  # of the same shape
+    plain = bundle.assemble(BASE.flatbuffer, info, BASE.golden_inputs, BASE.golden_logits)
+    assert send(asker, bundle.signed(plain, KEY.sign), trial=trial).ok
+    life.hear(20)
+    life.pump_until(lambda: len(model_events(asker)) == 2, "two events")
+    assert "takes windows of another length than the model in use" in model_events(asker)[1]
+    assert (in_use(life), life.node.detector.beside) == (OLD_ID if trial else "short", None)
 
 
 def test_a_person_who_calls_an_alert_no_leak_is_believed_in_the_comparison(life: Life, asker: Asker) -> None:

@@ -12,7 +12,7 @@ from leakear.edge.decision.comparison import Comparison, Verdict
 from leakear.edge.decision.judge import Judge
 from leakear.edge.decision.observation import ALERTS
 from leakear.edge.decision.state_machine import DecisionRule, State, rule_from
-from leakear.edge.errors import ConfigError
+from leakear.edge.errors import ConfigError, ModelError
 from leakear.edge.messages.reports import ModelRef
 from leakear.edge.model.tflite import Model
 from leakear.edge.node.trial.scorer import TrialScorer
@@ -136,7 +136,10 @@ class Beside:
             return None
         if self._shared:
             return self._scorer.score(result.spectrogram)
-        return self._scorer.score(spectrogram(result.window.samples, self.model.info.spec))
+        samples, spec = result.window.samples, self.model.info.spec
+        if len(samples) != spec.window_samples:
+            raise ModelError(f"{self.model.info.model_id} takes windows of another length than the model in use")
+        return self._scorer.score(spectrogram(samples, spec))
 
     def snapshot(self) -> dict[str, Any]:
         """Return what must survive a restart, as JSON values; its judge continues from that of the node."""
