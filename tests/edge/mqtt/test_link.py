@@ -151,6 +151,33 @@ def test_a_command_of_an_outage_is_answered(broker: Broker, outbox: Outbox) -> N
         link.stop()
 
 
+def test_a_command_whose_acknowledgement_is_lost_is_carried_out_once(broker: Broker, outbox: Outbox) -> None:
+    """Else a rollback would go back to the model before, and from that to the one that it replaced."""
+    got: list[bytes] = []
+
+    def on_command(name: str, payload: bytes) -> None:
+        got.append(payload)
+        link.send(f"cmd/{name}/result", b"answer", qos=1)
+
+    link = Link(options(broker), NODE, outbox, on_command)
+    link.start()
+    assert link.drain(20)
+    assert link._sender is not None
+    client = link._sender.connection._client  # type: ignore[attr-defined]
+    with Subscriber(broker, "leakear/#") as seen:
+        client._send_puback = lambda _: 0
+        seen.publish("leakear/site/n1/cmd/model", b"rollback")
+        pump(link, lambda: got)
+        link._sender.connection.cut()
+        pump(link, lambda: link.reconnects == 1)
+        seen.publish("leakear/site/n1/cmd/model", b"list")
+        pump(link, lambda: b"list" in got)
+        seen.publish("leakear/site/n1/cmd/model", b"rollback")  # once more, by a person
+        pump(link, lambda: len(seen.on("leakear/site/n1/cmd/model/result")) == 3)
+        assert got == [b"rollback", b"list", b"rollback"]
+        link.stop()
+
+
 def test_an_answer_outlasts_its_connection(broker: Broker, linked: Link) -> None:
     assert linked.drain(20)
     with Subscriber(broker, "leakear/#") as seen:

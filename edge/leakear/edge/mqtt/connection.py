@@ -253,7 +253,7 @@ class Connection:
         if isinstance(client, BoundedClient) and client.reader.cut_bytes:
             self._inbox.throw_away(topic, client.reader.cut_bytes)
         elif not message.retain:  # a retained command would be carried out again at every connect
-            self._inbox.offer(topic, bytes(message.payload))
+            self._inbox.offer(topic, bytes(message.payload), number=message.mid, again=message.dup)
 
     def _on_log(self, _: Any, __: Any, level: int, text: str) -> None:
         """Take errors from paho's log: TLS 1.3 reports a missing client certificate only after the handshake."""

@@ -1,6 +1,7 @@
 """What the network thread reports to the main thread: one queue, bounded where others could fill it."""
 
 import threading
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from queue import SimpleQueue
@@ -98,6 +99,7 @@ class Inbox:
         self.arrived = threading.Event()
         self._notices: SimpleQueue[Notice] = SimpleQueue()
         self._room = threading.Semaphore(WAITING_COMMANDS)
+        self._taken: deque[int] = deque(maxlen=WAITING_COMMANDS)  # hashes of the newest messages
 
     def put(self, notice: Notice) -> None:
         """Add a notice (network thread)."""
@@ -110,11 +112,19 @@ class Inbox:
             self.put(Oversized(topic, size))
         self.refused += 1
 
-    def offer(self, topic: str, payload: bytes) -> None:
-        """Add a message, if it is small and there is room (network thread)."""
+    def offer(self, topic: str, payload: bytes, *, number: int = 0, again: bool = False) -> None:
+        """Add a message, if it is small and there is room (network thread).
+
+        `number`: the broker's number of it; `again`: the broker got no acknowledgement the first time. One that was
+        taken then is left out: going back to the model before, twice, is going nowhere.
+        """
+        mark = hash((number, topic, payload))
+        if again and mark in self._taken:
+            return
         if len(payload) > self.max_payload or not self._room.acquire(blocking=False):
             self.refused += 1
         else:
+            self._taken.append(mark)
             self.put(Received(topic, payload))
 
     def take(self) -> Iterator[Notice]:
