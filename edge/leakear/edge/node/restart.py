@@ -108,12 +108,12 @@ class Restart:
             self._detector.restore_remote(saved, monotonic)
         with suppress(*UNUSABLE):
             pipeline, since_utc = _undated(saved["pipeline"]), float(saved["since_utc"])
-            if self._events.since_utc == self._since_utc:
-                self._detector.restore(pipeline, monotonic, 0.0)
-                self._events.since_utc = since_utc
-            else:
+            has_told = self._events.since_utc != self._since_utc
+            if has_told:
                 del pipeline["decision"]
-                self._detector.restore(pipeline, monotonic, 0.0)
+            self._detector.restore(pipeline, monotonic, 0.0)
+            if not has_told:
+                self._events.since_utc = since_utc
         return True
 
     def _known(self) -> dict[str, Any]:
